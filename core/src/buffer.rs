@@ -1,0 +1,81 @@
+//! Memory that a worker lends its sessions, and one direction's use of it.
+
+use crate::{record::Heads, time::Now};
+
+/// The memory of one worker: IO buffers of one size and the scratch space of heads, lent and taken back.
+///
+/// Once a worker has been at its busiest nothing is allocated any more.
+#[derive(Debug)]
+pub struct Buffers {
+    size: usize,
+    blocks: Vec<Box<[u8]>>,
+    scratch: Vec<Vec<u8>>,
+    heads: Vec<Box<Heads>>,
+}
+
+/// What a worker lends for one turn of its loop: time and memory.
+#[derive(Debug)]
+pub struct Turn<'w> {
+    /// What time it is.
+    pub now: Now,
+    /// The worker's memory.
+    pub buffers: &'w mut Buffers,
+}
+
+impl Buffers {
+    /// Bytes of an IO buffer unless configured otherwise.
+    pub const SIZE: usize = 16 << 10;
+
+    /// Spare pieces of each kind that are kept: what a burst needed beyond them is given back.
+    const SPARE: usize = 64;
+
+    /// An empty store of buffers of `size` bytes; at least 1 KiB.
+    #[must_use]
+    pub fn new(size: usize) -> Self {
+        Self { size: size.max(1 << 10), blocks: Vec::new(), scratch: Vec::new(), heads: Vec::new() }
+    }
+
+    /// Bytes of one IO buffer.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    pub(crate) fn block(&mut self) -> Box<[u8]> {
+        self.blocks.pop().unwrap_or_else(|| vec![0; self.size].into_boxed_slice())
+    }
+
+    pub(crate) fn return_block(&mut self, block: Box<[u8]>) {
+        if self.blocks.len() < Self::SPARE && block.len() == self.size {
+            self.blocks.push(block);
+        }
+    }
+
+    pub(crate) fn scratch(&mut self) -> Vec<u8> {
+        self.scratch.pop().unwrap_or_default()
+    }
+
+    pub(crate) fn return_scratch(&mut self, mut scratch: Vec<u8>) {
+        if self.scratch.len() < Self::SPARE && scratch.capacity() > 0 {
+            scratch.clear();
+            self.scratch.push(scratch);
+        }
+    }
+
+    pub(crate) fn heads(&mut self) -> Box<Heads> {
+        self.heads.pop().unwrap_or_default()
+    }
+
+    pub(crate) fn return_heads(&mut self, mut heads: Box<Heads>) {
+        if self.heads.len() < Self::SPARE {
+            heads.clear();
+            self.heads.push(heads);
+        }
+    }
+}
+
+impl Default for Buffers {
+    fn default() -> Self {
+        Self::new(Self::SIZE)
+    }
+}

@@ -1,0 +1,171 @@
+//! The typed configuration: what embedders build in code and `underpass-nginx-config` builds from a file.
+//!
+//! Every structure has the defaults of nginx; fields are public, so that code sets what it wants
+//! different. Nothing here is text to be parsed: names are resolved, templates compiled.
+
+mod proxy;
+mod route;
+mod settings;
+
+pub use proxy::{
+    HttpVersion, NextUpstream, Proxy, ProxyUri, SetHeader, Target, Upgrade, UpgradeProtocols, Via,
+};
+pub use route::{Route, Router, Server, ServerTable};
+pub use settings::Settings;
+
+use std::sync::Arc;
+
+use crate::{
+    shared::Upstreams,
+    template::{Map, Template},
+};
+
+/// What the sessions of one listening socket share. Immutable; a reload makes a new one, and sessions
+/// keep the one they began with.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Finds the location that answers a request.
+    pub router: Arc<dyn Router>,
+    /// What holds before a request is routed: nginx takes it from the socket's default server.
+    pub edge: Arc<Settings>,
+    /// Groups of origin servers.
+    pub upstreams: Arc<Upstreams>,
+    /// The `map` blocks; a [`crate::template::Variable::Map`] is an index into them.
+    pub maps: Arc<[Map]>,
+    /// Who we say we are.
+    pub identity: Arc<Identity>,
+}
+
+impl Config {
+    /// A configuration with default settings at the edge and no maps.
+    #[must_use]
+    pub fn new(router: Arc<dyn Router>, upstreams: Arc<Upstreams>) -> Self {
+        Self { router, edge: Arc::default(), upstreams, maps: Arc::default(), identity: Arc::default() }
+    }
+
+    /// A configuration that forwards every request to one origin server, tunnels included, with the
+    /// settings of nginx's page "WebSocket proxying". `host` is what `$proxy_host` shows.
+    #[must_use]
+    pub fn proxy_to(peer: crate::Address, host: &str) -> Self {
+        let group = crate::shared::Group::single(host, peer);
+        let mut proxy = Proxy::new(Target::Group(crate::shared::GroupId(0)), host);
+        proxy.set_headers = SetHeader::websocket_recipe();
+        let location = Arc::new(Location::new(Handler::Proxy(Box::new(proxy))));
+        Self::new(Arc::new(Always(location)), Arc::new(Upstreams::new(vec![group])))
+    }
+}
+
+/// The router of a configuration with one location.
+#[derive(Debug)]
+struct Always(Arc<Location>);
+
+impl Router for Always {
+    fn route(&self, _: &crate::RequestHead<'_>) -> Route {
+        Route::Location(Arc::clone(&self.0))
+    }
+}
+
+/// Who the gateway says it is.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Identity {
+    /// Value of `Server` in our own responses.
+    pub server: Box<str>,
+    /// Our name in `Via` (RFC 9110 §7.6.3): a pseudonym, never a host name.
+    pub pseudonym: Box<str>,
+    /// `$hostname`.
+    pub hostname: Box<str>,
+    /// `$pid`.
+    pub pid: u32,
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self {
+            server: concat!("underpass/", env!("CARGO_PKG_VERSION")).into(),
+            pseudonym: "underpass".into(),
+            hostname: "localhost".into(),
+            pid: 0,
+        }
+    }
+}
+
+/// A place where requests land: nginx's `location`, with everything inherited already merged in.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Location {
+    /// What is done with the request.
+    pub handler: Handler,
+    /// Limits and timeouts towards the client.
+    pub settings: Arc<Settings>,
+    /// `$server_name`: the first name of the virtual server.
+    pub server_name: Arc<str>,
+    /// Where a line goes when an exchange is over.
+    pub access_logs: Vec<AccessLog>,
+    /// Whether requests have to be admitted first (limits, credentials): the session then asks with
+    /// [`crate::Output::Admit`]. The number is the shell's own, for its table of rules.
+    pub admission: Option<u32>,
+}
+
+impl Location {
+    /// A location with nginx's defaults and no access log.
+    #[must_use]
+    pub fn new(handler: Handler) -> Self {
+        Self {
+            handler,
+            settings: Arc::default(),
+            server_name: Arc::from(""),
+            access_logs: Vec::new(),
+            admission: None,
+        }
+    }
+}
+
+/// What a location does with a request.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Handler {
+    /// Forwards it to an origin server: `proxy_pass`.
+    Proxy(Box<Proxy>),
+    /// Answers it: `return`.
+    Return(Return),
+}
+
+/// nginx's `return`: a response of our own.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Return {
+    /// The status code, 200..=599.
+    pub status: u16,
+    /// For 301, 302, 303, 307, 308 the value of `Location`; else the content. Absent: the standard page.
+    pub text: Option<Template>,
+    /// `Content-Type` of a text.
+    pub content_type: Box<str>,
+}
+
+impl Return {
+    /// `return STATUS [text];` with nginx's default type `text/plain`.
+    #[must_use]
+    pub fn new(status: u16, text: Option<Template>) -> Self {
+        Self { status, text, content_type: "text/plain".into() }
+    }
+}
+
+/// One `access_log`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AccessLog {
+    /// Number of the log in the shell's table of files.
+    pub sink: usize,
+    /// The `log_format`.
+    pub format: Arc<Template>,
+}
+
+impl AccessLog {
+    /// A log line of `format` to the shell's log number `sink`.
+    #[must_use]
+    pub fn new(sink: usize, format: Arc<Template>) -> Self {
+        Self { sink, format }
+    }
+}

@@ -1,0 +1,246 @@
+//! How a location forwards: nginx's `proxy_*` directives.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use crate::{
+    shared::GroupId,
+    template::{Template, Variable},
+};
+
+/// `proxy_pass` and what goes with it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Proxy {
+    /// Where requests go.
+    pub target: Target,
+    /// The URI part of `proxy_pass`, which replaces what the location matched. Absent: the
+    /// request-target is forwarded as received.
+    pub uri: Option<ProxyUri>,
+    /// `$proxy_host`: name and port as written in `proxy_pass`, the port only when it isn't 80.
+    pub host: Arc<str>,
+    /// `$proxy_port`.
+    pub port: Arc<str>,
+    /// `proxy_http_version`. 1.1 (nginx since 1.29.7).
+    pub http_version: HttpVersion,
+    /// `proxy_set_header` lines in the order of the file, those of one level only (B2).
+    pub set_headers: Vec<SetHeader>,
+    /// `proxy_connect_timeout`. 60 s.
+    pub connect_timeout: Duration,
+    /// `proxy_send_timeout`: between two writes that the origin server takes bytes of. 60 s.
+    pub send_timeout: Duration,
+    /// `proxy_read_timeout`: for the response head, between two pieces of its content, and the idle
+    /// timer of a tunnel. 60 s.
+    pub read_timeout: Duration,
+    /// `proxy_ignore_client_abort` (A13). Off.
+    pub ignore_client_abort: bool,
+    /// `proxy_via` (B4). On requests.
+    pub via: Via,
+    /// `proxy_buffer_size`: bytes of a response head, at most one IO buffer. 16 KiB.
+    pub buffer_size: usize,
+    /// When another peer is tried (E10).
+    pub next_upstream: NextUpstream,
+    /// What may become a tunnel, and how it lives.
+    pub upgrade: Upgrade,
+}
+
+impl Proxy {
+    /// Forwards to `target`, with nginx's defaults. `host` is `$proxy_host`.
+    #[must_use]
+    pub fn new(target: Target, host: &str) -> Self {
+        let port = host.rsplit_once(':').map_or("80", |(_, port)| port);
+        Self {
+            target,
+            uri: None,
+            host: host.into(),
+            port: port.into(),
+            http_version: HttpVersion::Http11,
+            set_headers: Vec::new(),
+            connect_timeout: Duration::from_secs(60),
+            send_timeout: Duration::from_secs(60),
+            read_timeout: Duration::from_secs(60),
+            ignore_client_abort: false,
+            via: Via::Request,
+            buffer_size: 16 << 10,
+            next_upstream: NextUpstream::default(),
+            upgrade: Upgrade::default(),
+        }
+    }
+}
+
+/// Where a request goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Target {
+    /// A group of peers whose addresses are known.
+    Group(GroupId),
+    /// A name that is looked up for each exchange ([`crate::Output::Resolve`]), and the port there. The
+    /// group gives settings and limits; its own list of peers may be empty.
+    Name {
+        /// The name.
+        name: Arc<str>,
+        /// The port.
+        port: u16,
+        /// The group whose settings hold.
+        group: GroupId,
+    },
+}
+
+/// The URI part of `proxy_pass`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProxyUri {
+    /// What the location matched: so many bytes of the normalised path are replaced.
+    pub matched: usize,
+    /// What stands in their place.
+    pub replacement: Box<[u8]>,
+}
+
+impl ProxyUri {
+    /// Replaces the first `matched` bytes of the normalised path.
+    #[must_use]
+    pub fn new(matched: usize, replacement: &[u8]) -> Self {
+        Self { matched, replacement: replacement.into() }
+    }
+}
+
+/// The version towards the origin server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpVersion {
+    /// 1.0: no persistence unless configured, no upgrade (E15).
+    Http10,
+    /// 1.1.
+    Http11,
+}
+
+/// One `proxy_set_header`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SetHeader {
+    /// Field name, as written.
+    pub name: Box<str>,
+    /// Field value; empty after evaluation means: no such line.
+    pub value: Template,
+}
+
+impl SetHeader {
+    /// Sets the field `name`.
+    ///
+    /// # Errors
+    /// When `name` is not a token (RFC 9110 §5.1).
+    pub fn new(name: &str, value: Template) -> Result<Self, InvalidFieldName> {
+        if name.is_empty() || !name.bytes().all(crate::http1::is_token_byte) {
+            return Err(InvalidFieldName);
+        }
+        Ok(Self { name: name.into(), value })
+    }
+
+    /// The two lines of nginx's page: `Upgrade $http_upgrade` and `Connection "upgrade"`.
+    #[must_use]
+    pub fn websocket_recipe() -> Vec<Self> {
+        let upgrade = Template::variable(Variable::Http("upgrade".into()));
+        vec![
+            Self { name: "Upgrade".into(), value: upgrade },
+            Self { name: "Connection".into(), value: Template::literal("upgrade") },
+        ]
+    }
+}
+
+/// A field name that is not a token (RFC 9110 §5.6.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidFieldName;
+
+impl std::fmt::Display for InvalidFieldName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a field name consists of letters, digits and !#$%&'*+-.^_`|~ only")
+    }
+}
+
+impl std::error::Error for InvalidFieldName {}
+
+/// `proxy_via`: where we add ourselves to `Via` (B4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// On requests, as RFC 9110 §7.6.3 demands of a gateway.
+    Request,
+    /// On requests and responses.
+    Both,
+    /// Nowhere.
+    Off,
+}
+
+/// `proxy_next_upstream`, `_tries`, `_timeout` (E10).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NextUpstream {
+    /// After an error on the way: connect refused, closed, reset. On.
+    pub error: bool,
+    /// After a timeout. On.
+    pub timeout: bool,
+    /// Requests whose method isn't idempotent, too. Off.
+    pub non_idempotent: bool,
+    /// At most so many tries in all, 0 for as many as there are peers.
+    pub tries: u32,
+    /// No further try after this time; zero for no bound.
+    pub within: Duration,
+}
+
+impl Default for NextUpstream {
+    fn default() -> Self {
+        Self { error: true, timeout: true, non_idempotent: false, tries: 0, within: Duration::ZERO }
+    }
+}
+
+/// What may become a tunnel, and how it lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Upgrade {
+    /// `upgrade_protocols` (A4).
+    pub protocols: UpgradeProtocols,
+    /// `upgrade_websocket_validation` (A6). On.
+    pub websocket_validation: bool,
+    /// `upgrade_handshake_timeout` (A12); absent: `proxy_read_timeout`.
+    pub handshake_timeout: Option<Duration>,
+    /// `upgrade_half_close` (C2). On.
+    pub half_close: bool,
+    /// `upgrade_half_close_timeout` (C2). 60 s.
+    pub half_close_timeout: Duration,
+    /// `upgrade_relay_reset` (C3). Off.
+    pub relay_reset: bool,
+}
+
+impl Default for Upgrade {
+    fn default() -> Self {
+        Self {
+            protocols: UpgradeProtocols::AllButHttp2,
+            websocket_validation: true,
+            handshake_timeout: None,
+            half_close: true,
+            half_close_timeout: Duration::from_secs(60),
+            relay_reset: false,
+        }
+    }
+}
+
+/// `upgrade_protocols`: the tokens that may pass (A4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UpgradeProtocols {
+    /// Every token but `h2c` and `h2`: a tunnel of HTTP/2 would carry requests past every rule.
+    AllButHttp2,
+    /// Those listed, case ignored.
+    Only(Vec<Box<str>>),
+}
+
+impl UpgradeProtocols {
+    /// Whether the protocol (its name without a version) may pass.
+    #[must_use]
+    pub fn permit(&self, protocol: &[u8]) -> bool {
+        match self {
+            Self::AllButHttp2 => {
+                !protocol.eq_ignore_ascii_case(b"h2c") && !protocol.eq_ignore_ascii_case(b"h2")
+            }
+            Self::Only(listed) => listed.iter().any(|name| protocol.eq_ignore_ascii_case(name.as_bytes())),
+        }
+    }
+}

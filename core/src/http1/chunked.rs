@@ -1,0 +1,245 @@
+//! The chunked transfer coding (RFC 9112 §7.1), decoded in place.
+
+use super::{is_token_byte, is_value_byte, trim};
+
+/// Decodes chunks. Content moves to the front of the same buffer, behind the content decoded before, so
+/// that many small chunks become one piece.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct ChunkedDecoder {
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+enum State {
+    /// Before a chunk-size line.
+    #[default]
+    Size,
+    /// Inside chunk data: so many bytes are left.
+    Data(u64),
+    /// Before the CRLF behind chunk data.
+    DataEnd,
+    /// In the trailer section.
+    Trailers,
+    /// Behind the empty line at its end.
+    Done,
+}
+
+/// What a call has come to: positions in the buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Decoded {
+    /// End of the decoded content.
+    pub(crate) ready: usize,
+    /// Where undecoded bytes begin.
+    pub(crate) raw: usize,
+    /// The message is over; its trailer section (with its last empty line) stands in these bytes.
+    pub(crate) trailers: Option<(usize, usize)>,
+}
+
+/// The framing is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Broken {
+    Chunk,
+    Trailer,
+}
+
+/// A chunk-size line, extensions included, is at most this long.
+const MAX_LINE: usize = 512;
+
+impl ChunkedDecoder {
+    /// Decodes `buffer[raw..]`; content is appended at `ready`, which is not behind `raw`.
+    pub(crate) fn decode(&mut self, buffer: &mut [u8], ready: usize, raw: usize) -> Result<Decoded, Broken> {
+        let mut at = Decoded { ready, raw, trailers: None };
+        loop {
+            let rest = buffer.get(at.raw..).unwrap_or_default();
+            match self.state {
+                State::Size => {
+                    let Some(length) = line_length(rest)? else { return Ok(at) };
+                    let size = chunk_size(rest.get(..length).unwrap_or_default())?;
+                    at.raw += length + 2;
+                    self.state = if size == 0 { State::Trailers } else { State::Data(size) };
+                }
+                State::Data(left) => {
+                    let present = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
+                    if present == 0 {
+                        return Ok(at);
+                    }
+                    if at.ready != at.raw {
+                        buffer.copy_within(at.raw..at.raw + present, at.ready);
+                    }
+                    at.ready += present;
+                    at.raw += present;
+                    let left = left - present as u64;
+                    self.state = if left == 0 { State::DataEnd } else { State::Data(left) };
+                }
+                State::DataEnd => match rest {
+                    [b'\r', b'\n', ..] => {
+                        at.raw += 2;
+                        self.state = State::Size;
+                    }
+                    [] | [b'\r'] => return Ok(at),
+                    _ => return Err(Broken::Chunk),
+                },
+                State::Trailers => {
+                    let Some(length) = trailer_length(rest)? else { return Ok(at) };
+                    at.trailers = Some((at.raw, at.raw + length));
+                    at.raw += length;
+                    self.state = State::Done;
+                }
+                State::Done => return Ok(at),
+            }
+        }
+    }
+}
+
+/// Length of the line at the front without its CRLF; `None` when it isn't complete. In chunked framing
+/// only CRLF ends a line (E2).
+fn line_length(bytes: &[u8]) -> Result<Option<usize>, Broken> {
+    let window = bytes.get(..MAX_LINE).unwrap_or(bytes);
+    match memchr::memchr2(b'\r', b'\n', window) {
+        Some(at) => match bytes.get(at..) {
+            Some([b'\r', b'\n', ..]) => Ok(Some(at)),
+            Some([b'\r']) => Ok(None),
+            _ => Err(Broken::Chunk),
+        },
+        None if bytes.len() >= MAX_LINE => Err(Broken::Chunk),
+        None => Ok(None),
+    }
+}
+
+/// Reads `chunk-size [ chunk-ext ]`.
+fn chunk_size(line: &[u8]) -> Result<u64, Broken> {
+    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    if digits == 0 || digits > 16 {
+        return Err(Broken::Chunk);
+    }
+    let (size, extensions) = line.split_at(digits);
+    if !are_extensions(extensions) {
+        return Err(Broken::Chunk);
+    }
+    let value = |digit: &u8| u64::from(char::from(*digit).to_digit(16).unwrap_or(0));
+    Ok(size.iter().fold(0, |sum, digit| sum << 4 | value(digit)))
+}
+
+/// `*( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )` (RFC 9112 §7.1.1).
+fn are_extensions(mut rest: &[u8]) -> bool {
+    loop {
+        let trimmed = trim(rest);
+        if rest.is_empty() {
+            return true;
+        }
+        let Some(behind) = trimmed.strip_prefix(b";") else { return false };
+        let behind = trim(behind);
+        let name = behind.iter().take_while(|byte| is_token_byte(**byte)).count();
+        if name == 0 {
+            return false;
+        }
+        rest = behind.get(name..).unwrap_or_default();
+        if let Some(value) = trim(rest).strip_prefix(b"=") {
+            let Some(behind) = skip_value(trim(value)) else { return false };
+            rest = behind;
+        }
+    }
+}
+
+/// Skips a token or a quoted string; `None` when there is neither.
+fn skip_value(text: &[u8]) -> Option<&[u8]> {
+    let Some(quoted) = text.strip_prefix(b"\"") else {
+        let length = text.iter().take_while(|byte| is_token_byte(**byte)).count();
+        return text.get(length..).filter(|_| length > 0);
+    };
+    let mut escaped = false;
+    let end = quoted.iter().position(|byte| {
+        let closes = *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        closes
+    })?;
+    let inner = quoted.get(..end)?;
+    inner.iter().copied().all(is_value_byte).then(|| quoted.get(end + 1..)).flatten()
+}
+
+/// Length of the trailer section with its empty line; `None` when it isn't complete.
+fn trailer_length(bytes: &[u8]) -> Result<Option<usize>, Broken> {
+    let mut at = 0;
+    loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let Some(end) = memchr::memchr2(b'\r', b'\n', rest) else { return Ok(None) };
+        match rest.get(end..) {
+            Some([b'\r', b'\n', ..]) if end == 0 => return Ok(Some(at + 2)),
+            Some([b'\r', b'\n', ..]) => at += end + 2,
+            Some([b'\r']) => return Ok(None),
+            _ => return Err(Broken::Trailer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Decodes `coded` in pieces of `step` bytes, each appended behind what is left of the last.
+    fn decode(coded: &[u8], step: usize) -> Result<(Vec<u8>, Option<Vec<u8>>, usize), Broken> {
+        let mut decoder = ChunkedDecoder::default();
+        let mut buffer = Vec::new();
+        let (mut ready, mut raw) = (0, 0);
+        for (index, piece) in coded.chunks(step).enumerate() {
+            buffer.extend_from_slice(piece);
+            let decoded = decoder.decode(&mut buffer, ready, raw)?;
+            (ready, raw) = (decoded.ready, decoded.raw);
+            if let Some((from, to)) = decoded.trailers {
+                let consumed = (index * step + piece.len()) - (buffer.len() - raw);
+                return Ok((buffer[..ready].to_vec(), Some(buffer[from..to].to_vec()), consumed));
+            }
+        }
+        Ok((buffer[..ready].to_vec(), None, coded.len()))
+    }
+
+    #[test]
+    fn the_same_in_every_cut() {
+        let coded = b"5\r\nhello\r\n1;a=b ; c=\"d;\\\"\"\r\n,\r\n0a\r\n0123456789\r\n0\r\nX: y\r\n\r\nGET";
+        for step in 1..=coded.len() {
+            let (content, trailers, consumed) = decode(coded, step).expect("well-formed");
+            assert_eq!(content, b"hello,0123456789");
+            assert_eq!(trailers.as_deref(), Some(b"X: y\r\n\r\n".as_slice()));
+            assert_eq!(consumed, coded.len() - 3);
+        }
+    }
+
+    #[test]
+    fn refusals() {
+        for coded in [
+            b"\r\n".as_slice(),
+            b"g\r\n",
+            b" 5\r\n",
+            b"5 \r\n",
+            b"0x5\r\n",
+            b"+5\r\n",
+            b"5\n",
+            b"5\r\r\n",
+            b"11111111111111111\r\n",
+            b"5;\r\n",
+            b"5;a=\r\n",
+            b"5;a=\"b\r\n",
+            b"5;=b\r\n",
+            b"5;a=\"\x01\"\r\n",
+            b"1\r\nab\r\n",
+            b"1\r\na\n",
+            b"1\r\na\rb",
+            b"5;a b\r\n",
+        ] {
+            for step in 1..=coded.len() {
+                assert_eq!(decode(coded, step), Err(Broken::Chunk), "{coded:?} by {step}");
+            }
+        }
+        assert_eq!(decode(b"0\r\nA: b\n\r\n", 1), Err(Broken::Trailer));
+        let long = [b"5;".as_slice(), &b"a".repeat(MAX_LINE)].concat();
+        assert_eq!(decode(&long, 1), Err(Broken::Chunk));
+        assert_eq!(decode(&long, long.len()), Err(Broken::Chunk));
+    }
+
+    #[test]
+    fn the_largest_size_is_no_overflow() {
+        let (content, trailers, _) =
+            decode(b"ffffffffffffffff\r\nabc", 4).expect("a lot of content is announced");
+        assert_eq!((content.as_slice(), trailers), (b"abc".as_slice(), None));
+    }
+}

@@ -1,0 +1,82 @@
+//! The `Connection` field (RFC 9110 §7.6.1, 9112 §9.3).
+
+use super::{Fields, Known, Version, elements, list::empty_elements};
+
+/// What a `Connection` list says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a set of connection options")]
+pub(crate) struct ConnectionOptions {
+    pub(crate) close: bool,
+    pub(crate) keep_alive: bool,
+    pub(crate) upgrade: bool,
+    pub(crate) te: bool,
+    /// It nominates further fields.
+    pub(crate) others: bool,
+    /// It nominates a field that must not be dropped (B1).
+    pub(crate) forbidden: bool,
+    /// It has more empty elements than anybody writes by accident (E14).
+    pub(crate) overlong: bool,
+}
+
+impl ConnectionOptions {
+    /// Reads the `Connection` lines of a head; any case, any number of lines.
+    pub(crate) fn of(fields: &Fields) -> Self {
+        Self::read(fields.values(Known::Connection))
+    }
+
+    /// Reads the list in `lines`.
+    pub(crate) fn read<'a>(lines: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
+        let mut options = Self { overlong: empty_elements(lines.clone()) > 16, ..Self::default() };
+        for option in elements(lines) {
+            let is = |name: &[u8]| option.eq_ignore_ascii_case(name);
+            if is(b"close") {
+                options.close = true;
+            } else if is(b"keep-alive") {
+                options.keep_alive = true;
+            } else if is(b"upgrade") {
+                options.upgrade = true;
+            } else if is(b"te") {
+                options.te = true;
+            } else {
+                options.others = true;
+                options.forbidden |= Known::of(option).is_load_bearing();
+            }
+        }
+        options
+    }
+
+    /// Whether the sender of a message of `version` will keep the connection open (RFC 9112 §9.3).
+    pub(crate) fn persists(self, version: Version) -> bool {
+        !self.close && (version == Version::Http11 || self.keep_alive)
+    }
+}
+
+/// Whether the `Connection` lines of `fields` nominate the field `name`.
+pub(crate) fn nominates(fields: &Fields, name: &[u8]) -> bool {
+    elements(fields.values(Known::Connection)).any(|option| option.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_lines_any_case() {
+        let lines = [b"keep-alive, Upgrade".as_slice(), b"X-Foo"];
+        let options = ConnectionOptions::read(lines.iter().copied());
+        assert!(options.keep_alive && options.upgrade && options.others);
+        assert!(!options.close && !options.forbidden && !options.te);
+        assert!(ConnectionOptions::read([b"cookie".as_slice()].iter().copied()).forbidden);
+        let commas = [b",".repeat(17)];
+        assert!(ConnectionOptions::read(commas.iter().map(Vec::as_slice)).overlong);
+    }
+
+    #[test]
+    fn persistence() {
+        let read = |text: &'static [u8]| ConnectionOptions::read([text].into_iter());
+        assert!(read(b"").persists(Version::Http11));
+        assert!(!read(b"").persists(Version::Http10));
+        assert!(read(b"keep-alive").persists(Version::Http10));
+        assert!(!read(b"close, keep-alive").persists(Version::Http11));
+    }
+}

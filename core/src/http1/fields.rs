@@ -1,0 +1,359 @@
+//! A header or trailer section: the bytes as received, and where its lines are.
+
+use crate::violation::Violation;
+
+/// A range of the bytes of a head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Span {
+    from: u32,
+    to: u32,
+}
+
+impl Span {
+    pub(crate) fn new(from: usize, to: usize) -> Self {
+        // A head is at most one IO buffer, so both fit; a longer one would read as empty.
+        let small = |at| u32::try_from(at).unwrap_or(0);
+        Self { from: small(from), to: small(to) }
+    }
+
+    pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
+        bytes.get(self.from as usize..self.to as usize).unwrap_or_default()
+    }
+}
+
+/// Fields that mean something to a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    Authorization,
+    Connection,
+    ContentEncoding,
+    ContentLength,
+    ContentType,
+    Cookie,
+    Date,
+    Expect,
+    Host,
+    Http2Settings,
+    KeepAlive,
+    MaxForwards,
+    Origin,
+    ProxyAuthorization,
+    ProxyConnection,
+    SecWebSocketAccept,
+    SecWebSocketKey,
+    SecWebSocketVersion,
+    SecWebSocket,
+    SetCookie,
+    Te,
+    TransferEncoding,
+    Trailer,
+    Upgrade,
+    Via,
+    XAccel,
+    Other,
+}
+
+impl Known {
+    /// Which field `name` is; case is ignored (RFC 9110 §5.1).
+    pub(crate) fn of(name: &[u8]) -> Self {
+        const NAMES: [(&[u8], Known); 24] = [
+            (b"te", Known::Te),
+            (b"via", Known::Via),
+            (b"host", Known::Host),
+            (b"date", Known::Date),
+            (b"x-pad", Known::XAccel),
+            (b"cookie", Known::Cookie),
+            (b"expect", Known::Expect),
+            (b"origin", Known::Origin),
+            (b"upgrade", Known::Upgrade),
+            (b"trailer", Known::Trailer),
+            (b"connection", Known::Connection),
+            (b"keep-alive", Known::KeepAlive),
+            (b"set-cookie", Known::SetCookie),
+            (b"content-type", Known::ContentType),
+            (b"max-forwards", Known::MaxForwards),
+            (b"authorization", Known::Authorization),
+            (b"content-length", Known::ContentLength),
+            (b"http2-settings", Known::Http2Settings),
+            (b"content-encoding", Known::ContentEncoding),
+            (b"proxy-connection", Known::ProxyConnection),
+            (b"transfer-encoding", Known::TransferEncoding),
+            (b"sec-websocket-key", Known::SecWebSocketKey),
+            (b"proxy-authorization", Known::ProxyAuthorization),
+            (b"sec-websocket-accept", Known::SecWebSocketAccept),
+        ];
+        let found =
+            NAMES.iter().find(|(known, _)| known.len() == name.len() && name.eq_ignore_ascii_case(known));
+        if let Some((_, known)) = found {
+            return *known;
+        }
+        let begins =
+            |prefix: &[u8]| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+        if name.eq_ignore_ascii_case(b"sec-websocket-version") {
+            Self::SecWebSocketVersion
+        } else if begins(b"sec-websocket-") {
+            Self::SecWebSocket
+        } else if begins(b"x-accel-") {
+            Self::XAccel
+        } else {
+            Self::Other
+        }
+    }
+
+    /// Whether the field ends at us, whatever `Connection` says (B1; RFC 9110 §7.6.1).
+    pub(crate) const fn is_hop_by_hop(self) -> bool {
+        matches!(
+            self,
+            Self::Connection
+                | Self::KeepAlive
+                | Self::ProxyConnection
+                | Self::Te
+                | Self::TransferEncoding
+                | Self::Upgrade
+                | Self::Http2Settings
+        )
+    }
+
+    /// Whether framing, routing or authentication rest on the field, so that no `Connection` may name it (B1).
+    pub(crate) const fn is_load_bearing(self) -> bool {
+        matches!(
+            self,
+            Self::Host
+                | Self::ContentLength
+                | Self::ContentType
+                | Self::ContentEncoding
+                | Self::Cookie
+                | Self::SetCookie
+                | Self::Authorization
+                | Self::Origin
+                | Self::SecWebSocket
+                | Self::SecWebSocketAccept
+                | Self::SecWebSocketKey
+                | Self::SecWebSocketVersion
+        )
+    }
+}
+
+/// One field line.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    name: Span,
+    value: Span,
+    known: Known,
+}
+
+/// A field line, as a reader sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Field<'a> {
+    pub(crate) name: &'a [u8],
+    pub(crate) value: &'a [u8],
+    pub(crate) known: Known,
+}
+
+/// A section of field lines, with the bytes that they stand in (a start-line may stand before them).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fields {
+    bytes: Vec<u8>,
+    lines: Vec<Line>,
+}
+
+/// How many field lines one section may have; each costs 32 bytes of stack while parsing.
+pub(crate) const MAX_LINES: usize = 256;
+
+impl Fields {
+    /// Forgets everything but its memory.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.lines.clear();
+    }
+
+    /// Keeps a copy of `head`, and forgets the lines of an earlier one.
+    pub(crate) fn copy(&mut self, head: &[u8]) {
+        self.clear();
+        self.bytes.extend_from_slice(head);
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Notes the lines that a parser found; their slices point into the copied bytes.
+    fn note(&mut self, found: &[(Span, Span)]) {
+        for &(name, value) in found {
+            self.lines.push(Line { name, value, known: Known::of(name.of(&self.bytes)) });
+        }
+    }
+
+    /// Reads the field lines of a request's header section, which begins at `from` (RFC 9112 §5).
+    pub(crate) fn parse_request(&mut self, from: usize, max_lines: usize) -> Result<(), Violation> {
+        let mut slots = [httparse::EMPTY_HEADER; MAX_LINES];
+        let section = self.bytes.get(from..).unwrap_or_default();
+        let found = match httparse::parse_headers(section, &mut slots) {
+            Ok(httparse::Status::Complete((_, found))) => found,
+            Err(httparse::Error::TooManyHeaders) => return Err(Violation::TooManyFields),
+            // The parser says that something is wrong; the log has to say what.
+            _ => return Err(diagnose(section)),
+        };
+        if found.len() > max_lines {
+            return Err(Violation::TooManyFields);
+        }
+        let spans: [(Span, Span); MAX_LINES] = spans(&self.bytes, found);
+        let count = found.len();
+        self.note(spans.get(..count).unwrap_or_default());
+        Ok(())
+    }
+
+    /// Takes the lines of a response head that `found` describes.
+    pub(crate) fn take_parsed(&mut self, head: &[u8], found: &[httparse::Header<'_>]) {
+        let spans: [(Span, Span); MAX_LINES] = spans(head, found);
+        self.copy(head);
+        self.note(spans.get(..found.len()).unwrap_or_default());
+    }
+
+    /// All lines in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Field<'_>> + Clone {
+        self.lines.iter().map(|line| Field {
+            name: line.name.of(&self.bytes),
+            value: line.value.of(&self.bytes),
+            known: line.known,
+        })
+    }
+
+    /// The values of a known field, in order.
+    pub(crate) fn values(&self, known: Known) -> impl Iterator<Item = &[u8]> + Clone {
+        self.lines.iter().filter(move |line| line.known == known).map(|line| line.value.of(&self.bytes))
+    }
+
+    /// The values of a field by its name; case is ignored.
+    pub(crate) fn named<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + Clone {
+        self.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
+    }
+
+    pub(crate) fn has(&self, known: Known) -> bool {
+        self.values(known).next().is_some()
+    }
+
+    /// The value, when there is exactly one such line.
+    pub(crate) fn only(&self, known: Known) -> Option<&[u8]> {
+        let mut values = self.values(known);
+        values.next().filter(|_| values.next().is_none())
+    }
+}
+
+/// Where the names and values that a parser found are in `bytes`.
+fn spans(bytes: &[u8], found: &[httparse::Header<'_>]) -> [(Span, Span); MAX_LINES] {
+    let base = bytes.as_ptr() as usize;
+    let span = |part: &[u8]| {
+        let from = (part.as_ptr() as usize).wrapping_sub(base);
+        Span::new(from, from.wrapping_add(part.len()))
+    };
+    let mut spans = [(Span::default(), Span::default()); MAX_LINES];
+    for (slot, header) in spans.iter_mut().zip(found) {
+        *slot = (span(header.name.as_bytes()), span(super::trim(header.value)));
+    }
+    spans
+}
+
+/// Names what is wrong with a request's header section that the parser refused.
+fn diagnose(section: &[u8]) -> Violation {
+    for line in section.split(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        match line.first() {
+            None => break,
+            Some(b' ' | b'\t') => return Violation::ObsFold,
+            Some(_) => {}
+        }
+        if line.contains(&b'\r') {
+            return Violation::BareCr;
+        }
+        let Some(colon) = memchr::memchr(b':', line) else { return Violation::MissingColon };
+        let (name, value) = line.split_at(colon);
+        if name.last().is_some_and(|byte| matches!(byte, b' ' | b'\t')) {
+            return Violation::SpaceBeforeColon;
+        }
+        if !super::is_token(name) {
+            return Violation::BadFieldName;
+        }
+        if !value.iter().copied().all(super::is_value_byte) {
+            return Violation::ControlByte;
+        }
+    }
+    Violation::BadFieldName
+}
+
+/// Finds where a head ends: behind its empty line. `scanned` says how far an earlier call has looked, and
+/// is moved on, so that a head that comes byte by byte is looked at once.
+pub(crate) fn head_end(bytes: &[u8], scanned: &mut usize) -> Option<usize> {
+    while let Some(found) = bytes.get(*scanned..).and_then(|rest| memchr::memchr(b'\n', rest)) {
+        let feed = *scanned + found;
+        match bytes.get(feed + 1..)? {
+            [b'\n', ..] => return Some(feed + 2),
+            [b'\r', b'\n', ..] => return Some(feed + 3),
+            // The line end may yet become an empty line's beginning: look at it again with more bytes.
+            [] | [b'\r'] => {
+                *scanned = feed;
+                return None;
+            }
+            _ => *scanned = feed + 1,
+        }
+    }
+    *scanned = bytes.len();
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_fields() {
+        assert_eq!(Known::of(b"CONNECTION"), Known::Connection);
+        assert_eq!(Known::of(b"Sec-WebSocket-Version"), Known::SecWebSocketVersion);
+        assert_eq!(Known::of(b"sec-websocket-protocol"), Known::SecWebSocket);
+        assert_eq!(Known::of(b"X-Accel-Redirect"), Known::XAccel);
+        assert_eq!(Known::of(b"X-Other"), Known::Other);
+    }
+
+    #[test]
+    fn a_head_ends_at_its_empty_line_however_it_comes() {
+        for (head, end) in [
+            (b"GET / HTTP/1.1\r\nA: b\r\n\r\nrest".as_slice(), 24),
+            (b"GET / HTTP/1.1\nA: b\n\nrest", 21),
+            (b"GET / HTTP/1.1\nA: b\n\r\nrest", 22),
+        ] {
+            let mut scanned = 0;
+            assert_eq!(head_end(head, &mut scanned), Some(end));
+            let mut scanned = 0;
+            let first = (0..=head.len()).find_map(|len| head_end(&head[..len], &mut scanned));
+            assert_eq!(first, Some(end));
+        }
+    }
+
+    #[test]
+    fn refusals_are_named() {
+        for (section, violation) in [
+            (b" A: b\r\n\r\n".as_slice(), Violation::ObsFold),
+            (b"A: b\r\n c\r\n\r\n", Violation::ObsFold),
+            (b"A : b\r\n\r\n", Violation::SpaceBeforeColon),
+            (b": b\r\n\r\n", Violation::BadFieldName),
+            (b"A b: c\r\n\r\n", Violation::BadFieldName),
+            (b"Ab\r\n\r\n", Violation::MissingColon),
+            (b"A: b\rc\r\n\r\n", Violation::BareCr),
+            (b"A: b\0c\r\n\r\n", Violation::ControlByte),
+            (b"A: b\x7fc\r\n\r\n", Violation::ControlByte),
+        ] {
+            let mut fields = Fields::default();
+            fields.copy(section);
+            assert_eq!(fields.parse_request(0, MAX_LINES), Err(violation), "{section:?}");
+        }
+    }
+
+    #[test]
+    fn values_are_trimmed_and_kept() {
+        let mut fields = Fields::default();
+        fields.copy(b"A:  b \t\r\nHOST:x\r\na: \xff\r\n\r\n");
+        fields.parse_request(0, MAX_LINES).expect("well-formed");
+        assert_eq!(fields.named(b"a").collect::<Vec<_>>(), [b"b".as_slice(), b"\xff"]);
+        assert_eq!(fields.only(Known::Host), Some(b"x".as_slice()));
+    }
+}

@@ -1,0 +1,58 @@
+//! Comma-separated lists (RFC 9110 §5.6.1).
+
+/// The elements of a list that stands in one or several field lines. Empty ones are left out; commas in
+/// quoted strings don't separate.
+pub(crate) fn elements<'a>(
+    lines: impl Iterator<Item = &'a [u8]> + Clone,
+) -> impl Iterator<Item = &'a [u8]> + Clone {
+    lines.flat_map(|line| Elements { rest: Some(line) }).filter(|element| !element.is_empty())
+}
+
+/// How many elements are empty.
+pub(crate) fn empty_elements<'a>(lines: impl Iterator<Item = &'a [u8]> + Clone) -> usize {
+    lines.flat_map(|line| Elements { rest: Some(line) }).filter(|element| element.is_empty()).count()
+}
+
+#[derive(Clone)]
+struct Elements<'a> {
+    rest: Option<&'a [u8]>,
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let rest = self.rest?;
+        let mut quoted = false;
+        let mut escaped = false;
+        let comma = rest.iter().position(|byte| {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if quoted => escaped = true,
+                b'"' => quoted = !quoted,
+                b',' if !quoted => return true,
+                _ => {}
+            }
+            false
+        });
+        let (element, behind) = match comma {
+            Some(at) => (rest.get(..at), rest.get(at + 1..)),
+            None => (Some(rest), None),
+        };
+        self.rest = behind;
+        Some(super::trim(element.unwrap_or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn splits_and_counts() {
+        let lines = [b"a, b,,\"c,\\\"d\" ".as_slice(), b"", b"e"];
+        let found: Vec<_> = elements(lines.iter().copied()).collect();
+        assert_eq!(found, [b"a".as_slice(), b"b", b"\"c,\\\"d\"", b"e"]);
+        assert_eq!(empty_elements(lines.iter().copied()), 2);
+    }
+}

@@ -1,0 +1,50 @@
+//! The wire syntax of one HTTP/1.1 message (RFC 9112): heads, fields, targets, framing, chunks.
+//!
+//! Parsing keeps what was received byte for byte; meaning is read off it by the functions here, each in
+//! one place. Nothing in this room knows of sessions, timers or configuration.
+
+mod chunked;
+mod connection;
+mod fields;
+mod framing;
+mod list;
+mod request;
+mod response;
+mod target;
+mod upgrade;
+
+pub(crate) use chunked::{Broken, ChunkedDecoder};
+pub(crate) use connection::{ConnectionOptions, nominates};
+pub(crate) use fields::{Fields, Known};
+pub(crate) use framing::{Framing, ResponseFraming, request_framing, response_framing};
+pub(crate) use list::elements;
+pub(crate) use request::{Parsed, Request};
+pub use request::{RequestHead, Version};
+pub(crate) use response::{Response, write_unfolded};
+pub(crate) use target::{write_encoded_path, write_encoded_uri};
+pub(crate) use upgrade::{listed, protocols};
+
+/// Whether `byte` may stand in a token (RFC 9110 §5.6.2).
+pub(crate) const fn is_token_byte(byte: u8) -> bool {
+    matches!(byte,
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9'
+        | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
+}
+
+/// Whether `text` is a token.
+pub(crate) fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().copied().all(is_token_byte)
+}
+
+/// Whether `byte` may stand in a field value (RFC 9110 §5.5).
+pub(crate) const fn is_value_byte(byte: u8) -> bool {
+    matches!(byte, b'\t' | 0x20..=0x7e | 0x80..=0xff)
+}
+
+/// `text` without white space at its ends (OWS, RFC 9110 §5.6.3).
+pub(crate) fn trim(text: &[u8]) -> &[u8] {
+    let is_ows = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = text.iter().position(|byte| !is_ows(byte)).unwrap_or(text.len());
+    let end = text.iter().rposition(|byte| !is_ows(byte)).map_or(start, |at| at + 1);
+    text.get(start..end).unwrap_or_default()
+}

@@ -1,0 +1,433 @@
+//! A request head (RFC 9112 §3).
+
+use super::{
+    Fields, Known,
+    fields::{MAX_LINES, Span, head_end},
+    target::{authority, is_target_byte, normalise_path},
+};
+use crate::{config::Settings, violation::Violation};
+
+/// A version that we speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Version {
+    /// HTTP/1.0.
+    Http10,
+    /// HTTP/1.1, and every later 1.x (RFC 9110 §6.2).
+    #[default]
+    Http11,
+}
+
+/// A request head as received, with what routing reads off it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Request {
+    pub(crate) fields: Fields,
+    pub(crate) version: Version,
+    line: Span,
+    method: Span,
+    target: Span,
+    form: Form,
+    /// The authority as received: from an absolute-form target, else from `Host`.
+    authority: Span,
+    /// Normalised path, then the host in lower case.
+    derived: Vec<u8>,
+    path_len: usize,
+}
+
+/// RFC 9112 §3.2.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Form {
+    #[default]
+    Origin,
+    /// The length of `http://authority`, which is not forwarded (§3.2.2).
+    Absolute(u32),
+    Authority,
+    Asterisk,
+}
+
+/// What parsing has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parsed {
+    /// More bytes are needed.
+    Partial,
+    /// The head is complete; it took so many bytes, empty lines before it included.
+    Complete(usize),
+}
+
+/// Empty lines that are skipped before a request line (RFC 9112 §2.2 asks for at least one).
+const LEADING_EMPTY_LINES: usize = 4;
+
+impl Request {
+    pub(crate) fn clear(&mut self) {
+        self.fields.clear();
+        self.derived.clear();
+        self.path_len = 0;
+        (self.line, self.method, self.target) = Default::default();
+        (self.authority, self.form, self.version) = Default::default();
+    }
+
+    /// Reads a request head from the front of `bytes`. What was read is kept even when it is refused, so
+    /// that the log can show it.
+    pub(crate) fn parse(
+        &mut self,
+        bytes: &[u8],
+        scanned: &mut usize,
+        settings: &Settings,
+    ) -> Result<Parsed, Violation> {
+        let Some(skipped) = skip_empty_lines(bytes)? else { return Ok(Parsed::Partial) };
+        *scanned = (*scanned).max(skipped);
+        let Some(end) = head_end(bytes, scanned) else { return Ok(Parsed::Partial) };
+        self.clear();
+        self.fields.copy(bytes.get(skipped..end).unwrap_or_default());
+        if !settings.allow_bare_lf && has_bare_lf(self.fields.bytes()) {
+            return Err(Violation::BareLf);
+        }
+        let line_end = self.read_request_line()?;
+        self.fields.parse_request(line_end, settings.max_headers.min(MAX_LINES))?;
+        self.read_authority()?;
+        self.derive()?;
+        Ok(Parsed::Complete(end))
+    }
+
+    /// Splits the request line; says where the header section begins.
+    fn read_request_line(&mut self) -> Result<usize, Violation> {
+        let bytes = self.fields.bytes();
+        let feed = memchr::memchr(b'\n', bytes).ok_or(Violation::BadRequestLine)?;
+        let line = bytes.get(..feed).unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        self.line = Span::new(0, line.len());
+        if line.contains(&b'\r') {
+            return Err(Violation::BareCr);
+        }
+        let mut parts = line.split(|byte| *byte == b' ');
+        let (Some(method), Some(target), Some(version), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(if line.iter().any(|byte| *byte < b' ' || *byte == 0x7f) {
+                Violation::ControlByte
+            } else {
+                Violation::BadRequestLine
+            });
+        };
+        if !super::is_token(method) {
+            return Err(Violation::BadMethod);
+        }
+        let is_connect = method == b"CONNECT";
+        let is_options = method == b"OPTIONS";
+        let target_at = method.len() + 1;
+        let version = parse_version(version)?;
+        let form = target_form(target, is_connect, is_options)?;
+        let (method, target) = (Span::new(0, method.len()), Span::new(target_at, target_at + target.len()));
+        (self.method, self.target, self.version, self.form) = (method, target, version, form);
+        Ok(feed + 1)
+    }
+
+    /// Finds the one authority that the request is for (RFC 9112 §3.2, §3.3; E4).
+    fn read_authority(&mut self) -> Result<(), Violation> {
+        let mut hosts = self.fields.values(Known::Host);
+        let host = match (hosts.next(), hosts.next()) {
+            (_, Some(_)) => return Err(Violation::SeveralHosts),
+            (None, None) if self.version == Version::Http11 => return Err(Violation::MissingHost),
+            (host, None) => host,
+        };
+        if host.is_some_and(|host| authority(host).is_none()) {
+            return Err(Violation::BadHost);
+        }
+        let base = self.fields.bytes().as_ptr() as usize;
+        let position = |part: &[u8]| {
+            let from = (part.as_ptr() as usize).wrapping_sub(base);
+            Span::new(from, from.wrapping_add(part.len()))
+        };
+        self.authority = match self.form {
+            // RFC 9112 §3.2.2: a received Host is ignored beside an absolute-form target.
+            Form::Absolute(length) => {
+                let target = self.target.of(self.fields.bytes());
+                position(target.get(7..length as usize).unwrap_or_default())
+            }
+            _ => host.map_or_else(Span::default, position),
+        };
+        Ok(())
+    }
+
+    fn derive(&mut self) -> Result<(), Violation> {
+        let mut derived = std::mem::take(&mut self.derived);
+        let outcome = match self.form {
+            Form::Origin | Form::Absolute(_) => normalise_path(self.raw_path(), &mut derived),
+            Form::Authority => Ok(()),
+            Form::Asterisk => {
+                derived.push(b'*');
+                Ok(())
+            }
+        };
+        self.path_len = derived.len();
+        let host = authority(self.authority()).map_or(b"".as_slice(), |authority| authority.host);
+        derived.extend(host.iter().map(u8::to_ascii_lowercase));
+        self.derived = derived;
+        outcome
+    }
+
+    pub(crate) fn line(&self) -> &[u8] {
+        self.line.of(self.fields.bytes())
+    }
+
+    pub(crate) fn method(&self) -> &[u8] {
+        self.method.of(self.fields.bytes())
+    }
+
+    /// What goes on as request-target: origin-form or `*`.
+    pub(crate) fn origin_target(&self) -> &[u8] {
+        let target = self.target.of(self.fields.bytes());
+        match self.form {
+            Form::Absolute(length) => match target.get(length as usize..) {
+                Some(rest) if rest.starts_with(b"/") => rest,
+                // RFC 9112 §3.2.4: OPTIONS for a server as a whole; §3.2.1: an empty path is sent as "/".
+                _ if self.method() == b"OPTIONS" => b"*",
+                _ => b"/",
+            },
+            _ => target,
+        }
+    }
+
+    /// The query that stands behind an empty path in absolute-form, where a slash has to go between.
+    pub(crate) fn query(&self) -> Option<&[u8]> {
+        let target = self.target.of(self.fields.bytes());
+        memchr::memchr(b'?', target).and_then(|at| target.get(at + 1..))
+    }
+
+    /// Whether the path is empty though there is a query: `http://host?query`.
+    pub(crate) fn lacks_path(&self) -> bool {
+        let target = self.target.of(self.fields.bytes());
+        matches!(self.form, Form::Absolute(length) if target.get(length as usize) == Some(&b'?'))
+    }
+
+    fn raw_path(&self) -> &[u8] {
+        let target = self.origin_target();
+        let end = memchr::memchr(b'?', target).unwrap_or(target.len());
+        target.get(..end).unwrap_or_default()
+    }
+
+    pub(crate) fn path(&self) -> &[u8] {
+        self.derived.get(..self.path_len).unwrap_or_default()
+    }
+
+    pub(crate) fn host(&self) -> &[u8] {
+        self.derived.get(self.path_len..).unwrap_or_default()
+    }
+
+    /// Host and port as received.
+    pub(crate) fn authority(&self) -> &[u8] {
+        self.authority.of(self.fields.bytes())
+    }
+
+    pub(crate) fn port(&self) -> Option<&[u8]> {
+        authority(self.authority()).and_then(|authority| authority.port)
+    }
+
+    pub(crate) fn is_head(&self) -> bool {
+        self.method() == b"HEAD"
+    }
+
+    /// Whether repeating the request is the same as making it once (RFC 9110 §9.2.2).
+    pub(crate) fn is_idempotent(&self) -> bool {
+        matches!(self.method(), b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE")
+    }
+}
+
+/// Says how many bytes of empty lines stand before the request line; `None` when more bytes are needed.
+fn skip_empty_lines(bytes: &[u8]) -> Result<Option<usize>, Violation> {
+    let mut skipped = 0;
+    for _ in 0..=LEADING_EMPTY_LINES {
+        match bytes.get(skipped..).unwrap_or_default() {
+            [b'\n', ..] => skipped += 1,
+            [b'\r', b'\n', ..] => skipped += 2,
+            [] | [b'\r'] => return Ok(None),
+            [b'\r', ..] => return Err(Violation::BareCr),
+            _ => return Ok(Some(skipped)),
+        }
+    }
+    Err(Violation::BadRequestLine)
+}
+
+fn has_bare_lf(head: &[u8]) -> bool {
+    memchr::memchr_iter(b'\n', head).any(|at| at == 0 || head.get(at - 1) != Some(&b'\r'))
+}
+
+fn parse_version(text: &[u8]) -> Result<Version, Violation> {
+    match text {
+        b"HTTP/1.0" => Ok(Version::Http10),
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'] => Ok(Version::Http11),
+        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => Err(Violation::UnsupportedVersion),
+        _ => Err(Violation::BadVersion),
+    }
+}
+
+fn target_form(target: &[u8], is_connect: bool, is_options: bool) -> Result<Form, Violation> {
+    if target.is_empty() || !target.iter().copied().all(is_target_byte) {
+        return Err(Violation::BadTarget);
+    }
+    if is_connect {
+        return authority(target)
+            .filter(|authority| authority.port.is_some())
+            .map(|_| Form::Authority)
+            .ok_or(Violation::BadTarget);
+    }
+    if target == b"*" {
+        return if is_options { Ok(Form::Asterisk) } else { Err(Violation::BadTarget) };
+    }
+    if target.starts_with(b"/") {
+        return Ok(Form::Origin);
+    }
+    let scheme = |name: &[u8]| target.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+    if scheme(b"https://") {
+        return Err(Violation::WrongScheme);
+    }
+    if !scheme(b"http://") {
+        return Err(Violation::BadTarget);
+    }
+    let rest = target.get(7..).unwrap_or_default();
+    let length = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
+    authority(rest.get(..length).unwrap_or_default()).ok_or(Violation::BadTarget)?;
+    u32::try_from(7 + length).map(Form::Absolute).map_err(|_| Violation::BadTarget)
+}
+
+/// A request head, for those who route it.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestHead<'a>(pub(crate) &'a Request);
+
+impl<'a> RequestHead<'a> {
+    /// The method, a token (RFC 9110 §9.1).
+    #[must_use]
+    pub fn method(&self) -> &'a [u8] {
+        self.0.method()
+    }
+
+    /// The request-target in origin-form, as received (RFC 9112 §3.2.1).
+    #[must_use]
+    pub fn target(&self) -> &'a [u8] {
+        self.0.origin_target()
+    }
+
+    /// The path, percent-decoded, with `//`, `.` and `..` resolved. Begins with a slash, or is `*`.
+    #[must_use]
+    pub fn path(&self) -> &'a [u8] {
+        self.0.path()
+    }
+
+    /// The query without its question mark; empty when there is none.
+    #[must_use]
+    pub fn query(&self) -> &'a [u8] {
+        self.0.query().unwrap_or_default()
+    }
+
+    /// The host that the request is for, in lower case and without port; empty for an HTTP/1.0 request
+    /// without `Host`.
+    #[must_use]
+    pub fn host(&self) -> &'a [u8] {
+        self.0.host()
+    }
+
+    /// The version.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.0.version
+    }
+
+    /// The values of a field in order; case of the name is ignored. White space around them is removed.
+    pub fn field(&self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.0.fields.named(name.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(head: &str) -> Result<Request, Violation> {
+        let mut request = Request::default();
+        let mut scanned = 0;
+        match request.parse(head.as_bytes(), &mut scanned, &Settings::default())? {
+            Parsed::Complete(length) => assert_eq!(length, head.len()),
+            Parsed::Partial => panic!("{head:?} is complete"),
+        }
+        Ok(request)
+    }
+
+    #[test]
+    fn an_ordinary_head() {
+        let request =
+            parse("GET /a/../b?c=d HTTP/1.1\r\nHost: Example.COM:8080\r\nX: y\r\n\r\n").expect("valid");
+        assert_eq!(request.method(), b"GET");
+        assert_eq!(request.origin_target(), b"/a/../b?c=d");
+        assert_eq!(request.path(), b"/b");
+        assert_eq!(request.query(), Some(b"c=d".as_slice()));
+        assert_eq!(request.host(), b"example.com");
+        assert_eq!(request.authority(), b"Example.COM:8080");
+        assert_eq!(request.port(), Some(b"8080".as_slice()));
+        assert_eq!(request.line(), b"GET /a/../b?c=d HTTP/1.1");
+    }
+
+    #[test]
+    fn absolute_form_overrides_host() {
+        let request = parse("GET http://A.example:81/x?y HTTP/1.1\r\nHost: b\r\n\r\n").expect("valid");
+        assert_eq!(request.origin_target(), b"/x?y");
+        assert_eq!(
+            (request.host(), request.authority()),
+            (b"a.example".as_slice(), b"A.example:81".as_slice())
+        );
+        assert_eq!(
+            parse("OPTIONS http://a HTTP/1.1\r\nHost: a\r\n\r\n").expect("valid").origin_target(),
+            b"*"
+        );
+        assert_eq!(parse("GET http://a HTTP/1.1\r\nHost: a\r\n\r\n").expect("valid").origin_target(), b"/");
+    }
+
+    #[test]
+    fn refusals() {
+        use Violation::{
+            BadFieldName, BadHost, BadMethod, BadRequestLine, BadTarget, BadVersion, BareCr, ControlByte,
+            MissingHost, ObsFold, SeveralHosts, UnsupportedVersion, WrongScheme,
+        };
+        for (head, violation) in [
+            ("GET  / HTTP/1.1\r\nHost: a\r\n\r\n", BadRequestLine),
+            ("GET /\r\nHost: a\r\n\r\n", BadRequestLine),
+            ("GET / HTTP/1.1 \r\nHost: a\r\n\r\n", BadRequestLine),
+            ("G@T / HTTP/1.1\r\nHost: a\r\n\r\n", BadMethod),
+            ("GET /\tx HTTP/1.1\r\nHost: a\r\n\r\n", BadTarget),
+            ("GET / http/1.1\r\nHost: a\r\n\r\n", BadVersion),
+            ("GET / HTTP/1.10\r\nHost: a\r\n\r\n", BadVersion),
+            ("GET / HTTP/2.0\r\nHost: a\r\n\r\n", UnsupportedVersion),
+            ("GET /#f HTTP/1.1\r\nHost: a\r\n\r\n", BadTarget),
+            ("GET x HTTP/1.1\r\nHost: a\r\n\r\n", BadTarget),
+            ("GET * HTTP/1.1\r\nHost: a\r\n\r\n", BadTarget),
+            ("GET https://a/ HTTP/1.1\r\nHost: a\r\n\r\n", WrongScheme),
+            ("GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", BadTarget),
+            ("GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n", BadTarget),
+            ("GET http:// HTTP/1.1\r\nHost: a\r\n\r\n", BadTarget),
+            ("CONNECT a HTTP/1.1\r\nHost: a\r\n\r\n", BadTarget),
+            ("GET / HTTP/1.1\r\n\r\n", MissingHost),
+            ("GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n", SeveralHosts),
+            ("GET / HTTP/1.1\r\nHost: \r\n\r\n", BadHost),
+            ("GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", BadHost),
+            ("GET / HTTP/1.1\r\n Host: a\r\n\r\n", ObsFold),
+            ("GET / HTTP/1.1\r\nHost: a\r\nA@: b\r\n\r\n", BadFieldName),
+            ("GET / HTTP/1.1\rX\r\nHost: a\r\n\r\n", BareCr),
+            ("GET / HTTP/1.1\r\nHost: a\x01\r\n\r\n", ControlByte),
+            ("\r\n\r\n\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", BadRequestLine),
+        ] {
+            assert_eq!(parse(head).err(), Some(violation), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn leniencies() {
+        assert!(parse("\r\n\nGET / HTTP/1.1\nHost: a\n\n").is_ok());
+        assert!(
+            parse("GET / HTTP/1.7\r\nHost: a\r\n\r\n")
+                .is_ok_and(|request| request.version == Version::Http11)
+        );
+        assert!(parse("GET / HTTP/1.0\r\n\r\n").is_ok());
+        let strict = Settings { allow_bare_lf: false, ..Settings::default() };
+        let mut scanned = 0;
+        let refused = Request::default().parse(b"GET / HTTP/1.1\nHost: a\r\n\r\n", &mut scanned, &strict);
+        assert_eq!(refused, Err(Violation::BareLf));
+    }
+}

@@ -1,0 +1,172 @@
+//! A response head (RFC 9112 §4).
+
+use super::{
+    Fields, Parsed, Version,
+    fields::{MAX_LINES, Span, head_end},
+};
+use crate::violation::Violation;
+
+/// A response head as received.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Response {
+    pub(crate) fields: Fields,
+    pub(crate) version: Version,
+    pub(crate) status: u16,
+    reason: Span,
+}
+
+impl Response {
+    pub(crate) fn clear(&mut self) {
+        self.fields.clear();
+        (self.version, self.status, self.reason) = Default::default();
+    }
+
+    /// Reads a response head from the front of `bytes`; at most `limit` bytes of it (E3).
+    pub(crate) fn parse(
+        &mut self,
+        bytes: &[u8],
+        scanned: &mut usize,
+        limit: usize,
+    ) -> Result<Parsed, Violation> {
+        let Some(end) = head_end(bytes, scanned) else {
+            // Not even a status line: no need to wait for an end that will hardly come.
+            let shortest = bytes.len().min(5);
+            if bytes.get(..shortest) != b"HTTP/".get(..shortest) {
+                return Err(Violation::OriginHead);
+            }
+            return if bytes.len() >= limit {
+                Err(Violation::OriginHeadTooLarge)
+            } else {
+                Ok(Parsed::Partial)
+            };
+        };
+        if end > limit {
+            return Err(Violation::OriginHeadTooLarge);
+        }
+        let head = bytes.get(..end).unwrap_or_default();
+        self.clear();
+        check_start(head)?;
+        let mut slots = [httparse::EMPTY_HEADER; MAX_LINES];
+        let mut parsed = httparse::Response::new(&mut slots);
+        let mut config = httparse::ParserConfig::default();
+        // RFC 9112 §5.1 and §5.2: a gateway mends these two in a response, it doesn't refuse them.
+        config.allow_spaces_after_header_name_in_responses(true);
+        config.allow_obsolete_multiline_headers_in_responses(true);
+        match config.parse_response(&mut parsed, head) {
+            Ok(httparse::Status::Complete(_)) => {}
+            Err(httparse::Error::TooManyHeaders) => return Err(Violation::OriginHeadTooLarge),
+            Err(httparse::Error::HeaderName) => return Err(Violation::OriginFieldName),
+            _ => return Err(Violation::OriginHead),
+        }
+        self.status = parsed.code.unwrap_or(0);
+        if !(100..600).contains(&self.status) {
+            return Err(Violation::OriginStatus);
+        }
+        self.version = if parsed.version == Some(0) { Version::Http10 } else { Version::Http11 };
+        // A framing field whose name is followed by white space may be read otherwise by others (E3).
+        if parsed.headers.iter().any(|header| spaced_framing_field(head, header)) {
+            return Err(Violation::OriginHead);
+        }
+        let reason = parsed.reason.unwrap_or_default().as_bytes();
+        let at = (reason.as_ptr() as usize).wrapping_sub(head.as_ptr() as usize);
+        self.reason =
+            if reason.is_empty() { Span::default() } else { Span::new(at, at.wrapping_add(reason.len())) };
+        self.fields.take_parsed(head, parsed.headers);
+        Ok(Parsed::Complete(end))
+    }
+
+    pub(crate) fn reason(&self) -> &[u8] {
+        self.reason.of(self.fields.bytes())
+    }
+}
+
+/// The version, which the parser below takes for a matter of syntax.
+fn check_start(head: &[u8]) -> Result<(), Violation> {
+    match head {
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0' | b'1', b' ', ..] => Ok(()),
+        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9', ..] => Err(Violation::OriginVersion),
+        _ => Err(Violation::OriginHead),
+    }
+}
+
+fn spaced_framing_field(head: &[u8], header: &httparse::Header<'_>) -> bool {
+    let name = header.name.as_bytes();
+    let behind = (name.as_ptr() as usize).wrapping_sub(head.as_ptr() as usize).wrapping_add(name.len());
+    let frames =
+        name.eq_ignore_ascii_case(b"content-length") || name.eq_ignore_ascii_case(b"transfer-encoding");
+    frames && head.get(behind) != Some(&b':')
+}
+
+/// Appends a field value of a response; an obs-fold in it becomes one SP (RFC 9112 §5.2).
+pub(crate) fn write_unfolded(value: &[u8], out: &mut Vec<u8>) {
+    if memchr::memchr(b'\n', value).is_none() {
+        return out.extend_from_slice(value);
+    }
+    for (index, line) in value.split(|byte| *byte == b'\n').enumerate() {
+        let line = super::trim(line.strip_suffix(b"\r").unwrap_or(line));
+        if index > 0 && !line.is_empty() {
+            out.push(b' ');
+        }
+        out.extend_from_slice(line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http1::Known;
+
+    fn parse(head: &str) -> Result<Response, Violation> {
+        let mut response = Response::default();
+        let mut scanned = 0;
+        match response.parse(head.as_bytes(), &mut scanned, 4096)? {
+            Parsed::Complete(length) => assert_eq!(length, head.len()),
+            Parsed::Partial => panic!("{head:?} is complete"),
+        }
+        Ok(response)
+    }
+
+    #[test]
+    fn ordinary_and_lenient() {
+        let response =
+            parse("HTTP/1.1 404 Not Here\r\nServer : x\r\nA: b\r\n c\r\n\td\r\n\r\n").expect("accepted");
+        assert_eq!((response.status, response.reason()), (404, b"Not Here".as_slice()));
+        assert_eq!(response.fields.named(b"server").next(), Some(b"x".as_slice()));
+        let mut out = Vec::new();
+        write_unfolded(response.fields.named(b"a").next().expect("there"), &mut out);
+        assert_eq!(out, b"b c d");
+        assert_eq!(parse("HTTP/1.0 200\r\n\r\n").map(|response| response.version), Ok(Version::Http10));
+        assert!(!response.fields.has(Known::Host));
+    }
+
+    #[test]
+    fn refusals() {
+        for (head, violation) in [
+            ("HTTP/1.1 99 x\r\n\r\n", Violation::OriginHead),
+            ("HTTP/1.1 099 x\r\n\r\n", Violation::OriginStatus),
+            ("HTTP/1.1 600 x\r\n\r\n", Violation::OriginStatus),
+            ("HTTP/2.0 200 x\r\n\r\n", Violation::OriginVersion),
+            ("HTTP/1.1  200 x\r\n\r\n", Violation::OriginHead),
+            ("ICY 200 OK\r\n\r\n", Violation::OriginHead),
+            ("HTTP/1.1 200 OK\r\nContent-Length : 5\r\n\r\n", Violation::OriginHead),
+            ("HTTP/1.1 200 OK\r\nA@: b\r\n\r\n", Violation::OriginFieldName),
+            ("HTTP/1.1 200 OK\r\nA: \x00\r\n\r\n", Violation::OriginHead),
+            ("HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n", Violation::OriginHead),
+        ] {
+            assert_eq!(parse(head).err(), Some(violation), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn limits() {
+        let mut response = Response::default();
+        let parse = |bytes: &[u8], limit, response: &mut Response| response.parse(bytes, &mut 0, limit);
+        assert_eq!(parse(b"hello", 100, &mut response), Err(Violation::OriginHead));
+        assert_eq!(parse(b"HTT", 100, &mut response), Ok(Parsed::Partial));
+        assert_eq!(parse(b"HTTP/1.1 200 OK\r\nA: b", 20, &mut response), Err(Violation::OriginHeadTooLarge));
+        assert_eq!(
+            parse(b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n", 20, &mut response),
+            Err(Violation::OriginHeadTooLarge)
+        );
+    }
+}

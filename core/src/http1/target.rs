@@ -1,0 +1,199 @@
+//! The request-target and the authority (RFC 9112 §3.2, RFC 9110 §4.2.1).
+
+use crate::violation::Violation;
+
+/// The parts of an authority: ranges of the text it was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Authority<'a> {
+    /// Host without port; brackets of an IPv6 address included.
+    pub(crate) host: &'a [u8],
+    /// The digits behind the colon, when there are any.
+    pub(crate) port: Option<&'a [u8]>,
+}
+
+/// Reads `uri-host [":" port]`; no userinfo (RFC 9110 §4.2.4). `None` when it is malformed or empty.
+pub(crate) fn authority(text: &[u8]) -> Option<Authority<'_>> {
+    let host_end = match text.first()? {
+        b'[' => {
+            let end = memchr::memchr(b']', text)? + 1;
+            let inner = text.get(1..end - 1)?;
+            let is_address = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
+            if inner.len() < 2 || !inner.iter().all(is_address) {
+                return None;
+            }
+            end
+        }
+        _ => memchr::memchr(b':', text).unwrap_or(text.len()),
+    };
+    let (host, rest) = text.split_at_checked(host_end)?;
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte);
+    if host.is_empty() || !(host.starts_with(b"[") || host.iter().all(is_name)) {
+        return None;
+    }
+    let port = match rest {
+        [] | [b':'] => None,
+        [b':', digits @ ..] if digits.iter().all(u8::is_ascii_digit) => {
+            let number = std::str::from_utf8(digits).ok()?.parse::<u16>().ok()?;
+            (number > 0).then_some(Some(digits))?
+        }
+        _ => return None,
+    };
+    Some(Authority { host, port })
+}
+
+/// Whether a request-target may hold `byte`: visible characters but `#`, and what browsers leave raw (E4).
+pub(crate) const fn is_target_byte(byte: u8) -> bool {
+    matches!(byte, 0x21..=0x7e | 0x80..=0xff) && byte != b'#'
+}
+
+/// Appends the normalised form of `path`: percent-decoded, `//` merged, `.` and `..` resolved (nginx's
+/// `$uri`). Routing uses this copy; the target is forwarded as received.
+pub(crate) fn normalise_path(path: &[u8], out: &mut Vec<u8>) -> Result<(), Violation> {
+    let start = out.len();
+    let plain = |pair: &[u8]| !(pair.starts_with(b"%") || pair == b"//" || pair == b"/.");
+    if path.windows(2).all(plain) && !path.ends_with(b"%") {
+        out.extend_from_slice(path);
+        return Ok(());
+    }
+    let mut rest = path;
+    while let [byte, behind @ ..] = rest {
+        let (byte, behind) = match (byte, behind) {
+            (b'%', [high, low, behind @ ..]) => (decode(*high, *low)?, behind),
+            (b'%', _) => return Err(Violation::BadTarget),
+            _ => (*byte, behind),
+        };
+        if byte == 0 {
+            return Err(Violation::BadTarget);
+        }
+        if byte == b'/' {
+            close_segment(out, start)?;
+        } else {
+            out.push(byte);
+        }
+        rest = behind;
+    }
+    if matches!(last_segment(out, start), b"." | b"..") {
+        close_segment(out, start)?;
+    }
+    Ok(())
+}
+
+/// A segment has ended with a slash: resolves it when it was empty, `.` or `..`.
+fn close_segment(out: &mut Vec<u8>, start: usize) -> Result<(), Violation> {
+    let segment = last_segment(out, start);
+    let length = segment.len();
+    match segment {
+        _ if out.len() == start => out.push(b'/'),
+        b"" => {}
+        b"." => out.truncate(out.len() - 1),
+        b".." => {
+            out.truncate(out.len() - length - 1);
+            // A path that climbs above the root is an attack, not a path.
+            if out.len() == start {
+                return Err(Violation::BadTarget);
+            }
+            let parent = last_segment(out, start).len();
+            out.truncate(out.len() - parent);
+        }
+        _ => out.push(b'/'),
+    }
+    Ok(())
+}
+
+/// What stands behind the last slash.
+fn last_segment(out: &[u8], start: usize) -> &[u8] {
+    let written = out.get(start..).unwrap_or_default();
+    memchr::memrchr(b'/', written).and_then(|at| written.get(at + 1..)).unwrap_or_default()
+}
+
+fn decode(high: u8, low: u8) -> Result<u8, Violation> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    match (digit(high), digit(low)) {
+        (Some(high), Some(low)) => Ok(high << 4 | low),
+        _ => Err(Violation::BadTarget),
+    }
+}
+
+/// Appends a path from a template so that it can stand in a request-target or `Location` (B6): every byte
+/// outside 0x21-0x7E is percent-encoded, and what would change the path's meaning if it stood for itself.
+pub(crate) fn write_encoded_path(path: &[u8], out: &mut Vec<u8>) {
+    for &byte in path {
+        match byte {
+            b'%' | b'?' | b'#' => write_percent(byte, out),
+            0x21..=0x7e => out.push(byte),
+            _ => write_percent(byte, out),
+        }
+    }
+}
+
+/// Appends text from a template that may be a whole URI: only what can't stand in one is percent-encoded.
+pub(crate) fn write_encoded_uri(text: &[u8], out: &mut Vec<u8>) {
+    for &byte in text {
+        match byte {
+            0x21..=0x7e => out.push(byte),
+            _ => write_percent(byte, out),
+        }
+    }
+}
+
+fn write_percent(byte: u8, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let hex = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or(b'0');
+    out.extend_from_slice(&[b'%', hex(byte >> 4), hex(byte & 15)]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authorities() {
+        let parts = |text: &'static str| authority(text.as_bytes()).map(|a| (a.host, a.port));
+        assert_eq!(parts("example.com"), Some((b"example.com".as_slice(), None)));
+        assert_eq!(parts("example.com:"), Some((b"example.com".as_slice(), None)));
+        assert_eq!(parts("h:80"), Some((b"h".as_slice(), Some(b"80".as_slice()))));
+        assert_eq!(parts("[::1]:8080"), Some((b"[::1]".as_slice(), Some(b"8080".as_slice()))));
+        for bad in
+            ["", ":80", "u@h", "h:0", "h:65536", "h:8x", "a b", "[::1", "[]", "[x]", "[::1]x", "h/p", "a:1:2"]
+        {
+            assert_eq!(parts(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn paths() {
+        let normal = |path: &str| {
+            let mut out = b"kept".to_vec();
+            normalise_path(path.as_bytes(), &mut out)
+                .map(|()| String::from_utf8_lossy(&out[4..]).into_owned())
+        };
+        for (path, expected) in [
+            ("/", "/"),
+            ("/a/b", "/a/b"),
+            ("//a///b/", "/a/b/"),
+            ("/a/./b/.", "/a/b/"),
+            ("/a/../b", "/b"),
+            ("/a/b/..", "/a/"),
+            ("/%61%2Fb", "/a/b"),
+            ("/a%2e%2e/b", "/a../b"),
+            ("/a/%2e%2e/b", "/b"),
+            ("/.a/..b", "/.a/..b"),
+            ("/a%20b", "/a b"),
+        ] {
+            assert_eq!(normal(path).as_deref(), Ok(expected), "{path}");
+        }
+        for bad in ["/..", "/a/../..", "/%", "/%1", "/%zz", "/%00", "/../a"] {
+            assert_eq!(normal(bad), Err(Violation::BadTarget), "{bad}");
+        }
+    }
+
+    #[test]
+    fn encoding() {
+        let mut out = Vec::new();
+        write_encoded_path(b"/a b?\xc3%", &mut out);
+        assert_eq!(out, b"/a%20b%3F%C3%25");
+        out.clear();
+        write_encoded_uri(b"http://h/a b?c\r\n", &mut out);
+        assert_eq!(out, b"http://h/a%20b?c%0D%0A");
+    }
+}

@@ -1,0 +1,168 @@
+//! Idle upstream connections of one worker.
+//!
+//! A pool has no lock: a runtime's socket doesn't leave its reactor, and nginx's pool is per worker too.
+
+use core::time::Duration;
+use std::collections::VecDeque;
+
+use crate::{
+    Address,
+    session::Dial,
+    shared::{GroupId, KeepAlive, Lease},
+    time::Tick,
+};
+
+/// Idle connections, of whatever type the shell has (E7).
+#[derive(Debug)]
+pub struct Pool<T> {
+    /// Newest last, over all groups.
+    idle: VecDeque<Idle<T>>,
+}
+
+#[derive(Debug)]
+struct Idle<T> {
+    group: GroupId,
+    address: Address,
+    connection: Pooled<T>,
+    expires: Tick,
+}
+
+/// A connection that can be pooled, with its age and use.
+#[derive(Debug)]
+pub struct Pooled<T> {
+    /// The connection.
+    pub connection: T,
+    born: Tick,
+    requests: u32,
+}
+
+impl<T> Pooled<T> {
+    /// A connection made at `born` that has served no request yet.
+    #[must_use]
+    pub fn new(connection: T, born: Tick) -> Self {
+        Self { connection, born, requests: 0 }
+    }
+}
+
+impl<T> Default for Pool<T> {
+    fn default() -> Self {
+        Self { idle: VecDeque::new() }
+    }
+}
+
+impl<T> Pool<T> {
+    /// Takes the most recently used idle connection to the lease's peer, if the dial may reuse one.
+    pub fn take(&mut self, dial: &Dial, lease: &Lease, now: Tick) -> Option<Pooled<T>> {
+        if !dial.may_reuse() {
+            return None;
+        }
+        let fits = |idle: &Idle<T>| {
+            idle.expires > now && idle.group == lease.group() && idle.address == *lease.address()
+        };
+        let at = self.idle.iter().rposition(fits)?;
+        self.idle.remove(at).map(|idle| idle.connection)
+    }
+
+    /// Keeps a clean connection. What doesn't fit comes back, to be closed: this one, when it is too old or
+    /// was used enough, else the group's least recently used, when the group has more than it may keep.
+    pub fn put(&mut self, lease: &Lease, mut connection: Pooled<T>, now: Tick) -> Option<Pooled<T>> {
+        let KeepAlive { connections, requests, time, timeout } = lease.keepalive();
+        connection.requests += 1;
+        if connections == 0 || connection.requests >= requests || now.since(connection.born) >= time {
+            return Some(connection);
+        }
+        let group = lease.group();
+        let held = self.idle.iter().filter(|idle| idle.group == group).count();
+        let evicted = if held >= connections {
+            let oldest = self.idle.iter().position(|idle| idle.group == group);
+            oldest.and_then(|at| self.idle.remove(at)).map(|idle| idle.connection)
+        } else {
+            None
+        };
+        let expires = if timeout == Duration::ZERO { Tick(u64::MAX) } else { now.after(timeout) };
+        self.idle.push_back(Idle { group, address: lease.address().clone(), connection, expires });
+        evicted
+    }
+
+    /// Takes a connection out whose idle time is over. Call until it says `None`.
+    pub fn expire(&mut self, now: Tick) -> Option<T> {
+        let at = self.idle.iter().position(|idle| idle.expires <= now)?;
+        self.idle.remove(at).map(|idle| idle.connection.connection)
+    }
+
+    /// When the next connection expires.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Tick> {
+        self.idle.iter().map(|idle| idle.expires).min()
+    }
+
+    /// Keeps the connections that `keep` says yes to, and drops the others: those that became readable while
+    /// idle (E7), or all of them when draining.
+    pub fn retain(&mut self, mut keep: impl FnMut(&mut T) -> bool) {
+        self.idle.retain_mut(|idle| keep(&mut idle.connection.connection));
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.idle.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.idle.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::shared::{Group, Peer, Upstreams};
+
+    fn dial(may_reuse: bool) -> Dial {
+        Dial { errand: 0, group: GroupId(0), addresses: None, tried: 0, may_reuse }
+    }
+
+    fn table(connections: usize) -> Arc<Upstreams> {
+        let address = "127.0.0.1:9".parse::<std::net::SocketAddr>().expect("an address");
+        let settings = KeepAlive { connections, requests: 3, ..KeepAlive::default() };
+        Arc::new(Upstreams::new(vec![Group::new("g", vec![Peer::new(address.into())], settings)]))
+    }
+
+    #[test]
+    fn newest_first_within_the_limits() {
+        let upstreams = table(2);
+        let lease = upstreams.choose(&dial(true), Tick(0)).expect("a peer");
+        let mut pool = Pool::default();
+        assert!(pool.put(&lease, Pooled::new('a', Tick(0)), Tick(1)).is_none());
+        assert!(pool.put(&lease, Pooled::new('b', Tick(0)), Tick(2)).is_none());
+        let evicted = pool.put(&lease, Pooled::new('c', Tick(0)), Tick(3));
+        assert_eq!(evicted.map(|p| p.connection), Some('a'));
+        assert!(
+            pool.take(&dial(false), &lease, Tick(4)).is_none(),
+            "an upgrade never goes on a pooled connection"
+        );
+        let taken = pool.take(&dial(true), &lease, Tick(4)).expect("one is idle");
+        assert_eq!(taken.connection, 'c');
+        assert!(pool.put(&lease, taken, Tick(5)).is_none(), "its second request");
+        let taken = pool.take(&dial(true), &lease, Tick(6)).expect("one is idle");
+        assert_eq!(pool.put(&lease, taken, Tick(7)).map(|p| p.connection), Some('c'), "keepalive_requests");
+        let minute = Tick(0).after(Duration::from_secs(61));
+        assert!(pool.take(&dial(true), &lease, minute).is_none(), "expired");
+        assert_eq!(pool.expire(minute), Some('b'));
+        assert_eq!(pool.expire(minute), None);
+        assert!(pool.is_empty());
+    }
+
+    #[test]
+    fn leases_count_while_they_live() {
+        let upstreams = table(1);
+        let lease = upstreams.choose(&dial(true), Tick(0)).expect("a peer");
+        assert_eq!(upstreams.active(GroupId(0), 0), 1);
+        lease.report(crate::session::Verdict::Success, Tick(1));
+        assert_eq!(upstreams.active(GroupId(0), 0), 0);
+    }
+}

@@ -1,0 +1,249 @@
+//! What is known of an exchange, for log lines, variables and templates.
+
+mod frozen;
+mod note;
+mod values;
+
+pub use note::{Event, Note, Severity};
+
+use std::{cell::RefCell, sync::Arc};
+
+use crate::{
+    Address, ClientInfo,
+    config::{Config, Handler, Location, Proxy},
+    http1::{Request, Response},
+    template::Captures,
+    time::{Now, Tick},
+    timer::Timer,
+};
+
+/// The record of an exchange, or of the tunnel that came of it: whole when [`crate::Output::ExchangeDone`]
+/// is polled, until the next poll.
+#[derive(Clone, Debug)]
+pub struct Record {
+    pub(crate) config: Arc<Config>,
+    pub(crate) client: Arc<ClientInfo>,
+    pub(crate) location: Option<Arc<Location>>,
+    /// Both heads; a tunnel has none, but what its log lines need of them.
+    pub(crate) heads: Option<Box<Heads>>,
+    frozen: Option<Box<[u8]>>,
+    pub(crate) accepted: Tick,
+    pub(crate) began: Tick,
+    pub(crate) requests: u64,
+    pub(crate) request_length: u64,
+    pub(crate) sent: u64,
+    pub(crate) head_sent: u64,
+    pub(crate) status: u16,
+    pub(crate) outcome: Outcome,
+    pub(crate) attempt: Attempt,
+    pub(crate) tunnel: Option<TunnelRecord>,
+}
+
+/// How an exchange ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It hasn't.
+    #[default]
+    Open,
+    /// The response was sent whole, or the tunnel ended in order.
+    Complete,
+    /// The client left before.
+    ClientLeft,
+    /// The origin server's response was cut short, or its end of the tunnel.
+    OriginCut,
+    /// A timer fired.
+    TimedOut(Timer),
+    /// The worker was draining and the time for it was over.
+    Drained,
+}
+
+/// What is known of a tunnel (C7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct TunnelRecord {
+    /// When it opened.
+    pub opened: Tick,
+    /// Bytes that came from the client.
+    pub from_client: u64,
+    /// Bytes that came from the origin server.
+    pub from_upstream: u64,
+    /// Who ended it.
+    pub ended: Option<Ended>,
+    /// Whether a stream ended otherwise than in order.
+    pub cut: bool,
+}
+
+/// Who ended a tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Ended {
+    /// The client.
+    Client,
+    /// The origin server.
+    Upstream,
+    /// A timer.
+    Timer(Timer),
+    /// A drain whose time was over.
+    Drain,
+}
+
+/// Memory of an exchange that its worker lends: both heads, earlier attempts, values of maps.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Heads {
+    pub(crate) request: Request,
+    pub(crate) response: Response,
+    /// The `Upgrade` list that went upstream.
+    pub(crate) offered: Vec<u8>,
+    /// The final head as the client gets it, when a log line asks for fields of it.
+    pub(crate) sent: Vec<u8>,
+    /// Attempts before the last.
+    pub(crate) earlier: Vec<Attempt>,
+    memo: RefCell<Memo>,
+}
+
+/// Values of `map` variables, found once per exchange, and space to find them in.
+#[derive(Clone, Debug, Default)]
+struct Memo {
+    values: Vec<u8>,
+    spans: Vec<Option<(u32, u32)>>,
+    captures: Captures,
+    spare: Vec<Vec<u8>>,
+}
+
+impl Heads {
+    pub(crate) fn clear(&mut self) {
+        self.request.clear();
+        self.response.clear();
+        self.offered.clear();
+        self.sent.clear();
+        self.earlier.clear();
+        let memo = self.memo.get_mut();
+        memo.values.clear();
+        memo.spans.clear();
+    }
+}
+
+/// One attempt to have the request answered by a peer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    pub(crate) peer: Option<Address>,
+    pub(crate) began: Tick,
+    pub(crate) connected: Option<Tick>,
+    pub(crate) answered: Option<Tick>,
+    pub(crate) over: Option<Tick>,
+    pub(crate) status: u16,
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+}
+
+impl Record {
+    pub(crate) fn new(config: Arc<Config>, client: Arc<ClientInfo>, now: Now) -> Self {
+        Self {
+            config,
+            client,
+            location: None,
+            heads: None,
+            frozen: None,
+            accepted: now.tick,
+            began: now.tick,
+            requests: 0,
+            request_length: 0,
+            sent: 0,
+            head_sent: 0,
+            status: 0,
+            outcome: Outcome::Open,
+            attempt: Attempt::default(),
+            tunnel: None,
+        }
+    }
+
+    /// Begins the record of another exchange on the same connection.
+    pub(crate) fn begin(&mut self, heads: Box<Heads>, now: Now) {
+        self.location = None;
+        self.heads = Some(heads);
+        self.began = now.tick;
+        self.requests += 1;
+        (self.request_length, self.sent, self.head_sent, self.status) = (0, 0, 0, 0);
+        self.outcome = Outcome::Open;
+        self.attempt = Attempt::default();
+        self.tunnel = None;
+        self.frozen = None;
+    }
+
+    /// Begins another attempt; what is known of the last is kept for the log.
+    pub(crate) fn next_attempt(&mut self, now: Now) {
+        let mut last =
+            std::mem::replace(&mut self.attempt, Attempt { began: now.tick, ..Attempt::default() });
+        if last.peer.is_some() {
+            last.over.get_or_insert(now.tick);
+            if let Some(heads) = &mut self.heads {
+                heads.earlier.push(last);
+            }
+        }
+    }
+
+    /// The client's connection.
+    #[must_use]
+    pub fn client(&self) -> &ClientInfo {
+        &self.client
+    }
+
+    /// The location that answered, once the request was routed.
+    #[must_use]
+    pub fn location(&self) -> Option<&Location> {
+        self.location.as_deref()
+    }
+
+    /// The status code that the client got; 499 when it left before; 0 when there was no request yet.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// How the exchange ended.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// Bytes sent to the client, heads included.
+    #[must_use]
+    pub fn bytes_sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// The tunnel, if the exchange became one.
+    #[must_use]
+    pub fn tunnel(&self) -> Option<&TunnelRecord> {
+        self.tunnel.as_ref()
+    }
+
+    /// The request line as received; empty when there is none, or a tunnel has dropped it.
+    #[must_use]
+    pub fn request_line(&self) -> &[u8] {
+        self.heads.as_ref().map_or(b"", |heads| heads.request.line())
+    }
+
+    pub(crate) fn proxy(&self) -> Option<&Proxy> {
+        match &self.location.as_deref()?.handler {
+            Handler::Proxy(proxy) => Some(proxy),
+            Handler::Return(_) => None,
+        }
+    }
+
+    /// Writes the lines of the location's access logs: calls `write` with each log's number and its line,
+    /// which is put together in `line`.
+    pub fn write_lines(&self, now: Now, line: &mut Vec<u8>, write: &mut dyn FnMut(usize, &[u8])) {
+        let mut frozen = self.frozen_logs();
+        for log in self.location.iter().flat_map(|location| &location.access_logs) {
+            line.clear();
+            match &mut frozen {
+                Some(frozen) => self.write_thawed(&log.format, frozen, now, line),
+                None => self.write_template(&log.format, now, line),
+            }
+            line.push(b'\n');
+            write(log.sink, line);
+        }
+    }
+}

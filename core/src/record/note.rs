@@ -1,0 +1,181 @@
+//! Events for the error log.
+
+use std::{fmt, io::Write as _};
+
+use super::{Ended, Record};
+use crate::{fault::Fault, timer::Timer, violation::Violation};
+
+/// How grave an event is: nginx's levels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Severity {
+    /// For those who look for a fault.
+    Debug,
+    /// Part of ordinary work.
+    Info,
+    /// Worth a look.
+    Notice,
+    /// Something was mended.
+    Warn,
+    /// An exchange failed.
+    Error,
+    /// The gateway itself is in trouble.
+    Crit,
+}
+
+/// Something that happened, for the error log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Note {
+    /// How grave it is.
+    pub severity: Severity,
+    /// What it is.
+    pub event: Event,
+}
+
+/// What a [`Note`] tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Event {
+    /// A message was refused.
+    Violation(Violation),
+    /// Connecting to a peer failed.
+    ConnectFailed(Fault),
+    /// Reading from or writing to the origin server failed.
+    UpstreamFailed(Fault),
+    /// The origin server closed its connection too early.
+    UpstreamClosed,
+    /// An idle connection from the pool had been closed by the origin server; a fresh one is used.
+    StaleConnection,
+    /// Another peer is tried.
+    NextPeer,
+    /// The client left before the response was complete.
+    ClientLeft,
+    /// A timer fired.
+    TimedOut(Timer),
+    /// Field lines of the request were dropped: their names hold an underscore (B3).
+    UnderscoreDropped,
+    /// Trailer fields were dropped (E2).
+    TrailerDropped,
+    /// A tunnel has opened.
+    TunnelOpened,
+    /// A tunnel is over.
+    TunnelClosed(Ended),
+    /// A mistake of this program: an event came in a state that has no row for it.
+    IllegalTransition,
+    /// So many notes more had no room.
+    Lost(u32),
+}
+
+impl Event {
+    pub(crate) const fn note(self) -> Note {
+        let severity = match self {
+            Self::Violation(violation) => match violation.fault() {
+                crate::violation::Fault::Client => Severity::Info,
+                crate::violation::Fault::Origin | crate::violation::Fault::Configuration => Severity::Error,
+            },
+            Self::ConnectFailed(_) | Self::UpstreamFailed(_) | Self::UpstreamClosed => Severity::Error,
+            Self::StaleConnection
+            | Self::ClientLeft
+            | Self::TunnelOpened
+            | Self::TunnelClosed(_)
+            | Self::UnderscoreDropped
+            | Self::TrailerDropped => Severity::Info,
+            Self::TimedOut(timer) => match timer {
+                Timer::Connect | Timer::UpstreamRead | Timer::UpstreamSend | Timer::Handshake => {
+                    Severity::Error
+                }
+                _ => Severity::Info,
+            },
+            Self::NextPeer | Self::Lost(_) => Severity::Warn,
+            Self::IllegalTransition => Severity::Crit,
+        };
+        Note { severity, event: self }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Violation(violation) => write!(f, "{} {violation}", violation.status()),
+            Self::ConnectFailed(fault) => {
+                write!(f, "connect() failed ({fault}) while connecting to upstream")
+            }
+            Self::UpstreamFailed(fault) => write!(f, "upstream connection failed ({fault})"),
+            Self::UpstreamClosed => f.write_str("upstream prematurely closed connection"),
+            Self::StaleConnection => f.write_str("idle upstream connection was stale, using a fresh one"),
+            Self::NextPeer => f.write_str("trying the next peer"),
+            Self::ClientLeft => f.write_str("client closed connection before the response was complete"),
+            Self::TimedOut(timer) => write!(f, "timed out ({})", timer.directive()),
+            Self::UnderscoreDropped => {
+                f.write_str("field names with an underscore dropped (rule B3; see underscores_in_headers on)")
+            }
+            Self::TrailerDropped => {
+                f.write_str("trailer fields dropped that frame, route or authenticate (rule E2)")
+            }
+            Self::TunnelOpened => f.write_str("tunnel opened"),
+            Self::TunnelClosed(ended) => write!(f, "tunnel closed by {ended}"),
+            Self::IllegalTransition => f.write_str("illegal state transition, a mistake of this program"),
+            Self::Lost(count) => write!(f, "{count} further events"),
+        }
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client => f.write_str("client"),
+            Self::Upstream => f.write_str("upstream"),
+            Self::Timer(timer) => write!(f, "timer {}", timer.directive()),
+            Self::Drain => f.write_str("drain"),
+        }
+    }
+}
+
+impl Record {
+    /// Appends the sentence of a note and what it is about, in the manner of nginx's error log: client,
+    /// server, request, upstream, host.
+    pub fn write_note(&self, note: &Note, line: &mut Vec<u8>) {
+        use crate::template::{Escape, write_escaped};
+        // Writing into memory doesn't fail.
+        let _ = write!(line, "{}, client: {}", note.event, ClientAddress(&self.client.remote));
+        if let (Event::TunnelClosed(_), Some(tunnel)) = (note.event, &self.tunnel) {
+            let order = if tunnel.cut { ", cut" } else { "" };
+            let _ = write!(
+                line,
+                ", from client: {}, from upstream: {}{order}",
+                tunnel.from_client, tunnel.from_upstream
+            );
+        }
+        if let Some(location) = &self.location {
+            let _ = write!(line, ", server: {}", location.server_name);
+        }
+        let mut quoted = |label: &str, value: &[u8]| {
+            if !value.is_empty() {
+                line.extend_from_slice(label.as_bytes());
+                write_escaped(line, value, Escape::Log);
+                line.push(b'"');
+            }
+        };
+        let [request, host] = self.frozen_context().unwrap_or_else(|| match &self.heads {
+            Some(heads) => [heads.request.line(), heads.request.authority()],
+            None => [b"", b""],
+        });
+        quoted(", request: \"", request);
+        if let Some(peer) = &self.attempt.peer {
+            quoted(", upstream: \"", format!("http://{peer}").as_bytes());
+        }
+        quoted(", host: \"", host);
+    }
+}
+
+/// The client's address as nginx logs it: without port.
+pub(super) struct ClientAddress<'a>(pub(super) &'a crate::Address);
+
+impl fmt::Display for ClientAddress<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            crate::Address::Ip(address) => write!(f, "{}", address.ip()),
+            crate::Address::Unix(_) => f.write_str("unix:"),
+        }
+    }
+}

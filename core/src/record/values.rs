@@ -1,0 +1,372 @@
+//! The values of variables (B5).
+
+use std::io::Write as _;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+use super::{Attempt, Heads, Memo, Outcome, Record, note::ClientAddress};
+use crate::{
+    Address,
+    http1::{Known, Version},
+    template::{Escape, MapId, Part, Template, Variable, write_escaped},
+    time::{Civil, Now, Tick, write_decimal, write_padded},
+};
+
+impl Record {
+    /// Evaluates a template.
+    pub(crate) fn write_template(&self, template: &Template, now: Now, out: &mut Vec<u8>) {
+        for part in template.parts() {
+            match part {
+                Part::Literal(text) => out.extend_from_slice(text),
+                Part::Variable(variable) => self.write_value(variable, template.escape(), now, out),
+            }
+        }
+    }
+
+    /// Evaluates one variable and escapes its value.
+    pub(super) fn write_value(&self, variable: &Variable, escape: Escape, now: Now, out: &mut Vec<u8>) {
+        if escape == Escape::None {
+            return self.write_variable(variable, now, out);
+        }
+        let mut value = self.spare();
+        self.write_variable(variable, now, &mut value);
+        write_escaped(out, &value, escape);
+        self.return_spare(value);
+    }
+
+    fn write_variable(&self, variable: &Variable, now: Now, out: &mut Vec<u8>) {
+        match variable {
+            Variable::RemoteAddr | Variable::RealipRemoteAddr => {
+                show(out, ClientAddress(&self.client.remote))
+            }
+            Variable::RemotePort | Variable::RealipRemotePort => write_port(out, &self.client.remote),
+            Variable::BinaryRemoteAddr => write_binary(out, &self.client.remote),
+            Variable::ServerAddr => show(out, ClientAddress(&self.client.local)),
+            Variable::ServerPort => write_port(out, &self.client.local),
+            Variable::Scheme => out.extend_from_slice(b"http"),
+            Variable::Connection => write_decimal(out, self.client.serial),
+            Variable::ConnectionRequests => write_decimal(out, self.requests),
+            Variable::ConnectionTime => write_seconds(out, now.tick, self.accepted),
+            Variable::Hostname => out.extend_from_slice(self.config.identity.hostname.as_bytes()),
+            Variable::Pid => write_decimal(out, u64::from(self.config.identity.pid)),
+            Variable::NginxVersion => out.extend_from_slice(env!("CARGO_PKG_VERSION").as_bytes()),
+            Variable::Msec => write_thousandths(out, now.unix_ms),
+            Variable::TimeIso8601 => write_iso8601(out, now),
+            Variable::TimeLocal => write_local(out, now),
+            Variable::ServerName => out.extend_from_slice(self.server_name().as_bytes()),
+            Variable::ProxyHost => {
+                out.extend_from_slice(self.proxy().map_or(b"", |proxy| proxy.host.as_bytes()))
+            }
+            Variable::ProxyPort => {
+                out.extend_from_slice(self.proxy().map_or(b"", |proxy| proxy.port.as_bytes()))
+            }
+            Variable::Status => self.write_status(out),
+            Variable::RequestTime => write_seconds(out, now.tick, self.began),
+            Variable::BytesSent => write_decimal(out, self.sent),
+            Variable::BodyBytesSent => write_decimal(out, self.sent.saturating_sub(self.head_sent)),
+            Variable::RequestLength => write_decimal(out, self.request_length),
+            Variable::RequestCompletion if self.outcome == Outcome::Complete => out.extend_from_slice(b"OK"),
+            Variable::Pipe => out.push(b'.'),
+            Variable::GzipRatio => out.push(b'-'),
+            Variable::UpstreamAddr
+            | Variable::UpstreamStatus
+            | Variable::UpstreamConnectTime
+            | Variable::UpstreamHeaderTime
+            | Variable::UpstreamResponseTime
+            | Variable::UpstreamBytesSent
+            | Variable::UpstreamBytesReceived => {
+                self.write_earlier(variable, out);
+                write_attempt(&self.attempt, variable, now.tick, out);
+            }
+            Variable::Map(id) => self.write_map(*id, now, out),
+            Variable::RequestId => self.write_request_id(out),
+            other => {
+                if let Some(heads) = &self.heads {
+                    self.write_of_heads(heads, other, out);
+                }
+            }
+        }
+    }
+
+    /// Variables that are read off the heads.
+    fn write_of_heads(&self, heads: &Heads, variable: &Variable, out: &mut Vec<u8>) {
+        let request = &heads.request;
+        let fields = &request.fields;
+        match variable {
+            Variable::Host if request.host().is_empty() => {
+                out.extend_from_slice(self.server_name().as_bytes())
+            }
+            Variable::Host => out.extend_from_slice(request.host()),
+            Variable::RequestPort => out.extend_from_slice(request.port().unwrap_or_default()),
+            Variable::IsRequestPort if request.port().is_some() => out.push(b':'),
+            Variable::RequestMethod => out.extend_from_slice(request.method()),
+            Variable::RequestUri => out.extend_from_slice(request.origin_target()),
+            Variable::Uri | Variable::DocumentUri => out.extend_from_slice(request.path()),
+            Variable::Args | Variable::QueryString => {
+                out.extend_from_slice(request.query().unwrap_or_default())
+            }
+            Variable::IsArgs if request.query().is_some_and(|query| !query.is_empty()) => out.push(b'?'),
+            Variable::Request => out.extend_from_slice(request.line()),
+            Variable::ServerProtocol => out.extend_from_slice(match request.version {
+                Version::Http10 => b"HTTP/1.0",
+                Version::Http11 => b"HTTP/1.1",
+            }),
+            Variable::ContentLength => join(out, fields.values(Known::ContentLength), b", "),
+            Variable::ContentType => join(out, fields.values(Known::ContentType), b", "),
+            Variable::RemoteUser => write_user(out, fields.only(Known::Authorization).unwrap_or_default()),
+            // An absolute-form target overrides Host, here as in routing (E4).
+            Variable::Http(name) if &**name == "host" => out.extend_from_slice(request.authority()),
+            Variable::Http(name) if &**name == "cookie" => join(out, fields.named(b"cookie"), b"; "),
+            Variable::Http(name) => join(out, fields.named(name.as_bytes()), b", "),
+            Variable::UpstreamHttp(name) => join(out, heads.response.fields.named(name.as_bytes()), b", "),
+            Variable::SentHttp(name) => join(out, sent_values(&heads.sent, name.as_bytes()), b", "),
+            Variable::Arg(name) => {
+                let arguments = request.query().unwrap_or_default().split(|byte| *byte == b'&');
+                out.extend_from_slice(find_pair(arguments, name.as_bytes(), true).unwrap_or_default());
+            }
+            Variable::Cookie(name) => {
+                let cookies = fields.values(Known::Cookie).flat_map(|line| line.split(|byte| *byte == b';'));
+                let found = find_pair(cookies.map(crate::http1::trim), name.as_bytes(), false);
+                out.extend_from_slice(found.unwrap_or_default());
+            }
+            Variable::Capture(index) => {
+                if let Ok(memo) = heads.memo.try_borrow() {
+                    out.extend_from_slice(memo.captures.get(usize::from(*index)));
+                }
+            }
+            Variable::ProxyAddXForwardedFor => {
+                let start = out.len();
+                join(out, fields.named(b"x-forwarded-for"), b", ");
+                if out.len() > start {
+                    out.extend_from_slice(b", ");
+                }
+                show(out, ClientAddress(&self.client.remote));
+            }
+            _ => {}
+        }
+    }
+
+    /// A `map`: evaluated when first used, once per exchange unless it is volatile (B7).
+    fn write_map(&self, id: MapId, now: Now, out: &mut Vec<u8>) {
+        let (Some(map), Some(heads)) = (self.config.maps.get(id.0), &self.heads) else { return };
+        if !map.is_volatile() {
+            if let Some(value) = heads.memo.borrow().value(id) {
+                return out.extend_from_slice(value);
+            }
+        }
+        let mut key = self.spare();
+        self.write_template(map.source(), now, &mut key);
+        let mut captures = std::mem::take(&mut heads.memo.borrow_mut().captures);
+        let found = map.find(&mut key, &mut captures);
+        heads.memo.borrow_mut().captures = captures;
+        let start = out.len();
+        if let Some(template) = found {
+            self.write_template(template, now, out);
+        }
+        if !map.is_volatile() {
+            heads.memo.borrow_mut().keep(id, out.get(start..).unwrap_or_default());
+        }
+        self.return_spare(key);
+    }
+
+    /// The values of attempts before the last, as nginx lists them: each with a comma behind it.
+    pub(super) fn write_earlier(&self, variable: &Variable, out: &mut Vec<u8>) {
+        for attempt in self.heads.iter().flat_map(|heads| &heads.earlier) {
+            write_attempt(attempt, variable, attempt.over.unwrap_or_default(), out);
+            if is_attempt_variable(variable) {
+                out.extend_from_slice(b", ");
+            }
+        }
+    }
+
+    fn write_request_id(&self, out: &mut Vec<u8>) {
+        let mut digest = sha1_smol::Sha1::new();
+        digest.update(&self.client.secret);
+        digest.update(&self.client.serial.to_le_bytes());
+        digest.update(&self.requests.to_le_bytes());
+        for byte in digest.digest().bytes().iter().take(16) {
+            show(out, format_args!("{byte:02x}"));
+        }
+    }
+
+    fn write_status(&self, out: &mut Vec<u8>) {
+        write_padded(out, u64::from(self.status), 3);
+    }
+
+    fn server_name(&self) -> &str {
+        self.location.as_ref().map_or("", |location| &location.server_name)
+    }
+
+    /// Space for a value, from the exchange's own store.
+    fn spare(&self) -> Vec<u8> {
+        let memo = self.heads.as_ref().and_then(|heads| heads.memo.try_borrow_mut().ok());
+        memo.and_then(|mut memo| memo.spare.pop()).unwrap_or_default()
+    }
+
+    fn return_spare(&self, mut value: Vec<u8>) {
+        value.clear();
+        if let Some(mut memo) = self.heads.as_ref().and_then(|heads| heads.memo.try_borrow_mut().ok()) {
+            memo.spare.push(value);
+        }
+    }
+}
+
+impl Memo {
+    fn value(&self, id: MapId) -> Option<&[u8]> {
+        let (from, to) = self.spans.get(id.0).copied().flatten()?;
+        self.values.get(from as usize..to as usize)
+    }
+
+    fn keep(&mut self, id: MapId, value: &[u8]) {
+        let from = self.values.len();
+        self.values.extend_from_slice(value);
+        if self.spans.len() <= id.0 {
+            self.spans.resize(id.0 + 1, None);
+        }
+        if let (Some(slot), Ok(from), Ok(to)) =
+            (self.spans.get_mut(id.0), u32::try_from(from), u32::try_from(self.values.len()))
+        {
+            *slot = Some((from, to));
+        }
+    }
+}
+
+fn is_attempt_variable(variable: &Variable) -> bool {
+    matches!(
+        variable,
+        Variable::UpstreamAddr
+            | Variable::UpstreamStatus
+            | Variable::UpstreamConnectTime
+            | Variable::UpstreamHeaderTime
+            | Variable::UpstreamResponseTime
+            | Variable::UpstreamBytesSent
+            | Variable::UpstreamBytesReceived
+    )
+}
+
+/// One attempt's value: nothing when there was no peer, `-` where it didn't come that far.
+fn write_attempt(attempt: &Attempt, variable: &Variable, now: Tick, out: &mut Vec<u8>) {
+    let Some(peer) = &attempt.peer else { return };
+    let span = |out: &mut Vec<u8>, end: Option<Tick>| match end {
+        Some(end) => write_seconds(out, end, attempt.began),
+        None => out.push(b'-'),
+    };
+    match variable {
+        Variable::UpstreamAddr => show(out, peer),
+        Variable::UpstreamStatus if attempt.status == 0 => out.extend_from_slice(b"-"),
+        Variable::UpstreamStatus => write_decimal(out, u64::from(attempt.status)),
+        Variable::UpstreamConnectTime => span(out, attempt.connected),
+        Variable::UpstreamHeaderTime => span(out, attempt.answered),
+        Variable::UpstreamResponseTime => span(out, attempt.over.or(Some(now))),
+        Variable::UpstreamBytesSent => write_decimal(out, attempt.sent),
+        Variable::UpstreamBytesReceived => write_decimal(out, attempt.received),
+        _ => {}
+    }
+}
+
+/// Appends what `value` displays.
+fn show(out: &mut Vec<u8>, value: impl std::fmt::Display) {
+    // Writing into memory doesn't fail.
+    let _ = write!(out, "{value}");
+}
+
+fn write_port(out: &mut Vec<u8>, address: &Address) {
+    if let Some(port) = address.port() {
+        write_decimal(out, u64::from(port));
+    }
+}
+
+fn write_binary(out: &mut Vec<u8>, address: &Address) {
+    if let Address::Ip(address) = address {
+        match address.ip() {
+            std::net::IpAddr::V4(ip) => out.extend_from_slice(&ip.octets()),
+            std::net::IpAddr::V6(ip) => out.extend_from_slice(&ip.octets()),
+        }
+    }
+}
+
+fn write_seconds(out: &mut Vec<u8>, end: Tick, start: Tick) {
+    write_thousandths(out, u64::try_from(end.since(start).as_millis()).unwrap_or(u64::MAX));
+}
+
+fn write_thousandths(out: &mut Vec<u8>, n: u64) {
+    write_decimal(out, n / 1000);
+    out.push(b'.');
+    write_padded(out, n % 1000, 3);
+}
+
+fn write_iso8601(out: &mut Vec<u8>, now: Now) {
+    let civil = Civil::of(now.unix_ms, now.utc_offset_min);
+    write_padded(out, civil.year.unsigned_abs(), 4);
+    out.push(b'-');
+    write_padded(out, u64::from(civil.month), 2);
+    out.push(b'-');
+    write_padded(out, u64::from(civil.day), 2);
+    out.push(b'T');
+    civil.write_time(out);
+    write_offset(out, now.utc_offset_min, b":");
+}
+
+fn write_local(out: &mut Vec<u8>, now: Now) {
+    let civil = Civil::of(now.unix_ms, now.utc_offset_min);
+    write_padded(out, u64::from(civil.day), 2);
+    out.push(b'/');
+    out.extend_from_slice(civil.month_name().as_bytes());
+    out.push(b'/');
+    write_padded(out, civil.year.unsigned_abs(), 4);
+    out.push(b':');
+    civil.write_time(out);
+    out.push(b' ');
+    write_offset(out, now.utc_offset_min, b"");
+}
+
+fn write_offset(out: &mut Vec<u8>, minutes: i16, between: &[u8]) {
+    out.push(if minutes < 0 { b'-' } else { b'+' });
+    let minutes = u64::from(minutes.unsigned_abs());
+    write_padded(out, minutes / 60, 2);
+    out.extend_from_slice(between);
+    write_padded(out, minutes % 60, 2);
+}
+
+fn join<'a>(out: &mut Vec<u8>, values: impl Iterator<Item = &'a [u8]>, separator: &[u8]) {
+    for (index, value) in values.enumerate() {
+        if index > 0 {
+            out.extend_from_slice(separator);
+        }
+        out.extend_from_slice(value);
+    }
+}
+
+/// The value of `name` among `name=value` pairs; empty without an equals sign.
+fn find_pair<'a>(pairs: impl Iterator<Item = &'a [u8]>, name: &[u8], any_case: bool) -> Option<&'a [u8]> {
+    pairs
+        .map(|pair| {
+            let equals = memchr::memchr(b'=', pair).unwrap_or(pair.len());
+            (pair.get(..equals).unwrap_or_default(), pair.get(equals + 1..).unwrap_or_default())
+        })
+        .find(|(key, _)| if any_case { key.eq_ignore_ascii_case(name) } else { *key == name })
+        .map(|(_, value)| value)
+}
+
+/// The values of a field in a head that we wrote.
+fn sent_values<'a>(head: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    head.split(|byte| *byte == b'\n').skip(1).filter_map(move |line| {
+        let colon = memchr::memchr(b':', line)?;
+        let matches = line.get(..colon)?.eq_ignore_ascii_case(name);
+        matches.then(|| crate::http1::trim(line.get(colon + 1..).unwrap_or_default().trim_ascii_end()))
+    })
+}
+
+/// The user name of Basic credentials (RFC 7617 §2).
+fn write_user(out: &mut Vec<u8>, credentials: &[u8]) {
+    let Some((scheme, encoded)) = credentials.split_at_checked(6) else { return };
+    if !scheme.eq_ignore_ascii_case(b"basic ") {
+        return;
+    }
+    let start = out.len();
+    if STANDARD.decode_vec(crate::http1::trim(encoded), out).is_err() {
+        out.truncate(start);
+    }
+    let colon = out.get(start..).and_then(|pair| memchr::memchr(b':', pair));
+    out.truncate(start + colon.unwrap_or(0));
+}

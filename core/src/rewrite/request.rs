@@ -1,0 +1,335 @@
+//! The request head that goes upstream.
+
+use super::{check_value, crosses, write_line};
+use crate::{
+    config::{HttpVersion, Proxy, Via},
+    http1::{
+        ConnectionOptions, Framing, Known, Request, Version, listed, protocols, write_encoded_path,
+        write_encoded_uri,
+    },
+    record::Record,
+    time::{Now, write_decimal},
+    violation::Violation,
+    websocket,
+};
+
+/// What was offered to the origin server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Offer {
+    /// No upgrade: the request is ordinary in every respect (A3).
+    #[default]
+    Nothing,
+    /// Protocols other than WebSocket.
+    Other,
+    /// WebSocket, perhaps among others.
+    WebSocket,
+}
+
+/// What the forwarded head says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Forwarded {
+    pub(crate) offer: Offer,
+    /// The connection ends after this exchange, by our own word or version.
+    pub(crate) closes: bool,
+    /// Field lines were dropped for an underscore in their name (B3).
+    pub(crate) underscores: bool,
+}
+
+/// Writes the head that goes upstream to `out`, and the protocols that are offered to `offered`.
+pub(crate) fn write_request(
+    record: &Record,
+    framing: Framing,
+    now: Now,
+    offered: &mut Vec<u8>,
+    out: &mut Vec<u8>,
+) -> Result<Forwarded, Violation> {
+    let (Some(proxy), Some(heads)) = (record.proxy(), &record.heads) else { return Err(Violation::NoPeer) };
+    let request = &heads.request;
+    let is_http11 = proxy.http_version == HttpVersion::Http11;
+    if framing == Framing::Chunked && !is_http11 {
+        return Err(Violation::NoContentLength);
+    }
+    let configured = configured_connection(record, proxy, now, offered)?;
+    let offer = match is_http11 && configured.upgrade && asks_for_upgrade(request) {
+        true => offer_protocols(record, proxy, now, offered, out)?,
+        false => Offer::Nothing,
+    };
+    if offer == Offer::Nothing {
+        offered.clear();
+    }
+    if offer == Offer::WebSocket && proxy.upgrade.websocket_validation {
+        websocket::check_request(request)?;
+    }
+    write_request_line(proxy, request, out);
+    let mut lines = Lines { record, proxy, now, out };
+    lines.configured(offer, offered, configured)?;
+    lines.defaults(framing, request);
+    let underscores = lines.received(request);
+    lines.via(request);
+    out.extend_from_slice(b"\r\n");
+    let closes = configured.close || (!is_http11 && !configured.keep_alive);
+    Ok(Forwarded { offer, closes, underscores })
+}
+
+/// A1, A2: HTTP/1.1, an `Upgrade`, and the option that makes it count.
+fn asks_for_upgrade(request: &Request) -> bool {
+    request.version == Version::Http11
+        && request.fields.has(Known::Upgrade)
+        && ConnectionOptions::of(&request.fields).upgrade
+}
+
+/// What `proxy_set_header Connection` comes to (A3).
+fn configured_connection(
+    record: &Record,
+    proxy: &Proxy,
+    now: Now,
+    scratch: &mut Vec<u8>,
+) -> Result<ConnectionOptions, Violation> {
+    scratch.clear();
+    let mut written = false;
+    for line in proxy.set_headers.iter().filter(|line| line.name.eq_ignore_ascii_case("connection")) {
+        if written {
+            scratch.push(b',');
+        }
+        record.write_template(&line.value, now, scratch);
+        written = true;
+    }
+    check_value(scratch)?;
+    Ok(ConnectionOptions::read([scratch.as_slice()].into_iter()))
+}
+
+/// Puts the list of protocols that go upstream together (A3, A4). The end of `scratch` serves for the
+/// configured list.
+fn offer_protocols(
+    record: &Record,
+    proxy: &Proxy,
+    now: Now,
+    offered: &mut Vec<u8>,
+    scratch: &mut Vec<u8>,
+) -> Result<Offer, Violation> {
+    offered.clear();
+    let start = scratch.len();
+    for line in proxy.set_headers.iter().filter(|line| line.name.eq_ignore_ascii_case("upgrade")) {
+        record.write_template(&line.value, now, scratch);
+        scratch.push(b',');
+    }
+    let configured = scratch.get(start..).unwrap_or_default();
+    check_value(configured)?;
+    let mut offer = Offer::Nothing;
+    for protocol in listed([configured].into_iter()).filter(|p| proxy.upgrade.protocols.permit(p.name)) {
+        if !offered.is_empty() {
+            offered.extend_from_slice(b", ");
+        }
+        protocol.write(offered);
+        if protocol.is_websocket() || offer == Offer::WebSocket {
+            offer = Offer::WebSocket;
+        } else {
+            offer = Offer::Other;
+        }
+    }
+    scratch.truncate(start);
+    Ok(offer)
+}
+
+fn write_request_line(proxy: &Proxy, request: &Request, out: &mut Vec<u8>) {
+    out.extend_from_slice(request.method());
+    out.push(b' ');
+    match &proxy.uri {
+        // nginx: what the location matched is replaced in the normalised path; the query goes on as it was.
+        Some(uri) if request.path().starts_with(b"/") => {
+            write_encoded_uri(&uri.replacement, out);
+            write_encoded_path(request.path().get(uri.matched..).unwrap_or_default(), out);
+            if let Some(query) = request.query() {
+                out.push(b'?');
+                out.extend_from_slice(query);
+            }
+        }
+        _ if request.lacks_path() => {
+            out.extend_from_slice(b"/?");
+            out.extend_from_slice(request.query().unwrap_or_default());
+        }
+        _ => out.extend_from_slice(request.origin_target()),
+    }
+    // Our own version, whatever the client's (RFC 9112 §2.3, E14).
+    out.extend_from_slice(match proxy.http_version {
+        HttpVersion::Http11 => b" HTTP/1.1\r\n",
+        HttpVersion::Http10 => b" HTTP/1.0\r\n",
+    });
+}
+
+/// The header section in the making.
+struct Lines<'a> {
+    record: &'a Record,
+    proxy: &'a Proxy,
+    now: Now,
+    out: &'a mut Vec<u8>,
+}
+
+impl Lines<'_> {
+    /// `proxy_set_header` lines in their order; `Connection` and `Upgrade` are our own words (A3).
+    fn configured(
+        &mut self,
+        offer: Offer,
+        offered: &[u8],
+        connection: ConnectionOptions,
+    ) -> Result<(), Violation> {
+        let mut said_connection = false;
+        for line in &self.proxy.set_headers {
+            let name = line.name.as_bytes();
+            match Known::of(name) {
+                Known::Connection => {
+                    if !said_connection {
+                        self.connection(offer, connection);
+                    }
+                    said_connection = true;
+                }
+                Known::Upgrade if offer != Offer::Nothing => write_line(self.out, b"Upgrade", offered),
+                Known::Te if connection.te => self.templated(name, &line.value)?,
+                Known::Host => self.host(&line.value)?,
+                // Framing is ours (E1); what is left of the hop-by-hop fields would be a lie of the hop.
+                Known::ContentLength | Known::Expect => {}
+                known if known.is_hop_by_hop() => {}
+                _ => self.templated(name, &line.value)?,
+            }
+        }
+        if !said_connection {
+            self.connection(offer, connection);
+        }
+        Ok(())
+    }
+
+    fn connection(&mut self, offer: Offer, configured: ConnectionOptions) {
+        let is_http10 = self.proxy.http_version == HttpVersion::Http10;
+        let options: [(bool, &[u8]); 4] = [
+            (offer != Offer::Nothing, b"upgrade"),
+            (configured.close || (is_http10 && !configured.keep_alive), b"close"),
+            (is_http10 && configured.keep_alive && !configured.close, b"keep-alive"),
+            (configured.te && !is_http10 && self.sets("te"), b"TE"),
+        ];
+        let mut label: &[u8] = b"Connection: ";
+        let before = self.out.len();
+        for (_, option) in options.iter().filter(|(said, _)| *said) {
+            self.out.extend_from_slice(label);
+            self.out.extend_from_slice(option);
+            label = b", ";
+        }
+        if self.out.len() > before {
+            self.out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// Exactly one Host goes upstream; an empty one becomes `$proxy_host` (B2).
+    fn host(&mut self, value: &crate::template::Template) -> Result<(), Violation> {
+        let start = self.out.len();
+        self.templated(b"Host", value)?;
+        if self.out.len() == start {
+            write_line(self.out, b"Host", self.proxy.host.as_bytes());
+        }
+        Ok(())
+    }
+
+    fn templated(&mut self, name: &[u8], value: &crate::template::Template) -> Result<(), Violation> {
+        let start = self.out.len();
+        self.out.extend_from_slice(name);
+        self.out.extend_from_slice(b": ");
+        let from = self.out.len();
+        self.record.write_template(value, self.now, self.out);
+        let written = self.out.get(from..).unwrap_or_default();
+        check_value(written)?;
+        if written.is_empty() {
+            self.out.truncate(start);
+        } else {
+            self.out.extend_from_slice(b"\r\n");
+        }
+        Ok(())
+    }
+
+    fn defaults(&mut self, framing: Framing, request: &Request) {
+        if !self.sets("host") {
+            write_line(self.out, b"Host", self.proxy.host.as_bytes());
+        }
+        match framing {
+            Framing::Chunked => self.out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+            Framing::Length(length) => self.content_length(length),
+            // "No content" said aloud is kept: origin servers of POST want to read it.
+            Framing::Empty if request.fields.has(Known::ContentLength) => self.content_length(0),
+            Framing::Empty | Framing::UntilClose => {}
+        }
+    }
+
+    fn content_length(&mut self, length: u64) {
+        self.out.extend_from_slice(b"Content-Length: ");
+        write_decimal(self.out, length);
+        self.out.extend_from_slice(b"\r\n");
+    }
+
+    /// The client's remaining lines, byte for byte in their order (B3). Says whether some were dropped.
+    fn received(&mut self, request: &Request) -> bool {
+        let fields = &request.fields;
+        let nominated = ConnectionOptions::of(fields).others;
+        let keep_underscores = self.record.config.edge.underscores_in_headers;
+        let mut dropped = false;
+        for field in fields.iter() {
+            if matches!(field.known, Known::Host | Known::ContentLength | Known::Expect)
+                || !crosses(fields, field.name, field.known, nominated)
+                || self
+                    .proxy
+                    .set_headers
+                    .iter()
+                    .any(|line| field.name.eq_ignore_ascii_case(line.name.as_bytes()))
+            {
+                continue;
+            }
+            if !keep_underscores && memchr::memchr(b'_', field.name).is_some() {
+                dropped = true;
+                continue;
+            }
+            match (field.known, forwards_left(request, field.value)) {
+                // RFC 9110 §7.6.2: one hop less on OPTIONS; elsewhere the field has no meaning.
+                (Known::MaxForwards, Some(left)) => {
+                    self.out.extend_from_slice(field.name);
+                    self.out.extend_from_slice(b": ");
+                    write_decimal(self.out, left);
+                    self.out.extend_from_slice(b"\r\n");
+                }
+                _ => write_line(self.out, field.name, field.value),
+            }
+        }
+        dropped
+    }
+
+    /// RFC 9110 §7.6.3: the received version and a pseudonym.
+    fn via(&mut self, request: &Request) {
+        if self.proxy.via != Via::Off {
+            self.out.extend_from_slice(match request.version {
+                Version::Http10 => b"Via: 1.0 ",
+                Version::Http11 => b"Via: 1.1 ",
+            });
+            self.out.extend_from_slice(self.record.config.identity.pseudonym.as_bytes());
+            self.out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    fn sets(&self, name: &str) -> bool {
+        self.proxy.set_headers.iter().any(|line| line.name.eq_ignore_ascii_case(name))
+    }
+}
+
+/// What `Max-Forwards` of an OPTIONS request becomes.
+fn forwards_left(request: &Request, value: &[u8]) -> Option<u64> {
+    let number = std::str::from_utf8(value).ok()?.parse::<u64>().ok()?;
+    (request.method() == b"OPTIONS").then(|| number.saturating_sub(1))
+}
+
+/// Whether a 101 is the answer to what was offered (A5): it names at least one protocol, and only such as
+/// we sent and the client had offered; name and version count, case doesn't.
+pub(crate) fn answers_offer(request: &Request, offered: &[u8], chosen: &crate::http1::Fields) -> bool {
+    let mut any = false;
+    let all = protocols(chosen).all(|protocol| {
+        any = true;
+        listed([offered].into_iter()).any(|sent| sent.is(&protocol))
+            && protocols(&request.fields).any(|asked| asked.is(&protocol))
+    });
+    let elements = crate::http1::elements(chosen.values(Known::Upgrade)).count();
+    any && all && elements == protocols(chosen).count()
+}

@@ -1,0 +1,430 @@
+//! The client's side: requests are read here, and the client's end is noticed.
+
+use super::{Event, Expectation, Fate, Look, Session, pending::Errand};
+use crate::{
+    Side,
+    buffer::Turn,
+    config::{Handler, Location, Route, Target},
+    fault::Fault,
+    http1::{ConnectionOptions, Framing, Known, Parsed, RequestHead, elements, request_framing},
+    record::Outcome,
+    rewrite::{Offer, write_request},
+    state::{connection, exchange, message},
+    time::Tick,
+    timer::Timer,
+    violation::Violation,
+};
+use std::sync::Arc;
+
+impl Session {
+    /// Bytes, the end of a stream, or a failure was read.
+    pub(super) fn received(&mut self, from: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
+        let count = result.unwrap_or(0);
+        self.flow_mut(from).inbox.received(count);
+        if !self.leg(from).reads() {
+            // A report about a connection that was closed, or whose end was read, changes nothing.
+            let keeps = self.leg(from).exists();
+            if !keeps && self.exchange.state() == exchange::State::Closed {
+                self.flow_mut(from).inbox.discard();
+            }
+            if let (Err(fault), true) = (result, keeps) {
+                self.failed(from, fault, turn);
+            }
+            return;
+        }
+        if from == Side::Downstream && self.work.look == Look::Wanted {
+            self.work.look = Look::Taken;
+        }
+        match result {
+            Ok(0) => self.ended(from, turn),
+            Ok(_) => self.arrived(from, count),
+            Err(fault) if fault.is_transient() => {}
+            Err(fault) => self.failed(from, fault, turn),
+        }
+    }
+
+    /// Bytes came: who waited for them goes on waiting from now.
+    fn arrived(&mut self, from: Side, count: usize) {
+        match from {
+            Side::Downstream => {
+                self.timers.stop(Timer::ClientBody);
+                self.timers.stop(Timer::LingerIdle);
+            }
+            Side::Upstream => {
+                self.record.attempt.received += count as u64;
+                if self.exchange.state() == exchange::State::Responding {
+                    self.timers.stop(Timer::UpstreamRead);
+                }
+            }
+        }
+        if self.exchange.state() == exchange::State::Tunnelling {
+            self.tunnel_received(from, count as u64);
+        }
+    }
+
+    fn ended(&mut self, from: Side, turn: &mut Turn<'_>) {
+        self.leg_event(from, connection::Event::PeerEnd);
+        match (self.exchange.state(), from) {
+            (exchange::State::Tunnelling, _) => self.tunnel_source_ended(from, false),
+            (_, Side::Downstream) => self.client_ended(turn),
+            (_, Side::Upstream) => self.upstream_ended(turn),
+        }
+    }
+
+    /// Reading or writing failed: nothing can be read or written on this side any more.
+    pub(super) fn failed(&mut self, side: Side, fault: Fault, turn: &mut Turn<'_>) {
+        if self.leg(side).state() == connection::State::Failed || !self.leg(side).exists() {
+            return;
+        }
+        self.leg_event(side, connection::Event::Fail);
+        match (self.exchange.state(), side) {
+            (exchange::State::Tunnelling, _) => self.tunnel_side_failed(side),
+            (exchange::State::Idle | exchange::State::Lingering, Side::Downstream) => {
+                self.close_client(super::Ending::Reset);
+            }
+            (_, Side::Downstream) => self.abort(Outcome::ClientLeft, turn),
+            (_, Side::Upstream) => self.upstream_failed(fault, turn),
+        }
+    }
+
+    /// The client has ended its direction (A13).
+    fn client_ended(&mut self, turn: &mut Turn<'_>) {
+        use exchange::State;
+        let request = self.flow(Side::Downstream);
+        let behind_request = request.is_complete() && request.inbox.raw().is_empty();
+        match self.exchange.state() {
+            // In these the advance that follows finds a stream that has ended and nothing to read.
+            State::Idle | State::Receiving | State::Lingering | State::Finished | State::Closed => {}
+            State::Replying => {
+                if !request.is_complete() {
+                    self.work.client = Fate::Close;
+                }
+            }
+            // What was read of the response is still delivered: the client may only have shut down.
+            State::Responding if self.flow(Side::Upstream).is_complete() => {}
+            // Pipelined requests stand between the end and this exchange: it is not aborted by it.
+            _ if request.is_complete() && !behind_request => {}
+            _ if request.is_complete()
+                && self.record.proxy().is_some_and(|proxy| proxy.ignore_client_abort) => {}
+            State::Tunnelling => {}
+            _ => self.abort(Outcome::ClientLeft, turn),
+        }
+    }
+
+    /// The exchange ends before its response is complete, and the connection with it.
+    pub(super) fn abort(&mut self, outcome: Outcome, turn: &mut Turn<'_>) {
+        if !self.exchange.permits(exchange::Event::Abort) {
+            return;
+        }
+        if outcome == Outcome::ClientLeft {
+            self.note(Event::ClientLeft);
+            // nginx's status for a client that left before it could be answered.
+            if self.exchange.state() != exchange::State::Responding {
+                self.record.status = 499;
+            }
+        }
+        self.drop_upstream(super::Verdict::Unjudged);
+        let reset = matches!(outcome, Outcome::TimedOut(_)) && self.settings().reset_timedout_connection;
+        self.work.ending = if reset { super::Ending::Reset } else { super::Ending::Fin };
+        self.work.client = Fate::Close;
+        for flow in &mut self.flows {
+            flow.stop_sending();
+        }
+        self.exchange_event(exchange::Event::Abort);
+        self.finish(outcome, turn);
+    }
+
+    /// The exchange is over: its record is complete.
+    pub(super) fn finish(&mut self, outcome: Outcome, turn: &mut Turn<'_>) {
+        let _ = turn;
+        self.record.outcome = outcome;
+        self.record.attempt.over.get_or_insert(self.tick);
+        self.timers.stop_all();
+        self.pending.exchange_done = true;
+    }
+
+    /// Reads the next request head, and begins its exchange.
+    pub(super) fn read_request_head(&mut self, turn: &mut Turn<'_>) -> bool {
+        let ended = !self.leg(Side::Downstream).reads();
+        if self.flow(Side::Downstream).inbox.raw().is_empty() {
+            return ended && self.client_is_gone(turn);
+        }
+        if self.exchange.state() == exchange::State::Idle {
+            if self.draining {
+                self.close_client(super::Ending::Fin);
+                return true;
+            }
+            self.begin_request(turn);
+        }
+        let edge = Arc::clone(&self.record.config.edge);
+        let Some(heads) = &mut self.record.heads else { return false };
+        let inbox = &mut self.flows[Side::Downstream.index()].inbox;
+        let mut scanned = inbox.scanned;
+        let parsed = heads.request.parse(inbox.raw(), &mut scanned, &edge);
+        inbox.scanned = scanned;
+        match parsed {
+            Ok(Parsed::Complete(length)) => {
+                inbox.consume(length);
+                self.record.request_length = length as u64;
+                self.timers.stop(Timer::ClientHeader);
+                if let Err(violation) = self.begin_exchange(turn) {
+                    self.refuse(violation, turn);
+                }
+                true
+            }
+            Ok(Parsed::Partial) if inbox.raw().len() >= turn.buffers.size() => {
+                // The request line alone fills the buffer, or the field lines do (E5).
+                let has_line = memchr::memchr(b'\n', inbox.raw()).is_some();
+                self.refuse(if has_line { Violation::HeadTooLarge } else { Violation::TargetTooLong }, turn);
+                true
+            }
+            Ok(Parsed::Partial) => ended && self.client_is_gone(turn),
+            Err(violation) => {
+                self.refuse(violation, turn);
+                true
+            }
+        }
+    }
+
+    /// The stream has ended where a head was awaited.
+    fn client_is_gone(&mut self, turn: &mut Turn<'_>) -> bool {
+        if self.exchange.state() == exchange::State::Idle {
+            self.close_client(super::Ending::Fin);
+        } else {
+            self.abort(Outcome::ClientLeft, turn);
+            self.record.status = 400;
+        }
+        true
+    }
+
+    /// The first byte of a request head has come.
+    fn begin_request(&mut self, turn: &mut Turn<'_>) {
+        let heads = self.record.heads.take().unwrap_or_else(|| turn.buffers.heads());
+        self.record.begin(heads, turn.now);
+        if let Some(heads) = &mut self.record.heads {
+            heads.clear();
+        }
+        self.timers.stop(Timer::KeepAlive);
+        if !self.timers.runs(Timer::ClientHeader) {
+            let timeout = self.edge().client_header_timeout;
+            self.timers.set(Timer::ClientHeader, self.tick.after(timeout));
+        }
+        self.exchange_event(exchange::Event::HeadBegun);
+    }
+
+    /// A head is complete: everything that can be said of the request before anybody is dialled.
+    fn begin_exchange(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
+        let route = {
+            let Some(heads) = &self.record.heads else { return Err(Violation::BadRequestLine) };
+            self.record.config.router.route(&RequestHead(&heads.request))
+        };
+        let (location, add_slash) = match route {
+            Route::Location(location) => (location, false),
+            Route::AddSlash(location) => (location, true),
+        };
+        self.record.location = Some(Arc::clone(&location));
+        self.read_framing(&location)?;
+        if add_slash {
+            self.redirect_to_slash(turn);
+            return Ok(());
+        }
+        match &location.handler {
+            Handler::Return(answer) => self.answer(answer, turn),
+            Handler::Proxy(_) if self.answers_options_itself() => self.answer_options(turn),
+            Handler::Proxy(_) => {
+                self.write_forwarded_head(turn)?;
+                if location.admission.is_some() {
+                    self.exchange_event(exchange::Event::Admit);
+                    self.send_for(Errand::Admit);
+                } else {
+                    self.find_origin();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Framing, persistence, and what is refused whatever the location says.
+    fn read_framing(&mut self, location: &Location) -> Result<(), Violation> {
+        let settings = &location.settings;
+        let Some(heads) = &self.record.heads else { return Err(Violation::BadRequestLine) };
+        let request = &heads.request;
+        let framing = request_framing(&request.fields, request.version)?;
+        let options = ConnectionOptions::of(&request.fields);
+        if options.overlong {
+            return Err(Violation::ListTooEmpty);
+        }
+        if options.forbidden {
+            return Err(Violation::NominatedField);
+        }
+        match request.method() {
+            b"CONNECT" => return Err(Violation::ConnectRefused),
+            b"TRACE" => return Err(Violation::TraceRefused),
+            _ => {}
+        }
+        let expectation = expectation(request, framing)?;
+        if passed_too_often(request, &self.record.config.identity.pseudonym) {
+            return Err(Violation::Loop);
+        }
+        let edge = &self.record.config.edge;
+        let may_persist = options.persists(request.version)
+            && !self.draining
+            && !edge.keepalive_timeout.is_zero()
+            && self.record.requests < edge.keepalive_requests
+            && self.tick.since(self.record.accepted) < edge.keepalive_time;
+        let asked_to_close = !options.persists(request.version);
+        self.work.client = match (may_persist, asked_to_close) {
+            (true, _) => Fate::Persist,
+            (false, true) => Fate::Close,
+            // The client doesn't know yet: what it has sent already must not destroy the response.
+            (false, false) => Fate::Linger,
+        };
+        self.work.framing = framing;
+        self.work.expectation = expectation;
+        self.flow_mut(Side::Downstream).content = framing.into();
+        self.message_event(
+            Side::Downstream,
+            if framing == Framing::Empty {
+                message::Event::HeadAlone
+            } else {
+                message::Event::HeadWithContent
+            },
+        );
+        let limit = settings.client_max_body_size;
+        match framing {
+            Framing::Length(length) if limit > 0 && length > limit => Err(Violation::ContentTooLarge),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the head that goes upstream, before anybody is dialled: what is wrong with it is the client's
+    /// or the configuration's fault, and no origin server's.
+    pub(super) fn write_forwarded_head(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
+        let Some(mut offered) = self.record.heads.as_mut().map(|heads| std::mem::take(&mut heads.offered))
+        else {
+            return Err(Violation::BadRequestLine);
+        };
+        let record = &self.record;
+        let framing = self.work.framing;
+        let mut outcome = Err(Violation::BadRequestLine);
+        let outbox = &mut self.flows[Side::Downstream.index()].outbox;
+        outbox.discard();
+        outbox
+            .write(turn.buffers, |out| outcome = write_request(record, framing, turn.now, &mut offered, out));
+        if let Some(heads) = &mut self.record.heads {
+            heads.offered = offered;
+        }
+        let forwarded = match outcome {
+            Ok(forwarded) => forwarded,
+            Err(violation) => {
+                outbox.discard();
+                return Err(violation);
+            }
+        };
+        self.work.offer = forwarded.offer;
+        self.work.upstream = if forwarded.closes { Fate::Close } else { Fate::Persist };
+        let coding = match framing {
+            Framing::Chunked => super::outbox::Coding::Chunked,
+            _ => super::outbox::Coding::Plain,
+        };
+        outbox.begin_content(coding);
+        if forwarded.underscores {
+            self.note(Event::UnderscoreDropped);
+        }
+        Ok(())
+    }
+
+    /// Dials, or looks the name up first.
+    pub(super) fn find_origin(&mut self) {
+        match self.record.proxy().map(|proxy| &proxy.target) {
+            Some(Target::Name { .. }) if self.work.addresses.is_none() => {
+                self.exchange_event(exchange::Event::Resolve);
+                self.send_for(Errand::Resolve);
+                // nginx: resolver_timeout 30s
+                self.timers.set(Timer::Resolve, self.tick.after(core::time::Duration::from_secs(30)));
+            }
+            _ => {
+                self.exchange_event(exchange::Event::Dial);
+                self.dial(super::Origin::Pool);
+            }
+        }
+    }
+
+    /// Sends the shell out; tokens of earlier errands are stale from now on.
+    pub(super) fn send_for(&mut self, errand: Errand) {
+        let _number = self.next_errand();
+        self.pending.errand = Some(errand);
+    }
+
+    /// What the client still sends is read and dropped, so that closing with unread input doesn't destroy
+    /// what it has not read yet.
+    pub(super) fn begin_lingering(&mut self) {
+        let (total, idle) = (self.settings().lingering_time, self.settings().lingering_timeout);
+        self.exchange_event(exchange::Event::Linger);
+        self.flow_mut(Side::Downstream).inbox.discard();
+        self.flow_mut(Side::Downstream).content = super::flow::Content::Empty;
+        self.leg_event(Side::Downstream, connection::Event::OurEnd);
+        self.pending.shut_down(Side::Downstream);
+        self.timers.set(Timer::LingerTotal, self.tick.after(total));
+        self.timers.set(Timer::LingerIdle, self.tick.after(idle));
+    }
+
+    pub(super) fn linger(&mut self) -> bool {
+        self.flow_mut(Side::Downstream).inbox.discard();
+        if !self.leg(Side::Downstream).reads() {
+            self.close_client(super::Ending::Fin);
+            return true;
+        }
+        let idle = self.settings().lingering_timeout;
+        self.run(Timer::LingerIdle, true, idle);
+        false
+    }
+
+    /// No further request is begun (C8).
+    pub(super) fn drain(&mut self, until: Option<Tick>, turn: &mut Turn<'_>) {
+        let _ = turn;
+        self.draining = true;
+        if let Some(until) = until {
+            if self.exchange.state() != exchange::State::Closed {
+                self.timers.set(Timer::Drain, until);
+            }
+        }
+        if self.exchange.state() == exchange::State::Idle {
+            self.close_client(super::Ending::Fin);
+        } else if self.work.client == Fate::Persist {
+            self.work.client = Fate::Linger;
+        }
+    }
+}
+
+/// Reads `Expect` (A10): dropped where there is no content to wait for.
+fn expectation(request: &crate::http1::Request, framing: Framing) -> Result<Expectation, Violation> {
+    let mut found = Expectation::Nothing;
+    for element in elements(request.fields.values(Known::Expect)) {
+        if !element.eq_ignore_ascii_case(b"100-continue") {
+            return Err(Violation::UnmetExpectation);
+        }
+        // RFC 9110 §10.1.1: in an HTTP/1.0 request it is ignored.
+        if framing != Framing::Empty && request.version == crate::Version::Http11 {
+            found = Expectation::Continue;
+        }
+    }
+    Ok(found)
+}
+
+/// Whether `Via` shows our pseudonym more than 8 times (E14).
+fn passed_too_often(request: &crate::http1::Request, pseudonym: &str) -> bool {
+    let received_by = |element: &&[u8]| {
+        element
+            .split(|byte| *byte == b' ')
+            .filter(|word| !word.is_empty())
+            .nth(1)
+            .is_some_and(|name| name.eq_ignore_ascii_case(pseudonym.as_bytes()))
+    };
+    elements(request.fields.values(Known::Via)).filter(received_by).count() > 8
+}
+
+/// Whether the request asked for an upgrade that goes upstream.
+pub(super) fn is_upgrade(offer: Offer) -> bool {
+    offer != Offer::Nothing
+}

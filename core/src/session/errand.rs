@@ -1,0 +1,148 @@
+//! One-shot tokens: what a session sends its shell out for. Answering consumes the token; a token whose
+//! errand was cancelled is recognised and ignored.
+
+use std::{net::IpAddr, sync::Arc};
+
+use crate::{
+    Address,
+    fault::Fault,
+    shared::{GroupId, Lease},
+    time::Tick,
+};
+
+/// A name to look up.
+#[derive(Debug)]
+#[must_use = "answer with `handle_resolved`"]
+pub struct Lookup {
+    pub(crate) errand: u32,
+    pub(crate) name: Arc<str>,
+}
+
+impl Lookup {
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// A request that wants to be admitted.
+#[derive(Debug)]
+#[must_use = "answer with `handle_admitted`"]
+pub struct Claim {
+    pub(crate) errand: u32,
+    pub(crate) rules: u32,
+}
+
+impl Claim {
+    /// Number of the rules that apply: [`crate::config::Location::admission`].
+    #[must_use]
+    pub fn rules(&self) -> u32 {
+        self.rules
+    }
+}
+
+/// Whether a request may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Admission {
+    /// It may.
+    Granted,
+    /// It may from then on.
+    Delayed(Tick),
+    /// It may not.
+    Refused(Refusal),
+}
+
+/// Why a request was not admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// By address or rule: 403.
+    Forbidden,
+    /// Credentials are missing or wrong: 401.
+    Unauthorized,
+    /// A limit is reached: 503 (`limit_conn_status`, `limit_req_status`).
+    Limited,
+}
+
+/// An upstream connection to make.
+#[derive(Debug)]
+#[must_use = "answer with `handle_connected`"]
+pub struct Dial {
+    pub(crate) errand: u32,
+    pub(crate) group: GroupId,
+    pub(crate) addresses: Option<(Arc<[IpAddr]>, u16)>,
+    pub(crate) tried: u64,
+    pub(crate) may_reuse: bool,
+}
+
+impl Dial {
+    /// The group whose peers may be chosen.
+    #[must_use]
+    pub fn group(&self) -> GroupId {
+        self.group
+    }
+
+    /// The addresses that a name was resolved to, and the port: these instead of the group's peers.
+    #[must_use]
+    pub fn addresses(&self) -> Option<(&[IpAddr], u16)> {
+        self.addresses.as_ref().map(|(addresses, port)| (&**addresses, *port))
+    }
+
+    /// Whether an idle connection from the pool will do. Never for an upgrade (E10).
+    #[must_use]
+    pub fn may_reuse(&self) -> bool {
+        self.may_reuse
+    }
+
+    /// Whether this exchange has tried the peer with this index before.
+    #[must_use]
+    pub fn tried(&self, index: usize) -> bool {
+        index < 64 && self.tried & (1 << index) != 0
+    }
+}
+
+/// What a dial brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Connected {
+    /// The origin server's end.
+    pub peer: Address,
+    /// Index of the peer in its group.
+    pub index: usize,
+    /// Whether the connection came from the pool.
+    pub reused: bool,
+}
+
+impl Connected {
+    /// A connection for `lease`; `reused` when it came from the pool.
+    #[must_use]
+    pub fn new(lease: &Lease, reused: bool) -> Self {
+        Self { peer: lease.address().clone(), index: lease.peer(), reused }
+    }
+}
+
+/// Why a dial brought nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DialError {
+    /// No peer is left to try.
+    NoPeer,
+    /// Connecting failed.
+    Io {
+        /// The failure.
+        fault: Fault,
+        /// The peer that was tried.
+        peer: Address,
+        /// Its index.
+        index: usize,
+    },
+}
+
+impl DialError {
+    /// Connecting to the peer of `lease` failed.
+    #[must_use]
+    pub fn io(lease: &Lease, fault: Fault) -> Self {
+        Self::Io { fault, peer: lease.address().clone(), index: lease.peer() }
+    }
+}

@@ -1,0 +1,84 @@
+//! One direction: from the connection that bytes come from to the one that they go to.
+
+use super::{
+    inbox::Inbox,
+    outbox::{Coding, Outbox},
+};
+use crate::{
+    buffer::Buffers,
+    http1::{ChunkedDecoder, Framing},
+    state::{message, tunnel},
+};
+
+/// One direction's bytes, and how they are read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Flow {
+    pub(super) inbox: Inbox,
+    pub(super) outbox: Outbox,
+    /// Reading messages off the source.
+    pub(super) message: message::Machine,
+    pub(super) content: Content,
+    /// Trailer fields that may go on, as lines.
+    pub(super) trailers: Vec<u8>,
+    /// Once a tunnel is open.
+    pub(super) tunnel: tunnel::Machine,
+    /// Bytes in the shell's pipe: taken from the source past the session, not yet delivered.
+    pub(super) piped: u64,
+}
+
+/// How the content that is being read is framed, and how much is left of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) enum Content {
+    #[default]
+    Empty,
+    Length(u64),
+    Chunked(ChunkedDecoder),
+    UntilClose,
+}
+
+impl From<Framing> for Content {
+    fn from(framing: Framing) -> Self {
+        match framing {
+            Framing::Empty => Self::Empty,
+            Framing::Length(length) => Self::Length(length),
+            Framing::Chunked => Self::Chunked(ChunkedDecoder::default()),
+            Framing::UntilClose => Self::UntilClose,
+        }
+    }
+}
+
+impl Flow {
+    /// Whether the message has been read whole.
+    pub(super) fn is_complete(&self) -> bool {
+        self.message.state() == message::State::Complete
+    }
+
+    /// Whether all that was read of the message has been sent, with the end of its framing if it is complete.
+    pub(super) fn is_sent(&self) -> bool {
+        self.outbox.is_done(&self.inbox, self.is_complete())
+    }
+
+    /// Whether bytes wait for the sink.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.piped > 0 || !self.outbox.slices(&self.inbox).is_empty()
+    }
+
+    /// Prepares the next chunk, and gives back memory that isn't needed.
+    pub(super) fn settle(&mut self, buffers: &mut Buffers) {
+        let complete = self.is_complete();
+        self.outbox.settle(&self.inbox, complete, &mut self.trailers, buffers);
+        self.inbox.settle(buffers);
+    }
+
+    /// What was to be sent will not be.
+    pub(super) fn stop_sending(&mut self) {
+        self.outbox.discard();
+        self.inbox.discard_content();
+        self.trailers.clear();
+    }
+
+    pub(super) fn begin_content(&mut self, framing: Framing, coding: Coding) {
+        self.content = framing.into();
+        self.outbox.begin_content(coding);
+    }
+}

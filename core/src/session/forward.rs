@@ -1,0 +1,323 @@
+//! Content on its way, in both directions: read off one connection, sent to the other from the same memory.
+
+use super::{Disposal, Event, Fate, Look, Session, Verdict, downstream::is_upgrade, flow::Content};
+use crate::{
+    Side,
+    buffer::Turn,
+    fault::Fault,
+    http1::{Broken, Fields, Known, Version, nominates},
+    record::Outcome,
+    state::{connection, exchange, message},
+    timer::Timer,
+    violation::Violation,
+};
+
+/// What reading content has come to.
+enum Step {
+    /// More bytes are needed.
+    Starved,
+    /// Some were read.
+    Moved,
+    /// The content is over.
+    Over,
+    /// Its framing is broken.
+    Broken(Broken),
+}
+
+impl Session {
+    /// Bytes were sent.
+    pub(super) fn sent(&mut self, to: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
+        if !self.leg(to).writes() {
+            return;
+        }
+        match result {
+            Ok(0) => {}
+            Ok(count) => {
+                let flow = self.flow_mut(to.opposite());
+                let content = flow.outbox.sent(count, &mut flow.inbox) as u64;
+                let tunnelling = self.exchange.state() == exchange::State::Tunnelling;
+                match to {
+                    Side::Downstream => {
+                        self.record.sent += count as u64;
+                        self.timers.stop(Timer::ClientSend);
+                    }
+                    Side::Upstream => {
+                        self.record.attempt.sent += count as u64;
+                        self.work.content_sent += content;
+                        self.timers.stop(Timer::UpstreamSend);
+                    }
+                }
+                if tunnelling {
+                    self.tunnel_moved(to.opposite());
+                }
+            }
+            Err(fault) if fault.is_transient() => {}
+            // The origin server may have answered before it closed: what it said is read first (E8).
+            Err(_) if to == Side::Upstream && self.may_still_answer() => self.stop_request_quietly(),
+            Err(fault) => self.failed(to, fault, turn),
+        }
+    }
+
+    fn may_still_answer(&self) -> bool {
+        matches!(self.exchange.state(), exchange::State::Awaiting | exchange::State::Responding)
+            && self.leg(Side::Upstream).reads()
+    }
+
+    /// The origin server takes no more of the request.
+    fn stop_request_quietly(&mut self) {
+        self.leg_event(Side::Upstream, connection::Event::OurEnd);
+        self.work.upstream = Fate::Close;
+        self.flow_mut(Side::Downstream).stop_sending();
+        if !self.flow(Side::Downstream).is_complete() {
+            self.work.client = Fate::Linger;
+        }
+    }
+
+    /// Reads request content; what is wanted by nobody any more is dropped.
+    pub(super) fn read_request_content(&mut self, turn: &mut Turn<'_>) -> bool {
+        if self.flow(Side::Downstream).message.state() != message::State::Content {
+            return false;
+        }
+        let before = self.flow(Side::Downstream).inbox.raw().len();
+        let step = self.read_content(Side::Downstream);
+        let taken = (before - self.flow(Side::Downstream).inbox.raw().len()) as u64;
+        self.work.content_received += taken;
+        self.record.request_length += taken;
+        let limit = self.settings().client_max_body_size;
+        if matches!(self.flow(Side::Downstream).content, Content::Chunked(_))
+            && limit > 0
+            && self.work.content_received > limit
+            && self.exchange.permits(exchange::Event::Reply)
+        {
+            self.drop_upstream(Verdict::Unjudged);
+            self.refuse(Violation::ContentTooLarge, turn);
+            return true;
+        }
+        // Awaiting and later there is somebody to send to, unless it has stopped reading.
+        if self.leg(Side::Upstream).exists() && !self.leg(Side::Upstream).writes() {
+            self.flow_mut(Side::Downstream).inbox.discard_content();
+        }
+        match step {
+            Step::Starved => false,
+            Step::Moved => taken > 0,
+            Step::Over => {
+                self.message_event(Side::Downstream, message::Event::ContentEnded);
+                true
+            }
+            Step::Broken(broken) => {
+                let violation = match broken {
+                    Broken::Chunk => Violation::BadChunk,
+                    Broken::Trailer => Violation::BadTrailer,
+                };
+                self.message_event(Side::Downstream, message::Event::Broken);
+                if self.exchange.permits(exchange::Event::Reply) {
+                    self.drop_upstream(Verdict::Unjudged);
+                    self.refuse(violation, turn);
+                } else {
+                    // The response has begun: there is no telling the client any more.
+                    self.note(Event::Violation(violation));
+                    self.abort(Outcome::ClientLeft, turn);
+                }
+                true
+            }
+        }
+    }
+
+    pub(super) fn read_response_content(&mut self, turn: &mut Turn<'_>) -> bool {
+        if self.flow(Side::Upstream).message.state() != message::State::Content {
+            return false;
+        }
+        if self.record.status == 205 {
+            return self.drop_response_content();
+        }
+        let before = self.flow(Side::Upstream).inbox.raw().len();
+        match self.read_content(Side::Upstream) {
+            Step::Starved => false,
+            Step::Moved => before > self.flow(Side::Upstream).inbox.raw().len(),
+            Step::Over => {
+                self.message_event(Side::Upstream, message::Event::ContentEnded);
+                self.response_is_complete();
+                true
+            }
+            Step::Broken(broken) => {
+                self.note(Event::Violation(match broken {
+                    Broken::Chunk => Violation::OriginChunk,
+                    Broken::Trailer => Violation::OriginTrailer,
+                }));
+                let _ = turn;
+                self.cut_response();
+                true
+            }
+        }
+    }
+
+    /// A 205 has no content, whatever came with it (E12): the connection goes with the rest.
+    fn drop_response_content(&mut self) -> bool {
+        self.work.upstream = Fate::Close;
+        self.flow_mut(Side::Upstream).inbox.discard();
+        self.message_event(Side::Upstream, message::Event::ContentEnded);
+        self.response_is_complete();
+        true
+    }
+
+    /// Takes what the framing says off the raw bytes.
+    fn read_content(&mut self, from: Side) -> Step {
+        let flow = self.flow_mut(from);
+        let available = flow.inbox.raw().len();
+        match &mut flow.content {
+            Content::Empty => Step::Over,
+            Content::Length(left) => {
+                let count = usize::try_from(*left).unwrap_or(usize::MAX).min(available);
+                *left -= count as u64;
+                let over = *left == 0;
+                flow.inbox.promote(count);
+                if over { Step::Over } else { Step::Moved }
+            }
+            Content::UntilClose => {
+                flow.inbox.promote(available);
+                Step::Moved
+            }
+            Content::Chunked(decoder) => {
+                let mut trailers = None;
+                let outcome =
+                    flow.inbox.decode(|bytes, ready, raw| match decoder.decode(bytes, ready, raw) {
+                        Ok(decoded) => {
+                            trailers = decoded
+                                .trailers
+                                .and_then(|(from, to)| bytes.get(from..to))
+                                .map(<[u8]>::to_vec);
+                            (decoded.ready, decoded.raw, None)
+                        }
+                        Err(broken) => (ready, raw, Some(broken)),
+                    });
+                match (outcome, trailers) {
+                    (Some(broken), _) => Step::Broken(broken),
+                    (None, Some(section)) => self.take_trailers(from, &section),
+                    (None, None) if available > 0 => Step::Moved,
+                    (None, None) => Step::Starved,
+                }
+            }
+        }
+    }
+
+    /// Trailer fields that frame, route, authenticate or are nominated don't go on (E2; RFC 9110 §6.5.1).
+    fn take_trailers(&mut self, from: Side, section: &[u8]) -> Step {
+        if section == b"\r\n" {
+            return Step::Over;
+        }
+        let mut fields = Fields::default();
+        fields.copy(section);
+        if fields.parse_request(0, usize::MAX).is_err() {
+            return Step::Broken(Broken::Trailer);
+        }
+        let Some(heads) = &self.record.heads else { return Step::Over };
+        let head = if from == Side::Downstream { &heads.request.fields } else { &heads.response.fields };
+        let to_http10 = from == Side::Upstream && heads.request.version == Version::Http10;
+        let mut kept = std::mem::take(&mut self.flows[from.index()].trailers);
+        kept.clear();
+        let mut dropped = false;
+        for field in fields.iter() {
+            let unfit = field.known.is_hop_by_hop()
+                || field.known.is_load_bearing()
+                || matches!(
+                    field.known,
+                    Known::ProxyAuthorization
+                        | Known::Expect
+                        | Known::MaxForwards
+                        | Known::Trailer
+                        | Known::Via
+                        | Known::XAccel
+                )
+                || nominates(head, field.name);
+            dropped |= unfit;
+            if !unfit && !to_http10 {
+                kept.extend_from_slice(field.name);
+                kept.extend_from_slice(b": ");
+                kept.extend_from_slice(field.value);
+                kept.extend_from_slice(b"\r\n");
+            }
+        }
+        self.flows[from.index()].trailers = kept;
+        if dropped {
+            self.note(Event::TrailerDropped);
+        }
+        Step::Over
+    }
+
+    /// The response was read whole: the upstream connection is pooled when it is clean, else closed (E7).
+    pub(super) fn response_is_complete(&mut self) {
+        let request = self.flow(Side::Downstream);
+        let sent_whole = request.is_complete() && request.is_sent();
+        let nothing_left = self.flow(Side::Upstream).inbox.raw().is_empty();
+        let open = self.leg(Side::Upstream).state() == connection::State::Open;
+        let clean =
+            sent_whole && nothing_left && open && self.work.upstream == Fate::Persist && !self.draining;
+        if !sent_whole {
+            // The rest of the request is wanted by nobody (E8).
+            self.stop_request();
+        }
+        let disposal = if clean { Disposal::Pool } else { Disposal::Close(super::Ending::Fin) };
+        self.release(Verdict::Success, disposal);
+        // What is left over answers nothing that we asked; the content before it is still on its way.
+        let flow = self.flow_mut(Side::Upstream);
+        flow.inbox.consume(usize::MAX >> 1);
+    }
+
+    /// The response was read whole and sent whole: the exchange is over.
+    pub(super) fn end_response(&mut self, turn: &mut Turn<'_>) -> bool {
+        let flow = self.flow(Side::Upstream);
+        let cut = flow.message.state() == message::State::Cut;
+        if !(flow.is_complete() || cut) || !flow.is_sent() || self.work.look == Look::Wanted {
+            return false;
+        }
+        if self.leg(Side::Upstream).exists() {
+            self.drop_upstream(Verdict::Failure);
+        }
+        let request = self.flow(Side::Downstream);
+        // A7: bytes behind a refused upgrade are somebody's tunnel, never a request.
+        if is_upgrade(self.work.offer) && !request.inbox.raw().is_empty() && self.work.client == Fate::Persist
+        {
+            self.work.client = Fate::Linger;
+            self.flow_mut(Side::Downstream).inbox.discard();
+        }
+        self.exchange_event(exchange::Event::Finish);
+        self.finish(if cut { Outcome::OriginCut } else { Outcome::Complete }, turn);
+        true
+    }
+
+    /// The origin server has ended its direction while its response was being forwarded.
+    pub(super) fn response_source_ended(&mut self, turn: &mut Turn<'_>) {
+        while self.read_response_content(turn) {}
+        if self.flow(Side::Upstream).message.state() != message::State::Content {
+            return;
+        }
+        if self.flow(Side::Upstream).content == Content::UntilClose {
+            self.message_event(Side::Upstream, message::Event::ContentEnded);
+            self.response_is_complete();
+        } else {
+            self.note(Event::UpstreamClosed);
+            self.cut_response();
+        }
+    }
+
+    /// The response ends too early: what came of it is delivered, and nothing makes it look whole (E9).
+    pub(super) fn cut_response(&mut self) {
+        if self.flow(Side::Upstream).message.state() == message::State::Content {
+            self.message_event(Side::Upstream, message::Event::Broken);
+        }
+        let to_http10 =
+            self.record.heads.as_ref().is_some_and(|heads| heads.request.version == Version::Http10);
+        let by_close = !matches!(self.flow(Side::Upstream).content, Content::Length(_));
+        if to_http10 && by_close {
+            // Only a reset tells an end from a cut here.
+            self.work.ending = super::Ending::Reset;
+            self.work.client = Fate::Close;
+        } else {
+            self.work.client = Fate::Linger;
+        }
+        self.release(Verdict::Failure, Disposal::Close(super::Ending::Fin));
+        let request = self.flow_mut(Side::Downstream);
+        request.stop_sending();
+        self.flow_mut(Side::Upstream).inbox.consume(usize::MAX >> 1);
+    }
+}

@@ -1,0 +1,60 @@
+//! What holds after every input. Checked in debug builds only: a breach is a mistake of ours, never the
+//! network's doing.
+
+use super::Session;
+use crate::{
+    Side,
+    state::{connection, exchange::State, message},
+};
+
+impl Session {
+    pub(super) fn check_invariants(&self) {
+        if cfg!(debug_assertions) {
+            for side in Side::BOTH {
+                debug_assert!(self.flow(side).inbox.is_sound(), "{side:?}: positions of the buffer");
+            }
+            self.check_legs();
+            self.check_timers();
+        }
+    }
+
+    fn check_legs(&self) {
+        let upstream = self.leg(Side::Upstream).state();
+        match self.exchange.state() {
+            State::Idle | State::Receiving | State::Resolving | State::Admitting | State::Dialling => {
+                debug_assert_eq!(upstream, connection::State::Absent, "nobody was dialled");
+            }
+            State::Awaiting | State::Switching | State::Tunnelling => {
+                debug_assert_ne!(upstream, connection::State::Absent, "an origin server is connected");
+            }
+            State::Closed => {
+                debug_assert_eq!(self.leg(Side::Downstream).state(), connection::State::Absent);
+                debug_assert_eq!(upstream, connection::State::Absent);
+            }
+            State::Responding | State::Replying | State::Finished | State::Lingering => {}
+        }
+        if self.exchange.state() == State::Tunnelling {
+            let switched = |side: &Side| self.flow(*side).message.state() == message::State::Switched;
+            debug_assert!(Side::BOTH.iter().all(switched), "no messages in a tunnel");
+            debug_assert!(self.record.heads.is_none(), "a tunnel has no heads");
+        }
+    }
+
+    /// A deadline exists in every state that waits for a peer.
+    fn check_timers(&self) {
+        let waits_for_peer =
+            !matches!(self.exchange.state(), State::Finished | State::Closed | State::Admitting);
+        if waits_for_peer && self.pending.close.is_none() {
+            debug_assert!(
+                self.timers.next().is_some() || self.ignores_client(),
+                "no deadline in {:?}",
+                self.exchange.state()
+            );
+        }
+    }
+
+    /// States in which the next step is ours.
+    fn ignores_client(&self) -> bool {
+        matches!(self.exchange.state(), State::Responding | State::Idle)
+    }
+}

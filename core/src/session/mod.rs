@@ -1,0 +1,385 @@
+//! What a shell drives: one client's connection, and the upstream connections made for it.
+//!
+//! Each role has a file: [`downstream`](self) reads requests, `upstream` has them answered, `forward` moves
+//! content, `reply` answers in our own name, `tunnel` relays. They meet in `Session::apply`, the only place
+//! where an input enters, and in the tables of `state`, the only place where a state changes.
+
+mod downstream;
+mod errand;
+mod flow;
+mod forward;
+mod inbox;
+mod invariants;
+mod outbox;
+mod output;
+mod pending;
+mod poll;
+mod reply;
+mod snapshot;
+mod timeout;
+mod tunnel;
+mod upstream;
+
+pub use errand::{Admission, Claim, Connected, Dial, DialError, Lookup, Refusal};
+pub use outbox::Slices;
+pub use output::{Disposal, Ending, Output, Relayed, Verdict, Wait};
+pub use snapshot::Snapshot;
+pub use tunnel::TunnelConfig;
+
+pub use crate::record::{Event, Note, Severity};
+
+use std::{net::IpAddr, sync::Arc};
+
+use flow::Flow;
+use pending::Pending;
+
+use crate::{
+    ClientInfo, Side,
+    buffer::Turn,
+    config::{Config, Settings},
+    fault::Fault,
+    http1::Framing,
+    record::Record,
+    rewrite::Offer,
+    state::{connection, exchange},
+    time::{Now, Tick},
+    timer::{Timer, Timers},
+};
+
+/// One client's connection, from accept to close, with the exchanges and the tunnel on it.
+///
+/// Four groups of methods:
+///
+/// - **What happened** (`handle_*`): reports by the shell. None fails: whatever the network did is a
+///   transition. Time comes in with [`Turn`]; it never goes back.
+/// - **What to do** ([`poll_output`](Self::poll_output)): to be polled after each round of reports until it
+///   says [`Output::Wait`] or [`Output::Done`].
+/// - **Memory** ([`receive_space`](Self::receive_space), [`transmit`](Self::transmit)): where to read into
+///   and what to write. It neither moves nor changes until its report.
+/// - **Looks** ([`record`](Self::record), [`snapshot`](Self::snapshot)).
+///
+/// The loop of a shell, in six steps:
+///
+/// 1. Poll; do what the output says, and report what an errand brought.
+/// 2. At `Wait`: for each side that `writes`, write `transmit(side)` and report with `handle_sent`.
+/// 3. For each side that `reads`, read into `receive_space(side)` and report with `handle_received`,
+///    "would block" included.
+/// 4. When anything moved, go to 1; after a bounded number of rounds give others a turn.
+/// 5. Else sleep until a socket is ready, an errand is done, or the deadline has come; at the deadline
+///    report `handle_timeout`.
+/// 6. At `Done`, drop the session.
+#[derive(Clone, Debug)]
+pub struct Session {
+    record: Record,
+    exchange: exchange::Machine,
+    legs: [connection::Machine; 2],
+    /// By the side that the bytes come from.
+    flows: [Flow; 2],
+    timers: Timers,
+    pending: Pending,
+    work: Work,
+    errands: u32,
+    draining: bool,
+    tick: Tick,
+}
+
+/// What an exchange has to remember besides its heads.
+#[derive(Clone, Debug)]
+struct Work {
+    framing: Framing,
+    offer: Offer,
+    expectation: Expectation,
+    /// What becomes of the client's connection.
+    client: Fate,
+    /// What becomes of the upstream connection.
+    upstream: Fate,
+    origin: Origin,
+    interim: u16,
+    tries: u32,
+    tried: u64,
+    /// Why the last attempt failed.
+    failure: Option<crate::violation::Violation>,
+    addresses: Option<(Arc<[IpAddr]>, u16)>,
+    /// Bytes of request content that went upstream: they can't be sent again.
+    content_sent: u64,
+    /// Bytes of request content that came.
+    content_received: u64,
+    look: Look,
+    /// How the client's connection is closed in the end.
+    ending: Ending,
+}
+
+impl Default for Work {
+    fn default() -> Self {
+        Self {
+            framing: Framing::Empty,
+            offer: Offer::Nothing,
+            expectation: Expectation::Nothing,
+            client: Fate::Close,
+            upstream: Fate::Close,
+            origin: Origin::Fresh,
+            interim: 0,
+            tries: 0,
+            tried: 0,
+            failure: None,
+            addresses: None,
+            content_sent: 0,
+            content_received: 0,
+            look: Look::Needless,
+            ending: Ending::Fin,
+        }
+    }
+}
+
+/// `Expect: 100-continue` (A10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Expectation {
+    Nothing,
+    /// The client waits for a 100.
+    Continue,
+    /// A 100 was sent.
+    Answered,
+}
+
+/// What becomes of a connection when the exchange is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Fate {
+    Persist,
+    /// It is closed, by the other end's wish: nothing more will come.
+    Close,
+    /// It is closed, and what still comes is read and dropped first.
+    Linger,
+}
+
+/// Where the upstream connection came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Origin {
+    /// It was made for this exchange.
+    Fresh,
+    /// From the pool: it may be stale.
+    Pool,
+}
+
+/// Whether the client has been read since a refused upgrade's head came (A7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Look {
+    Needless,
+    Wanted,
+    Taken,
+}
+
+/// What can happen to a session.
+#[derive(Debug)]
+enum Input<'a> {
+    Received(Side, Result<usize, Fault>),
+    Sent(Side, Result<usize, Fault>),
+    Relayed(Side, Relayed),
+    Resolved(Lookup, Result<&'a [IpAddr], Fault>),
+    Admitted(Claim, Admission),
+    Connected(Dial, Result<Connected, DialError>),
+    Timeout,
+    Drain(Option<Tick>),
+}
+
+/// What happened.
+impl Session {
+    /// A session for a client that was just accepted.
+    #[must_use]
+    pub fn new(config: Arc<Config>, client: ClientInfo, now: Now) -> Self {
+        let mut session = Self::unconnected(config, client, now);
+        session.leg_event(Side::Downstream, connection::Event::Established);
+        let timeout = session.edge().client_header_timeout;
+        session.timers.set(Timer::ClientHeader, now.tick.after(timeout));
+        session
+    }
+
+    fn unconnected(config: Arc<Config>, client: ClientInfo, now: Now) -> Self {
+        Self {
+            record: Record::new(config, Arc::new(client), now),
+            exchange: exchange::Machine::default(),
+            legs: [connection::Machine::default(); 2],
+            flows: [Flow::default(), Flow::default()],
+            timers: Timers::default(),
+            pending: Pending::default(),
+            work: Work::default(),
+            errands: 0,
+            draining: false,
+            tick: now.tick,
+        }
+    }
+
+    /// Bytes were received into [`receive_space`](Self::receive_space): so many, `Ok(0)` for the end of the
+    /// stream. "Would block" is reported too: unused memory goes back. A reset may be reported whenever it
+    /// is noticed. Ignored when that connection has been closed or released.
+    pub fn handle_received(&mut self, from: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
+        self.apply(Input::Received(from, result), turn);
+    }
+
+    /// So many bytes of [`transmit`](Self::transmit) were sent, and no layer of the shell's own holds them.
+    pub fn handle_sent(&mut self, to: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
+        self.apply(Input::Sent(to, result), turn);
+    }
+
+    /// Bytes were moved past the session, where [`Wait::relays`] permits it. What was taken and not yet
+    /// delivered is in the shell's pipe.
+    pub fn handle_relayed(&mut self, from: Side, moved: Relayed, turn: &mut Turn<'_>) {
+        self.apply(Input::Relayed(from, moved), turn);
+    }
+
+    /// A name was looked up: its addresses, in the order in which they are to be tried.
+    pub fn handle_resolved(&mut self, lookup: Lookup, result: Result<&[IpAddr], Fault>, turn: &mut Turn<'_>) {
+        self.apply(Input::Resolved(lookup, result), turn);
+    }
+
+    /// A request was admitted, delayed or refused.
+    pub fn handle_admitted(&mut self, claim: Claim, admission: Admission, turn: &mut Turn<'_>) {
+        self.apply(Input::Admitted(claim, admission), turn);
+    }
+
+    /// A dial brought a connection, or none.
+    pub fn handle_connected(
+        &mut self,
+        dial: Dial,
+        result: Result<Connected, DialError>,
+        turn: &mut Turn<'_>,
+    ) {
+        self.apply(Input::Connected(dial, result), turn);
+    }
+
+    /// The deadline may have come. A call too early changes nothing.
+    pub fn handle_timeout(&mut self, turn: &mut Turn<'_>) {
+        self.apply(Input::Timeout, turn);
+    }
+
+    /// The worker is shutting down or has a new configuration: no further request is begun, and everything
+    /// is over `until` then; without it, tunnels live on until they end (C8).
+    pub fn handle_drain(&mut self, until: Option<Tick>, turn: &mut Turn<'_>) {
+        self.apply(Input::Drain(until), turn);
+    }
+
+    /// The one place where state changes.
+    fn apply(&mut self, input: Input<'_>, turn: &mut Turn<'_>) {
+        self.tick = self.tick.max(turn.now.tick);
+        match input {
+            Input::Received(from, result) => self.received(from, result, turn),
+            Input::Sent(to, result) => self.sent(to, result, turn),
+            Input::Relayed(from, moved) => self.relayed(from, moved),
+            Input::Resolved(lookup, result) => self.resolved(&lookup, result, turn),
+            Input::Admitted(claim, admission) => self.admitted(&claim, admission, turn),
+            Input::Connected(dial, result) => self.connected(&dial, result, turn),
+            Input::Timeout => self.timed_out(turn),
+            Input::Drain(until) => self.drain(until, turn),
+        }
+        self.advance(turn);
+        self.settle(turn);
+        self.check_invariants();
+    }
+
+    /// Takes every step that is possible without another input. Each consumes bytes or changes a state, so
+    /// there is an end.
+    fn advance(&mut self, turn: &mut Turn<'_>) {
+        use exchange::State;
+        loop {
+            let moved = match self.exchange.state() {
+                State::Idle | State::Receiving => self.read_request_head(turn),
+                State::Resolving | State::Admitting | State::Dialling => self.read_request_content(turn),
+                State::Awaiting => self.read_request_content(turn) || self.read_response_head(turn),
+                State::Responding => {
+                    self.read_request_content(turn)
+                        || self.read_response_content(turn)
+                        || self.end_response(turn)
+                }
+                State::Replying => self.end_reply(),
+                State::Switching => self.read_request_content(turn) || self.open_tunnel(turn),
+                State::Tunnelling => self.relay(turn),
+                State::Lingering => self.linger(),
+                State::Finished | State::Closed => false,
+            };
+            if !moved {
+                return;
+            }
+        }
+    }
+}
+
+/// Looks.
+impl Session {
+    /// The record of the exchange: whole from [`Output::ExchangeDone`] to the next poll; before that, what
+    /// is known so far.
+    #[must_use]
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// What the session is and holds, with deadlines relative to `now`, without totals and addresses: two
+    /// sessions with equal snapshots behave alike.
+    #[must_use]
+    pub fn snapshot(&self, now: Tick) -> Snapshot {
+        Snapshot::of(self, now)
+    }
+}
+
+/// What the roles share.
+impl Session {
+    fn leg(&self, side: Side) -> connection::Machine {
+        self.legs[side.index()]
+    }
+
+    fn leg_event(&mut self, side: Side, event: connection::Event) {
+        let legal = self.legs[side.index()].on(event);
+        self.check_transition(legal, "connection", &event);
+    }
+
+    fn exchange_event(&mut self, event: exchange::Event) {
+        let legal = self.exchange.on(event);
+        self.check_transition(legal, "exchange", &event);
+    }
+
+    fn message_event(&mut self, from: Side, event: crate::state::message::Event) {
+        let legal = self.flows[from.index()].message.on(event);
+        self.check_transition(legal, "message", &event);
+    }
+
+    fn tunnel_event(&mut self, from: Side, event: crate::state::tunnel::Event) {
+        let legal = self.flows[from.index()].tunnel.on(event);
+        self.check_transition(legal, "tunnel", &event);
+    }
+
+    /// An event without a row is a mistake of ours: loud in debug builds; in release builds it is noted,
+    /// and the session ends with a reset rather than go on in a state that nobody has thought through.
+    fn check_transition(&mut self, legal: bool, machine: &str, event: &dyn std::fmt::Debug) {
+        if !legal {
+            debug_assert!(legal, "{machine}: no row for {event:?} in {:?}", self.exchange.state());
+            self.pending.note(Event::IllegalTransition.note());
+            self.timers.set(Timer::Drain, self.tick);
+        }
+    }
+
+    fn flow(&self, from: Side) -> &Flow {
+        &self.flows[from.index()]
+    }
+
+    fn flow_mut(&mut self, from: Side) -> &mut Flow {
+        &mut self.flows[from.index()]
+    }
+
+    /// Settings before a request is routed.
+    fn edge(&self) -> &Settings {
+        &self.record.config.edge
+    }
+
+    /// Settings of the location, once there is one.
+    fn settings(&self) -> &Settings {
+        self.record.location.as_ref().map_or(&*self.record.config.edge, |location| &location.settings)
+    }
+
+    fn note(&mut self, event: Event) {
+        self.pending.note(event.note());
+    }
+
+    /// Takes a new number for an errand; tokens with another one are stale.
+    fn next_errand(&mut self) -> u32 {
+        self.errands = self.errands.wrapping_add(1);
+        self.errands
+    }
+}

@@ -1,0 +1,270 @@
+//! What is sent to one side: heads in front, framing around the content, the content itself from the
+//! other side's inbox.
+
+use std::io::IoSlice;
+
+use super::inbox::Inbox;
+use crate::buffer::Buffers;
+
+/// At most four pieces of memory to be sent, in order.
+#[derive(Clone, Copy, Debug)]
+pub struct Slices<'a> {
+    slices: [IoSlice<'a>; 4],
+    count: usize,
+}
+
+impl<'a> Slices<'a> {
+    fn new(pieces: [&'a [u8]; 4]) -> Self {
+        let mut slices = [IoSlice::new(&[]); 4];
+        let mut count = 0;
+        for (slot, piece) in slices.iter_mut().zip(pieces.into_iter().filter(|piece| !piece.is_empty())) {
+            *slot = IoSlice::new(piece);
+            count += 1;
+        }
+        Self { slices, count }
+    }
+
+    /// How many bytes there are.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.iter().map(|slice| slice.len()).sum()
+    }
+}
+
+impl<'a> std::ops::Deref for Slices<'a> {
+    type Target = [IoSlice<'a>];
+
+    fn deref(&self) -> &Self::Target {
+        self.slices.get(..self.count).unwrap_or_default()
+    }
+}
+
+/// How content is framed on its way out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Coding {
+    /// As it is.
+    #[default]
+    Plain,
+    /// In chunks (RFC 9112 §7.1).
+    Chunked,
+}
+
+/// The out side of one direction.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outbox {
+    head: Vec<u8>,
+    head_sent: usize,
+    /// Follows when the head is gone: bytes that are offered never move.
+    later: Vec<u8>,
+    coding: Coding,
+    chunk: Option<Chunk>,
+    /// The last chunk has been written.
+    ended: bool,
+}
+
+/// A chunk on its way. Its size is fixed when it is first offered.
+#[derive(Clone, Debug)]
+struct Chunk {
+    prefix: [u8; 18],
+    prefix_from: usize,
+    left: usize,
+    suffix: &'static [u8],
+}
+
+const CRLF: &[u8] = b"\r\n";
+const CRLF_LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
+
+impl Outbox {
+    /// Where bytes that go before the content are written.
+    pub(crate) fn write(&mut self, buffers: &mut Buffers, write: impl FnOnce(&mut Vec<u8>)) {
+        let slot = if self.head_sent == self.head.len() {
+            self.head_sent = 0;
+            self.head.clear();
+            &mut self.head
+        } else {
+            &mut self.later
+        };
+        if slot.capacity() == 0 {
+            *slot = buffers.scratch();
+        }
+        write(slot);
+    }
+
+    /// From here on content is framed like this.
+    pub(crate) fn begin_content(&mut self, coding: Coding) {
+        self.coding = coding;
+        self.ended = false;
+    }
+
+    /// Drops what has not been sent; nothing else will be.
+    pub(crate) fn discard(&mut self) {
+        self.head.clear();
+        self.later.clear();
+        self.head_sent = 0;
+        self.chunk = None;
+        (self.coding, self.ended) = (Coding::Plain, false);
+    }
+
+    /// Whether the bytes before the content are all sent.
+    pub(crate) fn head_is_sent(&self) -> bool {
+        self.head_sent == self.head.len() && self.later.is_empty()
+    }
+
+    /// Whether nothing is left to be sent of what has been promised.
+    pub(crate) fn is_done(&self, inbox: &Inbox, complete: bool) -> bool {
+        self.head_is_sent()
+            && self.chunk.is_none()
+            && inbox.content().is_empty()
+            && (!complete || self.coding == Coding::Plain || self.ended)
+    }
+
+    /// Opens the next chunk, or writes the last one, when it is time.
+    pub(crate) fn settle(
+        &mut self,
+        inbox: &Inbox,
+        complete: bool,
+        trailers: &mut Vec<u8>,
+        buffers: &mut Buffers,
+    ) {
+        if self.coding == Coding::Chunked && self.chunk.is_none() && !self.ended {
+            let length = inbox.content().len();
+            if length > 0 {
+                self.ended = complete && trailers.is_empty();
+                let suffix = if self.ended { CRLF_LAST_CHUNK } else { CRLF };
+                self.chunk = Some(Chunk::new(length, suffix));
+            } else if complete {
+                self.ended = true;
+                self.write(buffers, |out| {
+                    out.extend_from_slice(b"0\r\n");
+                    out.append(trailers);
+                    out.extend_from_slice(CRLF);
+                });
+            }
+        }
+        if self.head_is_sent() && self.head.capacity() > 0 {
+            buffers.return_scratch(std::mem::take(&mut self.head));
+            self.head_sent = 0;
+        }
+    }
+
+    /// What can be sent now.
+    pub(crate) fn slices<'a>(&'a self, inbox: &'a Inbox) -> Slices<'a> {
+        let head = self.head.get(self.head_sent..).unwrap_or_default();
+        if !self.later.is_empty() {
+            return Slices::new([head, b"", b"", b""]);
+        }
+        match (&self.chunk, self.coding) {
+            (Some(chunk), _) => {
+                let content = inbox.content().get(..chunk.left).unwrap_or_default();
+                let prefix = chunk.prefix.get(chunk.prefix_from..).unwrap_or_default();
+                Slices::new([head, prefix, content, chunk.suffix])
+            }
+            (None, Coding::Plain) => Slices::new([head, inbox.content(), b"", b""]),
+            (None, Coding::Chunked) => Slices::new([head, b"", b"", b""]),
+        }
+    }
+
+    /// So many bytes of [`Self::slices`] were sent; says how many of them were content.
+    pub(crate) fn sent(&mut self, count: usize, inbox: &mut Inbox) -> usize {
+        let mut left = count;
+        let mut take = |available: usize| {
+            let taken = left.min(available);
+            left -= taken;
+            taken
+        };
+        self.head_sent += take(self.head.len() - self.head_sent);
+        if !self.later.is_empty() {
+            if self.head_sent == self.head.len() {
+                std::mem::swap(&mut self.head, &mut self.later);
+                self.later.clear();
+                self.head_sent = 0;
+            }
+            return 0;
+        }
+        let content = match &mut self.chunk {
+            Some(chunk) => {
+                chunk.prefix_from += take(chunk.prefix.len() - chunk.prefix_from);
+                let content = take(chunk.left);
+                chunk.left -= content;
+                chunk.suffix = chunk.suffix.get(take(chunk.suffix.len())..).unwrap_or_default();
+                if chunk.suffix.is_empty() {
+                    self.chunk = None;
+                }
+                content
+            }
+            None => take(inbox.content().len()),
+        };
+        inbox.sent(content);
+        content
+    }
+}
+
+impl Chunk {
+    fn new(length: usize, suffix: &'static [u8]) -> Self {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let mut prefix = [0; 18];
+        let mut at = 16;
+        let mut rest = length;
+        if let Some(end) = prefix.get_mut(16..) {
+            end.copy_from_slice(CRLF);
+        }
+        while at > 0 && (rest > 0 || at == 16) {
+            at -= 1;
+            if let Some(slot) = prefix.get_mut(at) {
+                *slot = HEX.get(rest & 15).copied().unwrap_or(b'0');
+            }
+            rest >>= 4;
+        }
+        Self { prefix, prefix_from: at, left: length, suffix }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends everything in pieces of `step` bytes.
+    fn send(outbox: &mut Outbox, inbox: &mut Inbox, complete: bool, step: usize) -> Vec<u8> {
+        let mut buffers = Buffers::new(1024);
+        let mut trailers = Vec::new();
+        let mut wire = Vec::new();
+        loop {
+            outbox.settle(inbox, complete, &mut trailers, &mut buffers);
+            let bytes: Vec<u8> = outbox.slices(inbox).iter().flat_map(|slice| slice.to_vec()).collect();
+            let count = step.min(bytes.len());
+            if count == 0 {
+                assert!(outbox.is_done(inbox, complete));
+                return wire;
+            }
+            wire.extend_from_slice(&bytes[..count]);
+            outbox.sent(count, inbox);
+        }
+    }
+
+    #[test]
+    fn the_same_bytes_in_every_cut() {
+        for step in 1..60 {
+            let mut buffers = Buffers::new(1024);
+            let mut inbox = Inbox::default();
+            inbox.space(&mut buffers).expect("space")[..17].copy_from_slice(b"0123456789abcdefg");
+            inbox.received(17);
+            inbox.promote(17);
+            let mut outbox = Outbox::default();
+            outbox.write(&mut buffers, |out| out.extend_from_slice(b"HEAD "));
+            outbox.write(&mut buffers, |out| out.extend_from_slice(b"x "));
+            outbox.begin_content(Coding::Chunked);
+            let wire = send(&mut outbox, &mut inbox, true, step);
+            assert_eq!(wire, b"HEAD x 11\r\n0123456789abcdefg\r\n0\r\n\r\n");
+        }
+    }
+
+    #[test]
+    fn nothing_is_a_last_chunk_alone() {
+        let mut outbox = Outbox::default();
+        outbox.begin_content(Coding::Chunked);
+        assert_eq!(send(&mut outbox, &mut Inbox::default(), true, 2), b"0\r\n\r\n");
+        let mut cut = Outbox::default();
+        cut.begin_content(Coding::Chunked);
+        assert_eq!(send(&mut cut, &mut Inbox::default(), false, 2), b"", "a cut message gets no last chunk");
+    }
+}

@@ -1,0 +1,134 @@
+//! What a session asks of its shell.
+
+use crate::{
+    Side,
+    session::{Claim, Dial, Lookup, Note},
+    time::Tick,
+};
+
+/// What to do next. Poll until [`Output::Wait`] or [`Output::Done`].
+///
+/// Exhaustive on purpose: a shell that forgets one doesn't compile.
+#[derive(Debug)]
+#[must_use = "a session that isn't obeyed stands still"]
+pub enum Output {
+    /// Look a name up; answer with [`crate::Session::handle_resolved`].
+    Resolve(Lookup),
+    /// Decide whether the request may go on; answer with [`crate::Session::handle_admitted`].
+    Admit(Claim),
+    /// Choose a peer ([`crate::shared::Upstreams::choose`]), take an idle connection from the pool if the
+    /// dial may reuse one, else connect; answer with [`crate::Session::handle_connected`].
+    Connect(Dial),
+    /// The upstream connection, or the dial under way, is no more this session's: report the verdict to
+    /// the lease, and pool or close the connection. A dial that is pending is cancelled: drop its token
+    /// and whatever it still brings.
+    Release(Verdict, Disposal),
+    /// Shut down the write direction of this side's connection.
+    Shutdown(Side),
+    /// Close the client's connection.
+    Close(Ending),
+    /// Something for the error log; [`crate::Record::write_note`] words it.
+    Note(Note),
+    /// An exchange is over: [`crate::Session::record`] is whole until the next poll, and writes its log lines.
+    ExchangeDone,
+    /// Nothing to do until one of these happens.
+    Wait(Wait),
+    /// The session is over; drop it.
+    Done,
+}
+
+/// What the session thinks of the peer that a lease was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// It answered.
+    Success,
+    /// It failed: refused, closed early, too slow, or not understood.
+    Failure,
+    /// Nothing can be said: the client left, or the connection was an idle one that had grown stale.
+    Unjudged,
+}
+
+/// What becomes of an upstream connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Disposal {
+    /// It is clean: keep it for another exchange.
+    Pool,
+    /// Close it.
+    Close(Ending),
+}
+
+/// How a connection is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ending {
+    /// In order.
+    Fin,
+    /// With a reset (`SO_LINGER` of zero).
+    Reset,
+}
+
+/// What a session waits for: the only source of the deadline, of read and write interest, and of
+/// permission to relay past the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Wait {
+    /// Call [`crate::Session::handle_timeout`] then; absent: nothing is timed. One that has passed means: at once.
+    pub deadline: Option<Tick>,
+    interest: u8,
+}
+
+const READ: u8 = 0;
+const WRITE: u8 = 2;
+const RELAY: u8 = 4;
+
+impl Wait {
+    pub(crate) fn new(deadline: Option<Tick>) -> Self {
+        Self { deadline, interest: 0 }
+    }
+
+    pub(crate) fn read(&mut self, from: Side, wanted: bool) {
+        self.set(READ, from, wanted);
+    }
+
+    pub(crate) fn write(&mut self, to: Side, wanted: bool) {
+        self.set(WRITE, to, wanted);
+    }
+
+    pub(crate) fn relay(&mut self, from: Side, permitted: bool) {
+        self.set(RELAY, from, permitted);
+    }
+
+    /// Whether bytes from this side are wanted.
+    #[must_use]
+    pub fn reads(self, from: Side) -> bool {
+        self.has(READ, from)
+    }
+
+    /// Whether there are bytes for this side.
+    #[must_use]
+    pub fn writes(self, to: Side) -> bool {
+        self.has(WRITE, to)
+    }
+
+    /// Whether bytes from this side may be moved to the other without passing through the session
+    /// (`splice`), reported with [`crate::Session::handle_relayed`].
+    #[must_use]
+    pub fn relays(self, from: Side) -> bool {
+        self.has(RELAY, from)
+    }
+
+    fn set(&mut self, kind: u8, side: Side, on: bool) {
+        self.interest |= u8::from(on) << (kind + side as u8);
+    }
+
+    fn has(self, kind: u8, side: Side) -> bool {
+        self.interest & (1 << (kind + side as u8)) != 0
+    }
+}
+
+/// Bytes moved past the session: out of one socket into the shell's pipe, out of the pipe into the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Relayed {
+    /// Bytes taken from the source.
+    pub taken: u64,
+    /// Bytes delivered to the other side.
+    pub delivered: u64,
+}

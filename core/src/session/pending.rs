@@ -1,0 +1,61 @@
+//! What has been decided and not yet polled.
+
+use super::{Disposal, Ending, Event, Note, Severity, Verdict};
+use crate::Side;
+
+/// Outputs that wait to be polled. There is room for each kind once, which is enough: a state that wants
+/// a second of a kind can't be reached before the first was polled.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Pending {
+    notes: [Option<Note>; 4],
+    lost: u32,
+    pub(super) release: Option<(Verdict, Disposal)>,
+    pub(super) errand: Option<Errand>,
+    /// The shell is out to connect.
+    pub(super) dialling: bool,
+    shutdown: [bool; 2],
+    pub(super) exchange_done: bool,
+    pub(super) close: Option<Ending>,
+}
+
+/// An errand that the shell is to be sent on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Errand {
+    Resolve,
+    Admit,
+    /// Connect; an idle connection will do or won't.
+    Connect {
+        may_reuse: bool,
+    },
+}
+
+impl Pending {
+    pub(super) fn note(&mut self, note: Note) {
+        match self.notes.iter_mut().find(|slot| slot.is_none()) {
+            Some(slot) => *slot = Some(note),
+            None => self.lost += 1,
+        }
+    }
+
+    pub(super) fn take_note(&mut self) -> Option<Note> {
+        let first = self.notes[0].take();
+        self.notes.rotate_left(1);
+        if first.is_none() && self.lost > 0 {
+            let lost = std::mem::take(&mut self.lost);
+            return Some(Note { severity: Severity::Warn, event: Event::Lost(lost) });
+        }
+        first
+    }
+
+    pub(super) fn shut_down(&mut self, side: Side) {
+        self.shutdown[side.index()] = true;
+    }
+
+    pub(super) fn forget_shutdown(&mut self, side: Side) {
+        self.shutdown[side.index()] = false;
+    }
+
+    pub(super) fn take_shutdown(&mut self) -> Option<Side> {
+        Side::BOTH.into_iter().find(|side| std::mem::take(&mut self.shutdown[side.index()]))
+    }
+}

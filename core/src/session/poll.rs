@@ -1,0 +1,223 @@
+//! What to do: outputs, memory, and the timers that follow from the state.
+
+use core::time::Duration;
+
+use super::{Dial, Ending, Fate, Lookup, Output, Session, Slices, Wait, errand::Claim, pending::Errand};
+use crate::{
+    Side,
+    buffer::Turn,
+    config::Target,
+    rewrite::Offer,
+    shared::GroupId,
+    state::{connection, exchange, message},
+    time::Tick,
+    timer::Timer,
+};
+
+impl Session {
+    /// What to do next. Poll until it says [`Output::Wait`] or [`Output::Done`]; polled again after that
+    /// without a report between, it says the same.
+    pub fn poll_output(&mut self) -> Output {
+        if let Some(note) = self.pending.take_note() {
+            return Output::Note(note);
+        }
+        if let Some((verdict, disposal)) = self.pending.release.take() {
+            return Output::Release(verdict, disposal);
+        }
+        if let Some(errand) = self.pending.errand.take() {
+            return self.send_out(errand);
+        }
+        if let Some(side) = self.pending.take_shutdown() {
+            return Output::Shutdown(side);
+        }
+        if self.pending.exchange_done {
+            self.pending.exchange_done = false;
+            return Output::ExchangeDone;
+        }
+        if self.exchange.state() == exchange::State::Finished {
+            // The record was handed out and looked at: only now may anything be forgotten.
+            self.go_on();
+            return self.poll_output();
+        }
+        if let Some(ending) = self.pending.close.take() {
+            return Output::Close(ending);
+        }
+        if self.exchange.state() == exchange::State::Closed {
+            return Output::Done;
+        }
+        Output::Wait(self.wait())
+    }
+
+    /// Where to receive bytes from this side into; `None` when none are wanted now.
+    pub fn receive_space(&mut self, from: Side, turn: &mut Turn<'_>) -> Option<&mut [u8]> {
+        if !self.wants(from, turn.buffers.size()) {
+            return None;
+        }
+        self.flow_mut(from).inbox.space(turn.buffers)
+    }
+
+    /// What is to be sent to this side: at most four pieces, in order. Report what was sent with
+    /// [`handle_sent`](Self::handle_sent).
+    #[must_use]
+    pub fn transmit(&self, to: Side) -> Slices<'_> {
+        let flow = self.flow(to.opposite());
+        flow.outbox.slices(&flow.inbox)
+    }
+
+    fn send_out(&mut self, errand: Errand) -> Output {
+        let number = self.errands;
+        let target = self.record.proxy().map(|proxy| &proxy.target);
+        match (errand, target) {
+            (Errand::Admit, _) => {
+                let rules =
+                    self.record.location.as_ref().and_then(|location| location.admission).unwrap_or(0);
+                Output::Admit(Claim { errand: number, rules })
+            }
+            (Errand::Resolve, Some(Target::Name { name, .. })) => {
+                Output::Resolve(Lookup { errand: number, name: name.clone() })
+            }
+            (Errand::Resolve | Errand::Connect { .. }, target) => {
+                let group = match target {
+                    Some(Target::Group(group) | Target::Name { group, .. }) => *group,
+                    None => GroupId(usize::MAX),
+                };
+                self.pending.dialling = true;
+                Output::Connect(Dial {
+                    errand: number,
+                    group,
+                    addresses: self.work.addresses.clone(),
+                    tried: self.work.tried,
+                    may_reuse: errand == Errand::Connect { may_reuse: true },
+                })
+            }
+        }
+    }
+
+    /// After an exchange: the next one, a last look at the client, or the end.
+    fn go_on(&mut self) {
+        let leg = self.leg(Side::Downstream);
+        let persists = self.work.client == Fate::Persist
+            && !self.draining
+            && self.flow(Side::Downstream).is_complete()
+            && leg.writes()
+            && (leg.reads() || !self.flow(Side::Downstream).inbox.raw().is_empty());
+        if persists {
+            self.persist();
+        } else if self.work.client == Fate::Linger && leg.reads() && self.work.ending == Ending::Fin {
+            self.begin_lingering();
+        } else {
+            self.close_client(self.work.ending);
+        }
+    }
+
+    fn persist(&mut self) {
+        self.exchange_event(exchange::Event::Persist);
+        self.message_event(Side::Downstream, message::Event::Next);
+        self.flow_mut(Side::Upstream).message = message::Machine::default();
+        self.work = super::Work::default();
+        let timeout = self.edge().keepalive_timeout;
+        self.timers.set(Timer::KeepAlive, self.tick.after(timeout));
+    }
+
+    /// Ends the session: the client's connection is closed.
+    pub(super) fn close_client(&mut self, ending: Ending) {
+        self.exchange_event(exchange::Event::Close);
+        self.timers.stop_all();
+        self.timers.stop(Timer::Drain);
+        if self.leg(Side::Downstream).exists() {
+            self.leg_event(Side::Downstream, connection::Event::Close);
+        }
+        self.pending.forget_shutdown(Side::Downstream);
+        self.pending.close = Some(ending);
+        for flow in &mut self.flows {
+            flow.stop_sending();
+            flow.inbox.discard();
+        }
+    }
+
+    fn wait(&self) -> Wait {
+        let mut wait = Wait::new(self.deadline());
+        for side in Side::BOTH {
+            wait.read(side, self.wants(side, 1));
+            wait.write(side, self.leg(side).writes() && !self.transmit(side).is_empty());
+            wait.relay(side, self.may_relay(side));
+        }
+        wait
+    }
+
+    fn deadline(&self) -> Option<Tick> {
+        // Pipelined bytes wait behind an exchange that has just ended: there is work to do at once.
+        let at_once = self.exchange.state() == exchange::State::Idle
+            && (!self.flow(Side::Downstream).inbox.raw().is_empty() || !self.leg(Side::Downstream).reads());
+        if at_once { Some(Tick(0)) } else { self.timers.next() }
+    }
+
+    /// Whether bytes from `side` are wanted.
+    pub(super) fn wants(&self, side: Side, size: usize) -> bool {
+        use exchange::State;
+        let flow = self.flow(side);
+        let in_time = match (side, self.exchange.state()) {
+            (_, State::Finished | State::Closed) => false,
+            (Side::Downstream, _) => true,
+            (Side::Upstream, State::Awaiting | State::Responding | State::Switching | State::Tunnelling) => {
+                true
+            }
+            (Side::Upstream, _) => false,
+        };
+        in_time && self.leg(side).reads() && flow.piped == 0 && flow.inbox.has_space(size)
+    }
+
+    /// After each input: memory goes back, chunks are cut, and the timers run that the state wants.
+    pub(super) fn settle(&mut self, turn: &mut Turn<'_>) {
+        for flow in &mut self.flows {
+            flow.settle(turn.buffers);
+        }
+        let state = self.exchange.state();
+        if matches!(state, exchange::State::Idle | exchange::State::Lingering | exchange::State::Closed) {
+            if let Some(heads) = self.record.heads.take() {
+                turn.buffers.return_heads(heads);
+            }
+        }
+        if state == exchange::State::Tunnelling {
+            self.settle_tunnel_timers();
+        } else {
+            self.settle_exchange_timers();
+        }
+    }
+
+    fn settle_exchange_timers(&mut self) {
+        use exchange::State;
+        let state = self.exchange.state();
+        let under_way = matches!(state, State::Awaiting | State::Responding | State::Switching);
+        let to_client = self.flow(Side::Upstream).is_waiting() && self.leg(Side::Downstream).writes();
+        let to_origin = self.flow(Side::Downstream).is_waiting() && self.leg(Side::Upstream).writes();
+        let reading_request = self.flow(Side::Downstream).message.state() == message::State::Content;
+        let request_sent = self.flow(Side::Downstream).is_complete() && self.flow(Side::Downstream).is_sent();
+        let asked = self.work.offer != Offer::Nothing;
+        let (send, read, handshake) = self.record.proxy().map_or(Default::default(), |proxy| {
+            let handshake = proxy.upgrade.handshake_timeout.unwrap_or(proxy.read_timeout);
+            (proxy.send_timeout, proxy.read_timeout, handshake)
+        });
+        let settings = self.settings();
+        let (client_send, client_body) = (settings.send_timeout, settings.client_body_timeout);
+        let awaiting = state == State::Awaiting && request_sent;
+        let responding = state == State::Responding
+            && self.flow(Side::Upstream).message.state() == message::State::Content
+            && self.wants(Side::Upstream, 1);
+        let stalled = under_way && reading_request && self.wants(Side::Downstream, 1);
+        self.run(Timer::ClientSend, to_client && state != State::Closed, client_send);
+        self.run(Timer::UpstreamSend, to_origin && under_way, send);
+        self.run(Timer::ClientBody, stalled, client_body);
+        self.run(Timer::UpstreamRead, (awaiting && !asked) || responding, read);
+        self.run(Timer::Handshake, awaiting && asked, handshake);
+    }
+
+    /// Starts a timer that is wanted and doesn't run, stops one that isn't wanted.
+    pub(super) fn run(&mut self, timer: Timer, wanted: bool, span: Duration) {
+        if !wanted {
+            self.timers.stop(timer);
+        } else if !self.timers.runs(timer) {
+            self.timers.set(timer, self.tick.after(span));
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Responses in our own name (E11).
+
+use super::{Event, Fate, Session, Verdict};
+use crate::{
+    Side,
+    buffer::Turn,
+    config::Return,
+    http1::{Version, write_encoded_path, write_encoded_uri},
+    record::Outcome,
+    rewrite::{OwnResponse, Persistence, reason, write_own},
+    state::{exchange, message},
+    violation::{Fault, Violation},
+};
+
+impl Session {
+    /// A rule was broken: it is noted, and answered where there is still somebody to answer.
+    pub(super) fn refuse(&mut self, violation: Violation, turn: &mut Turn<'_>) {
+        self.note(Event::Violation(violation));
+        self.reply_to(violation, turn);
+    }
+
+    /// Answers a violation that has been noted.
+    pub(super) fn reply_to(&mut self, violation: Violation, turn: &mut Turn<'_>) {
+        self.drop_upstream(if violation.fault() == Fault::Origin {
+            Verdict::Failure
+        } else {
+            Verdict::Unjudged
+        });
+        if !self.exchange.permits(exchange::Event::Reply) {
+            return self.abort(Outcome::ClientLeft, turn);
+        }
+        let status = violation.status();
+        let mut text = format!("{status} {}\n", reason(status));
+        // What the client did wrong it may know, and how to have it otherwise; the rest is for the log.
+        if violation.fault() == Fault::Client {
+            text.push_str(&format!("\n{} ({})\n", violation.sentence(), violation.section()));
+            if let Some(switch) = violation.switch() {
+                text.push_str(&format!("see: {switch}\n"));
+            }
+        }
+        self.reply(status, b"text/plain", text.as_bytes(), None, turn);
+    }
+
+    /// nginx's `return`.
+    pub(super) fn answer(&mut self, answer: &Return, turn: &mut Turn<'_>) {
+        let mut text = turn.buffers.scratch();
+        if let Some(template) = &answer.text {
+            self.record.write_template(template, turn.now, &mut text);
+        }
+        if answer.text.is_some() && matches!(answer.status, 301..=303 | 307 | 308) {
+            let mut location = turn.buffers.scratch();
+            if text.starts_with(b"/") {
+                self.write_origin_of_self(&mut location);
+            }
+            write_encoded_uri(&text, &mut location);
+            let page = page(answer.status);
+            self.reply(answer.status, b"text/plain", page.as_bytes(), Some(&location), turn);
+            turn.buffers.return_scratch(location);
+        } else if answer.text.is_some() {
+            self.reply(answer.status, answer.content_type.as_bytes(), &text, None, turn);
+        } else {
+            let page = page(answer.status);
+            self.reply(answer.status, b"text/plain", page.as_bytes(), None, turn);
+        }
+        turn.buffers.return_scratch(text);
+    }
+
+    /// `/x` for `location /x/`: 301 to the path with a slash, the query kept.
+    pub(super) fn redirect_to_slash(&mut self, turn: &mut Turn<'_>) {
+        let mut location = turn.buffers.scratch();
+        self.write_origin_of_self(&mut location);
+        if let Some(heads) = &self.record.heads {
+            write_encoded_path(heads.request.path(), &mut location);
+            location.push(b'/');
+            if let Some(query) = heads.request.query() {
+                location.push(b'?');
+                write_encoded_uri(query, &mut location);
+            }
+        }
+        self.reply(301, b"text/plain", page(301).as_bytes(), Some(&location), turn);
+        turn.buffers.return_scratch(location);
+    }
+
+    /// `OPTIONS` with `Max-Forwards: 0` ends here (RFC 9110 §7.6.2).
+    pub(super) fn answers_options_itself(&self) -> bool {
+        self.record.heads.as_ref().is_some_and(|heads| {
+            heads.request.method() == b"OPTIONS"
+                && heads.request.fields.only(crate::http1::Known::MaxForwards) == Some(b"0")
+        })
+    }
+
+    pub(super) fn answer_options(&mut self, turn: &mut Turn<'_>) {
+        self.reply(200, b"text/plain", b"", None, turn);
+    }
+
+    /// `http://host[:port]` of this request: as nginx, the host that was asked for and the port we listen on.
+    fn write_origin_of_self(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"http://");
+        let host = self.record.heads.as_ref().map_or(b"".as_slice(), |heads| heads.request.host());
+        match (host, &self.record.location) {
+            (b"", Some(location)) => out.extend_from_slice(location.server_name.as_bytes()),
+            (host, _) => out.extend_from_slice(host),
+        }
+        if let Some(port) = self.record.client.local.port().filter(|port| *port != 80) {
+            out.push(b':');
+            crate::time::write_decimal(out, u64::from(port));
+        }
+    }
+
+    fn reply(
+        &mut self,
+        status: u16,
+        content_type: &[u8],
+        content: &[u8],
+        location: Option<&[u8]>,
+        turn: &mut Turn<'_>,
+    ) {
+        // Whether the client's connection can go on: only when the request was understood and read whole.
+        let understood = self.flow(Side::Downstream).is_complete();
+        if !understood {
+            self.work.client = Fate::Linger;
+            // A head that was refused ends the reading of messages here.
+            if matches!(
+                self.flow(Side::Downstream).message.state(),
+                message::State::Head | message::State::Content
+            ) {
+                self.message_event(Side::Downstream, message::Event::Broken);
+            }
+        }
+        let persistence =
+            if self.work.client == Fate::Persist { Persistence::Keep } else { Persistence::Close };
+        let to_head = self.record.heads.as_ref().is_some_and(|heads| heads.request.is_head());
+        let own = OwnResponse { status, content_type, content, location, persistence, to_head };
+        let record = &self.record;
+        let mut head = 0;
+        let flow = &mut self.flows[Side::Upstream.index()];
+        flow.outbox.write(turn.buffers, |out| head = write_own(record, own, turn.now, out));
+        self.record.head_sent += head as u64;
+        self.record.status = status;
+        self.flow_mut(Side::Downstream).stop_sending();
+        if !understood {
+            self.flow_mut(Side::Downstream).inbox.discard();
+        }
+        self.timers.stop_all();
+        self.exchange_event(exchange::Event::Reply);
+    }
+
+    /// Our response was sent whole: the exchange is over.
+    pub(super) fn end_reply(&mut self) -> bool {
+        if !self.leg(Side::Downstream).reads() && !self.flow(Side::Downstream).is_complete() {
+            self.work.client = Fate::Close;
+        }
+        if self.work.client == Fate::Linger && !self.flow(Side::Downstream).is_complete() {
+            // What comes behind a refused head is nobody's.
+            self.flow_mut(Side::Downstream).inbox.discard();
+        }
+        if !self.flow(Side::Upstream).is_sent() {
+            return false;
+        }
+        self.exchange_event(exchange::Event::Finish);
+        self.record.outcome = Outcome::Complete;
+        self.timers.stop_all();
+        self.pending.exchange_done = true;
+        true
+    }
+
+    /// Whether the client speaks HTTP/1.0.
+    pub(super) fn to_http10(&self) -> bool {
+        self.record.heads.as_ref().is_some_and(|heads| heads.request.version == Version::Http10)
+    }
+}
+
+fn page(status: u16) -> String {
+    format!("{status} {}\n", reason(status))
+}

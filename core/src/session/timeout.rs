@@ -1,0 +1,64 @@
+//! What follows when a timer fires: one table.
+
+use super::{Event, Session, upstream::Failure};
+use crate::{
+    Side, buffer::Turn, record::Outcome, state::exchange::State, timer::Timer, violation::Violation,
+};
+
+impl Session {
+    pub(super) fn timed_out(&mut self, turn: &mut Turn<'_>) {
+        while let Some(timer) = self.timers.take_expired(turn.now.tick) {
+            self.expired(timer, turn);
+            self.advance(turn);
+        }
+    }
+
+    fn expired(&mut self, timer: Timer, turn: &mut Turn<'_>) {
+        match (timer, self.exchange.state()) {
+            (Timer::Drain, state) => self.drain_is_over(state, turn),
+            (_, State::Closed | State::Finished) => {}
+            (_, State::Tunnelling) => {
+                self.note(Event::TimedOut(timer));
+                self.end_tunnel(Outcome::TimedOut(timer), turn);
+            }
+            // Nothing was begun: there is nobody to tell (E6).
+            (_, State::Idle | State::Lingering) => self.close_client(super::Ending::Fin),
+            (Timer::ClientHeader, _) => self.refuse(Violation::HeaderTimeout, turn),
+            (Timer::Admission, State::Admitting) => self.find_origin(),
+            (Timer::Resolve, State::Resolving) => self.refuse(Violation::ReadTimeout, turn),
+            (Timer::ClientBody, State::Awaiting | State::Switching) => {
+                self.drop_upstream(super::Verdict::Unjudged);
+                self.refuse(Violation::BodyTimeout, turn);
+            }
+            (
+                Timer::Connect | Timer::UpstreamRead | Timer::UpstreamSend | Timer::Handshake,
+                State::Dialling | State::Awaiting,
+            ) => self.fail_attempt(Failure::Timeout(timer), turn),
+            (Timer::UpstreamSend, State::Switching) => self.refuse(Violation::SendTimeout, turn),
+            (Timer::UpstreamRead | Timer::UpstreamSend, State::Responding) => {
+                self.note(Event::TimedOut(timer));
+                self.cut_response();
+            }
+            (timer, _) => {
+                self.note(Event::TimedOut(timer));
+                self.abort(Outcome::TimedOut(timer), turn);
+            }
+        }
+    }
+
+    /// `worker_shutdown_timeout` is over, or a mistake of ours was found: the session ends as it stands.
+    fn drain_is_over(&mut self, state: State, turn: &mut Turn<'_>) {
+        match state {
+            State::Closed => {}
+            State::Idle | State::Lingering => self.close_client(super::Ending::Fin),
+            State::Finished => {
+                self.work.client = super::Fate::Close;
+            }
+            State::Tunnelling => self.end_tunnel(Outcome::Drained, turn),
+            _ => {
+                self.abort(Outcome::Drained, turn);
+                self.flow_mut(Side::Downstream).inbox.discard();
+            }
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! The tunnel: two streams relayed until both are over, or a timer says so (behaviour C).
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use super::{Disposal, Ending, Event, Fate, Relayed, Session, Verdict, flow::Content, outbox::Coding};
+use crate::{
+    Address, ClientInfo, Side,
+    buffer::Turn,
+    config::{Config, Handler, Location, Proxy, Route, Router, Settings, Target, Upgrade},
+    record::{Ended, Outcome, TunnelRecord},
+    rewrite::{Persistence, ResponseHead, write_response},
+    shared::{GroupId, Upstreams},
+    state::{connection, exchange, message, tunnel},
+    timer::Timer,
+};
+
+/// How a tunnel lives whose handshake was done elsewhere.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TunnelConfig {
+    /// The idle timer (C5). 60 s.
+    pub idle_timeout: Duration,
+    /// The write stall timers (C5). 60 s.
+    pub send_timeout: Duration,
+    /// Half-close and resets (C2, C3).
+    pub upgrade: Upgrade,
+    /// Lingering, and whether an expired timer resets (C3, C5).
+    pub settings: Settings,
+}
+
+impl Default for TunnelConfig {
+    fn default() -> Self {
+        Self {
+            idle_timeout: Duration::from_secs(60),
+            send_timeout: Duration::from_secs(60),
+            upgrade: Upgrade::default(),
+            settings: Settings::default(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct OnlyTunnel(Arc<Location>);
+
+impl Router for OnlyTunnel {
+    fn route(&self, _: &crate::RequestHead<'_>) -> Route {
+        Route::Location(Arc::clone(&self.0))
+    }
+}
+
+impl Session {
+    /// A tunnel between two connections that have switched protocols already, in whatever server: `read_ahead`
+    /// are bytes that were read behind the heads, from the client and from the origin server.
+    #[must_use]
+    pub fn tunnel(config: Arc<TunnelConfig>, read_ahead: [&[u8]; 2], turn: &mut Turn<'_>) -> Self {
+        let mut proxy = Proxy::new(Target::Group(GroupId(0)), "");
+        proxy.read_timeout = config.idle_timeout;
+        proxy.send_timeout = config.send_timeout;
+        proxy.upgrade = config.upgrade.clone();
+        let mut location = Location::new(Handler::Proxy(Box::new(proxy)));
+        let mut settings = config.settings.clone();
+        settings.send_timeout = config.send_timeout;
+        location.settings = Arc::new(settings);
+        let location = Arc::new(location);
+        let config = Config::new(Arc::new(OnlyTunnel(Arc::clone(&location))), Arc::new(Upstreams::default()));
+        let unknown = Address::Unix(std::path::PathBuf::new());
+        let client = ClientInfo { remote: unknown.clone(), local: unknown, serial: 0, secret: [0; 16] };
+        let mut session = Self::unconnected(Arc::new(config), client, turn.now);
+        session.record.begin(turn.buffers.heads(), turn.now);
+        session.record.location = Some(location);
+        session.record.status = 101;
+        use exchange::Event as Step;
+        for event in [Step::HeadBegun, Step::Dial, Step::Connected, Step::Switch] {
+            session.exchange_event(event);
+        }
+        for (side, bytes) in Side::BOTH.into_iter().zip(read_ahead) {
+            session.leg_event(side, connection::Event::Established);
+            session.message_event(side, message::Event::HeadAlone);
+            session.flow_mut(side).inbox.preload(bytes);
+        }
+        session.begin_tunnel(turn);
+        session.settle(turn);
+        session
+    }
+
+    /// Opens the tunnel once the request has been sent whole (A9): the client gets the 101, and what each
+    /// side has sent behind its head are the first bytes of its stream (A8).
+    pub(super) fn open_tunnel(&mut self, turn: &mut Turn<'_>) -> bool {
+        if self.exchange.state() != exchange::State::Switching {
+            return false;
+        }
+        let request = self.flow(Side::Downstream);
+        if !request.is_complete() || !request.is_sent() {
+            return false;
+        }
+        self.record.status = 101;
+        let record = &self.record;
+        let Some(heads) = &record.heads else { return false };
+        let shape =
+            ResponseHead { chunked: false, length: false, empty: false, persistence: Persistence::Keep };
+        let mut length = 0;
+        let flow = &mut self.flows[Side::Upstream.index()];
+        flow.outbox.write(turn.buffers, |out| {
+            let start = out.len();
+            write_response(record, &heads.response, shape, turn.now, out);
+            length = out.len() - start;
+        });
+        self.record.head_sent += length as u64;
+        self.begin_tunnel(turn);
+        true
+    }
+
+    fn begin_tunnel(&mut self, turn: &mut Turn<'_>) {
+        self.exchange_event(exchange::Event::Open);
+        self.timers.stop_all();
+        self.work = super::Work::default();
+        let mut scratch = turn.buffers.scratch();
+        let mut ahead = [0; 2];
+        for side in Side::BOTH {
+            self.message_event(side, message::Event::Switch);
+            let flow = self.flow_mut(side);
+            flow.content = Content::Empty;
+            flow.outbox.begin_content(Coding::Plain);
+            flow.trailers = Vec::new();
+            flow.tunnel = tunnel::Machine::default();
+            let waiting = flow.inbox.raw().len();
+            flow.inbox.promote(waiting);
+            ahead[side.index()] = waiting as u64;
+        }
+        self.record.tunnel = Some(TunnelRecord {
+            opened: self.tick,
+            from_client: ahead[0],
+            from_upstream: ahead[1],
+            ended: None,
+            cut: false,
+        });
+        if let Some(heads) = self.record.freeze(turn.now, &mut scratch) {
+            turn.buffers.return_heads(heads);
+        }
+        turn.buffers.return_scratch(scratch);
+        self.note(Event::TunnelOpened);
+        // Whoever has ended already (A13) has ended its stream.
+        for side in Side::BOTH {
+            if !self.leg(side).reads() {
+                self.tunnel_source_ended(side, self.leg(side).state() == connection::State::Failed);
+            }
+        }
+    }
+
+    /// Bytes came in the tunnel.
+    pub(super) fn tunnel_received(&mut self, from: Side, count: u64) {
+        if self.flow(from).tunnel.state() == tunnel::State::Discarding {
+            self.flow_mut(from).inbox.discard();
+            return;
+        }
+        let flow = self.flow_mut(from);
+        let waiting = flow.inbox.raw().len();
+        flow.inbox.promote(waiting);
+        self.count(from, count);
+        self.tunnel_moved(from);
+    }
+
+    fn count(&mut self, from: Side, count: u64) {
+        if let Some(record) = &mut self.record.tunnel {
+            match from {
+                Side::Downstream => record.from_client += count,
+                Side::Upstream => record.from_upstream += count,
+            }
+        }
+    }
+
+    /// Bytes of this direction have moved: what waits for them waits from now.
+    pub(super) fn tunnel_moved(&mut self, from: Side) {
+        self.timers.stop(Timer::TunnelIdle);
+        if self.flow(from.opposite()).tunnel.state() != tunnel::State::Flowing {
+            self.timers.stop(Timer::HalfClose);
+        }
+    }
+
+    /// Bytes were moved past the session.
+    pub(super) fn relayed(&mut self, from: Side, moved: Relayed) {
+        if self.exchange.state() != exchange::State::Tunnelling {
+            return;
+        }
+        let flow = self.flow_mut(from);
+        flow.piped = (flow.piped + moved.taken).saturating_sub(moved.delivered);
+        self.count(from, moved.taken);
+        match from {
+            Side::Downstream => {
+                self.record.attempt.sent += moved.delivered;
+                if moved.delivered > 0 {
+                    self.timers.stop(Timer::UpstreamSend);
+                }
+            }
+            Side::Upstream => {
+                self.record.attempt.received += moved.taken;
+                self.record.sent += moved.delivered;
+                if moved.delivered > 0 {
+                    self.timers.stop(Timer::ClientSend);
+                }
+            }
+        }
+        if moved.taken + moved.delivered > 0 {
+            self.tunnel_moved(from);
+        }
+    }
+
+    /// Whether bytes may be moved past the session.
+    pub(super) fn may_relay(&self, from: Side) -> bool {
+        let flow = self.flow(from);
+        self.exchange.state() == exchange::State::Tunnelling
+            && flow.tunnel.state() == tunnel::State::Flowing
+            && flow.outbox.head_is_sent()
+            && flow.inbox.content().is_empty()
+            && self.leg(from).reads()
+            && self.leg(from.opposite()).writes()
+    }
+
+    /// A source has ended: in order, or cut.
+    pub(super) fn tunnel_source_ended(&mut self, from: Side, cut: bool) {
+        if self.flow(from).tunnel.permits(tunnel::Event::SourceEnded) {
+            self.tunnel_event(from, tunnel::Event::SourceEnded);
+        }
+        let ended = if from == Side::Downstream { Ended::Client } else { Ended::Upstream };
+        if let Some(record) = &mut self.record.tunnel {
+            record.ended.get_or_insert(ended);
+            record.cut |= cut;
+        }
+    }
+
+    /// A side can no longer be read or written (C3): what it had sent is still delivered, and what its peer
+    /// still sends is dropped.
+    pub(super) fn tunnel_side_failed(&mut self, side: Side) {
+        self.tunnel_source_ended(side, true);
+        let flow = self.flow_mut(side.opposite());
+        flow.outbox.discard();
+        flow.inbox.discard();
+        flow.piped = 0;
+        if flow.tunnel.permits(tunnel::Event::SinkFailed) {
+            self.tunnel_event(side.opposite(), tunnel::Event::SinkFailed);
+        }
+    }
+
+    /// Lets directions end whose last byte has been delivered, and the tunnel with the second of them.
+    pub(super) fn relay(&mut self, turn: &mut Turn<'_>) -> bool {
+        let mut moved = false;
+        for from in Side::BOTH {
+            moved |= self.end_direction(from);
+        }
+        if Side::BOTH.iter().all(|side| self.flow(*side).tunnel.state() == tunnel::State::Over) {
+            self.end_tunnel(Outcome::Complete, turn);
+            return true;
+        }
+        moved
+    }
+
+    fn end_direction(&mut self, from: Side) -> bool {
+        let to = from.opposite();
+        let flow = self.flow(from);
+        let delivered = flow.piped == 0 && flow.is_sent();
+        match flow.tunnel.state() {
+            tunnel::State::Ending if delivered => {
+                self.tunnel_event(from, tunnel::Event::Delivered);
+                if self.leg(to).writes() {
+                    self.leg_event(to, connection::Event::OurEnd);
+                    self.pending.shut_down(to);
+                }
+                self.after_direction(to);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// `upgrade_half_close off`: either end ends both (C2), as soon as the tail has been delivered.
+    fn after_direction(&mut self, other: Side) {
+        let half_close = self.record.proxy().is_some_and(|proxy| proxy.upgrade.half_close);
+        if !half_close && self.flow(other).tunnel.permits(tunnel::Event::SourceEnded) {
+            self.tunnel_event(other, tunnel::Event::SourceEnded);
+        }
+    }
+
+    /// Both directions are over, or nobody waits for them any more.
+    pub(super) fn end_tunnel(&mut self, outcome: Outcome, turn: &mut Turn<'_>) {
+        let ended = match outcome {
+            Outcome::TimedOut(timer) => Some(Ended::Timer(timer)),
+            Outcome::Drained => Some(Ended::Drain),
+            _ => None,
+        };
+        let mut cut = false;
+        if let Some(record) = &mut self.record.tunnel {
+            if ended.is_some() {
+                record.ended = ended;
+            }
+            cut = record.cut;
+        }
+        let relays_reset = cut && self.record.proxy().is_some_and(|proxy| proxy.upgrade.relay_reset);
+        let resets = matches!(outcome, Outcome::TimedOut(_)) && self.settings().reset_timedout_connection;
+        let ending = if relays_reset || resets { Ending::Reset } else { Ending::Fin };
+        self.work.ending = ending;
+        self.work.client = Fate::Close;
+        self.release(Verdict::Success, Disposal::Close(ending));
+        self.flow_mut(Side::Downstream).inbox.discard();
+        self.exchange_event(exchange::Event::Finish);
+        let outcome = if cut && outcome == Outcome::Complete { Outcome::OriginCut } else { outcome };
+        if let Some(ended) = self.record.tunnel.as_ref().and_then(|tunnel| tunnel.ended) {
+            self.note(Event::TunnelClosed(ended));
+        }
+        self.finish(outcome, turn);
+    }
+
+    /// C5, C2, C3: which timers run follows from what each direction waits for.
+    pub(super) fn settle_tunnel_timers(&mut self) {
+        let Some(proxy) = self.record.proxy() else { return };
+        let (idle, send, half) = (proxy.read_timeout, proxy.send_timeout, proxy.upgrade.half_close_timeout);
+        let (client_send, linger_idle, linger_total) = {
+            let settings = self.settings();
+            (settings.send_timeout, settings.lingering_timeout, settings.lingering_time)
+        };
+        let waits = |side: Side| self.flow(side).is_waiting() && self.leg(side.opposite()).writes();
+        let (to_origin, to_client) = (waits(Side::Downstream), waits(Side::Upstream));
+        let state = |side: Side| self.flow(side).tunnel.state();
+        let any = |wanted| Side::BOTH.iter().any(|side| state(*side) == wanted);
+        let half_closed = any(tunnel::State::Over) && any(tunnel::State::Flowing);
+        let discarding = any(tunnel::State::Discarding);
+        self.run(Timer::UpstreamSend, to_origin, send);
+        self.run(Timer::ClientSend, to_client, client_send);
+        // The idle timer stands still while a write stall timer runs.
+        self.run(Timer::TunnelIdle, !(to_origin || to_client), idle);
+        self.run(Timer::HalfClose, half_closed, half.min(idle));
+        self.run(Timer::LingerIdle, discarding, linger_idle);
+        self.run(Timer::LingerTotal, discarding, linger_total);
+    }
+}

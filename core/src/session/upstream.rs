@@ -1,0 +1,509 @@
+//! The origin server's side: it is dialled, its response head is read, its failures are judged.
+
+use std::net::IpAddr;
+
+use super::{
+    Admission, Connected, Dial, DialError, Disposal, Ending, Event, Expectation, Fate, Look, Lookup, Origin,
+    Refusal, Session, Verdict, downstream::is_upgrade, errand::Claim, outbox::Coding, pending::Errand,
+};
+use crate::{
+    Side, Version,
+    buffer::Turn,
+    config::Target,
+    fault::Fault,
+    http1::{ConnectionOptions, Framing, Parsed, ResponseFraming, response_framing},
+    rewrite::{Persistence, ResponseHead, answers_offer, write_interim, write_response},
+    state::{connection, exchange, message},
+    template::Variable,
+    timer::Timer,
+    violation::Violation,
+    websocket,
+};
+
+/// Interim responses that one exchange may have (A10).
+const MAX_INTERIM: u16 = 100;
+
+/// Why an attempt failed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Failure {
+    /// No connection could be made.
+    Connect(Fault),
+    /// It ended before the response head was complete.
+    Closed,
+    /// It broke.
+    Broken(Fault),
+    /// A timer fired.
+    Timeout(Timer),
+    /// The response head can't be forwarded.
+    Head(Violation),
+}
+
+impl Failure {
+    /// E13.
+    fn violation(self) -> Violation {
+        match self {
+            Self::Connect(_) => Violation::ConnectFailed,
+            Self::Closed => Violation::OriginClosed,
+            Self::Broken(_) => Violation::OriginFailed,
+            Self::Timeout(Timer::Connect) => Violation::ConnectTimeout,
+            Self::Timeout(Timer::UpstreamSend) => Violation::SendTimeout,
+            Self::Timeout(Timer::Handshake) => Violation::HandshakeTimeout,
+            Self::Timeout(_) => Violation::ReadTimeout,
+            Self::Head(violation) => violation,
+        }
+    }
+
+    fn event(self) -> Event {
+        match self {
+            Self::Connect(fault) => Event::ConnectFailed(fault),
+            Self::Closed => Event::UpstreamClosed,
+            Self::Broken(fault) => Event::UpstreamFailed(fault),
+            Self::Timeout(timer) => Event::TimedOut(timer),
+            Self::Head(violation) => Event::Violation(violation),
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn admitted(&mut self, claim: &Claim, admission: Admission, turn: &mut Turn<'_>) {
+        if claim.errand != self.errands || self.exchange.state() != exchange::State::Admitting {
+            return;
+        }
+        match admission {
+            Admission::Granted => self.find_origin(),
+            Admission::Delayed(until) => self.timers.set(Timer::Admission, until),
+            Admission::Refused(refusal) => {
+                let violation = match refusal {
+                    Refusal::Forbidden => Violation::Forbidden,
+                    Refusal::Unauthorized => Violation::Unauthorized,
+                    Refusal::Limited => Violation::Limited,
+                };
+                self.refuse(violation, turn);
+            }
+        }
+    }
+
+    pub(super) fn resolved(
+        &mut self,
+        lookup: &Lookup,
+        result: Result<&[IpAddr], Fault>,
+        turn: &mut Turn<'_>,
+    ) {
+        if lookup.errand != self.errands || self.exchange.state() != exchange::State::Resolving {
+            return;
+        }
+        self.timers.stop(Timer::Resolve);
+        let port = match self.record.proxy().map(|proxy| &proxy.target) {
+            Some(Target::Name { port, .. }) => *port,
+            _ => 80,
+        };
+        match result {
+            Ok(addresses) if !addresses.is_empty() => {
+                self.work.addresses = Some((addresses.into(), port));
+                self.find_origin();
+            }
+            Ok(_) | Err(_) => self.refuse(Violation::UnknownName, turn),
+        }
+    }
+
+    /// Asks for an upstream connection; one from the pool will do where `origin` says so, but an upgrade
+    /// never goes on one (E10).
+    pub(super) fn dial(&mut self, origin: Origin) {
+        let may_reuse = origin == Origin::Pool && !is_upgrade(self.work.offer);
+        self.record.attempt.began = self.tick;
+        self.send_for(Errand::Connect { may_reuse });
+        let timeout = self.record.proxy().map_or_else(Default::default, |proxy| proxy.connect_timeout);
+        self.timers.set(Timer::Connect, self.tick.after(timeout));
+    }
+
+    pub(super) fn connected(
+        &mut self,
+        dial: &Dial,
+        result: Result<Connected, DialError>,
+        turn: &mut Turn<'_>,
+    ) {
+        if dial.errand != self.errands || self.exchange.state() != exchange::State::Dialling {
+            return;
+        }
+        self.timers.stop(Timer::Connect);
+        self.pending.dialling = false;
+        match result {
+            Ok(connected) => {
+                self.tried(connected.index);
+                self.record.attempt.peer = Some(connected.peer);
+                self.record.attempt.connected = Some(self.tick);
+                self.work.origin = if connected.reused { Origin::Pool } else { Origin::Fresh };
+                self.leg_event(Side::Upstream, connection::Event::Established);
+                self.flow_mut(Side::Upstream).inbox.discard();
+                self.exchange_event(exchange::Event::Connected);
+                self.ask_for_content(turn);
+            }
+            Err(DialError::NoPeer) => {
+                let violation = self.work.failure.unwrap_or(Violation::NoPeer);
+                self.refuse(violation, turn);
+            }
+            Err(DialError::Io { fault, peer, index }) => {
+                self.tried(index);
+                self.record.attempt.peer = Some(peer);
+                self.fail_attempt(Failure::Connect(fault), turn);
+            }
+        }
+    }
+
+    fn tried(&mut self, index: usize) {
+        if index < 64 {
+            self.work.tried |= 1 << index;
+        }
+        self.work.tries += 1;
+    }
+
+    /// Content is wanted from now on: a client that waits for a 100 gets it (A10).
+    fn ask_for_content(&mut self, turn: &mut Turn<'_>) {
+        let nothing_came =
+            self.work.content_received == 0 && self.flow(Side::Downstream).inbox.raw().is_empty();
+        if self.work.expectation == Expectation::Continue && nothing_came {
+            let line = b"HTTP/1.1 100 Continue\r\n\r\n";
+            self.record.head_sent += line.len() as u64;
+            self.flow_mut(Side::Upstream).outbox.write(turn.buffers, |out| out.extend_from_slice(line));
+            self.work.expectation = Expectation::Answered;
+        }
+    }
+
+    /// Reads one response head: an interim one, a 101, or the final one.
+    pub(super) fn read_response_head(&mut self, turn: &mut Turn<'_>) -> bool {
+        let limit = self.record.proxy().map_or(0, |proxy| proxy.buffer_size).min(turn.buffers.size());
+        let inbox = &mut self.flows[Side::Upstream.index()].inbox;
+        if inbox.raw().is_empty() || !self.legs[Side::Upstream.index()].exists() {
+            return false;
+        }
+        if self.work.origin == Origin::Pool && !self.flows[Side::Downstream.index()].outbox.head_is_sent() {
+            // Whatever this is, it answers nothing that we asked (E7).
+            self.fail_attempt(Failure::Closed, turn);
+            return true;
+        }
+        let inbox = &mut self.flows[Side::Upstream.index()].inbox;
+        let Some(heads) = &mut self.record.heads else { return false };
+        let mut scanned = inbox.scanned;
+        let parsed = heads.response.parse(inbox.raw(), &mut scanned, limit);
+        inbox.scanned = scanned;
+        let outcome = match parsed {
+            Ok(Parsed::Partial) => return false,
+            Ok(Parsed::Complete(length)) => {
+                inbox.consume(length);
+                self.take_response_head(turn)
+            }
+            Err(violation) => Err(violation),
+        };
+        if let Err(violation) = outcome {
+            self.fail_attempt(Failure::Head(violation), turn);
+        }
+        true
+    }
+
+    fn take_response_head(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
+        let Some(heads) = &self.record.heads else { return Err(Violation::OriginHead) };
+        let response = &heads.response;
+        let options = ConnectionOptions::of(&response.fields);
+        if options.forbidden {
+            return Err(Violation::OriginNominatedField);
+        }
+        self.record.attempt.status = response.status;
+        match response.status {
+            101 => self.take_switch(options),
+            100..=199 => self.take_interim(turn),
+            _ => self.take_final(options, turn),
+        }
+    }
+
+    /// RFC 9110 §15.2: interim responses are forwarded to clients that know them; a 100 once at most.
+    fn take_interim(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
+        self.work.interim += 1;
+        if self.work.interim > MAX_INTERIM {
+            return Err(Violation::TooManyInterim);
+        }
+        self.message_event(Side::Upstream, message::Event::Interim);
+        // A complete head restarts the timer, single bytes don't (A12).
+        self.timers.stop(Timer::UpstreamRead);
+        self.timers.stop(Timer::Handshake);
+        let Some(heads) = &self.record.heads else { return Err(Violation::OriginHead) };
+        let is_continue = heads.response.status == 100;
+        if heads.request.version == Version::Http10
+            || (is_continue && self.work.expectation == Expectation::Answered)
+        {
+            return Ok(());
+        }
+        if is_continue {
+            self.work.expectation = Expectation::Answered;
+        }
+        let mut length = 0;
+        self.flows[Side::Upstream.index()].outbox.write(turn.buffers, |out| {
+            let start = out.len();
+            write_interim(&heads.response, out);
+            length = out.len() - start;
+        });
+        self.record.head_sent += length as u64;
+        Ok(())
+    }
+
+    /// A 101: the tunnel will open when the client asked, we passed it on, and the answer fits (A5, A6).
+    fn take_switch(&mut self, options: ConnectionOptions) -> Result<(), Violation> {
+        let (Some(heads), Some(proxy)) = (&self.record.heads, self.record.proxy()) else {
+            return Err(Violation::UnaskedSwitch);
+        };
+        if !is_upgrade(self.work.offer) {
+            return Err(Violation::UnaskedSwitch);
+        }
+        let fields = &heads.response.fields;
+        let is_http11 = heads.response.version == Version::Http11;
+        if !is_http11 || !options.upgrade || !answers_offer(&heads.request, &heads.offered, fields) {
+            return Err(Violation::BadSwitch);
+        }
+        let chose_websocket = crate::http1::protocols(fields).any(|protocol| protocol.is_websocket());
+        if chose_websocket
+            && proxy.upgrade.websocket_validation
+            && !websocket::accepts(&heads.request.fields, fields)
+        {
+            return Err(Violation::BadAccept);
+        }
+        self.record.attempt.answered = Some(self.tick);
+        self.timers.stop(Timer::Handshake);
+        self.message_event(Side::Upstream, message::Event::HeadAlone);
+        self.exchange_event(exchange::Event::Switch);
+        Ok(())
+    }
+
+    /// The final response's head: from here on the client has a byte of it, and nothing can be retried.
+    fn take_final(&mut self, options: ConnectionOptions, turn: &mut Turn<'_>) -> Result<(), Violation> {
+        let Some(heads) = &self.record.heads else { return Err(Violation::OriginHead) };
+        let (request, response) = (&heads.request, &heads.response);
+        let status = response.status;
+        let framing = response_framing(&response.fields, response.version, status, request.is_head())?;
+        if !options.persists(response.version) || framing.content == Framing::UntilClose {
+            self.work.upstream = Fate::Close;
+        }
+        // A stale connection may say so itself instead of just ending (E10).
+        let closes = self.work.upstream == Fate::Close;
+        if status == 408 && closes && self.work.origin == Origin::Pool && self.may_retry() {
+            return self.replace_stale(turn);
+        }
+        let is_http11_client = request.version == Version::Http11;
+        let drops_content = status == 205;
+        let unsized_content =
+            matches!(framing.content, Framing::Chunked | Framing::UntilClose) && !drops_content;
+        if unsized_content && !is_http11_client {
+            // To a 1.0 client the end of the connection is the end of the content.
+            self.work.client = Fate::Close;
+        }
+        if !self.flow(Side::Downstream).is_complete() && self.work.upstream == Fate::Close {
+            self.stop_request();
+        }
+        if is_upgrade(self.work.offer) {
+            self.work.look = Look::Wanted;
+        }
+        self.record.attempt.answered = Some(self.tick);
+        self.record.status = status;
+        self.exchange_event(exchange::Event::FinalHead);
+        self.write_final_head(framing, unsized_content && is_http11_client, turn);
+        Ok(())
+    }
+
+    fn write_final_head(&mut self, framing: ResponseFraming, chunked: bool, turn: &mut Turn<'_>) {
+        let Some(heads) = &self.record.heads else { return };
+        let empty = heads.response.status == 205;
+        let persistence = match self.work.client {
+            Fate::Persist => Persistence::Keep,
+            Fate::Close | Fate::Linger => Persistence::Close,
+        };
+        let shape =
+            ResponseHead { chunked, length: framing.shown_length.is_some() && !empty, empty, persistence };
+        let mut kept =
+            self.record.heads.as_mut().map_or_else(Vec::new, |heads| std::mem::take(&mut heads.sent));
+        let wants_copy = self.logs_sent_fields();
+        let record = &self.record;
+        let Some(heads) = &record.heads else { return };
+        let mut length = 0;
+        let flow = &mut self.flows[Side::Upstream.index()];
+        flow.outbox.write(turn.buffers, |out| {
+            let start = out.len();
+            write_response(record, &heads.response, shape, turn.now, out);
+            length = out.len() - start;
+            if wants_copy {
+                kept.extend_from_slice(out.get(start..).unwrap_or_default());
+            }
+        });
+        flow.begin_content(framing.content, if chunked { Coding::Chunked } else { Coding::Plain });
+        self.record.head_sent += length as u64;
+        if let Some(heads) = &mut self.record.heads {
+            heads.sent = kept;
+        }
+        let event = if framing.content == Framing::Empty {
+            message::Event::HeadAlone
+        } else {
+            message::Event::HeadWithContent
+        };
+        self.message_event(Side::Upstream, event);
+        if framing.content == Framing::Empty {
+            self.response_is_complete();
+        }
+    }
+
+    fn logs_sent_fields(&self) -> bool {
+        let logs = self.record.location.iter().flat_map(|location| &location.access_logs);
+        logs.flat_map(|log| log.format.variables()).any(|variable| matches!(variable, Variable::SentHttp(_)))
+    }
+
+    /// The origin server has ended its direction.
+    pub(super) fn upstream_ended(&mut self, turn: &mut Turn<'_>) {
+        match self.exchange.state() {
+            // Complete heads in front of the end are read first.
+            exchange::State::Awaiting => {
+                while self.exchange.state() == exchange::State::Awaiting && self.read_response_head(turn) {}
+                match self.exchange.state() {
+                    exchange::State::Awaiting if self.leg(Side::Upstream).exists() => {
+                        self.fail_attempt(Failure::Closed, turn);
+                    }
+                    exchange::State::Responding => self.response_source_ended(turn),
+                    _ => {}
+                }
+            }
+            exchange::State::Responding => self.response_source_ended(turn),
+            _ => {}
+        }
+    }
+
+    pub(super) fn upstream_failed(&mut self, fault: Fault, turn: &mut Turn<'_>) {
+        match self.exchange.state() {
+            exchange::State::Awaiting => self.fail_attempt(Failure::Broken(fault), turn),
+            exchange::State::Responding => {
+                self.note(Event::UpstreamFailed(fault));
+                self.cut_response();
+            }
+            exchange::State::Switching => {
+                self.drop_upstream(Verdict::Failure);
+                self.refuse(Violation::OriginFailed, turn);
+            }
+            _ => {}
+        }
+    }
+
+    /// An attempt failed before a byte of the final response was given to the client (E10, E13).
+    pub(super) fn fail_attempt(&mut self, failure: Failure, turn: &mut Turn<'_>) {
+        let stale = self.work.origin == Origin::Pool
+            && self.record.attempt.received == 0
+            && matches!(failure, Failure::Closed | Failure::Broken(_));
+        let unread = self.work.origin == Origin::Pool
+            && !self.flow(Side::Downstream).outbox.head_is_sent()
+            && matches!(failure, Failure::Closed);
+        let may_retry = self.may_retry();
+        let outcome = if (stale || unread) && may_retry {
+            self.replace_stale(turn)
+        } else {
+            self.note(failure.event());
+            self.work.failure = Some(failure.violation());
+            if may_retry && self.may_try_next(failure) {
+                self.note(Event::NextPeer);
+                self.retry(Verdict::Failure, Origin::Pool, turn)
+            } else {
+                self.drop_upstream(Verdict::Failure);
+                self.reply_to(failure.violation(), turn);
+                Ok(())
+            }
+        };
+        if let Err(violation) = outcome {
+            self.refuse(violation, turn);
+        }
+    }
+
+    /// Whether the request can be sent once more as it was.
+    fn may_retry(&self) -> bool {
+        let non_idempotent = self.record.proxy().is_some_and(|proxy| proxy.next_upstream.non_idempotent);
+        let idempotent = self.record.heads.as_ref().is_some_and(|heads| heads.request.is_idempotent());
+        // Content that went upstream has left our buffers.
+        self.work.content_sent == 0 && (idempotent || non_idempotent || self.record.attempt.sent == 0)
+    }
+
+    fn may_try_next(&self, failure: Failure) -> bool {
+        let Some(proxy) = self.record.proxy() else { return false };
+        let next = &proxy.next_upstream;
+        let wanted = match failure {
+            Failure::Connect(_) | Failure::Closed | Failure::Broken(_) => next.error,
+            Failure::Timeout(_) => next.timeout,
+            Failure::Head(_) => false,
+        };
+        let peers = match (&self.work.addresses, &proxy.target) {
+            (Some((addresses, _)), _) => addresses.len(),
+            (None, Target::Group(group) | Target::Name { group, .. }) => {
+                self.record.config.upstreams.group(*group).map_or(0, |group| group.size())
+            }
+        };
+        let tries = usize::try_from(self.work.tries).unwrap_or(usize::MAX);
+        let allowed = usize::try_from(next.tries).unwrap_or(usize::MAX);
+        let in_time = next.within.is_zero() || self.tick.since(self.record.began) < next.within;
+        wanted && in_time && tries < peers && (allowed == 0 || tries < allowed)
+    }
+
+    /// The connection from the pool was no good: a fresh one is used, once. That is no try of its own, for
+    /// the peer was not asked.
+    fn replace_stale(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
+        self.note(Event::StaleConnection);
+        self.work.tried = 0;
+        self.work.tries = self.work.tries.saturating_sub(1);
+        self.retry(Verdict::Unjudged, Origin::Fresh, turn)
+    }
+
+    fn retry(&mut self, verdict: Verdict, origin: Origin, turn: &mut Turn<'_>) -> Result<(), Violation> {
+        self.drop_upstream(verdict);
+        self.record.next_attempt(turn.now);
+        self.flow_mut(Side::Upstream).message = message::Machine::default();
+        self.write_forwarded_head(turn)?;
+        self.exchange_event(exchange::Event::Retry);
+        self.dial(origin);
+        Ok(())
+    }
+
+    /// Gives the upstream connection up, or the dial for one.
+    pub(super) fn drop_upstream(&mut self, verdict: Verdict) {
+        let reset = if self.leg(Side::Upstream).state() == connection::State::Failed {
+            Ending::Reset
+        } else {
+            Ending::Fin
+        };
+        self.release(verdict, Disposal::Close(reset));
+        self.flow_mut(Side::Downstream).outbox.discard();
+        self.flow_mut(Side::Upstream).inbox.discard();
+    }
+
+    /// The upstream connection, or the dial under way, goes back to the shell.
+    pub(super) fn release(&mut self, verdict: Verdict, disposal: Disposal) {
+        self.pending.errand = None;
+        if self.leg(Side::Upstream).exists() {
+            self.leg_event(Side::Upstream, connection::Event::Close);
+            self.pending.release = Some((verdict, disposal));
+        } else if std::mem::take(&mut self.pending.dialling) {
+            // The shell is on its way: the dial is cancelled.
+            self.pending.release = Some((verdict, disposal));
+        }
+        self.pending.forget_shutdown(Side::Upstream);
+        for timer in
+            [Timer::Connect, Timer::Resolve, Timer::UpstreamRead, Timer::UpstreamSend, Timer::Handshake]
+        {
+            self.timers.stop(timer);
+        }
+        // An errand that is still out brings nothing that is wanted.
+        let _number = self.next_errand();
+        if self.record.attempt.peer.is_some() {
+            self.record.attempt.over.get_or_insert(self.tick);
+        }
+    }
+}
+
+impl Session {
+    /// No more of the request is sent: the response says that the connection ends (E8).
+    pub(super) fn stop_request(&mut self) {
+        self.flow_mut(Side::Downstream).stop_sending();
+        if self.leg(Side::Upstream).exists() {
+            self.work.upstream = Fate::Close;
+        }
+        self.work.client = Fate::Linger;
+    }
+}

@@ -1,0 +1,230 @@
+//! Groups of origin servers, and leases on their peers.
+
+use core::time::Duration;
+use std::net::{IpAddr, SocketAddr};
+
+use super::sync::{Arc, AtomicU32, AtomicU64, Ordering};
+use crate::{
+    Address,
+    session::{Dial, DialError, Verdict},
+    time::Tick,
+};
+
+/// Index of a group in [`Upstreams`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupId(pub usize);
+
+/// An `upstream` block, or the one peer of a plain `proxy_pass`.
+#[derive(Debug)]
+pub struct Group {
+    name: Box<str>,
+    peers: Box<[Slot]>,
+    keepalive: KeepAlive,
+    turn: AtomicU64,
+}
+
+impl Group {
+    /// A group of `peers`, called `name`.
+    #[must_use]
+    pub fn new(name: &str, peers: Vec<Peer>, keepalive: KeepAlive) -> Self {
+        let slots = peers.into_iter().map(|peer| Slot { peer, active: AtomicU32::new(0) });
+        Self { name: name.into(), peers: slots.collect(), keepalive, turn: AtomicU64::new(0) }
+    }
+
+    /// A group of one peer, with default settings.
+    #[must_use]
+    pub fn single(name: &str, address: Address) -> Self {
+        Self::new(name, vec![Peer::new(address)], KeepAlive::default())
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How long idle connections are kept.
+    #[must_use]
+    pub fn keepalive(&self) -> &KeepAlive {
+        &self.keepalive
+    }
+
+    /// How many peers it has.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.peers.len()
+    }
+}
+
+/// One `server` of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Peer {
+    /// Where it listens.
+    pub address: Address,
+}
+
+impl Peer {
+    /// A peer with default settings.
+    #[must_use]
+    pub fn new(address: Address) -> Self {
+        Self { address }
+    }
+}
+
+#[derive(Debug)]
+struct Slot {
+    peer: Peer,
+    active: AtomicU32,
+}
+
+/// `keepalive` and its companions: the pool of idle upstream connections, per worker and group (E7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeepAlive {
+    /// `keepalive`: idle connections kept, 0 for none. 32.
+    pub connections: usize,
+    /// `keepalive_requests`: requests over one connection. 1000.
+    pub requests: u32,
+    /// `keepalive_time`: age past which a connection isn't kept. 1 h.
+    pub time: Duration,
+    /// `keepalive_timeout`: idle time past which it is closed. 60 s.
+    pub timeout: Duration,
+}
+
+impl Default for KeepAlive {
+    fn default() -> Self {
+        Self {
+            connections: 32,
+            requests: 1000,
+            time: Duration::from_secs(3600),
+            timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// All groups of a configuration, shared by its workers.
+#[derive(Debug, Default)]
+pub struct Upstreams {
+    groups: Vec<Group>,
+}
+
+impl Upstreams {
+    /// A table of `groups`; a [`GroupId`] is an index into it.
+    #[must_use]
+    pub fn new(groups: Vec<Group>) -> Self {
+        Self { groups }
+    }
+
+    /// The group `id`.
+    #[must_use]
+    pub fn group(&self, id: GroupId) -> Option<&Group> {
+        self.groups.get(id.0)
+    }
+
+    /// Chooses where `dial` goes: peers in turn, those that the exchange has tried already left out.
+    ///
+    /// # Errors
+    /// [`DialError::NoPeer`] when every peer has been tried, or there is none.
+    pub fn choose(self: &Arc<Self>, dial: &Dial, now: Tick) -> Result<Lease, DialError> {
+        let _ = now;
+        let group = self.group(dial.group()).ok_or(DialError::NoPeer)?;
+        if let Some((addresses, port)) = dial.addresses() {
+            let (index, ip) = next_address(addresses, dial).ok_or(DialError::NoPeer)?;
+            let address = Address::Ip(SocketAddr::new(ip, port));
+            return Ok(Lease {
+                table: Arc::clone(self),
+                group: dial.group(),
+                peer: index,
+                address,
+                counted: false,
+            });
+        }
+        let count = group.peers.len();
+        if count == 0 {
+            return Err(DialError::NoPeer);
+        }
+        let first = usize::try_from(group.turn.fetch_add(1, Ordering::Relaxed) % count as u64).unwrap_or(0);
+        let order = (0..count).map(|step| (first + step) % count);
+        for index in order {
+            let Some(slot) = group.peers.get(index) else { continue };
+            if !dial.tried(index) {
+                slot.active.fetch_add(1, Ordering::Relaxed);
+                let address = slot.peer.address.clone();
+                return Ok(Lease {
+                    table: Arc::clone(self),
+                    group: dial.group(),
+                    peer: index,
+                    address,
+                    counted: true,
+                });
+            }
+        }
+        Err(DialError::NoPeer)
+    }
+
+    /// How many leases on a peer are out.
+    #[must_use]
+    pub fn active(&self, group: GroupId, peer: usize) -> u32 {
+        let slot = self.group(group).and_then(|group| group.peers.get(peer));
+        slot.map_or(0, |slot| slot.active.load(Ordering::Relaxed))
+    }
+}
+
+fn next_address(addresses: &[IpAddr], dial: &Dial) -> Option<(usize, IpAddr)> {
+    addresses.iter().copied().enumerate().find(|(index, _)| !dial.tried(*index))
+}
+
+/// One active connection to a peer. Dropping it un-counts, so that counts can't drift.
+#[must_use = "a dropped lease is no longer counted"]
+#[derive(Debug)]
+pub struct Lease {
+    table: Arc<Upstreams>,
+    group: GroupId,
+    peer: usize,
+    address: Address,
+    counted: bool,
+}
+
+impl Lease {
+    /// Where to connect to.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// The group it belongs to.
+    #[must_use]
+    pub fn group(&self) -> GroupId {
+        self.group
+    }
+
+    /// Index of the peer in its group; goes back to the session in [`crate::Connected`].
+    #[must_use]
+    pub fn peer(&self) -> usize {
+        self.peer
+    }
+
+    /// The pool settings of its group.
+    #[must_use]
+    pub fn keepalive(&self) -> KeepAlive {
+        self.table.group(self.group).map_or_else(KeepAlive::default, |group| group.keepalive)
+    }
+
+    /// Ends the lease with what the session thinks of the peer.
+    pub fn report(self, verdict: Verdict, now: Tick) {
+        let _ = (verdict, now);
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if !self.counted {
+            return;
+        }
+        let slot = self.table.group(self.group).and_then(|group| group.peers.get(self.peer));
+        if let Some(slot) = slot {
+            slot.active.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}

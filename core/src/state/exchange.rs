@@ -1,0 +1,85 @@
+//! One request and its final response (RFC 9110 §3.4), or the tunnel that comes of it.
+
+transitions! {
+    states {
+        /// Between exchanges: no byte of a request has come.
+        Idle,
+        /// A request head has begun.
+        Receiving,
+        /// The origin server's name is being looked up.
+        Resolving,
+        /// The request waits to be admitted.
+        Admitting,
+        /// An upstream connection is being made.
+        Dialling,
+        /// The request is under way; the final response has not begun.
+        Awaiting,
+        /// The origin server's final response is being forwarded.
+        Responding,
+        /// A response of our own is being sent.
+        Replying,
+        /// The origin server has switched protocols; the request's content is still being sent (A9).
+        Switching,
+        /// The tunnel is open.
+        Tunnelling,
+        /// Over: the record is complete.
+        Finished,
+        /// Over, and so is the session's business with the client; what it still sends is dropped.
+        Lingering,
+        /// Nothing is left to be done.
+        Closed,
+    }
+    events {
+        /// The first byte of a request head.
+        HeadBegun,
+        /// The head is complete and has to be looked up first.
+        Resolve,
+        /// The head is complete, or the name known, and the request wants to be admitted.
+        Admit,
+        /// An upstream connection is wanted.
+        Dial,
+        /// It is there.
+        Connected,
+        /// The attempt failed before a byte of the final response was forwarded; another is made.
+        Retry,
+        /// The final response's head was read.
+        FinalHead,
+        /// We answer ourselves.
+        Reply,
+        /// A valid 101 to a request that asked (A5).
+        Switch,
+        /// The request was sent whole: the tunnel opens.
+        Open,
+        /// The response was sent whole, or will never be.
+        Finish,
+        /// The client is gone, or a tunnel is over.
+        Abort,
+        /// The record was handed out; the connection persists.
+        Persist,
+        /// The record was handed out; the connection doesn't persist and is drained of input first.
+        Linger,
+        /// The connection is closed.
+        Close,
+    }
+    starts Idle
+    rows {
+        Idle + HeadBegun => Receiving;
+        Receiving + Resolve => Resolving;
+        Receiving | Admitting + Dial => Dialling;
+        Receiving + Admit => Admitting;
+        Resolving + Dial => Dialling;
+        Admitting + Resolve => Resolving;
+        Dialling + Connected => Awaiting;
+        Dialling | Awaiting + Retry => Dialling;
+        Awaiting + FinalHead => Responding;
+        Receiving | Resolving | Admitting | Dialling | Awaiting + Reply => Replying;
+        Awaiting + Switch => Switching;
+        Switching + Open => Tunnelling;
+        Switching + Reply => Replying;
+        Responding | Replying | Tunnelling + Finish => Finished;
+        Receiving | Resolving | Admitting | Dialling | Awaiting | Responding | Replying | Switching + Abort => Finished;
+        Finished + Persist => Idle;
+        Finished + Linger => Lingering;
+        Idle | Finished | Lingering + Close => Closed;
+    }
+}
