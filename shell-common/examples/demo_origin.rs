@@ -1,0 +1,13 @@
+//! Runs the demo's origin server alone, to look at its page without a proxy. Ends with the standard input.
+
+use std::io::{self, Read};
+
+use underpass_shell_common::demo;
+
+fn main() -> io::Result<()> {
+    let origin = demo::Origin::start()?;
+    let text = demo::configuration(([127, 0, 0, 1], 8080).into(), origin.address());
+    origin.show_configuration(&text);
+    println!("http://{}/", origin.address());
+    io::stdin().read_to_end(&mut Vec::new()).map(drop)
+}

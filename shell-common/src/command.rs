@@ -1,0 +1,289 @@
+//! The command line: nginx's options, and two ways to run without any file.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+mod direct;
+
+pub use direct::{Destination, configuration as direct_configuration};
+
+/// Where files are looked for unless the command line says otherwise.
+pub const DEFAULT_PREFIX: &str = "/etc/underpass/";
+
+/// The configuration file in the prefix that is read unless the command line says otherwise.
+pub const DEFAULT_FILE: &str = "nginx.conf";
+
+/// Which program is run: the names differ, the command line is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Program {
+    /// The name of the binary, such as `underpass`.
+    pub name: &'static str,
+    /// Its version, such as `1.2.3`.
+    pub version: &'static str,
+    /// What `-V` adds about how it was built, such as the runtime; may be empty.
+    pub build: &'static str,
+}
+
+/// What the command line asks for. Paths are as written; [`Files`] says what they mean.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Command {
+    /// Serve what a file says.
+    Run {
+        /// `-c`
+        file: Option<PathBuf>,
+        /// `-p`
+        prefix: Option<PathBuf>,
+    },
+    /// `-t`: check the file, and do nothing else.
+    Test {
+        /// `-c`
+        file: Option<PathBuf>,
+        /// `-p`
+        prefix: Option<PathBuf>,
+    },
+    /// `-v`: print the version.
+    Version,
+    /// `-V`: print the version and how the program was built.
+    BuildInfo,
+    /// `--listen` and `--to`: proxy everything to one origin server, see [`direct_configuration`].
+    Direct {
+        /// Where clients connect to.
+        listen: SocketAddr,
+        /// Where requests go.
+        to: Destination,
+    },
+    /// `demo`: start an origin server to try the proxy on, see [`demo`](crate::demo).
+    Demo {
+        /// Where clients connect to.
+        listen: SocketAddr,
+    },
+}
+
+impl Command {
+    /// Reads the arguments of this process, the first of which is the name it was called by.
+    ///
+    /// # Errors
+    /// When there is nothing to run: wrong arguments, or a request for help.
+    pub fn parse(
+        program: &Program,
+        arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    ) -> Result<Self, Stop> {
+        let written = command(program)
+            .try_get_matches_from(arguments)
+            .and_then(|matches| Written::from_arg_matches(&matches))
+            .map_err(|error| Stop::from_clap(program, &error))?;
+        Ok(written.into())
+    }
+}
+
+impl From<Written> for Command {
+    fn from(written: Written) -> Self {
+        let Written { file, prefix, test, version, build_info, direct, subcommand } = written;
+        if build_info {
+            Self::BuildInfo
+        } else if version && !test {
+            Self::Version
+        } else if let Some(Sub::Demo { listen }) = subcommand {
+            Self::Demo { listen }
+        } else if let DirectArguments { listen: Some(listen), to: Some(to) } = direct {
+            Self::Direct { listen, to }
+        } else if test {
+            Self::Test { file, prefix }
+        } else {
+            Self::Run { file, prefix }
+        }
+    }
+}
+
+/// The paths that `-c` and `-p` come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    /// What relative paths of logs and of the pid file start from.
+    pub prefix: PathBuf,
+    /// The main configuration file. Relative includes start from its folder.
+    pub file: PathBuf,
+}
+
+impl Files {
+    /// Applies the defaults.
+    ///
+    /// A relative `-c` starts from the prefix when `-p` gives one, as in nginx. Otherwise it starts from the
+    /// working directory: there nginx takes the prefix that it was built with, where nobody looks for a file
+    /// whose name was just typed.
+    pub fn resolve(file: Option<&Path>, prefix: Option<&Path>) -> Self {
+        let start = prefix.unwrap_or_else(|| Path::new(DEFAULT_PREFIX));
+        let file = match file {
+            Some(file) if prefix.is_none() => file.to_owned(),
+            Some(file) => start.join(file),
+            None => start.join(DEFAULT_FILE),
+        };
+        Self { prefix: start.to_owned(), file }
+    }
+}
+
+/// What `-v` prints, on the standard error stream as nginx does.
+pub fn version_text(program: &Program) -> String {
+    format!("{0} version: {0}/{1}", program.name, program.version)
+}
+
+/// What `-V` prints, on the standard error stream as nginx does.
+pub fn build_text(program: &Program) -> String {
+    let mut text = version_text(program);
+    if !program.build.is_empty() {
+        text = text + "\n" + program.build;
+    }
+    let (system, processor) = (std::env::consts::OS, std::env::consts::ARCH);
+    text + &format!(
+        "\nbuilt for {processor} {system}\nprefix: {DEFAULT_PREFIX}\nconfiguration file: {DEFAULT_PREFIX}{DEFAULT_FILE}"
+    )
+}
+
+/// The program ends here: what to print, where, and with which status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Stop {
+    text: String,
+    failed: bool,
+}
+
+impl Stop {
+    /// Whether the arguments were wrong; otherwise help was asked for.
+    pub fn failed(&self) -> bool {
+        self.failed
+    }
+
+    /// Prints the text (help on the standard output, errors on the standard error stream), and says with
+    /// which status to exit: 0 or 1, as nginx.
+    pub fn report(self) -> ExitCode {
+        let printed = if self.failed {
+            io::stderr().write_all(self.text.as_bytes())
+        } else {
+            io::stdout().write_all(self.text.as_bytes())
+        };
+        if self.failed || printed.is_err() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }
+
+    fn from_clap(program: &Program, error: &clap::Error) -> Self {
+        let text = error.to_string();
+        if error.kind() == ErrorKind::DisplayHelp {
+            return Self { text, failed: false };
+        }
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        Self { text: format!("{}: {text}", program.name), failed: true }
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The arguments as written.
+#[derive(Debug, Parser)]
+#[command(
+    about = "A reverse proxy for WebSockets and other tunnels that reads nginx's configuration",
+    disable_help_flag = true,
+    disable_version_flag = true,
+    disable_help_subcommand = true,
+    args_conflicts_with_subcommands = true
+)]
+struct Written {
+    /// Read this configuration file
+    #[arg(short = 'c', value_name = "FILE", conflicts_with = "DirectArguments")]
+    file: Option<PathBuf>,
+
+    /// Look for files in this folder
+    #[arg(short = 'p', value_name = "PREFIX")]
+    prefix: Option<PathBuf>,
+
+    /// Test the configuration and exit
+    #[arg(short = 't', conflicts_with = "DirectArguments")]
+    test: bool,
+
+    /// Print the version and exit
+    #[arg(short = 'v', long = "version")]
+    version: bool,
+
+    /// Print the version and how the program was built, and exit
+    #[arg(short = 'V')]
+    build_info: bool,
+
+    #[command(flatten)]
+    direct: DirectArguments,
+
+    #[command(subcommand)]
+    subcommand: Option<Sub>,
+}
+
+#[derive(Debug, Args)]
+struct DirectArguments {
+    /// Without a file: accept connections here, such as 127.0.0.1:8080
+    #[arg(long, value_name = "ADDRESS", value_parser = listen_address, requires = "to")]
+    listen: Option<SocketAddr>,
+
+    /// Without a file: send requests there, such as http://127.0.0.1:9000
+    #[arg(long, value_name = "URL", requires = "listen")]
+    to: Option<Destination>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Sub {
+    /// Start an origin server with a chat and proxy to it: open the printed URL in a browser
+    Demo {
+        /// Accept connections here
+        #[arg(long, value_name = "ADDRESS", value_parser = listen_address, default_value = "127.0.0.1:8080")]
+        listen: SocketAddr,
+    },
+}
+
+fn command(program: &Program) -> clap::Command {
+    let help = || {
+        Arg::new("help")
+            .short('h')
+            .short_alias('?')
+            .long("help")
+            .action(ArgAction::Help)
+            .help("Print this help (also -?) and exit")
+    };
+    Written::command()
+        .name(program.name)
+        .bin_name(program.name)
+        .arg(help())
+        .mut_subcommand("demo", |demo| demo.disable_help_flag(true).arg(help()))
+        .after_help(format!(
+            "Without options, {} serves what {DEFAULT_PREFIX}{DEFAULT_FILE} says.\n\
+             SIGQUIT finishes open exchanges and tunnels, SIGTERM and SIGINT stop at once.",
+            program.name
+        ))
+}
+
+/// Addresses as in the directive `listen`, as far as they name one socket: `127.0.0.1:8080`, `[::1]:8080`,
+/// `*:8080`, `8080`; and `localhost:8080`, since everybody types it.
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let host_and_port = text.rsplit_once(':');
+    let parsed = match host_and_port {
+        None => text.parse().ok().map(|port: u16| SocketAddr::from(([0; 4], port))),
+        Some(("*", port)) => port.parse().ok().map(|port: u16| SocketAddr::from(([0; 4], port))),
+        Some(("localhost", port)) => {
+            port.parse().ok().map(|port: u16| SocketAddr::from(([127, 0, 0, 1], port)))
+        }
+        Some(_) => text.parse().ok(),
+    };
+    match parsed {
+        Some(address) if address.port() == 0 => Err("port 0 can't be listened on, choose one".into()),
+        Some(address) => Ok(address),
+        None => Err("write an address and a port, such as 127.0.0.1:8080".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

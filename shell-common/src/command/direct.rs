@@ -1,0 +1,90 @@
+//! What `--listen ADDRESS --to URL` means, said as a configuration: there is one way to configure the proxy.
+
+use std::net::SocketAddr;
+use std::str::FromStr;
+
+/// The URL of `--to`, one that is safe to stand in a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    url: String,
+}
+
+impl Destination {
+    /// The URL as written.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl FromStr for Destination {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.starts_with("https://") {
+            return Err("TLS is not in this version, give an http:// URL".into());
+        }
+        let Some(rest) = text.strip_prefix("http://") else {
+            let scheme_is_missing = !text.contains("://");
+            return Err(if scheme_is_missing && !text.is_empty() {
+                format!("the scheme is missing, write http://{text}")
+            } else {
+                "write a URL such as http://127.0.0.1:9000".into()
+            });
+        };
+        let authority = rest.split('/').next().unwrap_or_default();
+        if authority.is_empty() || authority.starts_with(':') {
+            return Err("the host is missing, write a URL such as http://127.0.0.1:9000".into());
+        }
+        // In a configuration some of these would end the word, open a block or name a variable.
+        match text.chars().find(|&letter| !is_plain(letter)) {
+            Some(letter) => Err(format!(
+                "{letter:?} can't stand here, give only scheme, host, port and path or use a file"
+            )),
+            None => Ok(Self { url: text.into() }),
+        }
+    }
+}
+
+/// The configuration that proxies everything from `listen` to `to`, in nginx's syntax.
+///
+/// It holds what WebSocket applications need in practice: the fields of nginx's page about them, the `Host`
+/// that the browser sent (applications compare it with `Origin`), content of any size, and patience with
+/// tunnels on which nothing is said for a while.
+pub fn configuration(listen: SocketAddr, to: &Destination) -> String {
+    format!(
+        "\
+error_log stderr notice;
+
+events {{
+}}
+
+http {{
+    access_log /dev/stdout;
+
+    map $http_upgrade $connection_upgrade {{
+        default upgrade;
+        ''      close;
+    }}
+
+    server {{
+        listen {listen};
+        client_max_body_size 0;
+
+        location / {{
+            proxy_pass {url};
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $connection_upgrade;
+            proxy_set_header Host $http_host;
+            proxy_read_timeout 1h;
+        }}
+    }}
+}}
+",
+        url = to.url
+    )
+}
+
+fn is_plain(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "-._~:/[]%!&()*+,=@".contains(letter)
+}

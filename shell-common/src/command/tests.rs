@@ -1,0 +1,161 @@
+use super::*;
+
+const PROGRAM: Program = Program { name: "underpass", version: "1.2.3", build: "built with nothing" };
+
+fn parse(line: &str) -> Result<Command, Stop> {
+    Command::parse(&PROGRAM, std::iter::once("underpass").chain(line.split_whitespace()))
+}
+
+fn refusal(line: &str) -> String {
+    let stop = parse(line).expect_err(line);
+    assert!(stop.failed(), "{stop}");
+    stop.to_string()
+}
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
+}
+
+#[test]
+fn nginxs_options() {
+    let path = |text: &str| Some(PathBuf::from(text));
+    assert_eq!(parse(""), Ok(Command::Run { file: None, prefix: None }));
+    assert_eq!(parse("-c a.conf -p /srv"), Ok(Command::Run { file: path("a.conf"), prefix: path("/srv") }));
+    assert_eq!(parse("-ca.conf"), Ok(Command::Run { file: path("a.conf"), prefix: None }));
+    assert_eq!(parse("-t"), Ok(Command::Test { file: None, prefix: None }));
+    assert_eq!(parse("-tc a.conf"), Ok(Command::Test { file: path("a.conf"), prefix: None }));
+    assert_eq!(parse("-v"), Ok(Command::Version));
+    assert_eq!(parse("--version"), Ok(Command::Version));
+    assert_eq!(parse("-V"), Ok(Command::BuildInfo));
+    assert_eq!(parse("-t -v"), Ok(Command::Test { file: None, prefix: None }), "as nginx");
+}
+
+#[test]
+fn help_in_each_spelling() {
+    for line in ["-h", "-?", "--help", "demo -h", "demo -?", "demo --help"] {
+        let stop = parse(line).expect_err("help is no command to run");
+        assert!(!stop.failed(), "{line}");
+        assert!(stop.to_string().contains("Usage: underpass"), "{line}: {stop}");
+    }
+    let help = parse("-h").expect_err("help").to_string();
+    for word in ["-c <FILE>", "-p <PREFIX>", "-t", "-v", "-V", "--listen", "--to", "demo", "SIGQUIT"] {
+        assert!(help.contains(word), "{word} is missing in {help}");
+    }
+}
+
+#[test]
+fn the_binary_has_the_name_that_it_is_given() {
+    let other = Program { name: "underpass-other", version: "1", build: "" };
+    let help = Command::parse(&other, ["x", "-h"]).expect_err("help").to_string();
+    assert!(help.contains("Usage: underpass-other "), "{help}");
+    let refusal = Command::parse(&other, ["x", "--nonsense"]).expect_err("no such option").to_string();
+    assert!(refusal.starts_with("underpass-other: "), "{refusal}");
+    assert_eq!(version_text(&other), "underpass-other version: underpass-other/1");
+}
+
+#[test]
+fn without_a_file() {
+    let to = |text: &str| text.parse::<Destination>().expect(text);
+    assert_eq!(
+        parse("--listen 127.0.0.1:8080 --to http://127.0.0.1:9000"),
+        Ok(Command::Direct { listen: address("127.0.0.1:8080"), to: to("http://127.0.0.1:9000") })
+    );
+    assert_eq!(parse("demo"), Ok(Command::Demo { listen: address("127.0.0.1:8080") }));
+    assert_eq!(parse("demo --listen [::1]:81"), Ok(Command::Demo { listen: address("[::1]:81") }));
+    for (written, meant) in [
+        ("81", "0.0.0.0:81"),
+        ("*:81", "0.0.0.0:81"),
+        ("localhost:81", "127.0.0.1:81"),
+        ("[::]:81", "[::]:81"),
+    ] {
+        assert_eq!(parse(&format!("demo --listen {written}")), Ok(Command::Demo { listen: address(meant) }));
+    }
+}
+
+#[test]
+fn errors_name_the_mend() {
+    for (line, mend) in [
+        ("--listen 127.0.0.1:8080", "--to <URL>"),
+        ("--to http://127.0.0.1:9000", "--listen <ADDRESS>"),
+        ("-c a --listen 127.0.0.1:1 --to http://a", "cannot be used with"),
+        ("-t --listen 127.0.0.1:1 --to http://a", "cannot be used with"),
+        ("-c a demo", "cannot be used with"),
+        ("--listen 127.0.0.1 --to http://a", "such as 127.0.0.1:8080"),
+        ("--listen 127.0.0.1:0 --to http://a", "choose one"),
+        ("--listen 127.0.0.1:99999 --to http://a", "such as 127.0.0.1:8080"),
+        ("--listen 127.0.0.1:1 --to 127.0.0.1:9000", "write http://127.0.0.1:9000"),
+        ("--listen 127.0.0.1:1 --to https://a", "give an http:// URL"),
+        ("--listen 127.0.0.1:1 --to ftp://a", "such as http://"),
+        ("--listen 127.0.0.1:1 --to http://", "the host is missing"),
+        ("--listen 127.0.0.1:1 --to http:///path", "the host is missing"),
+        ("--lisen 127.0.0.1:1", "--listen"),
+        ("dmo", "demo"),
+        ("-c", "a value is required"),
+        ("-z", "--help"),
+    ] {
+        let text = refusal(line);
+        assert!(text.starts_with("underpass: "), "{line}: {text}");
+        assert!(text.contains(mend), "{line}: {text}");
+    }
+}
+
+#[test]
+fn nothing_typed_as_a_url_leaves_its_place_in_the_configuration() {
+    for bad in [
+        "http://a;return",
+        "http://a b",
+        "http://$host",
+        "http://a{",
+        "http://a}",
+        "http://a#",
+        "http://a'",
+        "http://a\\",
+    ] {
+        let error = bad.parse::<Destination>().expect_err(bad);
+        assert!(error.contains("use a file"), "{error}");
+    }
+    assert!("http://[::1]:9000/app/".parse::<Destination>().is_ok());
+}
+
+#[test]
+fn the_configuration_of_a_direct_proxy() {
+    let to = "http://127.0.0.1:9000".parse().expect("a URL");
+    let text = direct_configuration(address("[::1]:8080"), &to);
+    for line in [
+        "listen [::1]:8080;",
+        "map $http_upgrade $connection_upgrade {",
+        "proxy_pass http://127.0.0.1:9000;",
+        "proxy_set_header Upgrade $http_upgrade;",
+        "proxy_set_header Connection $connection_upgrade;",
+    ] {
+        assert!(text.lines().any(|found| found.trim() == line), "{line} is missing in {text}");
+    }
+    assert_eq!(text.matches('{').count(), text.matches('}').count());
+}
+
+#[test]
+fn files_are_found_as_documented() {
+    let resolve = |file: Option<&str>, prefix: Option<&str>| {
+        let files = Files::resolve(file.map(Path::new), prefix.map(Path::new));
+        (files.file.display().to_string(), files.prefix.display().to_string())
+    };
+    let expected = |file: &str, prefix: &str| (file.to_owned(), prefix.to_owned());
+    assert_eq!(resolve(None, None), expected("/etc/underpass/nginx.conf", "/etc/underpass/"));
+    assert_eq!(resolve(None, Some("/srv")), expected("/srv/nginx.conf", "/srv"));
+    assert_eq!(resolve(Some("a.conf"), None), expected("a.conf", "/etc/underpass/"));
+    assert_eq!(resolve(Some("a.conf"), Some("/srv/")), expected("/srv/a.conf", "/srv/"));
+    assert_eq!(resolve(Some("/a.conf"), Some("/srv/")), expected("/a.conf", "/srv/"));
+}
+
+#[test]
+fn versions_are_printed_as_nginx_does() {
+    assert_eq!(version_text(&PROGRAM), "underpass version: underpass/1.2.3");
+    let text = build_text(&PROGRAM);
+    assert!(text.starts_with("underpass version: underpass/1.2.3\nbuilt with nothing\nbuilt for "), "{text}");
+    assert!(text.ends_with("configuration file: /etc/underpass/nginx.conf"), "{text}");
+}
+
+#[test]
+fn the_table_of_arguments_is_sound() {
+    command(&PROGRAM).debug_assert();
+}

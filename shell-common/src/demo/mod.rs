@@ -1,0 +1,211 @@
+//! Something to look at: an origin server with a small chat, to be started behind the proxy.
+//!
+//! The origin server speaks HTTP and WebSocket by itself, on threads, so that what a browser shows is two
+//! independent implementations and the proxy between them.
+//!
+//! ```
+//! use underpass_shell_common::demo;
+//!
+//! let listen = "127.0.0.1:8080".parse().unwrap();
+//! let origin = demo::Origin::start()?;
+//! let text = demo::configuration(listen, origin.address());
+//! origin.show_configuration(&text); // the page at / shows it
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use self::chat::Room;
+
+mod chat;
+mod http;
+mod page;
+
+/// Each connection costs a thread or two, so their number is bounded.
+const MOST_CONNECTIONS: usize = 256;
+
+/// An origin server on a port of this machine: a page at `/`, a chat at `/chat/` and an echo at `/chat/echo`,
+/// both over WebSocket. It ends when the value is dropped.
+#[derive(Debug)]
+pub struct Origin {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+impl Origin {
+    /// Starts serving on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// When the system gives no port or no thread.
+    pub fn start() -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared::default());
+        let acceptor = {
+            let shared = Arc::clone(&shared);
+            thread::Builder::new().name("demo".into()).spawn(move || accept(&listener, &shared))?
+        };
+        Ok(Self { address, shared, acceptor: Some(acceptor) })
+    }
+
+    /// Where the proxy finds it.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Shows this text on the page as the configuration in use.
+    pub fn show_configuration(&self, text: &str) {
+        let mut shown = self.shared.configuration.write().unwrap_or_else(PoisonError::into_inner);
+        text.clone_into(&mut shown);
+    }
+}
+
+impl Drop for Origin {
+    fn drop(&mut self) {
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        // A connection of our own wakes the thread that waits for one. Without it the thread would stay
+        // until the process ends, and so would the join.
+        let woken = TcpStream::connect(self.address).is_ok();
+        if let Some(acceptor) = self.acceptor.take()
+            && woken
+            && acceptor.join().is_err()
+        {
+            crate::logs::complain("the demo's origin server has panicked");
+        }
+        for stream in self.shared.connections().open.values() {
+            // One that is closed already needs no closing.
+            let _closed_already = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+/// The configuration that proxies `listen` to the demo's origin server: the second recipe of nginx's page on
+/// WebSocket proxying, and a location for the page.
+pub fn configuration(listen: SocketAddr, origin: SocketAddr) -> String {
+    format!(
+        "\
+error_log stderr notice;
+
+events {{
+}}
+
+http {{
+    access_log /dev/stdout;
+
+    map $http_upgrade $connection_upgrade {{
+        default upgrade;
+        ''      close;
+    }}
+
+    upstream backend {{
+        server {origin};
+    }}
+
+    server {{
+        listen {listen};
+
+        location / {{
+            proxy_pass http://backend;
+        }}
+
+        location /chat/ {{
+            proxy_pass http://backend;
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $connection_upgrade;
+        }}
+    }}
+}}
+"
+    )
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    room: Room,
+    configuration: RwLock<String>,
+    connections: Mutex<Connections>,
+    stopping: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Connections {
+    open: BTreeMap<u64, Arc<TcpStream>>,
+    opened: u64,
+}
+
+impl Shared {
+    fn connections(&self) -> MutexGuard<'_, Connections> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn page(&self) -> String {
+        page::render(&self.configuration.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A connection's place in the list of open ones.
+struct Place {
+    shared: Arc<Shared>,
+    stream: Arc<TcpStream>,
+    number: u64,
+}
+
+impl Place {
+    /// `None` when the demo is full; the client is told.
+    fn take(shared: &Arc<Shared>, stream: TcpStream) -> Option<Self> {
+        let stream = Arc::new(stream);
+        let mut connections = shared.connections();
+        if connections.open.len() >= MOST_CONNECTIONS {
+            // One that doesn't listen to this answer doesn't get it.
+            let _told = http::turn_away(&stream);
+            return None;
+        }
+        connections.opened += 1;
+        let number = connections.opened;
+        connections.open.insert(number, Arc::clone(&stream));
+        drop(connections);
+        Some(Self { shared: Arc::clone(shared), stream, number })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.connections().open.remove(&self.number);
+    }
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    loop {
+        let accepted = listener.accept();
+        if shared.stopping.load(Ordering::SeqCst) {
+            return;
+        }
+        if accepted.and_then(|(stream, _)| start(stream, shared)).is_err() {
+            // Out of descriptors or threads: some will come back, asking at once would only burn time.
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+fn start(stream: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
+    let Some(place) = Place::take(shared, stream) else { return Ok(()) };
+    // When there is no thread to be had, the place is given back with the closure.
+    thread::Builder::new()
+        .name("demo connection".into())
+        .spawn(move || {
+            // A client that breaks off, or is too slow, ends its own connection and nothing else.
+            let _broken_off = http::serve(&place.stream, &place.shared);
+        })
+        .map(drop)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,31 @@
+//! What the underpass binaries share and no runtime owns.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`command`] | the command line: nginx's options, and two ways to run without a file |
+//! | [`logs`], [`error_log`] | log files that can be reopened; the error log in nginx's shape |
+//! | [`clock`] | the only place where a shell reads a clock |
+//! | [`timers`] | deadlines that are checked lazily, one queue per worker |
+//! | [`pid`] | the file that tells other programs which process to signal |
+//! | [`signals`] | signals as values, delivered by a thread |
+//! | [`demo`] | an origin server with a chat, to see the proxy at work |
+//!
+//! Nothing here names a runtime, and nothing decides what a byte of a proxied connection means: that is the
+//! core's part. The demo's origin server does speak HTTP, as the other end of such a connection.
+
+pub mod clock;
+pub mod command;
+pub mod demo;
+pub mod error_log;
+pub mod logs;
+pub mod pid;
+pub mod signals;
+pub mod timers;
+
+pub use clock::{Clock, Moment};
+pub use command::{Command, Destination, Files, Program, Stop};
+pub use error_log::{ErrorLog, Severity};
+pub use logs::{LogFile, Logs, Target};
+pub use pid::PidFile;
+pub use signals::{Signal, SignalWatch};
+pub use timers::Timers;
