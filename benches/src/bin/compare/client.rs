@@ -1,0 +1,338 @@
+//! The clients: they send what a browser sends and check every byte that comes back.
+
+use crate::origin::accept_of;
+use crate::pattern;
+use anyhow::{Context as _, Result, bail, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use std::net::SocketAddr;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// The client's end of an open tunnel.
+#[derive(Debug)]
+pub(crate) struct Tunnel {
+    wire: Wire,
+    serial: u64,
+    sent: u64,
+}
+
+impl Tunnel {
+    /// Connects and upgrades. `serial` tells this tunnel from all others of one measurement.
+    pub(crate) async fn open(proxy: SocketAddr, serial: u64) -> Result<Self> {
+        let mut nonce = [0; 16];
+        pattern::fill(!serial, &mut nonce);
+        let key = STANDARD.encode(nonce);
+        let request = format!(
+            "GET /chat/{serial} HTTP/1.1\r\nHost: {proxy}\r\nConnection: Upgrade\r\nPragma: no-cache\r\n\
+             Cache-Control: no-cache\r\n{BROWSER}Upgrade: websocket\r\nOrigin: http://{proxy}\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
+        );
+        let mut wire = Wire::connect(proxy).await?;
+        wire.send(request.as_bytes()).await?;
+        let head = wire.head().await?;
+        ensure!(head.status == 101, "tunnel {serial}: status {} instead of 101", head.status);
+        let accept = head.field("Sec-WebSocket-Accept")?;
+        ensure!(
+            accept == accept_of(key.as_bytes()).as_bytes(),
+            "tunnel {serial}: a wrong Sec-WebSocket-Accept"
+        );
+        ensure!(
+            head.field("Upgrade")?.eq_ignore_ascii_case(b"websocket")
+                && head.field("Connection")?.eq_ignore_ascii_case(b"upgrade"),
+            "tunnel {serial}: a 101 that does not upgrade to websocket"
+        );
+        ensure!(wire.filled == 0, "tunnel {serial}: {} bytes that nobody sent", wire.filled);
+        Ok(Self { wire, serial, sent: 0 })
+    }
+
+    /// Sends a message of its own kind and waits until exactly that has come back.
+    pub(crate) async fn echo(&mut self, message: &mut [u8]) -> Result<()> {
+        pattern::fill((self.serial << 32) | self.sent, message);
+        self.sent += 1;
+        self.wire.send(message).await?;
+        self.wire
+            .expect(message)
+            .await
+            .with_context(|| format!("tunnel {}, message {}", self.serial, self.sent))
+    }
+
+    /// Ends the client's stream and waits until the other has ended as well, without a byte more.
+    pub(crate) async fn close(mut self) -> Result<()> {
+        self.wire.stream.shutdown().await.context("closing a tunnel")?;
+        let more = self.wire.receive().await?;
+        ensure!(more == 0, "tunnel {}: {more} bytes behind the last message", self.serial);
+        Ok(())
+    }
+}
+
+/// A connection that persists from GET to GET.
+#[derive(Debug)]
+pub(crate) struct KeptConnection {
+    wire: Wire,
+    proxy: SocketAddr,
+}
+
+impl KeptConnection {
+    pub(crate) async fn open(proxy: SocketAddr) -> Result<Self> {
+        Ok(Self { wire: Wire::connect(proxy).await?, proxy })
+    }
+
+    /// Gets the content of `number`.
+    pub(crate) async fn get(&mut self, number: u64) -> Result<()> {
+        let request = format!(
+            "GET /get/{number} HTTP/1.1\r\nHost: {}\r\nConnection: keep-alive\r\n{BROWSER}\
+             Accept: */*\r\nReferer: http://{}/\r\n\r\n",
+            self.proxy, self.proxy
+        );
+        self.wire.send(request.as_bytes()).await?;
+        let head = self.wire.head().await?;
+        ensure!(head.status == 200, "GET {number}: status {} instead of 200", head.status);
+        let length = head.field("Content-Length")?;
+        ensure!(
+            length == pattern::CONTENT_LENGTH.to_string().as_bytes(),
+            "GET {number}: Content-Length {}",
+            length.escape_ascii()
+        );
+        self.wire.expect(&pattern::content(number)).await.with_context(|| format!("GET {number}"))
+    }
+}
+
+/// The fields that a browser adds to each request: a proxy is to parse and forward what it meets in life.
+const BROWSER: &str = "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) \
+     Chrome/138.0.0.0 Safari/537.36\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n\
+     Accept-Language: en-GB,en;q=0.9,de;q=0.8\r\nCookie: session=5f0c2b7e9d1a4c3f8e6b; theme=dark\r\n";
+
+/// A socket and what has been received from it and not yet looked at.
+#[derive(Debug)]
+struct Wire {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+    filled: usize,
+}
+
+impl Wire {
+    async fn connect(proxy: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(proxy).await.context("connecting to the proxy")?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, buffer: vec![0; 4 * 1024], filled: 0 })
+    }
+
+    async fn send(&mut self, bytes: &[u8]) -> Result<()> {
+        self.stream.write_all(bytes).await.context("sending to the proxy")
+    }
+
+    /// Receives some bytes behind those that are there; 0 at the end of the stream.
+    async fn receive(&mut self) -> Result<usize> {
+        ensure!(self.filled < self.buffer.len(), "{} bytes and no end", self.filled);
+        let read =
+            self.stream.read(&mut self.buffer[self.filled..]).await.context("reading from the proxy")?;
+        self.filled += read;
+        Ok(read)
+    }
+
+    async fn receive_more(&mut self) -> Result<()> {
+        match self.receive().await? {
+            0 => bail!("the proxy ended the stream"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the head of a response.
+    async fn head(&mut self) -> Result<Head> {
+        loop {
+            if let Some((length, head)) = Head::parse(&self.buffer[..self.filled])? {
+                self.consume(length);
+                return Ok(head);
+            }
+            self.receive_more().await?;
+        }
+    }
+
+    /// Takes exactly these bytes, behind which nothing has come.
+    async fn expect(&mut self, bytes: &[u8]) -> Result<()> {
+        while self.filled < bytes.len() {
+            self.receive_more().await?;
+        }
+        if let Some(place) = self.buffer.iter().zip(bytes).position(|(came, sent)| came != sent) {
+            bail!("byte {place} of {} is not the one that was sent", bytes.len());
+        }
+        ensure!(self.filled == bytes.len(), "{} bytes too many", self.filled - bytes.len());
+        self.filled = 0;
+        Ok(())
+    }
+
+    fn consume(&mut self, length: usize) {
+        self.buffer.copy_within(length..self.filled, 0);
+        self.filled -= length;
+    }
+}
+
+#[derive(Debug)]
+struct Head {
+    status: u16,
+    fields: Vec<(String, Vec<u8>)>,
+}
+
+impl Head {
+    fn parse(bytes: &[u8]) -> Result<Option<(usize, Self)>> {
+        let mut fields = [httparse::EMPTY_HEADER; 32];
+        let mut response = httparse::Response::new(&mut fields);
+        let httparse::Status::Complete(length) = response.parse(bytes).context("a malformed response")?
+        else {
+            return Ok(None);
+        };
+        let fields = response.headers.iter().map(|f| (f.name.to_owned(), f.value.to_vec())).collect();
+        Ok(Some((length, Self { status: response.code.unwrap_or_default(), fields })))
+    }
+
+    /// The value of a field that must be there exactly once.
+    fn field(&self, name: &str) -> Result<&[u8]> {
+        let mut values =
+            self.fields.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+        match (values.next(), values.next()) {
+            (Some(value), None) => Ok(value),
+            (None, _) => bail!("a response without {name}"),
+            (Some(_), Some(_)) => bail!("a response with {name} twice"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KeptConnection, Tunnel};
+    use crate::origin::Origin;
+    use std::net::SocketAddr;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::task::{LocalSet, spawn_local};
+
+    #[test]
+    fn what_comes_back_whole_passes() {
+        with_origin(async |origin| {
+            let mut tunnel = Tunnel::open(origin, 1).await.expect("opens");
+            tunnel.echo(&mut [0; 128]).await.expect("one message");
+            tunnel.echo(&mut [0; 3000]).await.expect("a longer one");
+            tunnel.close().await.expect("closes");
+            let mut kept = KeptConnection::open(origin).await.expect("connects");
+            kept.get(7).await.expect("one GET");
+            kept.get(8).await.expect("another on the same connection");
+        });
+    }
+
+    #[test]
+    fn one_wrong_byte_in_an_echo_is_noticed() {
+        let said = said_about(unchanged, flip_last, async |proxy| {
+            Tunnel::open(proxy, 1).await?.echo(&mut [0; 128]).await
+        });
+        assert!(said.contains("byte 127 of 128"), "{said}");
+    }
+
+    #[test]
+    fn one_byte_too_many_is_noticed() {
+        let said = said_about(
+            unchanged,
+            |bytes| behind_the_101(bytes, |bytes| bytes.push(0)),
+            async |proxy| Tunnel::open(proxy, 1).await?.echo(&mut [0; 128]).await,
+        );
+        assert!(said.contains("1 bytes too many"), "{said}");
+    }
+
+    #[test]
+    fn bytes_that_nobody_sent_are_noticed() {
+        let said = said_about(
+            unchanged,
+            |bytes| bytes.push(0),
+            async |proxy| Tunnel::open(proxy, 1).await?.close().await,
+        );
+        assert!(said.contains("1 bytes that nobody sent"), "{said}");
+    }
+
+    #[test]
+    fn one_wrong_byte_in_a_content_is_noticed() {
+        let said =
+            said_about(unchanged, flip_last, async |proxy| KeptConnection::open(proxy).await?.get(7).await);
+        assert!(said.contains("byte 1023 of 1024"), "{said}");
+    }
+
+    #[test]
+    fn the_content_of_another_request_is_noticed() {
+        let other = |bytes: &mut Vec<u8>| replace(bytes, b"/get/7", b"/get/8");
+        let said =
+            said_about(other, unchanged, async |proxy| KeptConnection::open(proxy).await?.get(7).await);
+        assert!(said.contains("byte 0 of 1024"), "{said}");
+    }
+
+    #[test]
+    fn a_wrong_accept_is_noticed() {
+        let lie = |bytes: &mut Vec<u8>| replace(bytes, b"Sec-WebSocket-Accept: ", b"Sec-WebSocket-Accept: x");
+        let said = said_about(unchanged, lie, async |proxy| Tunnel::open(proxy, 1).await?.close().await);
+        assert!(said.contains("a wrong Sec-WebSocket-Accept"), "{said}");
+    }
+
+    type Change = fn(&mut Vec<u8>);
+
+    fn unchanged(_: &mut Vec<u8>) {}
+
+    fn flip_last(bytes: &mut Vec<u8>) {
+        behind_the_101(bytes, |bytes| *bytes.last_mut().expect("a read of some bytes") ^= 1);
+    }
+
+    fn behind_the_101(bytes: &mut Vec<u8>, change: Change) {
+        if !bytes.starts_with(b"HTTP/1.1 101 ") {
+            change(bytes);
+        }
+    }
+
+    fn replace(bytes: &mut Vec<u8>, old: &[u8], new: &[u8]) {
+        let place = bytes.windows(old.len()).position(|window| window == old).expect("it stands there");
+        bytes.splice(place..place + old.len(), new.iter().copied());
+    }
+
+    /// How the client fails with a proxy that changes what it should leave alone.
+    fn said_about(
+        request: Change,
+        response: Change,
+        ask: impl AsyncFnOnce(SocketAddr) -> anyhow::Result<()>,
+    ) -> String {
+        with_origin(async |origin| {
+            let proxy = lying_proxy(origin, request, response).await;
+            format!("{:#}", ask(proxy).await.expect_err("the proxy lied"))
+        })
+    }
+
+    fn with_origin<T>(test: impl AsyncFnOnce(SocketAddr) -> T) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        LocalSet::new().block_on(&runtime, async {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+            let origin = Origin::start(listener).expect("starts");
+            test(origin.address).await
+        })
+    }
+
+    /// A proxy for one connection; what it receives in one read goes on changed.
+    async fn lying_proxy(origin: SocketAddr, request: Change, response: Change) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        spawn_local(async move {
+            let (mut client, _) = listener.accept().await.expect("a client");
+            let mut origin = TcpStream::connect(origin).await.expect("the origin server");
+            while pass(&mut client, &mut origin, request).await
+                && pass(&mut origin, &mut client, response).await
+            {}
+        });
+        address
+    }
+
+    /// Whether there was something to pass on.
+    async fn pass(from: &mut TcpStream, to: &mut TcpStream, change: Change) -> bool {
+        let mut bytes = vec![0; 64 * 1024];
+        let length = from.read(&mut bytes).await.expect("no reset");
+        bytes.truncate(length);
+        if length > 0 {
+            change(&mut bytes);
+            to.write_all(&bytes).await.expect("no reset");
+        }
+        length > 0
+    }
+}

@@ -1,0 +1,250 @@
+//! The proxies that are compared, and how one is started and stopped.
+
+use crate::arguments::Arguments;
+use crate::cores;
+use crate::meter::Meter;
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// A proxy that can be started.
+#[derive(Debug, Clone)]
+pub(crate) struct Proxy {
+    pub(crate) name: &'static str,
+    program: PathBuf,
+    /// The arguments that make it serve in the foreground with the common file, its log on stderr.
+    arguments: fn(&Site) -> Vec<String>,
+}
+
+/// Where the proxies run: one folder, one configuration, one address for all of them in turn.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) folder: PathBuf,
+    pub(crate) listen: SocketAddr,
+    pub(crate) origin: SocketAddr,
+    pub(crate) load_core: usize,
+    pub(crate) proxy_core: usize,
+}
+
+/// The proxies of this run. The first is the one that the others are the measure of.
+pub(crate) fn chosen(arguments: &Arguments) -> Result<Vec<Proxy>> {
+    let beside = || Ok::<_, anyhow::Error>(std::env::current_exe()?.with_file_name("underpass"));
+    let underpass = Proxy {
+        name: "underpass",
+        program: arguments.underpass.clone().map_or_else(beside, Ok)?,
+        arguments: |site| vec!["-p".into(), site.prefix(), "-c".into(), site.configuration()],
+    };
+    let nginx = Proxy {
+        name: "nginx",
+        program: arguments.nginx.clone(),
+        arguments: |site| {
+            let globals = format!("daemon off; pid {}nginx.pid;", site.prefix());
+            let log = "stderr".into();
+            vec![
+                "-p".into(),
+                site.prefix(),
+                "-c".into(),
+                site.configuration(),
+                "-e".into(),
+                log,
+                "-g".into(),
+                globals,
+            ]
+        },
+    };
+    if arguments.noise {
+        return Ok(vec![Proxy { name: "nginx (again)", ..nginx.clone() }, nginx]);
+    }
+    let all = vec![underpass, nginx];
+    for name in &arguments.only {
+        ensure!(all.iter().any(|proxy| proxy.name == name), "--only {name}: no such proxy");
+    }
+    let wanted =
+        |proxy: &Proxy| arguments.only.is_empty() || arguments.only.iter().any(|name| proxy.name == name);
+    Ok(all.into_iter().filter(wanted).collect())
+}
+
+impl Site {
+    /// Writes the common configuration file.
+    pub(crate) fn prepare(&self) -> Result<()> {
+        let text = include_str!("../../../compare.conf")
+            .replace("@LISTEN@", &self.listen.to_string())
+            .replace("@ORIGIN@", &self.origin.to_string());
+        fs::write(self.configuration(), text).context("cannot write the configuration file")
+    }
+
+    fn prefix(&self) -> String {
+        format!("{}/", self.folder.display())
+    }
+
+    fn configuration(&self) -> String {
+        format!("{}compare.conf", self.prefix())
+    }
+}
+
+impl Proxy {
+    /// What the program says about itself.
+    pub(crate) fn version(&self) -> Result<String> {
+        let output = self.command().arg("-v").output().with_context(|| self.cannot("run"))?;
+        ensure!(output.status.success(), "{}: -v: {}", self.program.display(), output.status);
+        let said = [output.stderr, output.stdout].concat();
+        let line = String::from_utf8_lossy(&said).lines().next().unwrap_or_default().to_owned();
+        ensure!(!line.is_empty(), "{}: -v says nothing", self.program.display());
+        Ok(line.split_once("version: ").map_or_else(|| line.clone(), |(_, version)| version.to_owned()))
+    }
+
+    /// Starts it on its core and waits until it listens.
+    pub(crate) fn start(&self, site: &Site) -> Result<Running> {
+        let log = site.folder.join(format!("{}.log", self.name));
+        let stderr = File::create(&log).context("cannot create a log file")?;
+        let mut command = self.command();
+        command.args((self.arguments)(site)).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+
+        // A child inherits the core of the thread that starts it.
+        cores::pin(site.proxy_core)?;
+        let child = command.spawn().with_context(|| self.cannot("start"));
+        cores::pin(site.load_core)?;
+        let mut running = Running { name: self.name, child: child?, log };
+        running.wait_for(site.listen)?;
+        Ok(running)
+    }
+
+    /// Fails when the program isn't there; otherwise a relative path becomes one that no search path has a say in.
+    pub(crate) fn found(mut self) -> Result<Self> {
+        self.program = self.program.canonicalize().with_context(|| {
+            format!("{} (benches/compare builds underpass and installs nginx)", self.program.display())
+        })?;
+        Ok(self)
+    }
+
+    fn command(&self) -> Command {
+        Command::new(&self.program)
+    }
+
+    fn cannot(&self, verb: &str) -> String {
+        format!("cannot {verb} {} ({})", self.name, self.program.display())
+    }
+}
+
+/// A proxy that runs; it is stopped when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Running {
+    name: &'static str,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Running {
+    /// The counters of its processes. A first exchange must have come back: nginx listens before it has workers.
+    pub(crate) fn meter(&self) -> Result<Meter> {
+        Meter::of(self.child.id())
+    }
+
+    /// Stops it and fails when it did not stop in order.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            bail!("{} ended by itself ({status}):\n{}", self.name, self.said());
+        }
+        let status = self.terminate()?;
+        let status = status.with_context(|| format!("{} does not stop on SIGTERM", self.name))?;
+        // SIGTERM is a fast stop in nginx's language; a program that leaves the signal its default ends by it.
+        ensure!(
+            status.code() == Some(0) || status.code().is_none(),
+            "{}: {status}:\n{}",
+            self.name,
+            self.said()
+        );
+        Ok(())
+    }
+
+    /// The lines of its log with a severity of `error` and above.
+    pub(crate) fn complaints(&self) -> Result<Vec<String>> {
+        let log = fs::read_to_string(&self.log).context("cannot read a log file")?;
+        let bad =
+            |line: &&str| ["[error]", "[crit]", "[alert]", "[emerg]"].iter().any(|word| line.contains(word));
+        Ok(log.lines().filter(bad).map(str::to_owned).collect())
+    }
+
+    fn wait_for(&mut self, listen: SocketAddr) -> Result<()> {
+        let started = Instant::now();
+        while started.elapsed() < PATIENCE {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("{} did not start ({status}):\n{}", self.name, self.said());
+            }
+            match TcpStream::connect(listen) {
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => sleep(Duration::from_millis(5)),
+                Err(error) => return Err(error).context("connecting to the proxy"),
+            }
+        }
+        bail!("{} does not listen on {listen}:\n{}", self.name, self.said())
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_else(|error| format!("(its log cannot be read: {error})"))
+    }
+
+    /// Asks it to stop; `None` when it is still there after a while.
+    fn terminate(&mut self) -> Result<Option<std::process::ExitStatus>> {
+        signal(self.child.id(), Signal::TERM)?;
+        let asked = Instant::now();
+        while asked.elapsed() < PATIENCE {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(Some(status));
+            }
+            sleep(Duration::from_millis(5));
+        }
+        Ok(None)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        if matches!(self.terminate(), Ok(Some(_))) {
+            return;
+        }
+        // It does not listen to reason. Its workers go as well: nobody else would end them.
+        match self.meter() {
+            Ok(meter) => meter.processes().iter().skip(1).for_each(|worker| {
+                if let Err(error) = signal(*worker, Signal::KILL) {
+                    eprintln!("{}: worker {worker} is still there: {error}", self.name);
+                }
+            }),
+            Err(error) => eprintln!("{}: its workers cannot be found: {error}", self.name),
+        }
+        if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
+            eprintln!("{}: cannot be stopped: {error}", self.name);
+        }
+    }
+}
+
+/// Bounds a start or a stop that hangs.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn signal(process: u32, signal: Signal) -> Result<()> {
+    let pid = i32::try_from(process).ok().and_then(Pid::from_raw).context("not a process")?;
+    kill_process(pid, signal).with_context(|| format!("cannot send a signal to process {process}"))
+}
+
+/// Takes two free ports outside of the range that clients' connections are given theirs from: a proxy must find its
+/// port free each time it is started.
+pub(crate) fn free_ports(host: std::net::IpAddr) -> Result<(std::net::TcpListener, SocketAddr)> {
+    let mut ports = 18080..18280;
+    let mut next = || {
+        ports
+            .find_map(|port| std::net::TcpListener::bind((host, port)).ok())
+            .context("no free port between 18080 and 18280")
+    };
+    let origin = next()?;
+    let listen = next()?.local_addr()?;
+    Ok((origin, listen))
+}
