@@ -1,0 +1,132 @@
+// A WebSocket client on Node's `ws`, driven by JSON commands on standard input,
+// one JSON event per line on standard output. Its twin is python_client.py.
+//
+//   node node_client.mjs URL '{"subprotocols": [], "deflate": true, "count": 1, "reject": false}'
+
+import { createHash, randomBytes } from "node:crypto";
+import { Agent, get } from "node:http";
+import { createInterface } from "node:readline";
+import WebSocket from "ws";
+
+const url = process.argv[2];
+const options = { subprotocols: [], deflate: true, count: 1, reject: false, ...JSON.parse(process.argv[3] ?? "{}") };
+
+function tell(event, fields = {}) {
+  process.stdout.write(JSON.stringify({ event, ...fields }) + "\n");
+}
+
+function describe(data, isBinary) {
+  const fields = { binary: isBinary, size: data.length, sha256: createHash("sha256").update(data).digest("hex") };
+  if (!isBinary && data.length < 1000) fields.text = data.toString();
+  return fields;
+}
+
+function open() {
+  const socket = new WebSocket(url, options.subprotocols, {
+    perMessageDeflate: options.deflate,
+    maxPayload: 64 * 1024 * 1024,
+  });
+  socket.binaryType = "nodebuffer";
+  return socket;
+}
+
+const commands = {
+  send: (socket, { text, random }) => {
+    const data = text ?? randomBytes(random);
+    tell("sent", describe(Buffer.from(data), text === undefined));
+    socket.send(data);
+  },
+  // A ping in the middle: control frames may stand between fragments.
+  fragments: (socket, { parts }) => {
+    parts.forEach((part, index) => {
+      if (index === 1) socket.ping("between");
+      socket.send(part, { fin: index === parts.length - 1 });
+    });
+  },
+  ping: (socket, { data }) => socket.ping(data),
+  close: (socket, { code, reason }) => socket.close(code, reason),
+  terminate: (socket) => socket.terminate(),
+};
+
+function converse() {
+  const socket = open();
+  socket.on("open", () => tell("open", { subprotocol: socket.protocol, extensions: socket.extensions }));
+  socket.on("message", (data, isBinary) => tell("message", describe(data, isBinary)));
+  socket.on("pong", (data) => tell("pong", { data: data.toString() }));
+  socket.on("close", (code, reason) => tell("close", { code, reason: reason.toString() }));
+  socket.on("error", (error) => tell("error", { message: error.message }));
+  const lines = createInterface({ input: process.stdin });
+  lines.on("line", (line) => {
+    const { do: name, ...command } = JSON.parse(line);
+    commands[name](socket, command);
+  });
+  lines.on("close", () => process.exit(0));
+}
+
+function once(socket, event) {
+  return new Promise((resolve, reject) => {
+    socket.once(event, (...values) => resolve(values));
+    socket.once("error", reject);
+    if (event !== "close") socket.once("close", (code) => reject(new Error(`closed with ${code}`)));
+  });
+}
+
+// `count` connections, all open before the first message, an echo on each, then all are closed.
+async function crowd() {
+  const sockets = Array.from({ length: options.count }, open);
+  await Promise.all(sockets.map((socket) => once(socket, "open")));
+  tell("all-open", { count: sockets.filter((socket) => socket.readyState === WebSocket.OPEN).length });
+  let echoed = 0;
+  await Promise.all(
+    sockets.map(async (socket, index) => {
+      const answer = once(socket, "message");
+      socket.send(`message ${index}`);
+      const [data] = await answer;
+      echoed += data.toString() === `message ${index}` ? 1 : 0;
+    }),
+  );
+  tell("all-echoed", { count: echoed });
+  const codes = await Promise.all(
+    sockets.map(async (socket) => {
+      const closed = once(socket, "close");
+      socket.close(1000);
+      return (await closed)[0];
+    }),
+  );
+  tell("all-closed", { count: codes.filter((code) => code === 1000).length });
+}
+
+function collect(response, event, fields = {}) {
+  return new Promise((resolve) => {
+    const pieces = [];
+    response.on("data", (piece) => pieces.push(piece));
+    response.on("end", () => {
+      const body = Buffer.concat(pieces).toString();
+      tell(event, { status: response.statusCode, body, headers: response.headers, ...fields });
+      resolve();
+    });
+  });
+}
+
+// A handshake that is refused, then an ordinary request on the same connection.
+function rejected() {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const socket = new WebSocket(url, { agent, createConnection: undefined });
+  socket.on("open", () => tell("open"));
+  socket.on("error", (error) => tell("error", { message: error.message }));
+  socket.on("unexpected-response", async (request, response) => {
+    const { localPort } = request.socket;
+    await collect(response, "rejected");
+    const plain = new URL(url);
+    plain.protocol = "http:";
+    plain.pathname = "/chat/plain";
+    get(plain, { agent }, async (answer) => {
+      await collect(answer, "served", { same_connection: answer.socket.localPort === localPort });
+      agent.destroy();
+    });
+  });
+}
+
+if (options.reject) rejected();
+else if (options.count > 1) await crowd();
+else converse();

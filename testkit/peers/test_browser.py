@@ -1,0 +1,94 @@
+"""A real browser: a page that opens a WebSocket through the proxy, and the demo's page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chromium import Browser
+from conftest import StartProxy
+from harness import ROOT, free_port
+from underpasscli import underpass_running
+from wspeers import Origin
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    with Browser(tmp_path) as browser:
+        yield browser
+
+
+def test_page_with_a_websocket(recipe: str, start_proxy: StartProxy, browser: Browser) -> None:
+    with Origin("ws") as origin:
+        proxy = start_proxy(recipe, origin=origin.port)
+        browser.open(f"http://{proxy.authority}/chat/page")
+        browser.wait_for("chat.socket.readyState === WebSocket.OPEN")
+        opened = origin.expect("open")
+        assert opened["subprotocol"] == browser.evaluate("chat.socket.protocol") == "chat.v1"
+        assert "permessage-deflate" in browser.evaluate("chat.socket.extensions")
+
+        browser.evaluate("chat.socket.send('grüße 💬')")
+        browser.wait_for("chat.received.length === 1")
+        assert browser.evaluate("chat.received[0]") == "grüße 💬"
+
+        # Every byte of a binary message, in pieces that crypto.getRandomValues allows.
+        browser.evaluate(
+            "window.bytes = new Uint8Array(1 << 20);"
+            "for (let at = 0; at < bytes.length; at += 65536) crypto.getRandomValues(bytes.subarray(at, at + 65536));"
+            "chat.socket.send(bytes)"
+        )
+        browser.wait_for("chat.received.length === 2")
+        assert browser.evaluate(
+            "chat.received[1].byteLength === bytes.length"
+            " && new Uint8Array(chat.received[1]).every((byte, index) => byte === bytes[index])"
+        )
+
+        browser.evaluate("chat.socket.close(4001, 'the page is done')")
+        assert origin.expect("close") == {"event": "close", "code": 4001, "reason": "the page is done"}
+        browser.wait_for("chat.closed !== null")
+        assert browser.evaluate("chat.closed") == {"code": 4001, "reason": "the page is done", "wasClean": True}
+
+
+def test_page_whose_websocket_the_origin_closes(recipe: str, start_proxy: StartProxy, browser: Browser) -> None:
+    with Origin("ws") as origin:
+        proxy = start_proxy(recipe, origin=origin.port)
+        browser.open(f"http://{proxy.authority}/chat/page")
+        browser.wait_for("chat.socket.readyState === WebSocket.OPEN")
+        browser.evaluate("chat.socket.send('!close 4002 enough for today')")
+        browser.wait_for("chat.closed !== null")
+        assert browser.evaluate("chat.closed") == {"code": 4002, "reason": "enough for today", "wasClean": True}
+
+
+@pytest.mark.underpass_only("the demo is underpass's own")
+def test_demo_page(tmp_path: Path, browser: Browser) -> None:
+    port = free_port()
+    with underpass_running(tmp_path, port, "demo", "--listen", f"127.0.0.1:{port}") as demo:
+        output = demo.output()
+        assert "proxy_set_header Upgrade $http_upgrade;" in output
+        url = re.search(rf"http://127\.0\.0\.1:{port}\S*", output)
+        assert url is not None, output
+
+        visit_demo(browser, url[0])
+
+
+def visit_demo(browser: Browser, url: str) -> None:
+    """What a visitor of the demo does and sees."""
+    browser.open(url)
+    browser.wait_for("window.underpass && window.underpass.state === 'open'")
+    browser.wait_for("document.querySelector('#state').textContent.trim() !== ''")
+
+    # As a visitor does it: by the form.
+    message = "Grüße through the tunnel"
+    browser.evaluate(
+        f"document.querySelector('#form input#message').value = '{message}';"
+        "document.querySelector('#form').requestSubmit()"
+    )
+    browser.wait_for(f"JSON.stringify(window.underpass.received).includes('{message}')")
+    browser.wait_for(f"document.querySelector('#log').textContent.includes('{message}')")
+    browser.wait_for("window.underpass.rtts.length >= 5")
+    assert browser.evaluate("window.underpass.rtts.every(rtt => typeof rtt === 'number' && rtt >= 0)")
+    browser.screenshot(ROOT / "target" / "peers-demo.png")
+    assert browser.evaluate("window.underpass.state") == "open"
