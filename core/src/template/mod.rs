@@ -55,7 +55,7 @@ impl Names for () {
 }
 
 impl Template {
-    /// Compiles `source`: `$name`, `${name}` and text.
+    /// Compiles `source`: `$name`, `${name}` and text. Case is ignored in names, as in nginx.
     ///
     /// # Errors
     /// When a name is unknown, or a dollar sign is not followed by a name.
@@ -68,6 +68,7 @@ impl Template {
             let (name, behind) = split_name(tail.get(1..).unwrap_or_default())?;
             let variable = Variable::built_in(name)
                 .or_else(|| names.lookup(name))
+                .or_else(|| Variable::built_in(&name.to_ascii_lowercase()))
                 .ok_or_else(|| TemplateError::UnknownVariable(name.into()))?;
             parts.push(Part::Variable(variable));
             rest = behind;
@@ -230,6 +231,13 @@ mod tests {
             Part::Literal(b"0".as_slice().into()),
         ];
         assert_eq!(template.parts(), expected);
+    }
+
+    #[test]
+    fn case_of_names_is_ignored() {
+        let template = Template::parse("$Host$HTTP_Upgrade", &(), Escape::None).expect("compiles");
+        let upgrade = Variable::Http("upgrade".into());
+        assert_eq!(template.parts(), [Part::Variable(Variable::Host), Part::Variable(upgrade)]);
     }
 
     #[test]
