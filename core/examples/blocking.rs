@@ -12,8 +12,8 @@ use std::{
 };
 
 use underpass_core::{
-    Admission, Address, Buffers, ClientInfo, Connected, DialError, Disposal, Ending, Fault, Now, Output, Session,
-    Side, Tick, Turn, Verdict, Wait, config::Config, shared::Lease,
+    Address, Admission, Buffers, ClientInfo, Connected, DialError, Disposal, Ending, Fault, Now, Output,
+    Session, Side, Tick, Turn, Verdict, Wait, config::Config, shared::Lease,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -6,6 +6,7 @@ use crate::{record::Heads, time::Now};
 ///
 /// Once a worker has been at its busiest nothing is allocated any more.
 #[derive(Debug)]
+#[expect(clippy::vec_box, reason = "a pair of heads moves between here and its session as one pointer")]
 pub struct Buffers {
     size: usize,
     blocks: Vec<Box<[u8]>>,

@@ -8,7 +8,8 @@ mod route;
 mod settings;
 
 pub use proxy::{
-    HttpVersion, NextUpstream, Proxy, ProxyUri, SetHeader, Target, Upgrade, UpgradeProtocols, Via,
+    HttpVersion, InvalidFieldName, NextUpstream, Proxy, ProxyUri, SetHeader, Target, Upgrade,
+    UpgradeProtocols, Via,
 };
 pub use route::{Route, Router, Server, ServerTable};
 pub use settings::Settings;

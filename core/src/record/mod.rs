@@ -50,8 +50,8 @@ pub enum Outcome {
     Complete,
     /// The client left before.
     ClientLeft,
-    /// The origin server's response was cut short, or its end of the tunnel.
-    OriginCut,
+    /// The origin server's response was cut short, or a stream of the tunnel.
+    Cut,
     /// A timer fired.
     TimedOut(Timer),
     /// The worker was draining and the time for it was over.

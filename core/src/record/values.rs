@@ -37,7 +37,7 @@ impl Record {
     fn write_variable(&self, variable: &Variable, now: Now, out: &mut Vec<u8>) {
         match variable {
             Variable::RemoteAddr | Variable::RealipRemoteAddr => {
-                show(out, ClientAddress(&self.client.remote))
+                show(out, ClientAddress(&self.client.remote));
             }
             Variable::RemotePort | Variable::RealipRemotePort => write_port(out, &self.client.remote),
             Variable::BinaryRemoteAddr => write_binary(out, &self.client.remote),
@@ -55,10 +55,10 @@ impl Record {
             Variable::TimeLocal => write_local(out, now),
             Variable::ServerName => out.extend_from_slice(self.server_name().as_bytes()),
             Variable::ProxyHost => {
-                out.extend_from_slice(self.proxy().map_or(b"", |proxy| proxy.host.as_bytes()))
+                out.extend_from_slice(self.proxy().map_or(b"", |proxy| proxy.host.as_bytes()));
             }
             Variable::ProxyPort => {
-                out.extend_from_slice(self.proxy().map_or(b"", |proxy| proxy.port.as_bytes()))
+                out.extend_from_slice(self.proxy().map_or(b"", |proxy| proxy.port.as_bytes()));
             }
             Variable::Status => self.write_status(out),
             Variable::RequestTime => write_seconds(out, now.tick, self.began),
@@ -94,7 +94,7 @@ impl Record {
         let fields = &request.fields;
         match variable {
             Variable::Host if request.host().is_empty() => {
-                out.extend_from_slice(self.server_name().as_bytes())
+                out.extend_from_slice(self.server_name().as_bytes());
             }
             Variable::Host => out.extend_from_slice(request.host()),
             Variable::RequestPort => out.extend_from_slice(request.port().unwrap_or_default()),
@@ -103,7 +103,7 @@ impl Record {
             Variable::RequestUri => out.extend_from_slice(request.origin_target()),
             Variable::Uri | Variable::DocumentUri => out.extend_from_slice(request.path()),
             Variable::Args | Variable::QueryString => {
-                out.extend_from_slice(request.query().unwrap_or_default())
+                out.extend_from_slice(request.query().unwrap_or_default());
             }
             Variable::IsArgs if request.query().is_some_and(|query| !query.is_empty()) => out.push(b'?'),
             Variable::Request => out.extend_from_slice(request.line()),
@@ -149,10 +149,10 @@ impl Record {
     /// A `map`: evaluated when first used, once per exchange unless it is volatile (B7).
     fn write_map(&self, id: MapId, now: Now, out: &mut Vec<u8>) {
         let (Some(map), Some(heads)) = (self.config.maps.get(id.0), &self.heads) else { return };
-        if !map.is_volatile() {
-            if let Some(value) = heads.memo.borrow().value(id) {
-                return out.extend_from_slice(value);
-            }
+        if !map.is_volatile()
+            && let Some(value) = heads.memo.borrow().value(id)
+        {
+            return out.extend_from_slice(value);
         }
         let mut key = self.spare();
         self.write_template(map.source(), now, &mut key);

@@ -25,50 +25,70 @@ pub(crate) enum Offer {
     WebSocket,
 }
 
-/// What the forwarded head says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Forwarded {
+/// What the forwarded head will say of the connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Plan {
     pub(crate) offer: Offer,
-    /// The connection ends after this exchange, by our own word or version.
-    pub(crate) closes: bool,
-    /// Field lines were dropped for an underscore in their name (B3).
-    pub(crate) underscores: bool,
+    /// What `proxy_set_header Connection` came to (A3).
+    connection: ConnectionOptions,
+    /// Towards an HTTP/1.0 server nothing persists unless configured (E15).
+    is_http11: bool,
 }
 
-/// Writes the head that goes upstream to `out`, and the protocols that are offered to `offered`.
+impl Plan {
+    /// Decides whether an upgrade is offered (A1 to A4); the list of protocols is written to `offered`.
+    pub(crate) fn make(
+        record: &Record,
+        now: Now,
+        offered: &mut Vec<u8>,
+        scratch: &mut Vec<u8>,
+    ) -> Result<Self, Violation> {
+        let (Some(proxy), Some(heads)) = (record.proxy(), &record.heads) else {
+            return Err(Violation::NoPeer);
+        };
+        let is_http11 = proxy.http_version == HttpVersion::Http11;
+        let connection = configured_connection(record, proxy, now, offered)?;
+        offered.clear();
+        let offer = if is_http11 && connection.upgrade && asks_for_upgrade(&heads.request) {
+            offer_protocols(record, proxy, now, offered, scratch)?
+        } else {
+            Offer::Nothing
+        };
+        Ok(Self { offer, connection, is_http11 })
+    }
+
+    /// Whether the upstream connection ends after this exchange, by our own word or version.
+    pub(crate) fn closes(self) -> bool {
+        self.connection.close || (!self.is_http11 && !self.connection.keep_alive)
+    }
+}
+
+/// Writes the head that goes upstream. Says whether field lines were dropped for an underscore in their
+/// name (B3).
 pub(crate) fn write_request(
     record: &Record,
     framing: Framing,
+    plan: Plan,
     now: Now,
-    offered: &mut Vec<u8>,
+    offered: &[u8],
     out: &mut Vec<u8>,
-) -> Result<Forwarded, Violation> {
+) -> Result<bool, Violation> {
     let (Some(proxy), Some(heads)) = (record.proxy(), &record.heads) else { return Err(Violation::NoPeer) };
     let request = &heads.request;
-    let is_http11 = proxy.http_version == HttpVersion::Http11;
-    if framing == Framing::Chunked && !is_http11 {
+    if framing == Framing::Chunked && !plan.is_http11 {
         return Err(Violation::NoContentLength);
     }
-    let configured = configured_connection(record, proxy, now, offered)?;
-    let offer = match is_http11 && configured.upgrade && asks_for_upgrade(request) {
-        true => offer_protocols(record, proxy, now, offered, out)?,
-        false => Offer::Nothing,
-    };
-    if offer == Offer::Nothing {
-        offered.clear();
-    }
-    if offer == Offer::WebSocket && proxy.upgrade.websocket_validation {
+    if plan.offer == Offer::WebSocket && proxy.upgrade.websocket_validation {
         websocket::check_request(request)?;
     }
     write_request_line(proxy, request, out);
     let mut lines = Lines { record, proxy, now, out };
-    lines.configured(offer, offered, configured)?;
+    lines.configured(plan.offer, offered, plan.connection)?;
     lines.defaults(framing, request);
     let underscores = lines.received(request);
     lines.via(request);
     out.extend_from_slice(b"\r\n");
-    let closes = configured.close || (!is_http11 && !configured.keep_alive);
-    Ok(Forwarded { offer, closes, underscores })
+    Ok(underscores)
 }
 
 /// A1, A2: HTTP/1.1, an `Upgrade`, and the option that makes it count.

@@ -8,7 +8,7 @@ use crate::{
     fault::Fault,
     http1::{ConnectionOptions, Framing, Known, Parsed, RequestHead, elements, request_framing},
     record::Outcome,
-    rewrite::{Offer, write_request},
+    rewrite::{Offer, Plan, write_request},
     state::{connection, exchange, message},
     time::Tick,
     timer::Timer,
@@ -300,35 +300,36 @@ impl Session {
     /// Writes the head that goes upstream, before anybody is dialled: what is wrong with it is the client's
     /// or the configuration's fault, and no origin server's.
     pub(super) fn write_forwarded_head(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
-        let Some(mut offered) = self.record.heads.as_mut().map(|heads| std::mem::take(&mut heads.offered))
-        else {
-            return Err(Violation::BadRequestLine);
-        };
-        let record = &self.record;
-        let framing = self.work.framing;
-        let mut outcome = Err(Violation::BadRequestLine);
+        let Some(heads) = &mut self.record.heads else { return Err(Violation::BadRequestLine) };
+        let mut offered = std::mem::take(&mut heads.offered);
+        let mut head = turn.buffers.scratch();
+        let outcome = self.compose_head(&mut offered, &mut head, turn);
         let outbox = &mut self.flows[Side::Downstream.index()].outbox;
         outbox.discard();
-        outbox
-            .write(turn.buffers, |out| outcome = write_request(record, framing, turn.now, &mut offered, out));
+        if outcome.is_ok() {
+            outbox.write(turn.buffers, |out| std::mem::swap(out, &mut head));
+            outbox.begin_content(match self.work.framing {
+                Framing::Chunked => super::outbox::Coding::Chunked,
+                _ => super::outbox::Coding::Plain,
+            });
+        }
+        turn.buffers.return_scratch(head);
         if let Some(heads) = &mut self.record.heads {
             heads.offered = offered;
         }
-        let forwarded = match outcome {
-            Ok(forwarded) => forwarded,
-            Err(violation) => {
-                outbox.discard();
-                return Err(violation);
-            }
-        };
-        self.work.offer = forwarded.offer;
-        self.work.upstream = if forwarded.closes { Fate::Close } else { Fate::Persist };
-        let coding = match framing {
-            Framing::Chunked => super::outbox::Coding::Chunked,
-            _ => super::outbox::Coding::Plain,
-        };
-        outbox.begin_content(coding);
-        if forwarded.underscores {
+        outcome
+    }
+
+    fn compose_head(
+        &mut self,
+        offered: &mut Vec<u8>,
+        head: &mut Vec<u8>,
+        turn: &Turn<'_>,
+    ) -> Result<(), Violation> {
+        let plan = Plan::make(&self.record, turn.now, offered, head)?;
+        self.work.offer = plan.offer;
+        self.work.upstream = if plan.closes() { Fate::Close } else { Fate::Persist };
+        if write_request(&self.record, self.work.framing, plan, turn.now, offered, head)? {
             self.note(Event::UnderscoreDropped);
         }
         Ok(())
@@ -384,10 +385,10 @@ impl Session {
     pub(super) fn drain(&mut self, until: Option<Tick>, turn: &mut Turn<'_>) {
         let _ = turn;
         self.draining = true;
-        if let Some(until) = until {
-            if self.exchange.state() != exchange::State::Closed {
-                self.timers.set(Timer::Drain, until);
-            }
+        if let Some(until) = until
+            && self.exchange.state() != exchange::State::Closed
+        {
+            self.timers.set(Timer::Drain, until);
         }
         if self.exchange.state() == exchange::State::Idle {
             self.close_client(super::Ending::Fin);

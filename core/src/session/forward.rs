@@ -52,6 +52,7 @@ impl Session {
                 }
             }
             Err(fault) if fault.is_transient() => {}
+            Err(_) if self.exchange.state() == exchange::State::Tunnelling => self.tunnel_sink_failed(to),
             // The origin server may have answered before it closed: what it said is read first (E8).
             Err(_) if to == Side::Upstream && self.may_still_answer() => self.stop_request_quietly(),
             Err(fault) => self.failed(to, fault, turn),
@@ -267,22 +268,32 @@ impl Session {
     pub(super) fn end_response(&mut self, turn: &mut Turn<'_>) -> bool {
         let flow = self.flow(Side::Upstream);
         let cut = flow.message.state() == message::State::Cut;
-        if !(flow.is_complete() || cut) || !flow.is_sent() || self.work.look == Look::Wanted {
+        if !(flow.is_complete() || cut) || !flow.is_sent() || self.must_look() {
             return false;
         }
         if self.leg(Side::Upstream).exists() {
             self.drop_upstream(Verdict::Failure);
         }
-        let request = self.flow(Side::Downstream);
-        // A7: bytes behind a refused upgrade are somebody's tunnel, never a request.
-        if is_upgrade(self.work.offer) && !request.inbox.raw().is_empty() && self.work.client == Fate::Persist
-        {
-            self.work.client = Fate::Linger;
+        self.close_behind_refused_upgrade();
+        self.exchange_event(exchange::Event::Finish);
+        self.finish(if cut { Outcome::Cut } else { Outcome::Complete }, turn);
+        true
+    }
+
+    /// A7: the client is read once more before a refused upgrade's connection goes on.
+    pub(super) fn must_look(&self) -> bool {
+        self.work.look == Look::Wanted && self.wants(Side::Downstream, 1)
+    }
+
+    /// A7: bytes behind a refused upgrade are somebody's tunnel, never a request.
+    pub(super) fn close_behind_refused_upgrade(&mut self) {
+        let behind = !self.flow(Side::Downstream).inbox.raw().is_empty();
+        if is_upgrade(self.work.offer) && behind {
+            if self.work.client == Fate::Persist {
+                self.work.client = Fate::Linger;
+            }
             self.flow_mut(Side::Downstream).inbox.discard();
         }
-        self.exchange_event(exchange::Event::Finish);
-        self.finish(if cut { Outcome::OriginCut } else { Outcome::Complete }, turn);
-        true
     }
 
     /// The origin server has ended its direction while its response was being forwarded.

@@ -79,10 +79,10 @@ impl Inbox {
     /// The first `count` raw bytes are content.
     pub(crate) fn promote(&mut self, count: usize) {
         let count = count.min(self.filled - self.raw);
-        if self.ready != self.raw {
-            if let Some(block) = &mut self.block {
-                block.copy_within(self.raw..self.raw + count, self.ready);
-            }
+        if self.ready != self.raw
+            && let Some(block) = &mut self.block
+        {
+            block.copy_within(self.raw..self.raw + count, self.ready);
         }
         self.ready += count;
         self.raw += count;
@@ -131,7 +131,8 @@ impl Inbox {
     }
 
     /// Whether an IO buffer is held.
-    pub(crate) fn holds_buffer(&self) -> bool {
+    #[cfg(test)]
+    fn holds_buffer(&self) -> bool {
         self.block.is_some()
     }
 

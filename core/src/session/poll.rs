@@ -173,10 +173,10 @@ impl Session {
             flow.settle(turn.buffers);
         }
         let state = self.exchange.state();
-        if matches!(state, exchange::State::Idle | exchange::State::Lingering | exchange::State::Closed) {
-            if let Some(heads) = self.record.heads.take() {
-                turn.buffers.return_heads(heads);
-            }
+        if matches!(state, exchange::State::Idle | exchange::State::Lingering | exchange::State::Closed)
+            && let Some(heads) = self.record.heads.take()
+        {
+            turn.buffers.return_heads(heads);
         }
         if state == exchange::State::Tunnelling {
             self.settle_tunnel_timers();
@@ -194,7 +194,7 @@ impl Session {
         let reading_request = self.flow(Side::Downstream).message.state() == message::State::Content;
         let request_sent = self.flow(Side::Downstream).is_complete() && self.flow(Side::Downstream).is_sent();
         let asked = self.work.offer != Offer::Nothing;
-        let (send, read, handshake) = self.record.proxy().map_or(Default::default(), |proxy| {
+        let (send, read, handshake) = self.record.proxy().map_or_else(Default::default, |proxy| {
             let handshake = proxy.upgrade.handshake_timeout.unwrap_or(proxy.read_timeout);
             (proxy.send_timeout, proxy.read_timeout, handshake)
         });

@@ -1,11 +1,11 @@
 //! Responses in our own name (E11).
 
-use super::{Event, Fate, Session, Verdict};
+use super::{Event, Fate, Look, Session, Verdict, downstream::is_upgrade};
 use crate::{
     Side,
     buffer::Turn,
     config::Return,
-    http1::{Version, write_encoded_path, write_encoded_uri},
+    http1::{write_encoded_path, write_encoded_uri},
     record::Outcome,
     rewrite::{OwnResponse, Persistence, reason, write_own},
     state::{exchange, message},
@@ -142,6 +142,9 @@ impl Session {
             self.flow_mut(Side::Downstream).inbox.discard();
         }
         self.timers.stop_all();
+        if is_upgrade(self.work.offer) {
+            self.work.look = Look::Wanted;
+        }
         self.exchange_event(exchange::Event::Reply);
     }
 
@@ -154,19 +157,15 @@ impl Session {
             // What comes behind a refused head is nobody's.
             self.flow_mut(Side::Downstream).inbox.discard();
         }
-        if !self.flow(Side::Upstream).is_sent() {
+        if !self.flow(Side::Upstream).is_sent() || self.must_look() {
             return false;
         }
+        self.close_behind_refused_upgrade();
         self.exchange_event(exchange::Event::Finish);
         self.record.outcome = Outcome::Complete;
         self.timers.stop_all();
         self.pending.exchange_done = true;
         true
-    }
-
-    /// Whether the client speaks HTTP/1.0.
-    pub(super) fn to_http10(&self) -> bool {
-        self.record.heads.as_ref().is_some_and(|heads| heads.request.version == Version::Http10)
     }
 }
 

@@ -150,12 +150,12 @@ impl Session {
 
     /// Bytes came in the tunnel.
     pub(super) fn tunnel_received(&mut self, from: Side, count: u64) {
-        if self.flow(from).tunnel.state() == tunnel::State::Discarding {
-            self.flow_mut(from).inbox.discard();
-            return;
-        }
         let flow = self.flow_mut(from);
         let waiting = flow.inbox.raw().len();
+        if flow.tunnel.state() != tunnel::State::Flowing {
+            flow.inbox.consume(waiting);
+            return;
+        }
         flow.inbox.promote(waiting);
         self.count(from, count);
         self.tunnel_moved(from);
@@ -229,16 +229,29 @@ impl Session {
         }
     }
 
-    /// A side can no longer be read or written (C3): what it had sent is still delivered, and what its peer
-    /// still sends is dropped.
+    /// A side can no longer be read or written.
     pub(super) fn tunnel_side_failed(&mut self, side: Side) {
         self.tunnel_source_ended(side, true);
-        let flow = self.flow_mut(side.opposite());
+        self.tunnel_sink_failed(side);
+    }
+
+    /// A side takes no more bytes (C3): what its peer still sends is dropped. What it had sent itself is
+    /// still read and delivered: it may have written its last words and closed.
+    pub(super) fn tunnel_sink_failed(&mut self, sink: Side) {
+        if self.leg(sink).writes() {
+            self.leg_event(sink, connection::Event::OurEnd);
+        }
+        let ended = if sink == Side::Downstream { Ended::Client } else { Ended::Upstream };
+        if let Some(record) = &mut self.record.tunnel {
+            record.ended.get_or_insert(ended);
+            record.cut = true;
+        }
+        let flow = self.flow_mut(sink.opposite());
         flow.outbox.discard();
         flow.inbox.discard();
         flow.piped = 0;
         if flow.tunnel.permits(tunnel::Event::SinkFailed) {
-            self.tunnel_event(side.opposite(), tunnel::Event::SinkFailed);
+            self.tunnel_event(sink.opposite(), tunnel::Event::SinkFailed);
         }
     }
 
@@ -303,7 +316,7 @@ impl Session {
         self.release(Verdict::Success, Disposal::Close(ending));
         self.flow_mut(Side::Downstream).inbox.discard();
         self.exchange_event(exchange::Event::Finish);
-        let outcome = if cut && outcome == Outcome::Complete { Outcome::OriginCut } else { outcome };
+        let outcome = if cut && outcome == Outcome::Complete { Outcome::Cut } else { outcome };
         if let Some(ended) = self.record.tunnel.as_ref().and_then(|tunnel| tunnel.ended) {
             self.note(Event::TunnelClosed(ended));
         }

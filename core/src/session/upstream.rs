@@ -433,7 +433,7 @@ impl Session {
         let peers = match (&self.work.addresses, &proxy.target) {
             (Some((addresses, _)), _) => addresses.len(),
             (None, Target::Group(group) | Target::Name { group, .. }) => {
-                self.record.config.upstreams.group(*group).map_or(0, |group| group.size())
+                self.record.config.upstreams.group(*group).map_or(0, crate::shared::Group::size)
             }
         };
         let tries = usize::try_from(self.work.tries).unwrap_or(usize::MAX);
