@@ -3,6 +3,8 @@
 //! `cargo run -p underpass-core --example blocking -- 127.0.0.1:8080 127.0.0.1:9000` forwards everything
 //! that comes to the first address to the second, WebSockets included.
 
+#![expect(clippy::disallowed_methods, reason = "a shell is where clocks, sleeps and threads belong")]
+
 use std::{
     io::{ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
@@ -118,12 +120,12 @@ fn transfer(
             moved |= result.is_ok();
             session.handle_sent(side, result.map_err(Fault::from), turn);
         }
-        if wait.reads(side) {
-            if let Some(space) = session.receive_space(side, turn) {
-                let result = socket.read(space);
-                moved |= !matches!(&result, Err(error) if error.kind() == ErrorKind::WouldBlock);
-                session.handle_received(side, result.map_err(Fault::from), turn);
-            }
+        if wait.reads(side)
+            && let Some(space) = session.receive_space(side, turn)
+        {
+            let result = socket.read(space);
+            moved |= !matches!(&result, Err(error) if error.kind() == ErrorKind::WouldBlock);
+            session.handle_received(side, result.map_err(Fault::from), turn);
         }
     }
     moved

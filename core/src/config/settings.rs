@@ -5,7 +5,6 @@ use core::time::Duration;
 /// What bounds a client's connection and its requests. Defaults are nginx's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in the file")]
 pub struct Settings {
     /// `client_header_timeout`: for a whole head, from its first byte (the first request: from accept). 60 s.
     pub client_header_timeout: Duration,

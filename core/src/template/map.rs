@@ -22,7 +22,6 @@ pub struct Map {
 
 impl Map {
     /// Begins a map of the values of `source`.
-    #[must_use]
     pub fn builder(source: Template) -> MapBuilder {
         MapBuilder(Self {
             source,

@@ -184,8 +184,9 @@ impl Variable {
         if let [digit @ b'1'..=b'9'] = name.as_bytes() {
             return Some(Self::Capture(digit - b'0'));
         }
+        type Make = fn(Box<str>) -> Variable;
         // The longer prefix before the shorter.
-        let kinds: [(&str, fn(Box<str>) -> Self); 5] = [
+        let kinds: [(&str, Make); 5] = [
             ("upstream_http_", Self::UpstreamHttp),
             ("upstream_trailer_", Self::UpstreamTrailer),
             ("sent_http_", Self::SentHttp),

@@ -1,0 +1,188 @@
+//! `log_format`, `access_log`, `error_log`.
+
+use std::{path::PathBuf, sync::Arc};
+
+use underpass_core::{
+    config::AccessLog,
+    template::{Escape, Template},
+};
+
+use super::{Builder, all, level::Level};
+use crate::{
+    error::Error,
+    loaded::{ErrorLog, LogTarget, Severity},
+    syntax::{Directive, Word},
+};
+
+/// The format that is there from the start.
+const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \
+                        \"$http_referer\" \"$http_user_agent\"";
+
+const DEFAULT_ACCESS_LOG: &str = "logs/access.log";
+
+impl Builder<'_> {
+    /// Reads the formats.
+    pub(super) fn log_formats(&mut self, http: &[Directive]) -> Result<(), Error> {
+        for directive in all(http, "log_format") {
+            let name = directive.argument(0);
+            if name.text == "combined" || self.formats.contains_key(&name.text) {
+                let message = format!("duplicate \"log_format\" name \"{}\"", name.text);
+                return Err(Error::new(&name.position, message));
+            }
+            let format = self.log_format(directive.arguments.get(1..).unwrap_or_default())?;
+            self.formats.insert(name.text.clone(), Arc::new(format));
+        }
+        Ok(())
+    }
+
+    /// The strings of a format are one, so that long lines can be broken.
+    fn log_format(&self, words: &[Word]) -> Result<Template, Error> {
+        let (escape, words) = match words.split_first() {
+            Some((first, rest)) if first.text.starts_with("escape=") => (escape_named(first)?, rest),
+            _ => (Escape::Log, words),
+        };
+        // Each on its own first, so that a mistake has the place of its string.
+        for word in words {
+            self.template(word, escape)?;
+        }
+        let Some(first) = words.first() else { return Ok(Template::literal("")) };
+        let text = words.iter().map(|word| word.text.as_str()).collect();
+        self.template(&Word { text, position: first.position.clone() }, escape)
+    }
+
+    /// The logs of one block; none when nothing is said of them.
+    pub(super) fn access_logs(&mut self, block: &[Directive]) -> Result<Option<Vec<AccessLog>>, Error> {
+        let mut logs = Vec::new();
+        let mut off = false;
+        for directive in all(block, "access_log") {
+            match directive.arguments.as_slice() {
+                [file] if file.text == "off" => off = true,
+                [file] => logs.push(self.access_log(file, None)?),
+                [file, format] if file.text != "off" => logs.push(self.access_log(file, Some(format))?),
+                [file, parameter, ..] if file.text == "off" => return Err(invalid_parameter(parameter)),
+                [_, _, parameter, ..] => {
+                    return Err(invalid_parameter(parameter)
+                        .hint("\"access_log\" takes a file and a format in this version"));
+                }
+                _ => {}
+            }
+        }
+        if off {
+            return Ok(Some(Vec::new()));
+        }
+        Ok((!logs.is_empty()).then_some(logs))
+    }
+
+    fn access_log(&mut self, file: &Word, format: Option<&Word>) -> Result<AccessLog, Error> {
+        refuse_special_target(file)?;
+        let format = match format {
+            None => self.combined(&file.position)?,
+            Some(name) if name.text == "combined" => self.combined(&name.position)?,
+            Some(name) => self.formats.get(&name.text).cloned().ok_or_else(|| {
+                let message = format!("unknown log format \"{}\"", name.text);
+                Error::new(&name.position, message)
+            })?,
+        };
+        Ok(AccessLog::new(self.sink(&file.text), format))
+    }
+
+    /// The logs of a location: its level's, or nginx's default when no level says anything.
+    pub(super) fn access_logs_of(
+        &mut self,
+        level: &Level<'_>,
+        place: &Word,
+    ) -> Result<Vec<AccessLog>, Error> {
+        if let Some(logs) = &level.access_logs {
+            return Ok(logs.clone());
+        }
+        let format = self.combined(&place.position)?;
+        Ok(vec![AccessLog::new(self.sink(DEFAULT_ACCESS_LOG), format)])
+    }
+
+    fn combined(&mut self, position: &crate::Position) -> Result<Arc<Template>, Error> {
+        if let Some(format) = self.formats.get("combined") {
+            return Ok(Arc::clone(format));
+        }
+        let word = Word { text: COMBINED.to_owned(), position: position.clone() };
+        let format = Arc::new(self.template(&word, Escape::Log)?);
+        self.formats.insert("combined".to_owned(), Arc::clone(&format));
+        Ok(format)
+    }
+
+    /// The number of the log file; each file has one, however often it is named.
+    fn sink(&mut self, name: &str) -> usize {
+        let path: PathBuf = self.path(name);
+        self.sinks.iter().position(|known| *known == path).unwrap_or_else(|| {
+            self.sinks.push(path);
+            self.sinks.len() - 1
+        })
+    }
+
+    /// The error logs outside of all blocks; standard error when there is none.
+    pub(super) fn error_logs(&self, tree: &[Directive]) -> Result<Vec<ErrorLog>, Error> {
+        let logs: Result<Vec<_>, _> =
+            all(tree, "error_log").map(|directive| self.error_log(directive)).collect();
+        let mut logs = logs?;
+        if logs.is_empty() {
+            logs.push(ErrorLog { target: LogTarget::Stderr, severity: Severity::Error });
+        }
+        Ok(logs)
+    }
+
+    fn error_log(&self, directive: &Directive) -> Result<ErrorLog, Error> {
+        let file = directive.argument(0);
+        let target = if file.text == "stderr" {
+            LogTarget::Stderr
+        } else {
+            refuse_special_target(file)?;
+            LogTarget::File(self.path(&file.text))
+        };
+        let severity = match directive.arguments.get(1) {
+            None => Severity::Error,
+            Some(level) => Severity::from_name(&level.text).ok_or_else(|| {
+                Error::new(&level.position, format!("invalid log level \"{}\"", level.text))
+                    .hint("it is one of debug, info, notice, warn, error, crit, alert, emerg")
+            })?,
+        };
+        match directive.arguments.get(2) {
+            Some(more) => {
+                Err(invalid_parameter(more).hint("one level is enough: more serious events are included"))
+            }
+            None => Ok(ErrorLog { target, severity }),
+        }
+    }
+}
+
+fn escape_named(word: &Word) -> Result<Escape, Error> {
+    match word.text.strip_prefix("escape=") {
+        Some("default") => Ok(Escape::Log),
+        Some("json") => Ok(Escape::Json),
+        Some("none") => Ok(Escape::None),
+        other => {
+            let message = format!("unknown log format escaping \"{}\"", other.unwrap_or_default());
+            Err(Error::new(&word.position, message).hint("it is default, json or none"))
+        }
+    }
+}
+
+fn refuse_special_target(file: &Word) -> Result<(), Error> {
+    let special = ["syslog:", "memory:"].into_iter().find(|prefix| file.text.starts_with(prefix));
+    if let Some(prefix) = special {
+        let message = format!("logs to \"{prefix}\" are not in this version");
+        return Err(Error::new(&file.position, message));
+    }
+    if file.text.is_empty() {
+        return Err(Error::new(&file.position, "the name of a log file is empty"));
+    }
+    if file.text.contains('$') {
+        return Err(Error::new(
+            &file.position,
+            "variables in the name of a log file are not in this version",
+        ));
+    }
+    Ok(())
+}
+
+fn invalid_parameter(word: &Word) -> Error {
+    Error::new(&word.position, format!("invalid parameter \"{}\"", word.text))
+}

@@ -1,0 +1,98 @@
+//! Directives against their table.
+
+use crate::{
+    directives::{self, Context, Kind, Row},
+    error::Error,
+    syntax::{Directive, Word},
+    values,
+};
+
+/// Checks that the directive exists, may stand where it stands behind `earlier` ones of its block, has as
+/// many parameters as it takes, and that these are of its kind.
+pub(crate) fn check(
+    directive: &Directive,
+    context: Context,
+    earlier: &[Directive],
+) -> Result<&'static Row, Error> {
+    let row = check_place(directive, context)?;
+    if !row.repeatable && earlier.iter().any(|earlier| earlier.name.text == row.name) {
+        let message = format!("\"{}\" directive is duplicate", row.name);
+        return Err(Error::new(&directive.name.position, message));
+    }
+    directive.arguments.iter().try_for_each(|word| check_value(row, word))?;
+    Ok(row)
+}
+
+fn check_place(directive: &Directive, context: Context) -> Result<&'static Row, Error> {
+    let name = &directive.name.text;
+    let error = |message| Error::new(&directive.name.position, message);
+    let Some(row) = directives::find(name, context) else {
+        return Err(unknown(&directive.name));
+    };
+    if !row.contexts.contains(&context) {
+        return Err(error(format!("\"{name}\" directive is not allowed here")).hint(row.places()));
+    }
+    match (row.is_block(), directive.block.is_some()) {
+        (true, false) => return Err(error(format!("directive \"{name}\" has no opening \"{{\""))),
+        (false, true) => return Err(error(format!("directive \"{name}\" is not terminated by \";\""))),
+        _ => {}
+    }
+    if !row.arity.contains(&directive.arguments.len()) {
+        return Err(error(format!("invalid number of arguments in \"{name}\" directive")).hint(row.usage()));
+    }
+    Ok(row)
+}
+
+fn unknown(name: &Word) -> Error {
+    let error = Error::new(&name.position, format!("unknown directive \"{}\"", name.text));
+    let reason = directives::reason_of_absence(&name.text);
+    let meant = || directives::similar(&name.text).map(|similar| format!("did you mean \"{similar}\"?"));
+    match reason.or_else(meant) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+fn check_value(row: &Row, word: &Word) -> Result<(), Error> {
+    let (name, text) = (row.name, word.text.as_str());
+    let error = |message| Err(Error::new(&word.position, message));
+    let invalid = || error(format!("\"{name}\" directive invalid value"));
+    match row.kind {
+        Kind::Block(_) | Kind::Pairs | Kind::Words => Ok(()),
+        Kind::Flag if values::flag(text).is_none() => {
+            error(format!("invalid value \"{text}\" in \"{name}\" directive, it must be \"on\" or \"off\""))
+        }
+        Kind::Time if values::time(text).is_none() => invalid()
+            .map_err(|error| error.hint("a time is a number and a unit, as in 500ms, 60s, 1m30s, 1h")),
+        Kind::Size if values::size(text).is_none() => {
+            invalid().map_err(|error| error.hint("a size is a number of bytes, or one with k, m or g"))
+        }
+        Kind::Number if values::number(text).is_none() => {
+            error(format!("\"{name}\" directive invalid number"))
+        }
+        Kind::NumberOrAuto if text != "auto" && values::number(text).is_none() => invalid(),
+        Kind::OneOf(known) if !known.contains(&text) => {
+            let hint = format!("\"{name}\" is {} in this version", known.join(" or "));
+            error(format!("invalid value \"{text}\"")).map_err(|error| error.hint(hint))
+        }
+        Kind::Flag | Kind::Time | Kind::Size | Kind::Number | Kind::NumberOrAuto | Kind::OneOf(_) => Ok(()),
+    }
+}
+
+impl Row {
+    fn is_block(&self) -> bool {
+        matches!(self.kind, Kind::Block(_) | Kind::Pairs)
+    }
+
+    fn places(&self) -> String {
+        let places: Vec<_> = self.contexts.iter().map(|context| context.place()).collect();
+        format!("\"{}\" stands {}", self.name, places.join(" or "))
+    }
+
+    fn usage(&self) -> String {
+        let plain = self.syntax.replace(['*', '`'], "");
+        let space = if plain.is_empty() { "" } else { " " };
+        let end = if self.is_block() { " { ... }" } else { ";" };
+        format!("it is written {}{space}{plain}{end}", self.name)
+    }
+}

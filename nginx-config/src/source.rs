@@ -1,0 +1,181 @@
+//! Files to one tree: each directive is checked as it is read, and what is included put in its place.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use glob::MatchOptions;
+
+use crate::{
+    check,
+    directives::{Context, Kind},
+    error::{Error, Position},
+    syntax::{Directive, Item, Parser},
+};
+
+/// How many files may include each other in a row.
+const MAX_DEPTH: usize = 32;
+
+/// One file of a configuration, as it was read.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SourceFile {
+    /// Its name, as it was opened.
+    pub name: Arc<str>,
+    /// Its bytes.
+    pub text: Vec<u8>,
+}
+
+/// The checked directives of a configuration, included ones in their places, and the files they come from.
+pub(crate) struct Source {
+    pub(crate) tree: Vec<Directive>,
+    pub(crate) files: Vec<SourceFile>,
+}
+
+impl Source {
+    /// Reads the main file and what it includes.
+    pub(crate) fn read(path: &Path) -> Result<Self, Error> {
+        let text = fs::read(path).map_err(|error| Error::unreadable(path, &error, None))?;
+        Self::expand(path, text)
+    }
+
+    /// Parses `text` as the main file of this name, and reads what it includes.
+    pub(crate) fn expand(path: &Path, text: Vec<u8>) -> Result<Self, Error> {
+        let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+        let mut reader = Reader { folder, files: Vec::new(), open: Vec::new() };
+        let mut tree = Vec::new();
+        reader.file(path, text, Inside::Block(Context::Main), &mut tree)?;
+        Ok(Self { tree, files: reader.files })
+    }
+}
+
+/// Where directives are read.
+#[derive(Clone, Copy)]
+enum Inside {
+    Block(Context),
+    /// Pairs of words, which mean something to their block only.
+    Pairs,
+}
+
+struct Reader {
+    /// What relative names of included files are relative to.
+    folder: PathBuf,
+    files: Vec<SourceFile>,
+    /// The files that include the current one, and itself.
+    open: Vec<PathBuf>,
+}
+
+impl Reader {
+    /// Reads a whole file, its directives behind those of `siblings`.
+    fn file(
+        &mut self,
+        path: &Path,
+        text: Vec<u8>,
+        inside: Inside,
+        siblings: &mut Vec<Directive>,
+    ) -> Result<(), Error> {
+        let name: Arc<str> = path.display().to_string().into();
+        if !self.files.iter().any(|file| file.name == name) {
+            self.files.push(SourceFile { name: Arc::clone(&name), text: text.clone() });
+        }
+        self.open.push(identity(path));
+        self.level(&mut Parser::new(&name, &text), inside, siblings)?;
+        self.open.pop();
+        Ok(())
+    }
+
+    /// Reads up to the end of a block, or of a file.
+    fn level(
+        &mut self,
+        parser: &mut Parser<'_>,
+        inside: Inside,
+        siblings: &mut Vec<Directive>,
+    ) -> Result<(), Error> {
+        loop {
+            let (mut directive, opens) = match parser.next()? {
+                Item::Simple(directive) => (directive, false),
+                Item::Open(directive) => (directive, true),
+                Item::Close | Item::End => return Ok(()),
+            };
+            if directive.name.text == "include" && !opens {
+                self.include(&directive, inside, siblings)?;
+                continue;
+            }
+            let below = check_in(&directive, inside, siblings)?;
+            if opens {
+                self.level(parser, below, directive.block.get_or_insert_default())?;
+            }
+            siblings.push(directive);
+        }
+    }
+
+    fn include(
+        &mut self,
+        directive: &Directive,
+        inside: Inside,
+        siblings: &mut Vec<Directive>,
+    ) -> Result<(), Error> {
+        // In a block of pairs, too, where it is the only word that means something.
+        check::check(directive, Context::Main, &[])?;
+        let name = directive.argument(0);
+        for path in matching(self.folder.join(&name.text), &name.position)? {
+            self.admit(&path, &name.position)?;
+            let text =
+                fs::read(&path).map_err(|error| Error::unreadable(&path, &error, Some(&name.position)))?;
+            self.file(&path, text, inside, siblings)?;
+        }
+        Ok(())
+    }
+
+    fn admit(&self, path: &Path, position: &Position) -> Result<(), Error> {
+        if self.open.contains(&identity(path)) {
+            let message = format!("\"{}\" includes itself", path.display());
+            return Err(Error::new(position, message).hint("remove one \"include\" of the circle"));
+        }
+        if self.open.len() > MAX_DEPTH {
+            return Err(Error::new(position, "too many levels of \"include\""));
+        }
+        Ok(())
+    }
+}
+
+/// Checks a directive; says what its block, if it is one, holds.
+fn check_in(directive: &Directive, inside: Inside, earlier: &[Directive]) -> Result<Inside, Error> {
+    let Inside::Block(context) = inside else {
+        return match directive.block {
+            None => Ok(inside),
+            Some(_) => Err(Error::new(&directive.name.position, "unexpected \"{\"")
+                .hint("this block holds pairs, each ends in \";\"")),
+        };
+    };
+    match check::check(directive, context, earlier)?.kind {
+        Kind::Block(context) => Ok(Inside::Block(context)),
+        // The others have no block, or one of pairs.
+        _ => Ok(Inside::Pairs),
+    }
+}
+
+/// The path itself; of a mask, all files that match it, in order. A mask that nothing matches is fine.
+fn matching(path: PathBuf, position: &Position) -> Result<Vec<PathBuf>, Error> {
+    let Some(mask) = path.to_str().filter(|path| path.contains(['*', '?', '['])) else {
+        return Ok(vec![path]);
+    };
+    let options = MatchOptions {
+        case_sensitive: true,
+        require_literal_separator: true,
+        require_literal_leading_dot: true,
+    };
+    let found = glob::glob_with(mask, options)
+        .map_err(|error| Error::new(position, format!("invalid mask \"{mask}\": {}", error.msg)))?;
+    found
+        .map(|entry| entry.map_err(|error| Error::unreadable(error.path(), error.error(), Some(position))))
+        .collect()
+}
+
+/// The path that is the same whatever way a file is named.
+fn identity(path: &Path) -> PathBuf {
+    // A file that can't be found has no other name; opening it will say what is wrong.
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}

@@ -1,0 +1,183 @@
+//! Values as nginx writes them: times, sizes, numbers, addresses.
+
+use core::time::Duration;
+
+/// The largest number nginx takes.
+const MAX: u64 = i64::MAX as u64;
+
+/// A time: numbers with units from large to small, `1m30s`; without a unit, seconds.
+pub(crate) fn time(text: &str) -> Option<Duration> {
+    const UNITS: [(&str, u64); 6] =
+        [("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+    let mut total: u64 = 0;
+    let mut smallest = u64::MAX;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let value = number(rest.get(..digits)?)?;
+        rest = rest.get(digits..)?;
+        // A space ends a number of seconds, as does the end of the text.
+        let letters = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
+        let (unit, behind) = rest.split_at(letters);
+        let scale = match unit {
+            "" if behind.is_empty() || behind.starts_with(' ') => 1000,
+            _ => UNITS.iter().find(|(name, _)| *name == unit)?.1,
+        };
+        if scale >= smallest {
+            return None;
+        }
+        smallest = scale;
+        total = value
+            .checked_mul(scale)
+            .and_then(|span| span.checked_add(total))
+            .filter(|total| *total <= MAX)?;
+        rest = behind.trim_start_matches(' ');
+    }
+    (smallest != u64::MAX).then(|| Duration::from_millis(total))
+}
+
+/// A number of bytes: `10`, `8k`, `1m`, `2g`.
+pub(crate) fn size(text: &str) -> Option<u64> {
+    let unit = text.bytes().next_back()?.to_ascii_lowercase();
+    let (digits, scale) = match unit {
+        b'k' => (text.get(..text.len() - 1)?, 1 << 10),
+        b'm' => (text.get(..text.len() - 1)?, 1 << 20),
+        b'g' => (text.get(..text.len() - 1)?, 1 << 30),
+        _ => (text, 1),
+    };
+    number(digits)?.checked_mul(scale).filter(|size| *size <= MAX)
+}
+
+/// A number in decimal, without a sign.
+pub(crate) fn number(text: &str) -> Option<u64> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok().filter(|number| *number <= MAX)
+}
+
+/// `on` or `off`; case is ignored.
+pub(crate) fn flag(text: &str) -> Option<bool> {
+    if text.eq_ignore_ascii_case("on") {
+        Some(true)
+    } else if text.eq_ignore_ascii_case("off") {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+/// A host and perhaps a port, `example.com:80`, `[::1]:80`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HostPort<'t> {
+    /// The host; an IPv6 address in its brackets.
+    pub(crate) host: &'t str,
+    pub(crate) port: Option<u16>,
+}
+
+impl<'t> HostPort<'t> {
+    /// Splits `text`; what is wrong with it, in nginx's words.
+    pub(crate) fn parse(text: &'t str) -> Result<Self, &'static str> {
+        let (host, port) = if text.starts_with('[') {
+            let end = text.find(']').ok_or("invalid host")?;
+            let (host, behind) = text.split_at(end + 1);
+            let address = host.trim_matches(['[', ']']);
+            address.parse::<std::net::Ipv6Addr>().map_err(|_| "invalid IPv6 address")?;
+            match behind.strip_prefix(':') {
+                Some(port) => (host, Some(port)),
+                None if behind.is_empty() => (host, None),
+                None => return Err("invalid host"),
+            }
+        } else {
+            text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)))
+        };
+        if host.is_empty() {
+            return Err("no host");
+        }
+        if text.contains(['/', '?', '#', '@', '\\']) {
+            return Err("invalid host");
+        }
+        Ok(Self { host, port: port.map(|port| parse_port(port).ok_or("invalid port")).transpose()? })
+    }
+}
+
+/// A port, 1 to 65535.
+pub(crate) fn parse_port(text: &str) -> Option<u16> {
+    number(text).and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("75", Some(75_000)),
+            ("5ms", Some(5)),
+            ("1m30s", Some(90_000)),
+            ("1m 30s", Some(90_000)),
+            ("1m30", Some(90_000)),
+            ("1w2d3h4m5s6ms", Some(788_645_006)),
+            ("30s1m", None),
+            ("1s1s", None),
+            ("1M", None),
+            ("1y", None),
+            ("", None),
+            (" ", None),
+            ("s", None),
+            ("1x", None),
+            ("-1", None),
+            ("1.5s", None),
+            ("9223372036854775807", None),
+            ("99999999999999999999999ms", None),
+            ("1é", None),
+        ] {
+            assert_eq!(time(text), expected.map(Duration::from_millis), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("1k", Some(1024)),
+            ("8K", Some(8192)),
+            ("1m", Some(1 << 20)),
+            ("2G", Some(2 << 30)),
+            ("", None),
+            ("m", None),
+            ("1kk", None),
+            ("1t", None),
+            ("99999999999g", None),
+            ("1é", None),
+        ] {
+            assert_eq!(size(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn hosts() {
+        let parsed = |text| HostPort::parse(text).map(|parsed| (parsed.host, parsed.port));
+        for (text, expected) in [
+            ("a", Ok(("a", None))),
+            ("a:80", Ok(("a", Some(80)))),
+            ("[::1]", Ok(("[::1]", None))),
+            ("[::1]:81", Ok(("[::1]", Some(81)))),
+            ("", Err("no host")),
+            (":80", Err("no host")),
+            ("a:", Err("invalid port")),
+            ("a:0", Err("invalid port")),
+            ("a:99999", Err("invalid port")),
+            ("a:80:90", Err("invalid port")),
+            ("[::1", Err("invalid host")),
+            ("[::1]x", Err("invalid host")),
+            ("[x]:80", Err("invalid IPv6 address")),
+            ("http://a", Err("invalid host")),
+            ("a/b", Err("invalid host")),
+        ] {
+            assert_eq!(parsed(text), expected, "{text:?}");
+        }
+    }
+}

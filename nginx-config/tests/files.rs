@@ -1,0 +1,179 @@
+//! Files: what is included, what is missing, what comes of it all.
+
+mod common;
+
+use std::{fs, path::Path};
+
+use common::options;
+use tempfile::TempDir;
+use underpass_nginx_config::{LogTarget, Severity, WorkerProcesses, load, load_text};
+
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = TempDir::new().expect("a folder");
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, text).expect("a file");
+    }
+    folder
+}
+
+fn error(folder: &TempDir) -> String {
+    let error = load(folder.path().join("nginx.conf"), &options()).expect_err("refused").to_string();
+    error.replace(&*folder.path().display().to_string(), "DIR")
+}
+
+#[test]
+fn what_stands_outside_of_http() {
+    let text = "worker_processes auto; events { worker_connections 7; } daemon ON; pid run/x.pid;
+                error_log a.log; error_log stderr warn;
+                http { access_log b.log; error_log c.log; server { location / { return 200; } } }";
+    let loaded = load_text("f", text, &options()).expect("loads");
+    let main = &loaded.main;
+    assert_eq!(main.worker_processes, WorkerProcesses::Auto);
+    assert_eq!((main.worker_connections, main.daemon), (7, true));
+    assert_eq!(main.pid.as_deref(), Some(Path::new("/prefix/run/x.pid")));
+    let logs: Vec<_> = main.error_logs.iter().map(|log| (log.target.clone(), log.severity)).collect();
+    let file = LogTarget::File("/prefix/a.log".into());
+    assert_eq!(logs, [(file, Severity::Error), (LogTarget::Stderr, Severity::Warn)]);
+    assert_eq!(main.access_log_paths, [Path::new("/prefix/b.log")]);
+    let notes: Vec<_> = loaded.notes.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        notes,
+        ["\"error_log\" has no effect in a block: the one outside of all blocks holds in f:3:42"]
+    );
+}
+
+#[test]
+fn an_empty_file_is_a_configuration() {
+    let loaded = load_text("f", "# nothing\n", &options()).expect("loads");
+    assert!(loaded.listeners.is_empty());
+    assert_eq!(loaded.main.worker_processes, WorkerProcesses::Count(1));
+    assert_eq!((loaded.main.worker_connections, loaded.main.daemon), (512, false));
+    assert_eq!(loaded.main.pid, None);
+    assert_eq!(loaded.main.error_logs.len(), 1);
+    assert_eq!(loaded.main.error_logs[0].target, LogTarget::Stderr);
+}
+
+#[test]
+fn servers_share_sockets() {
+    let text = "http {
+        server { listen 8080; listen localhost:81; server_name a b a; }
+        server { listen *:8080 default_server; listen [::1]:81; server_name A; }
+        server { }
+    }";
+    let loaded = load_text("f", text, &options()).expect("loads");
+    let listeners: Vec<_> = loaded
+        .listeners
+        .iter()
+        .map(|listener| {
+            (listener.address.to_string(), listener.written.as_str(), listener.position.to_string())
+        })
+        .collect();
+    let listener =
+        |address: &str, written, position: &str| (address.to_owned(), written, position.to_owned());
+    assert_eq!(
+        listeners,
+        [
+            listener("0.0.0.0:8080", "8080", "f:2:25"),
+            listener("127.0.0.1:81", "localhost:81", "f:2:38"),
+            listener("[::1]:81", "localhost:81", "f:2:38"),
+            listener("0.0.0.0:80", "*:80", "f:4:9"),
+        ]
+    );
+    let notes: Vec<_> = loaded.notes.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        notes,
+        [
+            "conflicting server name \"a\" on 0.0.0.0:8080, ignored in f:2:68",
+            "conflicting server name \"a\" on 0.0.0.0:8080, ignored in f:3:77",
+            "conflicting server name \"a\" on 127.0.0.1:81, ignored in f:2:68",
+            "conflicting server name \"a\" on [::1]:81, ignored in f:2:68",
+            "conflicting server name \"a\" on [::1]:81, ignored in f:3:77",
+        ]
+    );
+}
+
+#[test]
+fn the_default_server_s_settings_hold_before_routing() {
+    let text = "http { client_header_timeout 1;
+        server { listen 81; client_header_timeout 2; }
+        server { listen 81 default_server; listen 82; client_header_timeout 3; }
+        server { listen 82; client_header_timeout 4; }
+    }";
+    let loaded = load_text("f", text, &options()).expect("loads");
+    let seconds = |index: usize| loaded.listeners[index].config.edge.client_header_timeout.as_secs();
+    assert_eq!((seconds(0), seconds(1)), (3, 3));
+}
+
+#[test]
+fn listeners_share_what_is_shared() {
+    let text = "http { map $uri $x { } server { listen 81; } server { listen 82; } }";
+    let mut options = options();
+    let identity = std::sync::Arc::clone(&options.identity);
+    options.prefix = "/".into();
+    let loaded = load_text("f", text, &options).expect("loads");
+    let [first, second] = loaded.listeners.as_slice() else { panic!("two listeners") };
+    assert!(std::sync::Arc::ptr_eq(&first.config.upstreams, &second.config.upstreams));
+    assert!(std::sync::Arc::ptr_eq(&first.config.maps, &second.config.maps));
+    assert!(std::sync::Arc::ptr_eq(&first.config.identity, &identity));
+    assert_eq!(first.config.maps.len(), 1);
+}
+
+#[test]
+fn includes_stand_in_their_place() {
+    let folder = folder(&[
+        ("nginx.conf", "http { include sub/*.conf; include none/*.conf; include upstream.inc; }"),
+        ("sub/b.conf", "server { listen 82; }"),
+        ("sub/a.conf", "server { listen 81; location / { include sub/proxy; } }"),
+        ("sub/.hidden.conf", "broken {"),
+        ("sub/proxy", "proxy_pass http://back;"),
+        ("upstream.inc", "upstream back { server 127.0.0.1; } map $uri $x { include pairs; }"),
+        ("pairs", "a 1; default 2;"),
+    ]);
+    let loaded = load(folder.path().join("nginx.conf"), &options()).expect("loads");
+    let ports: Vec<_> = loaded.listeners.iter().map(|listener| listener.address.port()).collect();
+    assert_eq!(ports, [81, 82]);
+    let names: Vec<_> =
+        loaded.files.iter().map(|file| file.name.rsplit('/').next().expect("a name")).collect();
+    assert_eq!(names, ["nginx.conf", "a.conf", "proxy", "b.conf", "upstream.inc", "pairs"]);
+    assert_eq!(loaded.files[5].text, b"a 1; default 2;");
+    let expanded = loaded.expanded();
+    assert!(expanded.contains("proxy_pass http://back;") && !expanded.contains("include"), "{expanded}");
+    let again = load_text("f", expanded.as_str(), &options()).expect("loads");
+    assert_eq!(again.expanded(), expanded);
+}
+
+#[test]
+fn mistakes_in_included_files_have_their_place_there() {
+    let folder = folder(&[("nginx.conf", "http {\n include a; }"), ("a", "server {\n  foo;\n}")]);
+    assert_eq!(error(&folder), "unknown directive \"foo\" in DIR/a:2:3");
+    fs::write(folder.path().join("a"), "server {").expect("a file");
+    assert_eq!(error(&folder), "unexpected end of file, expecting \"}\" in DIR/a:1:9");
+}
+
+#[test]
+fn missing_files() {
+    let folder = folder(&[("nginx.conf", "http {\n  include no.conf;\n}")]);
+    let failed = "failed (2: No such file or directory)";
+    assert_eq!(error(&folder), format!("open() \"DIR/no.conf\" {failed} in DIR/nginx.conf:2:11"));
+    let missing = load("/nowhere/nginx.conf", &options()).expect_err("refused");
+    assert_eq!(missing.to_string(), format!("open() \"/nowhere/nginx.conf\" {failed}"));
+    assert_eq!(missing.position, None);
+}
+
+#[test]
+fn circles_of_includes() {
+    let folder = folder(&[("nginx.conf", "include a;"), ("a", "include nginx.conf;")]);
+    assert_eq!(
+        error(&folder),
+        "\"DIR/nginx.conf\" includes itself in DIR/a:1:9; remove one \"include\" of the circle"
+    );
+    fs::write(folder.path().join("nginx.conf"), "include [;").expect("a file");
+    assert!(error(&folder).starts_with("invalid mask \"DIR/[\""), "{}", error(&folder));
+    fs::write(folder.path().join("nginx.conf"), "include a b;").expect("a file");
+    assert_eq!(
+        error(&folder),
+        "invalid number of arguments in \"include\" directive in DIR/nginx.conf:1:1; it is written include file | mask;"
+    );
+}

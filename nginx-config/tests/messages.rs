@@ -1,0 +1,258 @@
+//! What is said of mistakes, word for word, and where they are said to be.
+
+mod common;
+
+use common::options;
+use underpass_nginx_config::load_text;
+
+/// In each text, `^` stands right before the place that the message names.
+fn expect(text: &str, message: &str) {
+    let place = text.find('^').expect("a place");
+    let before = &text[..place];
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let (said, hint) = message.split_once("; ").map_or((message, None), |(said, hint)| (said, Some(hint)));
+    let error = load_text("f", text.replacen('^', "", 1), &options()).expect_err(text);
+    let whole =
+        format!("{said} in f:{line}:{column}{}{}", hint.map_or("", |_| "; "), hint.unwrap_or_default());
+    assert_eq!(error.to_string(), whole, "{text}");
+}
+
+fn in_http(text: &str, message: &str) {
+    expect(&format!("http {{\n    {text}\n}}"), message);
+}
+
+fn in_server(text: &str, message: &str) {
+    in_http(&format!("server {{\n{text} }}"), message);
+}
+
+fn in_location(text: &str, message: &str) {
+    in_server(&format!("location /a {{ {text} }}"), message);
+}
+
+#[test]
+fn a_message_is_one_line() {
+    let said = |text| load_text("nginx.conf", text, &options()).expect_err("refused").to_string();
+    assert_eq!(said("http {\n  'a\nb' c; }"), "unknown directive \"a\\nb\" in nginx.conf:2:3");
+    let hint = "\"a\\nb\" of line 1 lacks a \";\" at its end";
+    assert_eq!(said("'a\nb' }"), format!("unexpected \"}}\" in nginx.conf:2:4; {hint}"));
+}
+
+#[test]
+fn directives() {
+    expect("^foo bar;", "unknown directive \"foo\"");
+    expect("http { ^sever { } }", "unknown directive \"sever\"; did you mean \"server\"?");
+    expect("events { ^use epoll; }", "unknown directive \"use\"; \"use\" of nginx is not in this version");
+    in_server("^ssl_certificate x;", "unknown directive \"ssl_certificate\"; TLS is not in this version");
+    in_location(
+        "^content_by_lua_block { x = '}' }",
+        "unknown directive \"content_by_lua_block\"; there is no Lua in this version",
+    );
+    expect("^server { }", "\"server\" directive is not allowed here; \"server\" stands in \"http\"");
+    expect(
+        "events { ^proxy_pass x; }",
+        "\"proxy_pass\" directive is not allowed here; \"proxy_pass\" stands in \"location\"",
+    );
+    in_http("^pid x;", "\"pid\" directive is not allowed here; \"pid\" stands outside of all blocks");
+    in_location(
+        "^location /b { }",
+        "\"location\" directive is not allowed here; \"location\" stands in \"server\"",
+    );
+    expect("^http;", "directive \"http\" has no opening \"{\"");
+    expect("^pid x { }", "directive \"pid\" is not terminated by \";\"");
+    expect("^pid;", "invalid number of arguments in \"pid\" directive; it is written pid file;");
+    expect("^http x { }", "invalid number of arguments in \"http\" directive; it is written http { ... }");
+    expect("pid a; ^pid b;", "\"pid\" directive is duplicate");
+    expect("http { } ^http { }", "\"http\" directive is duplicate");
+    in_server("send_timeout 1; ^send_timeout 2;", "\"send_timeout\" directive is duplicate");
+    in_location(
+        "proxy_pass http://127.0.0.1; ^proxy_pass http://127.0.0.1;",
+        "\"proxy_pass\" directive is duplicate",
+    );
+}
+
+#[test]
+fn values() {
+    const TIME: &str = "a time is a number and a unit, as in 500ms, 60s, 1m30s, 1h";
+    in_http("proxy_read_timeout ^1x;", &format!("\"proxy_read_timeout\" directive invalid value; {TIME}"));
+    in_http("keepalive_timeout 1 ^'';", &format!("\"keepalive_timeout\" directive invalid value; {TIME}"));
+    in_http(
+        "client_max_body_size ^1t;",
+        "\"client_max_body_size\" directive invalid value; a size is a number of bytes, or one with k, m or g",
+    );
+    in_http("keepalive_requests ^-1;", "\"keepalive_requests\" directive invalid number");
+    expect("worker_processes ^many;", "\"worker_processes\" directive invalid value");
+    expect("worker_processes ^0;", "\"worker_processes\" directive invalid value");
+    expect("events { worker_connections ^0; }", "\"worker_connections\" directive invalid value");
+    expect("daemon ^yes;", "invalid value \"yes\" in \"daemon\" directive, it must be \"on\" or \"off\"");
+    in_location(
+        "proxy_http_version ^2;",
+        "invalid value \"2\"; \"proxy_http_version\" is 1.0 or 1.1 in this version",
+    );
+}
+
+#[test]
+fn listening() {
+    in_server("listen 8080; listen ^*:8080;", "a duplicate listen 0.0.0.0:8080");
+    in_server("listen ^99999;", "invalid port in \"99999\" of the \"listen\" directive");
+    in_server("listen ^127.0.0.1:x;", "invalid port in \"127.0.0.1:x\" of the \"listen\" directive");
+    in_server("listen ^'';", "no host in \"\" of the \"listen\" directive");
+    in_server(
+        "listen ^nowhere.test:80;",
+        "host not found in \"nowhere.test:80\" of the \"listen\" directive; the resolver says: unknown host",
+    );
+    in_server("listen ^unix:/x;", "\"unix:/x\": Unix domain sockets are not in this version");
+    in_server("listen 80 ^fast;", "invalid parameter \"fast\"");
+    in_server("listen 443 ^ssl;", "invalid parameter \"ssl\"; TLS is not in this version");
+    in_server(
+        "listen 80 ^backlog=5;",
+        "invalid parameter \"backlog=5\"; of nginx's parameters, this version has \"default_server\"",
+    );
+    in_http(
+        "server { listen 80 default_server; } server { listen ^80 default_server; }",
+        "a duplicate default server for 0.0.0.0:80; one server of an address may be its \"default_server\"",
+    );
+}
+
+#[test]
+fn servers_and_locations() {
+    in_server("server_name ^a*b;", "server name \"a*b\" is invalid");
+    in_server(
+        "server_name a ^*.b;",
+        "server name \"*.b\": masks and regular expressions are not in this version; write out the names",
+    );
+    in_server("location /a { } ^location /a { }", "duplicate location \"/a\"");
+    in_server("location = /a { } ^location =/a { }", "duplicate location \"/a\"");
+    in_server("location ^! /a { }", "invalid location modifier \"!\"");
+    const FORMS: &str = "a location is a prefix, or with \"=\" one path";
+    for (text, what) in [
+        ("~ a", "regular expressions in \"location\""),
+        ("~*a", "regular expressions in \"location\""),
+        ("^~ /a", "locations with \"^~\""),
+        ("@a", "named locations"),
+    ] {
+        in_server(&format!("location ^{text} {{ }}"), &format!("{what} are not in this version; {FORMS}"));
+    }
+    in_location(
+        "return ^foo;",
+        "invalid return code \"foo\"; it takes a code, or a URL that begins with http://, https:// or $scheme",
+    );
+    in_location("return ^1000;", "invalid return code \"1000\"; it is between 200 and 599");
+    in_location(
+        "return ^444;",
+        "invalid return code \"444\"; closing without an answer is not in this version",
+    );
+    in_server("return 200 ^$hots;", "unknown \"hots\" variable; did you mean \"$host\"?");
+    in_server("return 200 ^'a$';", "invalid variable name");
+    in_server("return 200 ^${host;", "the closing bracket in \"host\" variable is missing");
+}
+
+#[test]
+fn forwarding() {
+    const PREFIX: &str = "\"proxy_pass\" takes a URL that begins with \"http://\"";
+    in_location("proxy_pass ^backend;", &format!("invalid URL prefix; {PREFIX}"));
+    in_location("proxy_pass ^https://a;", &format!("TLS is not in this version; {PREFIX}"));
+    in_location(
+        "proxy_pass ^http://$host;",
+        "variables in \"proxy_pass\" are not in this version; write the address, or the name of an \"upstream\"",
+    );
+    in_location("proxy_pass ^http://;", "no host in upstream \"\"");
+    in_location("proxy_pass ^http:///a;", "no host in upstream \"\"");
+    in_location("proxy_pass ^http://a:0;", "invalid port in upstream \"a:0\"");
+    in_location("proxy_pass ^http://u@a;", "invalid host in upstream \"u@a\"");
+    in_location("proxy_pass ^http://unix:/a;", "\"unix:/a\": Unix domain sockets are not in this version");
+    in_location(
+        "proxy_pass ^http://127.0.0.1?a;",
+        "invalid URI in \"proxy_pass\"; it begins with \"/\", without spaces, control characters and \"#\"",
+    );
+    in_location(
+        "proxy_pass ^http://nowhere.test/;",
+        "host not found in upstream \"nowhere.test\"; the resolver says: unknown host",
+    );
+    in_http(
+        "upstream a { server 127.0.0.1; } server { location / { proxy_pass ^http://a:80; } }",
+        "upstream \"a\" may not have port 80; the ports stand in the \"upstream\" block",
+    );
+    in_location(
+        "proxy_set_header ^'a b' c;",
+        "invalid field name \"a b\"; a field name consists of letters, digits and !#$%&'*+-.^_`|~ only",
+    );
+    in_http("proxy_set_header A ^$b;", "unknown \"b\" variable");
+}
+
+#[test]
+fn upstreams() {
+    in_http("^upstream a { }", "no servers are inside upstream");
+    in_http("upstream a { server 127.0.0.1; } upstream ^A { server 127.0.0.1; }", "duplicate upstream \"A\"");
+    in_http(
+        "upstream a { server 127.0.0.1 ^weight=2; }",
+        "invalid parameter \"weight=2\"; parameters of a \"server\" in an upstream are not in this version",
+    );
+    in_http("upstream a { server ^http://127.0.0.1; }", "invalid host in upstream \"http://127.0.0.1\"");
+    in_http(
+        "upstream a { server 127.0.0.1;\n server ^nowhere.test:80; }",
+        "host not found in upstream \"nowhere.test\"; the resolver says: unknown host",
+    );
+    in_http("upstream a { server 127.0.0.1; keepalive ^many; }", "\"keepalive\" directive invalid number");
+    in_http(
+        "upstream a { server 127.0.0.1; ^keepalive_timeout 5; }",
+        "\"keepalive_timeout\" directive is not allowed here; \"keepalive_timeout\" stands in \"http\" or in \"server\" or in \"location\"",
+    );
+}
+
+#[test]
+fn maps() {
+    let in_map = |pairs: &str, message: &str| in_http(&format!("map $uri $x {{ {pairs} }}"), message);
+    in_http("map ^$a $b { }", "unknown \"a\" variable; did you mean \"$b\"?");
+    in_http("map $uri ^b { }", "invalid variable name \"b\"; a map defines a \"$variable\"");
+    in_http(
+        "map $uri ^$http_x { }",
+        "the duplicate \"http_x\" variable; this variable is built in: choose another name",
+    );
+    in_map("default 1; ^default 2;", "duplicate default map parameter");
+    in_map("a 1; ^A 2;", "conflicting parameter \"A\"");
+    const PAIR: &str = "a pair is a value and what the variable is then; text with spaces stands in quotes";
+    for pair in ["^a;", "^a 1 2;", "^default;"] {
+        in_map(pair, &format!("invalid number of the map parameters; {PAIR}"));
+    }
+    in_map("^a { b; }", "unexpected \"{\"; this block holds pairs, each ends in \";\"");
+    in_map(
+        "^~a 1;",
+        "invalid map parameter \"~a\"; regular expressions are not in this version; \"\\\" in front makes a plain string of it",
+    );
+    in_map("hostnames; ^a* 1;", "invalid hostname or wildcard \"a*\"");
+    in_map("a ^$zzz;", "unknown \"zzz\" variable");
+    in_http(
+        "map $a $first { } map $b ^$a { } map $a $b { }",
+        "cycle while evaluating variable \"a\"; maps use each other in a circle",
+    );
+    in_http(
+        "map $uri ^$a { b $a; }",
+        "cycle while evaluating variable \"a\"; maps use each other in a circle",
+    );
+}
+
+#[test]
+fn logs() {
+    in_http("access_log a ^b;", "unknown log format \"b\"");
+    in_http("access_log off ^b;", "invalid parameter \"b\"");
+    in_http(
+        "access_log a combined ^buffer=1k;",
+        "invalid parameter \"buffer=1k\"; \"access_log\" takes a file and a format in this version",
+    );
+    in_http("access_log ^syslog:server=a;", "logs to \"syslog:\" are not in this version");
+    in_http("access_log ^$host.log;", "variables in the name of a log file are not in this version");
+    in_http("log_format a b; log_format ^a c;", "duplicate \"log_format\" name \"a\"");
+    in_http("log_format ^combined c;", "duplicate \"log_format\" name \"combined\"");
+    in_http(
+        "log_format a ^escape=xml c;",
+        "unknown log format escaping \"xml\"; it is default, json or none",
+    );
+    in_http("log_format a b\n ^$stats;", "unknown \"stats\" variable; did you mean \"$status\"?");
+    const LEVELS: &str = "it is one of debug, info, notice, warn, error, crit, alert, emerg";
+    expect("error_log a ^loud;", &format!("invalid log level \"loud\"; {LEVELS}"));
+    expect(
+        "error_log a warn ^info;",
+        "invalid parameter \"info\"; one level is enough: more serious events are included",
+    );
+}
