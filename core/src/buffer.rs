@@ -1,17 +1,18 @@
 //! Memory that a worker lends its sessions, and one direction's use of it.
 
-use crate::{record::Heads, time::Now};
+use crate::{record::Heads, session::Around, time::Now};
 
 /// The memory of one worker: IO buffers of one size and the scratch space of heads, lent and taken back.
 ///
 /// Once a worker has been at its busiest nothing is allocated any more.
 #[derive(Debug)]
-#[expect(clippy::vec_box, reason = "a pair of heads moves between here and its session as one pointer")]
+#[expect(clippy::vec_box, reason = "a piece moves between here and its session as one pointer")]
 pub struct Buffers {
     size: usize,
     blocks: Vec<Box<[u8]>>,
     scratch: Vec<Vec<u8>>,
     heads: Vec<Box<Heads>>,
+    arounds: Vec<Box<Around>>,
 }
 
 /// What a worker lends for one turn of its loop: time and memory.
@@ -33,7 +34,13 @@ impl Buffers {
     /// An empty store of buffers of `size` bytes; at least 1 KiB.
     #[must_use]
     pub fn new(size: usize) -> Self {
-        Self { size: size.max(1 << 10), blocks: Vec::new(), scratch: Vec::new(), heads: Vec::new() }
+        Self {
+            size: size.max(1 << 10),
+            blocks: Vec::new(),
+            scratch: Vec::new(),
+            heads: Vec::new(),
+            arounds: Vec::new(),
+        }
     }
 
     /// Bytes of one IO buffer.
@@ -60,6 +67,17 @@ impl Buffers {
         if self.scratch.len() < Self::SPARE && scratch.capacity() > 0 {
             scratch.clear();
             self.scratch.push(scratch);
+        }
+    }
+
+    pub(crate) fn around(&mut self) -> Box<Around> {
+        self.arounds.pop().unwrap_or_default()
+    }
+
+    pub(crate) fn return_around(&mut self, mut around: Box<Around>) {
+        if self.arounds.len() < Self::SPARE {
+            around.clear();
+            self.arounds.push(around);
         }
     }
 

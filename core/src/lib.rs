@@ -132,8 +132,8 @@ pub use http1::{RequestHead, Version};
 pub use pool::{Pool, Pooled};
 pub use record::{Ended, Outcome, Record, TunnelRecord};
 pub use session::{
-    Admission, Claim, Connected, Dial, DialError, Disposal, Ending, Event, Lookup, Note, Output, Refusal, Relayed,
-    Session, Severity, Slices, Snapshot, TunnelConfig, Verdict, Wait,
+    Admission, Claim, Connected, Dial, DialError, Disposal, Ending, Event, Lookup, Note, Output, Refusal,
+    Relayed, Session, Severity, Slices, Snapshot, TunnelConfig, Verdict, Wait,
 };
 pub use time::{Now, Tick};
 pub use timer::Timer;

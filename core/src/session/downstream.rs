@@ -308,10 +308,11 @@ impl Session {
         outbox.discard();
         if outcome.is_ok() {
             outbox.write(turn.buffers, |out| std::mem::swap(out, &mut head));
-            outbox.begin_content(match self.work.framing {
+            let coding = match self.work.framing {
                 Framing::Chunked => super::outbox::Coding::Chunked,
                 _ => super::outbox::Coding::Plain,
-            });
+            };
+            outbox.begin_content(coding, turn.buffers);
         }
         turn.buffers.return_scratch(head);
         if let Some(heads) = &mut self.record.heads {

@@ -18,8 +18,6 @@ pub(super) struct Flow {
     /// Reading messages off the source.
     pub(super) message: message::Machine,
     pub(super) content: Content,
-    /// Trailer fields that may go on, as lines.
-    pub(super) trailers: Vec<u8>,
     /// Once a tunnel is open.
     pub(super) tunnel: tunnel::Machine,
     /// Bytes in the shell's pipe: taken from the source past the session, not yet delivered.
@@ -66,7 +64,7 @@ impl Flow {
     /// Prepares the next chunk, and gives back memory that isn't needed.
     pub(super) fn settle(&mut self, buffers: &mut Buffers) {
         let complete = self.is_complete();
-        self.outbox.settle(&self.inbox, complete, &mut self.trailers, buffers);
+        self.outbox.settle(&self.inbox, complete, buffers);
         self.inbox.settle(buffers);
     }
 
@@ -74,11 +72,10 @@ impl Flow {
     pub(super) fn stop_sending(&mut self) {
         self.outbox.discard();
         self.inbox.discard_content();
-        self.trailers.clear();
     }
 
-    pub(super) fn begin_content(&mut self, framing: Framing, coding: Coding) {
+    pub(super) fn begin_content(&mut self, framing: Framing, coding: Coding, buffers: &mut Buffers) {
         self.content = framing.into();
-        self.outbox.begin_content(coding);
+        self.outbox.begin_content(coding, buffers);
     }
 }

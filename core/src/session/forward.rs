@@ -213,9 +213,8 @@ impl Session {
         }
         let Some(heads) = &self.record.heads else { return Step::Over };
         let head = if from == Side::Downstream { &heads.request.fields } else { &heads.response.fields };
-        let to_http10 = from == Side::Upstream && heads.request.version == Version::Http10;
-        let mut kept = std::mem::take(&mut self.flows[from.index()].trailers);
-        kept.clear();
+        // Where content isn't chunked (an HTTP/1.0 client), there is no place for them.
+        let mut kept = self.flows[from.index()].outbox.trailers();
         let mut dropped = false;
         for field in fields.iter() {
             let unfit = field.known.is_hop_by_hop()
@@ -231,14 +230,13 @@ impl Session {
                 )
                 || nominates(head, field.name);
             dropped |= unfit;
-            if !unfit && !to_http10 {
+            if let (Some(kept), false) = (&mut kept, unfit) {
                 kept.extend_from_slice(field.name);
                 kept.extend_from_slice(b": ");
                 kept.extend_from_slice(field.value);
                 kept.extend_from_slice(b"\r\n");
             }
         }
-        self.flows[from.index()].trailers = kept;
         if dropped {
             self.note(Event::TrailerDropped);
         }

@@ -21,6 +21,7 @@ mod tunnel;
 mod upstream;
 
 pub use errand::{Admission, Claim, Connected, Dial, DialError, Lookup, Refusal};
+pub(crate) use outbox::Around;
 pub use outbox::Slices;
 pub use output::{Disposal, Ending, Output, Relayed, Verdict, Wait};
 pub use snapshot::Snapshot;

@@ -49,17 +49,50 @@ pub(crate) enum Coding {
     Chunked,
 }
 
-/// The out side of one direction.
+/// The out side of one direction. What stands around content is held only while there is some of it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Outbox {
+pub(crate) struct Outbox(Option<Box<Around>>);
+
+/// What goes before, between and behind the content. Lent by the worker.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Around {
     head: Vec<u8>,
     head_sent: usize,
     /// Follows when the head is gone: bytes that are offered never move.
     later: Vec<u8>,
     coding: Coding,
     chunk: Option<Chunk>,
+    /// Trailer fields that may go on, as lines.
+    trailers: Vec<u8>,
     /// The last chunk has been written.
     ended: bool,
+}
+
+impl Around {
+    pub(crate) fn clear(&mut self) {
+        self.head.clear();
+        self.later.clear();
+        self.trailers.clear();
+        (self.head_sent, self.coding, self.chunk, self.ended) = (0, Coding::Plain, None, false);
+    }
+
+    fn head_is_sent(&self) -> bool {
+        self.head_sent == self.head.len() && self.later.is_empty()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.head_is_sent() && self.chunk.is_none() && (self.coding == Coding::Plain || self.ended)
+    }
+
+    fn write(&mut self) -> &mut Vec<u8> {
+        if self.head_sent == self.head.len() {
+            self.head_sent = 0;
+            self.head.clear();
+            &mut self.head
+        } else {
+            &mut self.later
+        }
+    }
 }
 
 /// A chunk on its way. Its size is fixed when it is first offered.
@@ -75,85 +108,79 @@ const CRLF: &[u8] = b"\r\n";
 const CRLF_LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
 
 impl Outbox {
-    /// Where bytes that go before the content are written.
+    /// Writes bytes that go before the content that follows.
     pub(crate) fn write(&mut self, buffers: &mut Buffers, write: impl FnOnce(&mut Vec<u8>)) {
-        let slot = if self.head_sent == self.head.len() {
-            self.head_sent = 0;
-            self.head.clear();
-            &mut self.head
-        } else {
-            &mut self.later
-        };
-        if slot.capacity() == 0 {
-            *slot = buffers.scratch();
-        }
-        write(slot);
+        write(self.0.get_or_insert_with(|| buffers.around()).write());
     }
 
     /// From here on content is framed like this.
-    pub(crate) fn begin_content(&mut self, coding: Coding) {
-        self.coding = coding;
-        self.ended = false;
+    pub(crate) fn begin_content(&mut self, coding: Coding, buffers: &mut Buffers) {
+        if coding == Coding::Chunked || self.0.is_some() {
+            let around = self.0.get_or_insert_with(|| buffers.around());
+            (around.coding, around.ended) = (coding, false);
+        }
+    }
+
+    /// Where trailer fields are noted; the last chunk brings them along. Absent when content isn't chunked.
+    pub(crate) fn trailers(&mut self) -> Option<&mut Vec<u8>> {
+        self.0.as_mut().filter(|around| around.coding == Coding::Chunked).map(|around| &mut around.trailers)
     }
 
     /// Drops what has not been sent; nothing else will be.
     pub(crate) fn discard(&mut self) {
-        self.head.clear();
-        self.later.clear();
-        self.head_sent = 0;
-        self.chunk = None;
-        (self.coding, self.ended) = (Coding::Plain, false);
+        if let Some(around) = &mut self.0 {
+            around.clear();
+        }
     }
 
     /// Whether the bytes before the content are all sent.
     pub(crate) fn head_is_sent(&self) -> bool {
-        self.head_sent == self.head.len() && self.later.is_empty()
+        self.0.as_ref().is_none_or(|around| around.head_is_sent())
     }
 
     /// Whether nothing is left to be sent of what has been promised.
     pub(crate) fn is_done(&self, inbox: &Inbox, complete: bool) -> bool {
-        self.head_is_sent()
-            && self.chunk.is_none()
-            && inbox.content().is_empty()
-            && (!complete || self.coding == Coding::Plain || self.ended)
+        inbox.content().is_empty()
+            && self.0.as_ref().is_none_or(|around| {
+                let ended = around.coding == Coding::Plain || around.ended;
+                around.head_is_sent() && around.chunk.is_none() && (ended || !complete)
+            })
     }
 
-    /// Opens the next chunk, or writes the last one, when it is time.
-    pub(crate) fn settle(
-        &mut self,
-        inbox: &Inbox,
-        complete: bool,
-        trailers: &mut Vec<u8>,
-        buffers: &mut Buffers,
-    ) {
-        if self.coding == Coding::Chunked && self.chunk.is_none() && !self.ended {
+    /// Opens the next chunk, or writes the last one, when it is time; gives back what isn't needed.
+    pub(crate) fn settle(&mut self, inbox: &Inbox, complete: bool, buffers: &mut Buffers) {
+        let Some(around) = &mut self.0 else { return };
+        if around.coding == Coding::Chunked && around.chunk.is_none() && !around.ended {
             let length = inbox.content().len();
             if length > 0 {
-                self.ended = complete && trailers.is_empty();
-                let suffix = if self.ended { CRLF_LAST_CHUNK } else { CRLF };
-                self.chunk = Some(Chunk::new(length, suffix));
+                around.ended = complete && around.trailers.is_empty();
+                let suffix = if around.ended { CRLF_LAST_CHUNK } else { CRLF };
+                around.chunk = Some(Chunk::new(length, suffix));
             } else if complete {
-                self.ended = true;
-                self.write(buffers, |out| {
-                    out.extend_from_slice(b"0\r\n");
-                    out.append(trailers);
-                    out.extend_from_slice(CRLF);
-                });
+                around.ended = true;
+                let mut trailers = std::mem::take(&mut around.trailers);
+                let out = around.write();
+                out.extend_from_slice(b"0\r\n");
+                out.append(&mut trailers);
+                out.extend_from_slice(CRLF);
+                around.trailers = trailers;
             }
         }
-        if self.head_is_sent() && self.head.capacity() > 0 {
-            buffers.return_scratch(std::mem::take(&mut self.head));
-            self.head_sent = 0;
+        if around.is_idle()
+            && let Some(around) = self.0.take()
+        {
+            buffers.return_around(around);
         }
     }
 
     /// What can be sent now.
     pub(crate) fn slices<'a>(&'a self, inbox: &'a Inbox) -> Slices<'a> {
-        let head = self.head.get(self.head_sent..).unwrap_or_default();
-        if !self.later.is_empty() {
+        let Some(around) = &self.0 else { return Slices::new([inbox.content(), b"", b"", b""]) };
+        let head = around.head.get(around.head_sent..).unwrap_or_default();
+        if !around.later.is_empty() {
             return Slices::new([head, b"", b"", b""]);
         }
-        match (&self.chunk, self.coding) {
+        match (&around.chunk, around.coding) {
             (Some(chunk), _) => {
                 let content = inbox.content().get(..chunk.left).unwrap_or_default();
                 let prefix = chunk.prefix.get(chunk.prefix_from..).unwrap_or_default();
@@ -166,33 +193,39 @@ impl Outbox {
 
     /// So many bytes of [`Self::slices`] were sent; says how many of them were content.
     pub(crate) fn sent(&mut self, count: usize, inbox: &mut Inbox) -> usize {
+        let Some(around) = &mut self.0 else {
+            let content = count.min(inbox.content().len());
+            inbox.sent(content);
+            return content;
+        };
         let mut left = count;
         let mut take = |available: usize| {
             let taken = left.min(available);
             left -= taken;
             taken
         };
-        self.head_sent += take(self.head.len() - self.head_sent);
-        if !self.later.is_empty() {
-            if self.head_sent == self.head.len() {
-                std::mem::swap(&mut self.head, &mut self.later);
-                self.later.clear();
-                self.head_sent = 0;
+        around.head_sent += take(around.head.len() - around.head_sent);
+        if !around.later.is_empty() {
+            if around.head_sent == around.head.len() {
+                std::mem::swap(&mut around.head, &mut around.later);
+                around.later.clear();
+                around.head_sent = 0;
             }
             return 0;
         }
-        let content = match &mut self.chunk {
+        let content = match &mut around.chunk {
             Some(chunk) => {
                 chunk.prefix_from += take(chunk.prefix.len() - chunk.prefix_from);
                 let content = take(chunk.left);
                 chunk.left -= content;
                 chunk.suffix = chunk.suffix.get(take(chunk.suffix.len())..).unwrap_or_default();
                 if chunk.suffix.is_empty() {
-                    self.chunk = None;
+                    around.chunk = None;
                 }
                 content
             }
-            None => take(inbox.content().len()),
+            None if around.coding == Coding::Plain => take(inbox.content().len()),
+            None => 0,
         };
         inbox.sent(content);
         content
@@ -226,10 +259,9 @@ mod tests {
     /// Sends everything in pieces of `step` bytes.
     fn send(outbox: &mut Outbox, inbox: &mut Inbox, complete: bool, step: usize) -> Vec<u8> {
         let mut buffers = Buffers::new(1024);
-        let mut trailers = Vec::new();
         let mut wire = Vec::new();
         loop {
-            outbox.settle(inbox, complete, &mut trailers, &mut buffers);
+            outbox.settle(inbox, complete, &mut buffers);
             let bytes: Vec<u8> = outbox.slices(inbox).iter().flat_map(|slice| slice.to_vec()).collect();
             let count = step.min(bytes.len());
             if count == 0 {
@@ -252,7 +284,7 @@ mod tests {
             let mut outbox = Outbox::default();
             outbox.write(&mut buffers, |out| out.extend_from_slice(b"HEAD "));
             outbox.write(&mut buffers, |out| out.extend_from_slice(b"x "));
-            outbox.begin_content(Coding::Chunked);
+            outbox.begin_content(Coding::Chunked, &mut buffers);
             let wire = send(&mut outbox, &mut inbox, true, step);
             assert_eq!(wire, b"HEAD x 11\r\n0123456789abcdefg\r\n0\r\n\r\n");
         }
@@ -260,11 +292,12 @@ mod tests {
 
     #[test]
     fn nothing_is_a_last_chunk_alone() {
+        let mut buffers = Buffers::new(1024);
         let mut outbox = Outbox::default();
-        outbox.begin_content(Coding::Chunked);
+        outbox.begin_content(Coding::Chunked, &mut buffers);
         assert_eq!(send(&mut outbox, &mut Inbox::default(), true, 2), b"0\r\n\r\n");
         let mut cut = Outbox::default();
-        cut.begin_content(Coding::Chunked);
+        cut.begin_content(Coding::Chunked, &mut buffers);
         assert_eq!(send(&mut cut, &mut Inbox::default(), false, 2), b"", "a cut message gets no last chunk");
     }
 }

@@ -121,8 +121,7 @@ impl Session {
             self.message_event(side, message::Event::Switch);
             let flow = self.flow_mut(side);
             flow.content = Content::Empty;
-            flow.outbox.begin_content(Coding::Plain);
-            flow.trailers = Vec::new();
+            flow.outbox.begin_content(Coding::Plain, turn.buffers);
             flow.tunnel = tunnel::Machine::default();
             let waiting = flow.inbox.raw().len();
             flow.inbox.promote(waiting);

@@ -331,7 +331,11 @@ impl Session {
                 kept.extend_from_slice(out.get(start..).unwrap_or_default());
             }
         });
-        flow.begin_content(framing.content, if chunked { Coding::Chunked } else { Coding::Plain });
+        flow.begin_content(
+            framing.content,
+            if chunked { Coding::Chunked } else { Coding::Plain },
+            turn.buffers,
+        );
         self.record.head_sent += length as u64;
         if let Some(heads) = &mut self.record.heads {
             heads.sent = kept;
