@@ -2,8 +2,8 @@
 
 use super::{is_token_byte, is_value_byte, trim};
 
-/// Decodes chunks. Content moves to the front of the same buffer, behind the content decoded before, so
-/// that many small chunks become one piece.
+/// Decodes chunks. The first content stays where it is; what follows moves up behind it in the same
+/// buffer, so that many small chunks become one piece.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct ChunkedDecoder {
     state: State,
@@ -27,7 +27,9 @@ enum State {
 /// What a call has come to: positions in the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Decoded {
-    /// End of the decoded content.
+    /// Beginning of the decoded content.
+    pub(crate) start: usize,
+    /// Its end.
     pub(crate) ready: usize,
     /// Where undecoded bytes begin.
     pub(crate) raw: usize,
@@ -46,9 +48,14 @@ pub(crate) enum Broken {
 const MAX_LINE: usize = 512;
 
 impl ChunkedDecoder {
-    /// Decodes `buffer[raw..]`; content is appended at `ready`, which is not behind `raw`.
-    pub(crate) fn decode(&mut self, buffer: &mut [u8], ready: usize, raw: usize) -> Result<Decoded, Broken> {
-        let mut at = Decoded { ready, raw, trailers: None };
+    /// Decodes `buffer[raw..]`; content is appended to that in `start..ready`, which ends before `raw`.
+    pub(crate) fn decode(
+        &mut self,
+        buffer: &mut [u8],
+        (start, ready): (usize, usize),
+        raw: usize,
+    ) -> Result<Decoded, Broken> {
+        let mut at = Decoded { start, ready, raw, trailers: None };
         loop {
             let rest = buffer.get(at.raw..).unwrap_or_default();
             match self.state {
@@ -63,7 +70,9 @@ impl ChunkedDecoder {
                     if present == 0 {
                         return Ok(at);
                     }
-                    if at.ready != at.raw {
+                    if at.start == at.ready {
+                        (at.start, at.ready) = (at.raw, at.raw);
+                    } else if at.ready != at.raw {
                         buffer.copy_within(at.raw..at.raw + present, at.ready);
                     }
                     at.ready += present;
@@ -180,17 +189,17 @@ mod tests {
     fn decode(coded: &[u8], step: usize) -> Result<(Vec<u8>, Option<Vec<u8>>, usize), Broken> {
         let mut decoder = ChunkedDecoder::default();
         let mut buffer = Vec::new();
-        let (mut ready, mut raw) = (0, 0);
+        let (mut start, mut ready, mut raw) = (0, 0, 0);
         for (index, piece) in coded.chunks(step).enumerate() {
             buffer.extend_from_slice(piece);
-            let decoded = decoder.decode(&mut buffer, ready, raw)?;
-            (ready, raw) = (decoded.ready, decoded.raw);
+            let decoded = decoder.decode(&mut buffer, (start, ready), raw)?;
+            (start, ready, raw) = (decoded.start, decoded.ready, decoded.raw);
             if let Some((from, to)) = decoded.trailers {
                 let consumed = (index * step + piece.len()) - (buffer.len() - raw);
-                return Ok((buffer[..ready].to_vec(), Some(buffer[from..to].to_vec()), consumed));
+                return Ok((buffer[start..ready].to_vec(), Some(buffer[from..to].to_vec()), consumed));
             }
         }
-        Ok((buffer[..ready].to_vec(), None, coded.len()))
+        Ok((buffer[start..ready].to_vec(), None, coded.len()))
     }
 
     #[test]

@@ -159,9 +159,7 @@ impl Session {
         let edge = Arc::clone(&self.record.config.edge);
         let Some(heads) = &mut self.record.heads else { return false };
         let inbox = &mut self.flows[Side::Downstream.index()].inbox;
-        let mut scanned = inbox.scanned;
-        let parsed = heads.request.parse(inbox.raw(), &mut scanned, &edge);
-        inbox.scanned = scanned;
+        let parsed = inbox.parse(|raw, scanned| heads.request.parse(raw, scanned, &edge));
         match parsed {
             Ok(Parsed::Complete(length)) => {
                 inbox.consume(length);

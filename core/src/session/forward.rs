@@ -178,36 +178,22 @@ impl Session {
                 flow.inbox.promote(available);
                 Step::Moved
             }
-            Content::Chunked(decoder) => {
-                let mut trailers = None;
-                let outcome =
-                    flow.inbox.decode(|bytes, ready, raw| match decoder.decode(bytes, ready, raw) {
-                        Ok(decoded) => {
-                            trailers = decoded
-                                .trailers
-                                .and_then(|(from, to)| bytes.get(from..to))
-                                .map(<[u8]>::to_vec);
-                            (decoded.ready, decoded.raw, None)
-                        }
-                        Err(broken) => (ready, raw, Some(broken)),
-                    });
-                match (outcome, trailers) {
-                    (Some(broken), _) => Step::Broken(broken),
-                    (None, Some(section)) => self.take_trailers(from, &section),
-                    (None, None) if available > 0 => Step::Moved,
-                    (None, None) => Step::Starved,
+            Content::Chunked(decoder) => match flow.inbox.decode(decoder) {
+                Ok(Some(b"\r\n")) => Step::Over,
+                Ok(Some(section)) => {
+                    let mut fields = Fields::default();
+                    fields.copy(section);
+                    self.take_trailers(from, fields)
                 }
-            }
+                Ok(None) if available > 0 => Step::Moved,
+                Ok(None) => Step::Starved,
+                Err(broken) => Step::Broken(broken),
+            },
         }
     }
 
     /// Trailer fields that frame, route, authenticate or are nominated don't go on (E2; RFC 9110 §6.5.1).
-    fn take_trailers(&mut self, from: Side, section: &[u8]) -> Step {
-        if section == b"\r\n" {
-            return Step::Over;
-        }
-        let mut fields = Fields::default();
-        fields.copy(section);
+    fn take_trailers(&mut self, from: Side, mut fields: Fields) -> Step {
         if fields.parse_request(0, usize::MAX).is_err() {
             return Step::Broken(Broken::Trailer);
         }
@@ -259,7 +245,7 @@ impl Session {
         self.release(Verdict::Success, disposal);
         // What is left over answers nothing that we asked; the content before it is still on its way.
         let flow = self.flow_mut(Side::Upstream);
-        flow.inbox.consume(usize::MAX >> 1);
+        flow.inbox.consume(usize::MAX);
     }
 
     /// The response was read whole and sent whole: the exchange is over.
@@ -280,7 +266,7 @@ impl Session {
 
     /// A7: the client is read once more before a refused upgrade's connection goes on.
     pub(super) fn must_look(&self) -> bool {
-        self.work.look == Look::Wanted && self.wants(Side::Downstream, 1)
+        self.work.look == Look::Wanted && self.wants(Side::Downstream)
     }
 
     /// A7: bytes behind a refused upgrade are somebody's tunnel, never a request.
@@ -327,6 +313,6 @@ impl Session {
         self.release(Verdict::Failure, Disposal::Close(super::Ending::Fin));
         let request = self.flow_mut(Side::Downstream);
         request.stop_sending();
-        self.flow_mut(Side::Upstream).inbox.consume(usize::MAX >> 1);
+        self.flow_mut(Side::Upstream).inbox.consume(usize::MAX);
     }
 }

@@ -1,6 +1,9 @@
 //! What was received on one side: content on its way to the other, and bytes not yet understood.
 
-use crate::buffer::Buffers;
+use crate::{
+    buffer::Buffers,
+    http1::{Broken, ChunkedDecoder},
+};
 
 /// One IO buffer, while there is something in it.
 ///
@@ -9,44 +12,72 @@ use crate::buffer::Buffers;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Inbox {
     block: Option<Box<[u8]>>,
-    start: usize,
-    ready: usize,
-    raw: usize,
-    filled: usize,
+    at: Positions,
     /// The space behind `filled` has been handed out, and its report has not come.
     lent: bool,
     /// How far the raw bytes have been searched for the end of a head.
-    pub(crate) scanned: usize,
+    scanned: u32,
+}
+
+/// Positions in the buffer, `start <= ready <= raw <= filled`. A quiet session has them too: they are small.
+#[derive(Clone, Copy, Debug, Default)]
+struct Positions {
+    start: u32,
+    ready: u32,
+    raw: u32,
+    filled: u32,
+}
+
+impl Positions {
+    fn start(self) -> usize {
+        self.start as usize
+    }
+
+    fn ready(self) -> usize {
+        self.ready as usize
+    }
+
+    fn raw(self) -> usize {
+        self.raw as usize
+    }
+
+    fn filled(self) -> usize {
+        self.filled as usize
+    }
+}
+
+/// A position in a buffer, which is never larger than 4 GiB.
+fn small(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
 }
 
 impl Inbox {
     /// Space to receive into; `None` when there is none.
     pub(crate) fn space(&mut self, buffers: &mut Buffers) -> Option<&mut [u8]> {
         let block = self.block.get_or_insert_with(|| buffers.block());
+        let Positions { start, ready, raw, filled } = self.at;
         // Raw bytes may move while nothing is offered in front of them and nothing is being received.
-        if self.filled == block.len() && !self.lent && self.start == self.ready && self.raw > 0 {
-            block.copy_within(self.raw..self.filled, 0);
-            self.filled -= self.raw;
-            (self.start, self.ready, self.raw) = (0, 0, 0);
+        if self.at.filled() == block.len() && !self.lent && start == ready && raw > 0 {
+            block.copy_within(self.at.raw()..self.at.filled(), 0);
+            self.at = Positions { filled: filled - raw, ..Positions::default() };
         }
-        let space = block.get_mut(self.filled..).filter(|space| !space.is_empty())?;
+        let space = block.get_mut(self.at.filled()..).filter(|space| !space.is_empty())?;
         self.lent = true;
         Some(space)
     }
 
     /// Whether [`Self::space`] would find any.
-    pub(crate) fn has_space(&self, size: usize) -> bool {
-        match &self.block {
-            None => size > 0,
-            Some(block) => self.filled < block.len() || (self.start == self.ready && self.raw > 0),
-        }
+    pub(crate) fn has_space(&self) -> bool {
+        self.block.as_ref().is_none_or(|block| {
+            self.at.filled() < block.len() || (self.at.start == self.at.ready && self.at.raw > 0)
+        })
     }
 
     /// Takes bytes that somebody else has read.
     pub(crate) fn preload(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {
             self.block = Some(bytes.into());
-            (self.start, self.ready, self.raw, self.filled) = (0, 0, 0, bytes.len());
+            self.at = Positions { filled: small(bytes.len()), ..Positions::default() };
         }
     }
 
@@ -54,79 +85,94 @@ impl Inbox {
     pub(crate) fn received(&mut self, count: usize) {
         self.lent = false;
         let capacity = self.block.as_ref().map_or(0, |block| block.len());
-        self.filled = (self.filled + count).min(capacity);
+        self.at.filled = small((self.at.filled() + count).min(capacity));
     }
 
     /// The bytes that have not been parsed.
     pub(crate) fn raw(&self) -> &[u8] {
-        self.block.as_ref().and_then(|block| block.get(self.raw..self.filled)).unwrap_or_default()
+        self.bytes(self.at.raw, self.at.filled)
     }
 
     /// The content that waits to be sent.
     pub(crate) fn content(&self) -> &[u8] {
-        self.block.as_ref().and_then(|block| block.get(self.start..self.ready)).unwrap_or_default()
+        self.bytes(self.at.start, self.at.ready)
+    }
+
+    fn bytes(&self, from: u32, to: u32) -> &[u8] {
+        self.block.as_ref().and_then(|block| block.get(from as usize..to as usize)).unwrap_or_default()
+    }
+
+    /// Reads a head off the raw bytes: `parse` gets them, and how far they were searched before.
+    pub(crate) fn parse<T>(&mut self, parse: impl FnOnce(&[u8], &mut usize) -> T) -> T {
+        let mut scanned = self.scanned as usize;
+        let outcome = parse(self.raw(), &mut scanned);
+        self.scanned = small(scanned);
+        outcome
     }
 
     /// The first `count` raw bytes have been understood and are not forwarded.
     pub(crate) fn consume(&mut self, count: usize) {
-        self.raw = (self.raw + count).min(self.filled);
+        self.at.raw = small(self.at.raw().saturating_add(count).min(self.at.filled()));
         self.scanned = 0;
-        if self.start == self.ready {
-            (self.start, self.ready) = (self.raw, self.raw);
-        }
+        self.skip_gap();
     }
 
     /// The first `count` raw bytes are content.
     pub(crate) fn promote(&mut self, count: usize) {
-        let count = count.min(self.filled - self.raw);
-        if self.ready != self.raw
+        let count = count.min(self.at.filled() - self.at.raw());
+        if self.at.ready != self.at.raw
             && let Some(block) = &mut self.block
         {
-            block.copy_within(self.raw..self.raw + count, self.ready);
+            block.copy_within(self.at.raw()..self.at.raw() + count, self.at.ready());
         }
-        self.ready += count;
-        self.raw += count;
+        self.at.ready += small(count);
+        self.at.raw += small(count);
     }
 
-    /// Lets a decoder work on the raw bytes in place: it gets the buffer and the positions `ready` and
-    /// `raw`, and says where they are afterwards.
-    pub(crate) fn decode<T>(
-        &mut self,
-        decode: impl FnOnce(&mut [u8], usize, usize) -> (usize, usize, T),
-    ) -> T {
-        let filled = self.filled;
-        let bytes = self.block.as_mut().and_then(|block| block.get_mut(..filled)).unwrap_or_default();
-        let (ready, raw, outcome) = decode(bytes, self.ready, self.raw);
-        (self.ready, self.raw) = (ready, raw);
-        outcome
+    /// Decodes the raw bytes in place. What comes back is the trailer section, once the content is over.
+    pub(crate) fn decode(&mut self, decoder: &mut ChunkedDecoder) -> Result<Option<&[u8]>, Broken> {
+        let Positions { start, ready, raw, filled } = self.at;
+        let bytes =
+            self.block.as_mut().and_then(|block| block.get_mut(..filled as usize)).unwrap_or_default();
+        let decoded = decoder.decode(bytes, (start as usize, ready as usize), raw as usize)?;
+        self.at.start = small(decoded.start);
+        (self.at.ready, self.at.raw) = (small(decoded.ready), small(decoded.raw));
+        self.skip_gap();
+        Ok(decoded.trailers.map(|(from, to)| self.bytes(small(from), small(to))))
     }
 
     /// So many bytes of content were sent.
     pub(crate) fn sent(&mut self, count: usize) {
-        self.start = (self.start + count).min(self.ready);
-        if self.start == self.ready {
-            (self.start, self.ready) = (self.raw, self.raw);
+        self.at.start = small((self.at.start() + count).min(self.at.ready()));
+        self.skip_gap();
+    }
+
+    /// Without content, the next begins where the raw bytes do: it needs no move then.
+    fn skip_gap(&mut self) {
+        if self.at.start == self.at.ready {
+            (self.at.start, self.at.ready) = (self.at.raw, self.at.raw);
         }
     }
 
     /// Drops everything that is here.
     pub(crate) fn discard(&mut self) {
-        (self.start, self.ready, self.raw) = (self.filled, self.filled, self.filled);
+        let filled = self.at.filled;
+        self.at = Positions { start: filled, ready: filled, raw: filled, filled };
         self.scanned = 0;
     }
 
     /// Drops content that will never be sent, and keeps what has not been parsed.
     pub(crate) fn discard_content(&mut self) {
-        (self.start, self.ready) = (self.raw, self.raw);
+        (self.at.start, self.at.ready) = (self.at.raw, self.at.raw);
     }
 
     /// Gives the buffer back when nothing is in it.
     pub(crate) fn settle(&mut self, buffers: &mut Buffers) {
-        if self.start == self.filled && !self.lent {
+        if self.at.start == self.at.filled && !self.lent {
             if let Some(block) = self.block.take() {
                 buffers.return_block(block);
             }
-            (self.start, self.ready, self.raw, self.filled, self.scanned) = (0, 0, 0, 0, 0);
+            (self.at, self.scanned) = (Positions::default(), 0);
         }
     }
 
@@ -139,10 +185,8 @@ impl Inbox {
     /// Whether the positions are in order.
     pub(crate) fn is_sound(&self) -> bool {
         let capacity = self.block.as_ref().map_or(0, |block| block.len());
-        self.start <= self.ready
-            && self.ready <= self.raw
-            && self.raw <= self.filled
-            && self.filled <= capacity
+        let Positions { start, ready, raw, filled } = self.at;
+        start <= ready && ready <= raw && raw <= filled && filled as usize <= capacity
     }
 }
 
@@ -180,9 +224,9 @@ mod tests {
         inbox.received(length);
         inbox.promote(1000);
         assert!(inbox.space(&mut buffers).is_none());
-        assert!(!inbox.has_space(1024));
+        assert!(!inbox.has_space());
         inbox.sent(1000);
-        assert!(inbox.has_space(1024));
+        assert!(inbox.has_space());
         assert_eq!(inbox.space(&mut buffers).map(|space| space.len()), Some(1000));
         assert_eq!(inbox.raw().len(), 24);
         assert!(inbox.is_sound());

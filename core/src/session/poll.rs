@@ -50,7 +50,7 @@ impl Session {
 
     /// Where to receive bytes from this side into; `None` when none are wanted now.
     pub fn receive_space(&mut self, from: Side, turn: &mut Turn<'_>) -> Option<&mut [u8]> {
-        if !self.wants(from, turn.buffers.size()) {
+        if !self.wants(from) {
             return None;
         }
         self.flow_mut(from).inbox.space(turn.buffers)
@@ -138,7 +138,7 @@ impl Session {
     fn wait(&self) -> Wait {
         let mut wait = Wait::new(self.deadline());
         for side in Side::BOTH {
-            wait.read(side, self.wants(side, 1));
+            wait.read(side, self.wants(side));
             wait.write(side, self.leg(side).writes() && !self.transmit(side).is_empty());
             wait.relay(side, self.may_relay(side));
         }
@@ -153,7 +153,7 @@ impl Session {
     }
 
     /// Whether bytes from `side` are wanted.
-    pub(super) fn wants(&self, side: Side, size: usize) -> bool {
+    pub(super) fn wants(&self, side: Side) -> bool {
         use exchange::State;
         let flow = self.flow(side);
         let in_time = match (side, self.exchange.state()) {
@@ -164,7 +164,7 @@ impl Session {
             }
             (Side::Upstream, _) => false,
         };
-        in_time && self.leg(side).reads() && flow.piped == 0 && flow.inbox.has_space(size)
+        in_time && self.leg(side).reads() && flow.piped == 0 && flow.inbox.has_space()
     }
 
     /// After each input: memory goes back, chunks are cut, and the timers run that the state wants.
@@ -203,8 +203,8 @@ impl Session {
         let awaiting = state == State::Awaiting && request_sent;
         let responding = state == State::Responding
             && self.flow(Side::Upstream).message.state() == message::State::Content
-            && self.wants(Side::Upstream, 1);
-        let stalled = under_way && reading_request && self.wants(Side::Downstream, 1);
+            && self.wants(Side::Upstream);
+        let stalled = under_way && reading_request && self.wants(Side::Downstream);
         self.run(Timer::ClientSend, to_client && state != State::Closed, client_send);
         self.run(Timer::UpstreamSend, to_origin && under_way, send);
         self.run(Timer::ClientBody, stalled, client_body);

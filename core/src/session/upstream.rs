@@ -183,9 +183,7 @@ impl Session {
         }
         let inbox = &mut self.flows[Side::Upstream.index()].inbox;
         let Some(heads) = &mut self.record.heads else { return false };
-        let mut scanned = inbox.scanned;
-        let parsed = heads.response.parse(inbox.raw(), &mut scanned, limit);
-        inbox.scanned = scanned;
+        let parsed = inbox.parse(|raw, scanned| heads.response.parse(raw, scanned, limit));
         let outcome = match parsed {
             Ok(Parsed::Partial) => return false,
             Ok(Parsed::Complete(length)) => {
