@@ -1,0 +1,100 @@
+//! What a session waits for besides bytes: the addresses of a name, a connection to an origin server.
+
+use std::{
+    future::Future,
+    io,
+    net::IpAddr,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use tokio::net::{TcpStream, lookup_host};
+use underpass_core::{
+    Address, Connected, Dial, DialError, Fault, Lookup, Session, Tick, Turn, Verdict, shared::Lease,
+};
+
+type Pending<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
+
+/// An errand under way. Dropping it cancels it.
+pub(crate) enum Errand {
+    /// A name is looked up.
+    Resolve(Option<Lookup>, Pending<Vec<IpAddr>>),
+    /// A connection is made.
+    Connect(Option<(Dial, Lease)>, Pending<TcpStream>),
+}
+
+/// What an errand brought, besides its report to the session.
+pub(crate) enum Brought {
+    /// Nothing that the shell has to keep.
+    Nothing,
+    /// A connection.
+    Connection(TcpStream, Lease),
+}
+
+impl Errand {
+    pub(crate) fn resolve(lookup: Lookup) -> Self {
+        let name = lookup.name().to_owned();
+        let addresses = async move {
+            // The port is the session's business.
+            lookup_host((name, 0)).await.map(|found| found.map(|address| address.ip()).collect())
+        };
+        Self::Resolve(Some(lookup), Box::pin(addresses))
+    }
+
+    pub(crate) fn connect(dial: Dial, lease: Lease) -> Self {
+        let connection = connect(lease.address().clone());
+        Self::Connect(Some((dial, lease)), Box::pin(connection))
+    }
+
+    /// Reports what the errand brought, when it is done.
+    pub(crate) fn poll(
+        &mut self,
+        session: &mut Session,
+        turn: &mut Turn<'_>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Brought> {
+        match self {
+            Self::Resolve(lookup, addresses) => {
+                let result = ready!(addresses.as_mut().poll(cx)).map_err(Fault::from);
+                if let Some(lookup) = lookup.take() {
+                    session.handle_resolved(lookup, result.as_deref().map_err(|fault| *fault), turn);
+                }
+                Poll::Ready(Brought::Nothing)
+            }
+            Self::Connect(token, connection) => {
+                let result = ready!(connection.as_mut().poll(cx)).map_err(Fault::from);
+                let Some((dial, lease)) = token.take() else { return Poll::Ready(Brought::Nothing) };
+                match result {
+                    Ok(stream) => {
+                        session.handle_connected(dial, Ok(Connected::new(&lease, false)), turn);
+                        Poll::Ready(Brought::Connection(stream, lease))
+                    }
+                    Err(fault) => {
+                        let error = DialError::io(&lease, fault);
+                        lease.report(Verdict::Failure, turn.now.tick);
+                        session.handle_connected(dial, Err(error), turn);
+                        Poll::Ready(Brought::Nothing)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives the errand up; a peer that was dialled is told of as the session judges it.
+    pub(crate) fn cancel(self, verdict: Verdict, now: Tick) {
+        if let Self::Connect(Some((_, lease)), _) = self {
+            lease.report(verdict, now);
+        }
+    }
+}
+
+async fn connect(address: Address) -> io::Result<TcpStream> {
+    match address {
+        Address::Ip(address) => {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            Ok(stream)
+        }
+        Address::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+    }
+}

@@ -1,0 +1,270 @@
+//! One session's turn: obeys its outputs, moves its bytes. The only match on [`Output`].
+
+use std::{
+    io,
+    net::Shutdown,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use socket2::SockRef;
+use tokio::{
+    io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
+    net::TcpStream,
+};
+use underpass_core::{
+    Admission, Buffers, Claim, Connected, Dial, Disposal, Ending, Fault, Now, Output, Pool, Pooled, Session,
+    Side, Tick, Turn, Verdict, Wait,
+    config::Config,
+    shared::Lease,
+};
+use underpass_shell_common::Moment;
+
+use crate::{
+    Log,
+    dial::{Brought, Errand},
+};
+use std::sync::Arc;
+
+/// Rounds of reading and writing after which others have their turn.
+const ROUNDS: u32 = 16;
+
+/// A session and what it uses.
+pub(crate) struct Connection {
+    pub(crate) session: Session,
+    config: Arc<Config>,
+    /// The client's connection, until it is closed.
+    client: Option<TcpStream>,
+    upstream: Option<Upstream>,
+    /// Boxed, so that a session without one has little to carry.
+    errand: Option<Box<Errand>>,
+}
+
+/// A connection to an origin server, in use.
+struct Upstream {
+    stream: Pooled<TcpStream>,
+    lease: Lease,
+}
+
+/// What the sessions of a worker share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) buffers: Buffers,
+    pub(crate) pool: Pool<TcpStream>,
+    pub(crate) log: Log,
+    /// Where log lines are put together.
+    pub(crate) line: Vec<u8>,
+    pub(crate) moment: Moment,
+}
+
+/// What comes after a turn.
+pub(crate) enum Next {
+    /// Sleep until a socket or an errand is ready, or the deadline has come.
+    Sleep(Option<Tick>),
+    /// There may be more to do, but others come first.
+    Again,
+    /// The session is over.
+    Done,
+}
+
+impl Connection {
+    pub(crate) fn new(session: Session, config: Arc<Config>, client: TcpStream) -> Self {
+        Self { session, config, client: Some(client), upstream: None, errand: None }
+    }
+
+    /// How many connections the session has, those that are being made included.
+    pub(crate) fn count(&self) -> usize {
+        usize::from(self.client.is_some())
+            + usize::from(self.upstream.is_some())
+            + usize::from(self.errand.is_some())
+    }
+
+    /// One turn: bounded, never sleeps.
+    pub(crate) fn turn(&mut self, shared: &mut Shared, cx: &mut Context<'_>) -> Next {
+        let mut rounds = 0;
+        loop {
+            match self.session.poll_output() {
+                Output::Resolve(lookup) => self.errand = Some(Box::new(Errand::resolve(lookup))),
+                Output::Admit(claim) => {
+                    let admission = admit(&claim);
+                    self.session.handle_admitted(claim, admission, &mut shared.lend());
+                }
+                Output::Connect(dial) => self.connect(dial, shared),
+                Output::Release(verdict, disposal) => self.release(verdict, disposal, shared),
+                Output::Shutdown(side) => self.shut_down(side),
+                Output::Close(ending) => {
+                    if let Some(client) = self.client.take() {
+                        close(client, ending);
+                    }
+                }
+                Output::Note(note) => {
+                    shared.log.note(&self.session, &note, &mut shared.line, shared.moment);
+                }
+                Output::ExchangeDone => {
+                    let now = shared.now();
+                    shared.log.exchange(&self.session, &mut shared.line, now);
+                }
+                Output::Wait(wait) => {
+                    if rounds == ROUNDS {
+                        return Next::Again;
+                    }
+                    rounds += 1;
+                    if !self.advance(wait, shared, cx) {
+                        return Next::Sleep(wait.deadline);
+                    }
+                }
+                Output::Done => return Next::Done,
+            }
+        }
+    }
+
+    /// Does what can be done without sleeping; says whether anything was.
+    fn advance(&mut self, wait: Wait, shared: &mut Shared, cx: &mut Context<'_>) -> bool {
+        if wait.deadline == Some(Tick(0)) {
+            self.session.handle_timeout(&mut shared.lend());
+            return true;
+        }
+        let mut moved = self.poll_errand(shared, cx);
+        // What is written makes room for what is read.
+        for side in Side::BOTH {
+            moved |= wait.writes(side) && self.write(side, shared, cx);
+        }
+        for side in Side::BOTH {
+            moved |= wait.reads(side) && self.read(side, shared, cx);
+        }
+        let due = wait.deadline.is_some_and(|deadline| deadline <= shared.now().tick);
+        if !moved && due {
+            self.session.handle_timeout(&mut shared.lend());
+        }
+        moved || due
+    }
+
+    fn write(&mut self, to: Side, shared: &mut Shared, cx: &mut Context<'_>) -> bool {
+        let Some(stream) = stream(&mut self.client, &mut self.upstream, to) else { return false };
+        let polled = {
+            let slices = self.session.transmit(to);
+            match &*slices {
+                [] => return false,
+                [one] => Pin::new(stream).poll_write(cx, one),
+                several => Pin::new(stream).poll_write_vectored(cx, several),
+            }
+        };
+        let result = outcome(polled);
+        self.session.handle_sent(to, result, &mut shared.lend());
+        progress(result)
+    }
+
+    fn read(&mut self, from: Side, shared: &mut Shared, cx: &mut Context<'_>) -> bool {
+        let Some(stream) = stream(&mut self.client, &mut self.upstream, from) else { return false };
+        let polled = {
+            let Some(space) = self.session.receive_space(from, &mut shared.lend()) else { return false };
+            let mut space = ReadBuf::new(space);
+            Pin::new(stream).poll_read(cx, &mut space).map_ok(|()| space.filled().len())
+        };
+        let result = outcome(polled);
+        self.session.handle_received(from, result, &mut shared.lend());
+        progress(result)
+    }
+
+    fn poll_errand(&mut self, shared: &mut Shared, cx: &mut Context<'_>) -> bool {
+        let Some(errand) = &mut self.errand else { return false };
+        let Poll::Ready(brought) = errand.poll(&mut self.session, &mut shared.lend(), cx) else {
+            return false;
+        };
+        self.errand = None;
+        if let Brought::Connection(stream, lease) = brought {
+            let stream = Pooled::new(stream, shared.now().tick);
+            self.upstream = Some(Upstream { stream, lease });
+        }
+        true
+    }
+
+    fn connect(&mut self, dial: Dial, shared: &mut Shared) {
+        let now = shared.now().tick;
+        let lease = match self.config.upstreams.choose(&dial, now) {
+            Ok(lease) => lease,
+            Err(error) => return self.session.handle_connected(dial, Err(error), &mut shared.lend()),
+        };
+        while let Some(stream) = shared.pool.take(&dial, &lease, now) {
+            if is_quiet(&stream.connection) {
+                let connected = Connected::new(&lease, true);
+                self.upstream = Some(Upstream { stream, lease });
+                return self.session.handle_connected(dial, Ok(connected), &mut shared.lend());
+            }
+        }
+        self.errand = Some(Box::new(Errand::connect(dial, lease)));
+    }
+
+    fn release(&mut self, verdict: Verdict, disposal: Disposal, shared: &mut Shared) {
+        let now = shared.now().tick;
+        if let Some(errand) = self.errand.take() {
+            errand.cancel(verdict, now);
+        }
+        let Some(Upstream { stream, lease }) = self.upstream.take() else { return };
+        match disposal {
+            Disposal::Pool => drop(shared.pool.put(&lease, stream, now)),
+            Disposal::Close(ending) => close(stream.connection, ending),
+        }
+        lease.report(verdict, now);
+    }
+
+    fn shut_down(&mut self, side: Side) {
+        if let Some(stream) = stream(&mut self.client, &mut self.upstream, side) {
+            // Refused only when the other end has reset the connection, which the next read reports.
+            let _reset_already = SockRef::from(&*stream).shutdown(Shutdown::Write);
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn now(&self) -> Now {
+        let Moment { monotonic_ns, unix_ms, utc_offset_min } = self.moment;
+        Now { tick: Tick(monotonic_ns), unix_ms, utc_offset_min }
+    }
+
+    /// What a session is lent for one report.
+    pub(crate) fn lend(&mut self) -> Turn<'_> {
+        Turn { now: self.now(), buffers: &mut self.buffers }
+    }
+}
+
+/// Whether an idle connection is still good: neither closed nor sent anything by the other end.
+pub(crate) fn is_quiet(stream: &TcpStream) -> bool {
+    matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+}
+
+/// Limits and credentials: there are no such rules, every request may go on.
+fn admit(_: &Claim) -> Admission {
+    Admission::Granted
+}
+
+fn stream<'a>(
+    client: &'a mut Option<TcpStream>,
+    upstream: &'a mut Option<Upstream>,
+    side: Side,
+) -> Option<&'a mut TcpStream> {
+    match side {
+        Side::Downstream => client.as_mut(),
+        Side::Upstream => upstream.as_mut().map(|upstream| &mut upstream.stream.connection),
+    }
+}
+
+fn close(stream: TcpStream, ending: Ending) {
+    if ending == Ending::Reset {
+        // Refused only for a connection that is gone: then there is nothing to reset.
+        let _gone_already = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+    }
+    drop(stream);
+}
+
+fn outcome(polled: Poll<io::Result<usize>>) -> Result<usize, Fault> {
+    match polled {
+        Poll::Ready(result) => result.map_err(Fault::from),
+        Poll::Pending => Err(Fault::WOULD_BLOCK),
+    }
+}
+
+fn progress(result: Result<usize, Fault>) -> bool {
+    result != Err(Fault::WOULD_BLOCK)
+}

@@ -1,0 +1,80 @@
+//! The sessions of a worker, by number.
+
+use std::{
+    sync::Arc,
+    task::{Context, Waker},
+};
+
+use crate::{
+    pump::{Connection, Next, Shared},
+    wake::{Alarm, ReadyList, Source},
+};
+
+/// Places for sessions. A place is used again and keeps its waker.
+#[derive(Default)]
+pub(crate) struct Slots {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    connections: usize,
+}
+
+struct Slot {
+    /// Boxed: a session moves once, whatever happens to the table.
+    connection: Option<Box<Connection>>,
+    alarm: Arc<Alarm>,
+    waker: Waker,
+}
+
+impl Slots {
+    /// Gives the session a number.
+    pub(crate) fn insert(&mut self, connection: Connection, ready: &Arc<ReadyList>) -> u32 {
+        self.connections += connection.count();
+        let connection = Some(Box::new(connection));
+        if let Some(number) = self.free.pop() {
+            self.slots[number as usize].connection = connection;
+            return number;
+        }
+        let number = u32::try_from(self.slots.len()).expect("a process has fewer descriptors than that");
+        let alarm = Alarm::new(ready, Source::Session(number));
+        let waker = Waker::from(Arc::clone(&alarm));
+        self.slots.push(Slot { connection, alarm, waker });
+        number
+    }
+
+    /// Gives the session with this number its turn; `None` when it is over already. At [`Next::Done`] it is
+    /// dropped, and its number free.
+    pub(crate) fn turn(&mut self, number: u32, shared: &mut Shared) -> Option<Next> {
+        let slot = self.slots.get_mut(number as usize)?;
+        slot.alarm.reset();
+        let connection = slot.connection.as_mut()?;
+        self.connections -= connection.count();
+        let next = connection.turn(shared, &mut Context::from_waker(&slot.waker));
+        if matches!(next, Next::Done) {
+            slot.connection = None;
+            self.free.push(number);
+        } else {
+            self.connections += connection.count();
+        }
+        Some(next)
+    }
+
+    /// Whether the session was not listed as ready; now it counts as listed.
+    pub(crate) fn list(&self, number: u32) -> bool {
+        self.slots.get(number as usize).is_some_and(|slot| slot.alarm.list())
+    }
+
+    /// Every session, with its number.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut Connection)> {
+        (0..).zip(&mut self.slots).filter_map(|(number, slot)| Some((number, &mut **slot.connection.as_mut()?)))
+    }
+
+    /// Whether there is no session.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.free.len() == self.slots.len()
+    }
+
+    /// How many connections the sessions have.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections
+    }
+}

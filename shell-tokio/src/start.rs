@@ -1,0 +1,127 @@
+//! From a configuration to a process that serves it.
+
+use std::{fmt, io, net::SocketAddr, path::Path, sync::Arc};
+
+use underpass::{Listener, Log};
+use underpass_core::{Fault, config::Identity};
+use underpass_nginx_config::{LoadOptions, Loaded, LogTarget, Main, Severity as Level, WorkerProcesses};
+use underpass_shell_common::{Clock, ErrorLog, Logs, PidFile, Severity, Target};
+
+use crate::{PROGRAM, process, say};
+
+/// Why the program ends.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    message: String,
+}
+
+impl Trouble {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<underpass_nginx_config::Error> for Trouble {
+    fn from(error: underpass_nginx_config::Error) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+/// What a configuration has to know besides its text.
+pub(crate) fn load_options(prefix: &Path) -> LoadOptions {
+    let mut identity = Identity::default();
+    identity.hostname = rustix::system::uname().nodename().to_string_lossy().into();
+    identity.pid = std::process::id();
+    let mut options = LoadOptions::new(prefix);
+    options.identity = Arc::new(identity);
+    options
+}
+
+/// Serves the configuration until a signal ends it.
+pub(crate) fn run(loaded: Loaded) -> Result<(), Trouble> {
+    print_notes(&loaded);
+    if loaded.main.daemon {
+        // Silence would leave an operator waiting for a shell prompt.
+        say(&format!("{}: [notice] running in the foreground", PROGRAM.name));
+    }
+    let clock = Clock::start();
+    let log = open_logs(&loaded.main)?;
+    process::raise_descriptor_limit(&log, &clock);
+    let workers = listen(&loaded)?;
+    let _pid_file = loaded.main.pid.as_ref().map(PidFile::create).transpose()?;
+    let count = workers.len();
+    log.event(Severity::Notice, &format!("{}/{}", PROGRAM.name, PROGRAM.version), clock.now());
+    log.event(Severity::Notice, &format!("start {count} workers"), clock.now());
+    process::serve(workers, &log, &clock, loaded.main.worker_connections)
+}
+
+/// Tells what the operator should know of the configuration.
+pub(crate) fn print_notes(loaded: &Loaded) {
+    for note in &loaded.notes {
+        say(&format!("{}: [warn] {note}", PROGRAM.name));
+    }
+}
+
+fn open_logs(main: &Main) -> Result<Log, Trouble> {
+    let mut files = Logs::new();
+    let mut errors = Vec::new();
+    for log in &main.error_logs {
+        let target = match &log.target {
+            LogTarget::Stderr => Target::Stderr,
+            LogTarget::File(path) => Target::Path(path.clone()),
+            other => return Err(Trouble::new(format!("an error log to {other:?} is not in this version"))),
+        };
+        let index = files.open(target)?;
+        let file = files.get(index).ok_or_else(|| Trouble::new("a log that was opened is gone"))?;
+        errors.push(ErrorLog::new(Arc::clone(file), severity(log.severity)));
+    }
+    let access = main.access_log_paths.iter().map(|path| files.open(Target::Path(path.clone())));
+    let access = access.collect::<io::Result<Vec<_>>>()?;
+    Ok(Log::new(errors, Arc::new(files), access))
+}
+
+fn severity(level: Level) -> Severity {
+    match level {
+        Level::Debug => Severity::Debug,
+        Level::Info => Severity::Info,
+        Level::Notice => Severity::Notice,
+        Level::Warn => Severity::Warn,
+        Level::Error => Severity::Error,
+        Level::Crit => Severity::Crit,
+        Level::Alert => Severity::Alert,
+        Level::Emerg => Severity::Emerg,
+    }
+}
+
+/// The listening sockets of each worker. All addresses are checked before the first is bound: a wildcard
+/// address of ours must not pass for somebody else's.
+fn listen(loaded: &Loaded) -> Result<Vec<Vec<Listener>>, Trouble> {
+    for listener in &loaded.listeners {
+        Listener::address_is_free(listener.address).map_err(|error| refused(listener.address, error))?;
+    }
+    let workers = match loaded.main.worker_processes {
+        WorkerProcesses::Count(count) => count,
+        WorkerProcesses::Auto => std::thread::available_parallelism()?.get(),
+    };
+    let bind = |listener: &underpass_nginx_config::Listener| {
+        Listener::bind(listener.address, Arc::clone(&listener.config))
+            .map_err(|error| refused(listener.address, error))
+    };
+    (0..workers).map(|_| loaded.listeners.iter().map(bind).collect()).collect()
+}
+
+fn refused(address: SocketAddr, error: io::Error) -> Trouble {
+    Trouble::new(format!("bind() to {address} failed ({})", Fault::from(error)))
+}
