@@ -28,14 +28,17 @@ impl Buffers {
     /// Bytes of an IO buffer unless configured otherwise.
     pub const SIZE: usize = 16 << 10;
 
+    /// The smallest size of an IO buffer: a trailer section has to fit.
+    pub const MIN_SIZE: usize = 4 << 10;
+
     /// Spare pieces of each kind that are kept: what a burst needed beyond them is given back.
     const SPARE: usize = 64;
 
-    /// An empty store of buffers of `size` bytes; at least 1 KiB.
+    /// An empty store of buffers of `size` bytes; at least [`Self::MIN_SIZE`].
     #[must_use]
     pub fn new(size: usize) -> Self {
         Self {
-            size: size.max(1 << 10),
+            size: size.max(Self::MIN_SIZE),
             blocks: Vec::new(),
             scratch: Vec::new(),
             heads: Vec::new(),

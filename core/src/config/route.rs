@@ -97,20 +97,72 @@ impl Server {
         true
     }
 
-    /// nginx's order: an exact match, then the longest prefix, then the prefix that only lacks a slash.
+    /// nginx's order: an exact match, a prefix that is the whole path, a prefix that the path only lacks the
+    /// slash of, the longest prefix.
     fn locate(&self, path: &[u8]) -> Route {
         if let Some(location) = self.exact.get(path) {
             return Route::Location(Arc::clone(location));
         }
-        let missing_slash = |prefix: &[u8]| prefix.strip_suffix(b"/") == Some(path) && !path.is_empty();
-        for (prefix, location) in &self.prefixes {
-            if path.starts_with(prefix) {
-                return Route::Location(Arc::clone(location));
-            }
-            if missing_slash(prefix) && matches!(location.handler, super::Handler::Proxy(_)) {
-                return Route::AddSlash(Arc::clone(location));
-            }
+        let found = self.prefixes.iter().find(|(prefix, _)| path.starts_with(prefix));
+        if let Some((prefix, location)) = found
+            && prefix.len() == path.len()
+        {
+            return Route::Location(Arc::clone(location));
         }
-        Route::Location(Arc::clone(&self.otherwise))
+        let lacks_slash = |prefix: &[u8]| prefix.strip_suffix(b"/") == Some(path) && !path.is_empty();
+        let forwards = |location: &Location| matches!(location.handler, super::Handler::Proxy(_));
+        let longer = self.prefixes.iter().find(|(prefix, location)| lacks_slash(prefix) && forwards(location));
+        match (longer, found) {
+            (Some((_, location)), _) => Route::AddSlash(Arc::clone(location)),
+            (None, Some((_, location))) => Route::Location(Arc::clone(location)),
+            (None, None) => Route::Location(Arc::clone(&self.otherwise)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Handler, Proxy, Return, Target};
+
+    fn route(server: &Server, path: &str) -> (u16, bool) {
+        let status = |location: &Location| match &location.handler {
+            Handler::Return(answer) => answer.status,
+            Handler::Proxy(_) => 0,
+        };
+        match server.locate(path.as_bytes()) {
+            Route::Location(location) => (status(&location), false),
+            Route::AddSlash(location) => (status(&location), true),
+        }
+    }
+
+    #[test]
+    fn as_nginx_finds_them() {
+        let answer = |status| Arc::new(Location::new(Handler::Return(Return::new(status, None))));
+        let proxy = || {
+            let proxy = Proxy::new(Target::Group(crate::shared::GroupId(0)), "b");
+            Arc::new(Location::new(Handler::Proxy(Box::new(proxy))))
+        };
+        let mut server = Server::new(vec![], answer(404));
+        assert!(server.prefix(b"/a", answer(201)));
+        assert!(server.prefix(b"/a/b/", proxy()));
+        assert!(server.prefix(b"/c/", proxy()));
+        assert!(server.prefix(b"/c", answer(202)));
+        assert!(server.exact(b"/a/x", answer(203)));
+        assert!(!server.exact(b"/a/x", answer(204)));
+        assert!(!server.prefix(b"/a", answer(205)));
+        for (path, expected) in [
+            ("/", (404, false)),
+            ("/a", (201, false)),
+            ("/ab", (201, false)),
+            ("/a/x", (203, false)),
+            ("/a/xy", (201, false)),
+            ("/a/b", (0, true)),
+            ("/a/b/", (0, false)),
+            ("/c", (202, false)),
+            ("/c/", (0, false)),
+        ] {
+            assert_eq!(route(&server, path), expected, "{path}");
+        }
     }
 }

@@ -47,6 +47,9 @@ pub(crate) enum Broken {
 /// A chunk-size line, extensions included, is at most this long.
 const MAX_LINE: usize = 512;
 
+/// A trailer section, its empty line included, is at most this long: no longer than the smallest buffer.
+const MAX_TRAILERS: usize = crate::Buffers::MIN_SIZE;
+
 impl ChunkedDecoder {
     /// Decodes `buffer[raw..]`; content is appended to that in `start..ready`, which ends before `raw`.
     pub(crate) fn decode(
@@ -166,8 +169,17 @@ fn skip_value(text: &[u8]) -> Option<&[u8]> {
     inner.iter().copied().all(is_value_byte).then(|| quoted.get(end + 1..)).flatten()
 }
 
-/// Length of the trailer section with its empty line; `None` when it isn't complete.
+/// Length of the trailer section with its empty line; `None` when it isn't complete. It is bounded, so
+/// that it always fits a buffer.
 fn trailer_length(bytes: &[u8]) -> Result<Option<usize>, Broken> {
+    match complete_trailers(bytes)? {
+        Some(length) if length <= MAX_TRAILERS => Ok(Some(length)),
+        None if bytes.len() < MAX_TRAILERS => Ok(None),
+        _ => Err(Broken::Trailer),
+    }
+}
+
+fn complete_trailers(bytes: &[u8]) -> Result<Option<usize>, Broken> {
     let mut at = 0;
     loop {
         let rest = bytes.get(at..).unwrap_or_default();
@@ -185,8 +197,11 @@ fn trailer_length(bytes: &[u8]) -> Result<Option<usize>, Broken> {
 mod tests {
     use super::*;
 
+    /// Content, trailer section, bytes consumed.
+    type Outcome = Result<(Vec<u8>, Option<Vec<u8>>, usize), Broken>;
+
     /// Decodes `coded` in pieces of `step` bytes, each appended behind what is left of the last.
-    fn decode(coded: &[u8], step: usize) -> Result<(Vec<u8>, Option<Vec<u8>>, usize), Broken> {
+    fn decode(coded: &[u8], step: usize) -> Outcome {
         let mut decoder = ChunkedDecoder::default();
         let mut buffer = Vec::new();
         let (mut start, mut ready, mut raw) = (0, 0, 0);
@@ -243,6 +258,16 @@ mod tests {
         let long = [b"5;".as_slice(), &b"a".repeat(MAX_LINE)].concat();
         assert_eq!(decode(&long, 1), Err(Broken::Chunk));
         assert_eq!(decode(&long, long.len()), Err(Broken::Chunk));
+    }
+
+    #[test]
+    fn trailers_are_bounded_in_every_cut() {
+        for (length, fits) in [(MAX_TRAILERS, true), (MAX_TRAILERS + 1, false)] {
+            let coded = [b"0\r\nX: ".as_slice(), &b"a".repeat(length - 7), b"\r\n\r\n"].concat();
+            for step in [1, 100, coded.len()] {
+                assert_eq!(decode(&coded, step).is_ok(), fits, "{length} by {step}");
+            }
+        }
     }
 
     #[test]

@@ -16,6 +16,12 @@ impl Span {
         Self { from: small(from), to: small(to) }
     }
 
+    /// Where `part`, a piece of `whole`, stands in it.
+    pub(crate) fn within(whole: &[u8], part: &[u8]) -> Self {
+        let from = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
+        Self::new(from, from.wrapping_add(part.len()))
+    }
+
     pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
         bytes.get(self.from as usize..self.to as usize).unwrap_or_default()
     }
@@ -167,6 +173,10 @@ impl Fields {
         self.lines.clear();
     }
 
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+
     /// Keeps a copy of `head`, and forgets the lines of an earlier one.
     pub(crate) fn copy(&mut self, head: &[u8]) {
         self.clear();
@@ -203,11 +213,45 @@ impl Fields {
         Ok(())
     }
 
-    /// Takes the lines of a response head that `found` describes.
-    pub(crate) fn take_parsed(&mut self, head: &[u8], found: &[httparse::Header<'_>]) {
-        let spans: [(Span, Span); MAX_LINES] = spans(head, found);
-        self.copy(head);
-        self.note(spans.get(..found.len()).unwrap_or_default());
+    /// Reads a whole response head. Says the status code and where the reason phrase is.
+    pub(crate) fn parse_response(&mut self) -> Result<(u16, Span), Violation> {
+        let mut slots = [httparse::EMPTY_HEADER; MAX_LINES];
+        let mut response = httparse::Response::new(&mut slots);
+        let mut config = httparse::ParserConfig::default();
+        // RFC 9112 §5.1 and §5.2: a gateway mends these two in a response, it doesn't refuse them.
+        config.allow_spaces_after_header_name_in_responses(true);
+        config.allow_obsolete_multiline_headers_in_responses(true);
+        match config.parse_response(&mut response, &self.bytes) {
+            Ok(httparse::Status::Complete(_)) => {}
+            Err(httparse::Error::TooManyHeaders) => return Err(Violation::OriginHeadTooLarge),
+            Err(httparse::Error::HeaderName) => return Err(Violation::OriginFieldName),
+            _ => return Err(Violation::OriginHead),
+        }
+        // A framing field whose name is followed by white space may be read otherwise by others (E3).
+        if response.headers.iter().any(|header| spaced_framing_field(&self.bytes, header)) {
+            return Err(Violation::OriginHead);
+        }
+        let reason = response.reason.unwrap_or_default().as_bytes();
+        let reason = if reason.is_empty() { Span::default() } else { Span::within(&self.bytes, reason) };
+        let status = response.code.unwrap_or(0);
+        let spans: [(Span, Span); MAX_LINES] = spans(&self.bytes, response.headers);
+        let count = response.headers.len();
+        self.note(spans.get(..count).unwrap_or_default());
+        self.unfold();
+        Ok((status, reason))
+    }
+
+    /// RFC 9112 §5.2: an obs-fold is replaced before the value is interpreted.
+    fn unfold(&mut self) {
+        for line in &mut self.lines {
+            if memchr::memchr(b'\n', line.value.of(&self.bytes)).is_some() {
+                let unfolded = unfolded(line.value.of(&self.bytes));
+                line.value.to = line.value.from + u32::try_from(unfolded.len()).unwrap_or(0);
+                if let Some(value) = self.bytes.get_mut(line.value.from as usize..line.value.to as usize) {
+                    value.copy_from_slice(&unfolded);
+                }
+            }
+        }
     }
 
     /// All lines in order.
@@ -242,16 +286,32 @@ impl Fields {
 
 /// Where the names and values that a parser found are in `bytes`.
 fn spans(bytes: &[u8], found: &[httparse::Header<'_>]) -> [(Span, Span); MAX_LINES] {
-    let base = bytes.as_ptr() as usize;
-    let span = |part: &[u8]| {
-        let from = (part.as_ptr() as usize).wrapping_sub(base);
-        Span::new(from, from.wrapping_add(part.len()))
-    };
     let mut spans = [(Span::default(), Span::default()); MAX_LINES];
     for (slot, header) in spans.iter_mut().zip(found) {
-        *slot = (span(header.name.as_bytes()), span(super::trim(header.value)));
+        let value = super::trim(header.value);
+        *slot = (Span::within(bytes, header.name.as_bytes()), Span::within(bytes, value));
     }
     spans
+}
+
+/// A value with one SP for each obs-fold; never longer than before.
+fn unfolded(value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for line in value.split(|byte| *byte == b'\n') {
+        let line = super::trim(line.strip_suffix(b"\r").unwrap_or(line));
+        if !out.is_empty() && !line.is_empty() {
+            out.push(b' ');
+        }
+        out.extend_from_slice(line);
+    }
+    out
+}
+
+fn spaced_framing_field(head: &[u8], header: &httparse::Header<'_>) -> bool {
+    let name = header.name.as_bytes();
+    let behind = Span::within(head, name).to as usize;
+    let frames = matches!(Known::of(name), Known::ContentLength | Known::TransferEncoding);
+    frames && head.get(behind) != Some(&b':')
 }
 
 /// Names what is wrong with a request's header section that the parser refused.

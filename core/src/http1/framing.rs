@@ -63,12 +63,13 @@ pub(crate) fn response_framing(
         return Err(Violation::OriginCoding);
     }
     let length = content_length(fields).map_err(|()| Violation::OriginLength)?;
-    // RFC 9112 §6.3 item 1: these have no content, whatever their fields say.
-    if to_head || status == 304 {
-        return Ok(ResponseFraming { content: Framing::Empty, shown_length: length });
-    }
+    // RFC 9112 §6.3 item 1: these have no content, whatever their fields say. RFC 9110 §8.6: a 204 shows
+    // no length either, to HEAD neither.
     if status == 204 {
         return Ok(ResponseFraming { content: Framing::Empty, shown_length: None });
+    }
+    if to_head || status == 304 {
+        return Ok(ResponseFraming { content: Framing::Empty, shown_length: length });
     }
     let content = match length {
         _ if coded => Framing::Chunked,
@@ -182,5 +183,6 @@ mod tests {
         assert_eq!(read("Content-Length: 7\r\n", 304, false), Ok(shown));
         let none = ResponseFraming { content: Framing::Empty, shown_length: None };
         assert_eq!(read("Content-Length: 7\r\n", 204, false), Ok(none));
+        assert_eq!(read("Content-Length: 7\r\n", 204, true), Ok(none));
     }
 }

@@ -20,7 +20,7 @@ pub(crate) use framing::{Framing, ResponseFraming, request_framing, response_fra
 pub(crate) use list::elements;
 pub(crate) use request::{Parsed, Request};
 pub use request::{RequestHead, Version};
-pub(crate) use response::{Response, write_unfolded};
+pub(crate) use response::Response;
 pub(crate) use target::{write_encoded_path, write_encoded_uri};
 pub(crate) use upgrade::{listed, protocols};
 

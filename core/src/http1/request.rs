@@ -28,9 +28,11 @@ pub(crate) struct Request {
     form: Form,
     /// The authority as received: from an absolute-form target, else from `Host`.
     authority: Span,
-    /// Normalised path, then the host in lower case.
+    /// Normalised path, then the host in lower case, then the target in origin-form where it was not received
+    /// in that form.
     derived: Vec<u8>,
     path_len: usize,
+    host_len: usize,
 }
 
 /// RFC 9112 §3.2.
@@ -60,7 +62,7 @@ impl Request {
     pub(crate) fn clear(&mut self) {
         self.fields.clear();
         self.derived.clear();
-        self.path_len = 0;
+        (self.path_len, self.host_len) = (0, 0);
         (self.line, self.method, self.target) = Default::default();
         (self.authority, self.form, self.version) = Default::default();
     }
@@ -132,11 +134,7 @@ impl Request {
         if host.is_some_and(|host| authority(host).is_none()) {
             return Err(Violation::BadHost);
         }
-        let base = self.fields.bytes().as_ptr() as usize;
-        let position = |part: &[u8]| {
-            let from = (part.as_ptr() as usize).wrapping_sub(base);
-            Span::new(from, from.wrapping_add(part.len()))
-        };
+        let position = |part: &[u8]| Span::within(self.fields.bytes(), part);
         self.authority = match self.form {
             // RFC 9112 §3.2.2: a received Host is ignored beside an absolute-form target.
             Form::Absolute(length) => {
@@ -150,17 +148,29 @@ impl Request {
 
     fn derive(&mut self) -> Result<(), Violation> {
         let mut derived = std::mem::take(&mut self.derived);
-        let outcome = match self.form {
-            Form::Origin | Form::Absolute(_) => normalise_path(self.raw_path(), &mut derived),
-            Form::Authority => Ok(()),
-            Form::Asterisk => {
+        let outcome = match (self.form, self.received_target()) {
+            (Form::Authority, _) => Ok(()),
+            (Form::Asterisk, _) | (Form::Absolute(_), b"") if self.method() == b"OPTIONS" => {
                 derived.push(b'*');
                 Ok(())
             }
+            // RFC 9112 §3.2.1: an empty path is sent as "/".
+            (_, b"" | [b'?', ..]) => normalise_path(b"/", &mut derived),
+            (_, target) => normalise_path(path_of(target), &mut derived),
         };
         self.path_len = derived.len();
         let host = authority(self.authority()).map_or(b"".as_slice(), |authority| authority.host);
+        // As nginx: the dot of a fully qualified name says nothing here.
+        let host = host.strip_suffix(b".").filter(|host| !host.is_empty()).unwrap_or(host);
         derived.extend(host.iter().map(u8::to_ascii_lowercase));
+        self.host_len = derived.len() - self.path_len;
+        match self.received_target() {
+            target @ (b"" | [b'?', ..]) if outcome.is_ok() => {
+                derived.push(if derived.starts_with(b"*") { b'*' } else { b'/' });
+                derived.extend_from_slice(target);
+            }
+            _ => {}
+        }
         self.derived = derived;
         outcome
     }
@@ -173,36 +183,26 @@ impl Request {
         self.method.of(self.fields.bytes())
     }
 
-    /// What goes on as request-target: origin-form or `*`.
+    /// What goes on as request-target: origin-form or `*` (RFC 9112 §3.2.1, §3.2.4).
     pub(crate) fn origin_target(&self) -> &[u8] {
-        let target = self.target.of(self.fields.bytes());
-        match self.form {
-            Form::Absolute(length) => match target.get(length as usize..) {
-                Some(rest) if rest.starts_with(b"/") => rest,
-                // RFC 9112 §3.2.4: OPTIONS for a server as a whole; §3.2.1: an empty path is sent as "/".
-                _ if self.method() == b"OPTIONS" => b"*",
-                _ => b"/",
-            },
-            _ => target,
+        match self.derived.get(self.path_len + self.host_len..) {
+            Some(target) if !target.is_empty() => target,
+            _ => self.received_target(),
         }
     }
 
-    /// The query that stands behind an empty path in absolute-form, where a slash has to go between.
+    /// The target without what absolute-form has in front; empty when there is nothing else.
+    fn received_target(&self) -> &[u8] {
+        let target = self.target.of(self.fields.bytes());
+        match self.form {
+            Form::Absolute(length) => target.get(length as usize..).unwrap_or_default(),
+            Form::Origin | Form::Authority | Form::Asterisk => target,
+        }
+    }
+
     pub(crate) fn query(&self) -> Option<&[u8]> {
-        let target = self.target.of(self.fields.bytes());
+        let target = self.received_target();
         memchr::memchr(b'?', target).and_then(|at| target.get(at + 1..))
-    }
-
-    /// Whether the path is empty though there is a query: `http://host?query`.
-    pub(crate) fn lacks_path(&self) -> bool {
-        let target = self.target.of(self.fields.bytes());
-        matches!(self.form, Form::Absolute(length) if target.get(length as usize) == Some(&b'?'))
-    }
-
-    fn raw_path(&self) -> &[u8] {
-        let target = self.origin_target();
-        let end = memchr::memchr(b'?', target).unwrap_or(target.len());
-        target.get(..end).unwrap_or_default()
     }
 
     pub(crate) fn path(&self) -> &[u8] {
@@ -210,7 +210,7 @@ impl Request {
     }
 
     pub(crate) fn host(&self) -> &[u8] {
-        self.derived.get(self.path_len..).unwrap_or_default()
+        self.derived.get(self.path_len..self.path_len + self.host_len).unwrap_or_default()
     }
 
     /// Host and port as received.
@@ -245,6 +245,11 @@ fn skip_empty_lines(bytes: &[u8]) -> Result<Option<usize>, Violation> {
         }
     }
     Err(Violation::BadRequestLine)
+}
+
+fn path_of(target: &[u8]) -> &[u8] {
+    let end = memchr::memchr(b'?', target).unwrap_or(target.len());
+    target.get(..end).unwrap_or_default()
 }
 
 fn has_bare_lf(head: &[u8]) -> bool {
@@ -378,6 +383,9 @@ mod tests {
             b"*"
         );
         assert_eq!(parse("GET http://a HTTP/1.1\r\nHost: a\r\n\r\n").expect("valid").origin_target(), b"/");
+        let query_alone = parse("OPTIONS http://a.?q=1 HTTP/1.1\r\nHost: a\r\n\r\n").expect("valid");
+        assert_eq!((query_alone.origin_target(), query_alone.path()), (b"/?q=1".as_slice(), b"/".as_slice()));
+        assert_eq!((query_alone.host(), query_alone.query()), (b"a".as_slice(), Some(b"q=1".as_slice())));
     }
 
     #[test]

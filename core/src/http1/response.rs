@@ -2,7 +2,7 @@
 
 use super::{
     Fields, Parsed, Version,
-    fields::{MAX_LINES, Span, head_end},
+    fields::{Span, head_end},
 };
 use crate::violation::Violation;
 
@@ -46,32 +46,16 @@ impl Response {
         let head = bytes.get(..end).unwrap_or_default();
         self.clear();
         check_start(head)?;
-        let mut slots = [httparse::EMPTY_HEADER; MAX_LINES];
-        let mut parsed = httparse::Response::new(&mut slots);
-        let mut config = httparse::ParserConfig::default();
-        // RFC 9112 §5.1 and §5.2: a gateway mends these two in a response, it doesn't refuse them.
-        config.allow_spaces_after_header_name_in_responses(true);
-        config.allow_obsolete_multiline_headers_in_responses(true);
-        match config.parse_response(&mut parsed, head) {
-            Ok(httparse::Status::Complete(_)) => {}
-            Err(httparse::Error::TooManyHeaders) => return Err(Violation::OriginHeadTooLarge),
-            Err(httparse::Error::HeaderName) => return Err(Violation::OriginFieldName),
-            _ => return Err(Violation::OriginHead),
+        self.version = if head.get(7) == Some(&b'0') { Version::Http10 } else { Version::Http11 };
+        self.fields.copy(head);
+        // The parser knows no later minor version; to us they are 1.1 (RFC 9110 §6.2).
+        if let (Version::Http11, Some(minor)) = (self.version, self.fields.bytes_mut().get_mut(7)) {
+            *minor = b'1';
         }
-        self.status = parsed.code.unwrap_or(0);
+        (self.status, self.reason) = self.fields.parse_response()?;
         if !(100..600).contains(&self.status) {
             return Err(Violation::OriginStatus);
         }
-        self.version = if parsed.version == Some(0) { Version::Http10 } else { Version::Http11 };
-        // A framing field whose name is followed by white space may be read otherwise by others (E3).
-        if parsed.headers.iter().any(|header| spaced_framing_field(head, header)) {
-            return Err(Violation::OriginHead);
-        }
-        let reason = parsed.reason.unwrap_or_default().as_bytes();
-        let at = (reason.as_ptr() as usize).wrapping_sub(head.as_ptr() as usize);
-        self.reason =
-            if reason.is_empty() { Span::default() } else { Span::new(at, at.wrapping_add(reason.len())) };
-        self.fields.take_parsed(head, parsed.headers);
         Ok(Parsed::Complete(end))
     }
 
@@ -83,31 +67,9 @@ impl Response {
 /// The version, which the parser below takes for a matter of syntax.
 fn check_start(head: &[u8]) -> Result<(), Violation> {
     match head {
-        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0' | b'1', b' ', ..] => Ok(()),
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9', b' ', ..] => Ok(()),
         [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9', ..] => Err(Violation::OriginVersion),
         _ => Err(Violation::OriginHead),
-    }
-}
-
-fn spaced_framing_field(head: &[u8], header: &httparse::Header<'_>) -> bool {
-    let name = header.name.as_bytes();
-    let behind = (name.as_ptr() as usize).wrapping_sub(head.as_ptr() as usize).wrapping_add(name.len());
-    let frames =
-        name.eq_ignore_ascii_case(b"content-length") || name.eq_ignore_ascii_case(b"transfer-encoding");
-    frames && head.get(behind) != Some(&b':')
-}
-
-/// Appends a field value of a response; an obs-fold in it becomes one SP (RFC 9112 §5.2).
-pub(crate) fn write_unfolded(value: &[u8], out: &mut Vec<u8>) {
-    if memchr::memchr(b'\n', value).is_none() {
-        return out.extend_from_slice(value);
-    }
-    for (index, line) in value.split(|byte| *byte == b'\n').enumerate() {
-        let line = super::trim(line.strip_suffix(b"\r").unwrap_or(line));
-        if index > 0 && !line.is_empty() {
-            out.push(b' ');
-        }
-        out.extend_from_slice(line);
     }
 }
 
@@ -132,9 +94,8 @@ mod tests {
             parse("HTTP/1.1 404 Not Here\r\nServer : x\r\nA: b\r\n c\r\n\td\r\n\r\n").expect("accepted");
         assert_eq!((response.status, response.reason()), (404, b"Not Here".as_slice()));
         assert_eq!(response.fields.named(b"server").next(), Some(b"x".as_slice()));
-        let mut out = Vec::new();
-        write_unfolded(response.fields.named(b"a").next().expect("there"), &mut out);
-        assert_eq!(out, b"b c d");
+        assert_eq!(response.fields.named(b"a").next(), Some(b"b c d".as_slice()));
+        assert_eq!(parse("HTTP/1.3 200 OK\r\n\r\n").map(|response| response.version), Ok(Version::Http11));
         assert_eq!(parse("HTTP/1.0 200\r\n\r\n").map(|response| response.version), Ok(Version::Http10));
         assert!(!response.fields.has(Known::Host));
     }

@@ -122,11 +122,11 @@ impl Record {
             Variable::SentHttp(name) => join(out, sent_values(&heads.sent, name.as_bytes()), b", "),
             Variable::Arg(name) => {
                 let arguments = request.query().unwrap_or_default().split(|byte| *byte == b'&');
-                out.extend_from_slice(find_pair(arguments, name.as_bytes(), true).unwrap_or_default());
+                out.extend_from_slice(find_pair(arguments, name.as_bytes()).unwrap_or_default());
             }
             Variable::Cookie(name) => {
                 let cookies = fields.values(Known::Cookie).flat_map(|line| line.split(|byte| *byte == b';'));
-                let found = find_pair(cookies.map(crate::http1::trim), name.as_bytes(), false);
+                let found = find_pair(cookies.map(crate::http1::trim), name.as_bytes());
                 out.extend_from_slice(found.unwrap_or_default());
             }
             Variable::Capture(index) => {
@@ -337,15 +337,13 @@ fn join<'a>(out: &mut Vec<u8>, values: impl Iterator<Item = &'a [u8]>, separator
     }
 }
 
-/// The value of `name` among `name=value` pairs; empty without an equals sign.
-fn find_pair<'a>(pairs: impl Iterator<Item = &'a [u8]>, name: &[u8], any_case: bool) -> Option<&'a [u8]> {
-    pairs
-        .map(|pair| {
-            let equals = memchr::memchr(b'=', pair).unwrap_or(pair.len());
-            (pair.get(..equals).unwrap_or_default(), pair.get(equals + 1..).unwrap_or_default())
-        })
-        .find(|(key, _)| if any_case { key.eq_ignore_ascii_case(name) } else { *key == name })
-        .map(|(_, value)| value)
+/// The value of the first `name=value` pair; case of the name is ignored, as in nginx.
+fn find_pair<'a>(mut pairs: impl Iterator<Item = &'a [u8]>, name: &[u8]) -> Option<&'a [u8]> {
+    pairs.find_map(|pair| {
+        let equals = memchr::memchr(b'=', pair)?;
+        let matches = pair.get(..equals)?.eq_ignore_ascii_case(name);
+        matches.then(|| pair.get(equals + 1..).unwrap_or_default())
+    })
 }
 
 /// The values of a field in a head that we wrote.

@@ -5,7 +5,7 @@
 mod request;
 mod response;
 
-pub(crate) use request::{Offer, Plan, answers_offer, write_request};
+pub(crate) use request::{Offer, Plan, answers_offer, max_forwards, write_request};
 pub(crate) use response::{
     OwnResponse, Persistence, ResponseHead, reason, write_interim, write_own, write_response,
 };

@@ -4,7 +4,7 @@ use super::{check_value, crosses, write_line};
 use crate::{
     config::{HttpVersion, Proxy, Via},
     http1::{
-        ConnectionOptions, Framing, Known, Request, Version, listed, protocols, write_encoded_path,
+        ConnectionOptions, Framing, Known, Request, Version, listed, protocols, trim, write_encoded_path,
         write_encoded_uri,
     },
     record::Record,
@@ -159,14 +159,10 @@ fn write_request_line(proxy: &Proxy, request: &Request, out: &mut Vec<u8>) {
         Some(uri) if request.path().starts_with(b"/") => {
             write_encoded_uri(&uri.replacement, out);
             write_encoded_path(request.path().get(uri.matched..).unwrap_or_default(), out);
-            if let Some(query) = request.query() {
+            if let Some(query) = request.query().filter(|query| !query.is_empty()) {
                 out.push(b'?');
                 out.extend_from_slice(query);
             }
-        }
-        _ if request.lacks_path() => {
-            out.extend_from_slice(b"/?");
-            out.extend_from_slice(request.query().unwrap_or_default());
         }
         _ => out.extend_from_slice(request.origin_target()),
     }
@@ -193,7 +189,7 @@ impl Lines<'_> {
         offered: &[u8],
         connection: ConnectionOptions,
     ) -> Result<(), Violation> {
-        let mut said_connection = false;
+        let (mut said_connection, mut said_upgrade, mut said_host) = (false, false, false);
         for line in &self.proxy.set_headers {
             let name = line.name.as_bytes();
             match Known::of(name) {
@@ -203,9 +199,19 @@ impl Lines<'_> {
                     }
                     said_connection = true;
                 }
-                Known::Upgrade if offer != Offer::Nothing => write_line(self.out, b"Upgrade", offered),
-                Known::Te if connection.te => self.templated(name, &line.value)?,
-                Known::Host => self.host(&line.value)?,
+                Known::Upgrade => {
+                    if offer != Offer::Nothing && !said_upgrade {
+                        write_line(self.out, b"Upgrade", offered);
+                    }
+                    said_upgrade = true;
+                }
+                Known::Te if self.says_te(connection) => self.templated(name, &line.value)?,
+                Known::Host => {
+                    if !said_host {
+                        self.host(&line.value)?;
+                    }
+                    said_host = true;
+                }
                 // Framing is ours (E1); what is left of the hop-by-hop fields would be a lie of the hop.
                 Known::ContentLength | Known::Expect => {}
                 known if known.is_hop_by_hop() => {}
@@ -224,7 +230,7 @@ impl Lines<'_> {
             (offer != Offer::Nothing, b"upgrade"),
             (configured.close || (is_http10 && !configured.keep_alive), b"close"),
             (is_http10 && configured.keep_alive && !configured.close, b"keep-alive"),
-            (configured.te && !is_http10 && self.sets("te"), b"TE"),
+            (self.says_te(configured), b"TE"),
         ];
         let mut label: &[u8] = b"Connection: ";
         let before = self.out.len();
@@ -236,6 +242,11 @@ impl Lines<'_> {
         if self.out.len() > before {
             self.out.extend_from_slice(b"\r\n");
         }
+    }
+
+    /// `TE` goes with the option that confines it to this hop (RFC 9110 §10.1.4), and only as configured.
+    fn says_te(&self, configured: ConnectionOptions) -> bool {
+        configured.te && self.proxy.http_version == HttpVersion::Http11 && self.sets("te")
     }
 
     /// Exactly one Host goes upstream; an empty one becomes `$proxy_host` (B2).
@@ -256,7 +267,7 @@ impl Lines<'_> {
         self.record.write_template(value, self.now, self.out);
         let written = self.out.get(from..).unwrap_or_default();
         check_value(written)?;
-        if written.is_empty() {
+        if trim(written).is_empty() {
             self.out.truncate(start);
         } else {
             self.out.extend_from_slice(b"\r\n");
@@ -337,8 +348,13 @@ impl Lines<'_> {
 
 /// What `Max-Forwards` of an OPTIONS request becomes.
 fn forwards_left(request: &Request, value: &[u8]) -> Option<u64> {
-    let number = std::str::from_utf8(value).ok()?.parse::<u64>().ok()?;
-    (request.method() == b"OPTIONS").then(|| number.saturating_sub(1))
+    (request.method() == b"OPTIONS").then(|| max_forwards(value))?.map(|number| number.saturating_sub(1))
+}
+
+/// The number in `Max-Forwards`, when it is one (RFC 9110 §7.6.2).
+pub(crate) fn max_forwards(value: &[u8]) -> Option<u64> {
+    let digits = std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    digits.parse().ok()
 }
 
 /// Whether a 101 is the answer to what was offered (A5): it names at least one protocol, and only such as

@@ -3,7 +3,7 @@
 use super::{crosses, write_line};
 use crate::{
     config::Via,
-    http1::{ConnectionOptions, Known, Response, Version, write_unfolded},
+    http1::{ConnectionOptions, Known, Response, Version},
     record::Record,
     time::{Civil, Now, write_decimal, write_padded},
 };
@@ -81,10 +81,7 @@ fn write_lines(response: &Response, length: bool, upgrade: bool, out: &mut Vec<u
             known => crosses(fields, field.name, known, nominated),
         };
         if passes {
-            out.extend_from_slice(field.name);
-            out.extend_from_slice(b": ");
-            write_unfolded(field.value, out);
-            out.extend_from_slice(b"\r\n");
+            write_line(out, field.name, field.value);
         }
     }
 }
@@ -101,9 +98,8 @@ pub(crate) struct OwnResponse<'a> {
     pub(crate) to_head: bool,
 }
 
-/// Writes a response of our own, head and content (E11).
+/// Writes a response of our own, head and content (E11); says where the head ends.
 pub(crate) fn write_own(record: &Record, own: OwnResponse<'_>, now: Now, out: &mut Vec<u8>) -> usize {
-    let start = out.len();
     write_status_line(own.status, reason(own.status).as_bytes(), out);
     write_line(out, b"Server", record.config.identity.server.as_bytes());
     write_date(now, out);
@@ -128,11 +124,11 @@ pub(crate) fn write_own(record: &Record, own: OwnResponse<'_>, now: Now, out: &m
     }
     write_connection(record, own.persistence, own.status == 426, out);
     out.extend_from_slice(b"\r\n");
-    let head = out.len() - start;
+    let head_end = out.len();
     if has_content && !own.to_head {
         out.extend_from_slice(own.content);
     }
-    head
+    head_end
 }
 
 fn write_status_line(status: u16, reason: &[u8], out: &mut Vec<u8>) {

@@ -264,12 +264,11 @@ impl Session {
         if passed_too_often(request, &self.record.config.identity.pseudonym) {
             return Err(Violation::Loop);
         }
-        let edge = &self.record.config.edge;
         let may_persist = options.persists(request.version)
             && !self.draining
-            && !edge.keepalive_timeout.is_zero()
-            && self.record.requests < edge.keepalive_requests
-            && self.tick.since(self.record.accepted) < edge.keepalive_time;
+            && !settings.keepalive_timeout.is_zero()
+            && self.record.requests < settings.keepalive_requests
+            && self.tick.since(self.record.accepted) < settings.keepalive_time;
         let asked_to_close = !options.persists(request.version);
         self.work.client = match (may_persist, asked_to_close) {
             (true, _) => Fate::Persist,

@@ -200,6 +200,13 @@ impl Session {
         let Some(heads) = &self.record.heads else { return Step::Over };
         let head = if from == Side::Downstream { &heads.request.fields } else { &heads.response.fields };
         // Where content isn't chunked (an HTTP/1.0 client), there is no place for them.
+        let keep_underscores = self.record.config.edge.underscores_in_headers;
+        let proxy = self.record.proxy();
+        // A trailer field must not pass for one that we have set, or be read as one (B2, B3).
+        let passes_for_ours = |name: &[u8]| {
+            let set = proxy.is_some_and(|p| p.set_headers.iter().any(|line| name.eq_ignore_ascii_case(line.name.as_bytes())));
+            from == Side::Downstream && (set || (!keep_underscores && name.contains(&b'_')))
+        };
         let mut kept = self.flows[from.index()].outbox.trailers();
         let mut dropped = false;
         for field in fields.iter() {
@@ -214,7 +221,8 @@ impl Session {
                         | Known::Via
                         | Known::XAccel
                 )
-                || nominates(head, field.name);
+                || nominates(head, field.name)
+                || passes_for_ours(field.name);
             dropped |= unfit;
             if let (Some(kept), false) = (&mut kept, unfit) {
                 kept.extend_from_slice(field.name);
@@ -267,6 +275,16 @@ impl Session {
     /// A7: the client is read once more before a refused upgrade's connection goes on.
     pub(super) fn must_look(&self) -> bool {
         self.work.look == Look::Wanted && self.wants(Side::Downstream)
+    }
+
+    /// Nothing but that look is left to be done. It takes no time: the shell reads before it sleeps, and
+    /// when it sleeps there was nothing.
+    pub(super) fn only_looks(&self) -> bool {
+        let state = self.exchange.state();
+        matches!(state, exchange::State::Responding | exchange::State::Replying)
+            && self.must_look()
+            && self.flow(Side::Upstream).message.state() != message::State::Content
+            && self.flow(Side::Upstream).is_sent()
     }
 
     /// A7: bytes behind a refused upgrade are somebody's tunnel, never a request.

@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn content_stays_where_it_was_received() {
-        let mut buffers = Buffers::new(1024);
+        let mut buffers = Buffers::new(4096);
         let mut inbox = Inbox::default();
         let space = inbox.space(&mut buffers).expect("an empty buffer");
         space[..6].copy_from_slice(b"abcdef");
@@ -218,16 +218,16 @@ mod tests {
 
     #[test]
     fn a_full_buffer_makes_room_only_when_nothing_is_offered() {
-        let mut buffers = Buffers::new(1024);
+        let mut buffers = Buffers::new(4096);
         let mut inbox = Inbox::default();
         let length = inbox.space(&mut buffers).expect("an empty buffer").len();
         inbox.received(length);
-        inbox.promote(1000);
+        inbox.promote(4072);
         assert!(inbox.space(&mut buffers).is_none());
         assert!(!inbox.has_space());
-        inbox.sent(1000);
+        inbox.sent(4072);
         assert!(inbox.has_space());
-        assert_eq!(inbox.space(&mut buffers).map(|space| space.len()), Some(1000));
+        assert_eq!(inbox.space(&mut buffers).map(|space| space.len()), Some(4072));
         assert_eq!(inbox.raw().len(), 24);
         assert!(inbox.is_sound());
     }

@@ -46,15 +46,10 @@ impl Session {
             !matches!(self.exchange.state(), State::Finished | State::Closed | State::Admitting);
         if waits_for_peer && self.pending.close.is_none() {
             debug_assert!(
-                self.timers.next().is_some() || self.ignores_client(),
+                self.deadline().is_some(),
                 "no deadline in {:?}",
                 self.exchange.state()
             );
         }
-    }
-
-    /// States in which the next step is ours.
-    fn ignores_client(&self) -> bool {
-        matches!(self.exchange.state(), State::Responding | State::Idle)
     }
 }

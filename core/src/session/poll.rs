@@ -115,7 +115,7 @@ impl Session {
         self.message_event(Side::Downstream, message::Event::Next);
         self.flow_mut(Side::Upstream).message = message::Machine::default();
         self.work = super::Work::default();
-        let timeout = self.edge().keepalive_timeout;
+        let timeout = self.settings().keepalive_timeout;
         self.timers.set(Timer::KeepAlive, self.tick.after(timeout));
     }
 
@@ -145,11 +145,11 @@ impl Session {
         wait
     }
 
-    fn deadline(&self) -> Option<Tick> {
+    pub(super) fn deadline(&self) -> Option<Tick> {
         // Pipelined bytes wait behind an exchange that has just ended: there is work to do at once.
         let at_once = self.exchange.state() == exchange::State::Idle
             && (!self.flow(Side::Downstream).inbox.raw().is_empty() || !self.leg(Side::Downstream).reads());
-        if at_once { Some(Tick(0)) } else { self.timers.next() }
+        if at_once || self.only_looks() { Some(Tick(0)) } else { self.timers.next() }
     }
 
     /// Whether bytes from `side` are wanted.

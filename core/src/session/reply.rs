@@ -6,9 +6,11 @@ use crate::{
     buffer::Turn,
     config::Return,
     http1::{write_encoded_path, write_encoded_uri},
-    record::Outcome,
-    rewrite::{OwnResponse, Persistence, reason, write_own},
+    record::{Outcome, Record},
+    rewrite::{OwnResponse, Persistence, max_forwards, reason, write_own},
     state::{exchange, message},
+    template::Variable,
+    time::Now,
     violation::{Fault, Violation},
 };
 
@@ -72,7 +74,7 @@ impl Session {
         if let Some(heads) = &self.record.heads {
             write_encoded_path(heads.request.path(), &mut location);
             location.push(b'/');
-            if let Some(query) = heads.request.query() {
+            if let Some(query) = heads.request.query().filter(|query| !query.is_empty()) {
                 location.push(b'?');
                 write_encoded_uri(query, &mut location);
             }
@@ -85,7 +87,7 @@ impl Session {
     pub(super) fn answers_options_itself(&self) -> bool {
         self.record.heads.as_ref().is_some_and(|heads| {
             heads.request.method() == b"OPTIONS"
-                && heads.request.fields.only(crate::http1::Known::MaxForwards) == Some(b"0")
+                && heads.request.fields.values(crate::http1::Known::MaxForwards).any(|value| max_forwards(value) == Some(0))
         })
     }
 
@@ -131,11 +133,7 @@ impl Session {
             if self.work.client == Fate::Persist { Persistence::Keep } else { Persistence::Close };
         let to_head = self.record.heads.as_ref().is_some_and(|heads| heads.request.is_head());
         let own = OwnResponse { status, content_type, content, location, persistence, to_head };
-        let record = &self.record;
-        let mut head = 0;
-        let flow = &mut self.flows[Side::Upstream.index()];
-        flow.outbox.write(turn.buffers, |out| head = write_own(record, own, turn.now, out));
-        self.record.head_sent += head as u64;
+        self.write_to_client(turn, |record, now, out| write_own(record, own, now, out));
         self.record.status = status;
         self.flow_mut(Side::Downstream).stop_sending();
         if !understood {
@@ -146,6 +144,34 @@ impl Session {
             self.work.look = Look::Wanted;
         }
         self.exchange_event(exchange::Event::Reply);
+    }
+
+    /// Writes the head of a final response, or more: `write` says where in the memory it got the head ends.
+    /// It is counted, and kept where a log line asks for fields of it.
+    pub(super) fn write_to_client(
+        &mut self,
+        turn: &mut Turn<'_>,
+        write: impl FnOnce(&Record, Now, &mut Vec<u8>) -> usize,
+    ) {
+        let now = turn.now;
+        let record = &self.record;
+        let logs = record.location.iter().flat_map(|location| &location.access_logs);
+        let is_logged = |variable: &Variable| matches!(variable, Variable::SentHttp(_));
+        let keeps = logs.flat_map(|log| log.format.variables()).any(is_logged);
+        let mut kept = Vec::new();
+        let mut length = 0;
+        self.flows[Side::Upstream.index()].outbox.write(turn.buffers, |out| {
+            let start = out.len();
+            let end = write(record, now, out);
+            length = end - start;
+            if keeps {
+                kept.extend_from_slice(out.get(start..end).unwrap_or_default());
+            }
+        });
+        self.record.head_sent += length as u64;
+        if let (true, Some(heads)) = (keeps, &mut self.record.heads) {
+            heads.sent = kept;
+        }
     }
 
     /// Our response was sent whole: the exchange is over.

@@ -7,6 +7,9 @@ use crate::{
 
 impl Session {
     pub(super) fn timed_out(&mut self, turn: &mut Turn<'_>) {
+        if self.only_looks() {
+            self.work.look = super::Look::Taken;
+        }
         while let Some(timer) = self.timers.take_expired(turn.now.tick) {
             self.expired(timer, turn);
             self.advance(turn);

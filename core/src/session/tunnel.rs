@@ -95,18 +95,13 @@ impl Session {
             return false;
         }
         self.record.status = 101;
-        let record = &self.record;
-        let Some(heads) = &record.heads else { return false };
-        let shape =
-            ResponseHead { chunked: false, length: false, empty: false, persistence: Persistence::Keep };
-        let mut length = 0;
-        let flow = &mut self.flows[Side::Upstream.index()];
-        flow.outbox.write(turn.buffers, |out| {
-            let start = out.len();
-            write_response(record, &heads.response, shape, turn.now, out);
-            length = out.len() - start;
+        let shape = ResponseHead { chunked: false, length: false, empty: false, persistence: Persistence::Keep };
+        self.write_to_client(turn, |record, now, out| {
+            if let Some(heads) = &record.heads {
+                write_response(record, &heads.response, shape, now, out);
+            }
+            out.len()
         });
-        self.record.head_sent += length as u64;
         self.begin_tunnel(turn);
         true
     }

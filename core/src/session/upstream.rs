@@ -14,7 +14,6 @@ use crate::{
     http1::{ConnectionOptions, Framing, Parsed, ResponseFraming, response_framing},
     rewrite::{Persistence, ResponseHead, answers_offer, write_interim, write_response},
     state::{connection, exchange, message},
-    template::Variable,
     timer::Timer,
     violation::Violation,
     websocket,
@@ -314,30 +313,14 @@ impl Session {
         };
         let shape =
             ResponseHead { chunked, length: framing.shown_length.is_some() && !empty, empty, persistence };
-        let mut kept =
-            self.record.heads.as_mut().map_or_else(Vec::new, |heads| std::mem::take(&mut heads.sent));
-        let wants_copy = self.logs_sent_fields();
-        let record = &self.record;
-        let Some(heads) = &record.heads else { return };
-        let mut length = 0;
-        let flow = &mut self.flows[Side::Upstream.index()];
-        flow.outbox.write(turn.buffers, |out| {
-            let start = out.len();
-            write_response(record, &heads.response, shape, turn.now, out);
-            length = out.len() - start;
-            if wants_copy {
-                kept.extend_from_slice(out.get(start..).unwrap_or_default());
+        self.write_to_client(turn, |record, now, out| {
+            if let Some(heads) = &record.heads {
+                write_response(record, &heads.response, shape, now, out);
             }
+            out.len()
         });
-        flow.begin_content(
-            framing.content,
-            if chunked { Coding::Chunked } else { Coding::Plain },
-            turn.buffers,
-        );
-        self.record.head_sent += length as u64;
-        if let Some(heads) = &mut self.record.heads {
-            heads.sent = kept;
-        }
+        let coding = if chunked { Coding::Chunked } else { Coding::Plain };
+        self.flow_mut(Side::Upstream).begin_content(framing.content, coding, turn.buffers);
         let event = if framing.content == Framing::Empty {
             message::Event::HeadAlone
         } else {
@@ -347,11 +330,6 @@ impl Session {
         if framing.content == Framing::Empty {
             self.response_is_complete();
         }
-    }
-
-    fn logs_sent_fields(&self) -> bool {
-        let logs = self.record.location.iter().flat_map(|location| &location.access_logs);
-        logs.flat_map(|log| log.format.variables()).any(|variable| matches!(variable, Variable::SentHttp(_)))
     }
 
     /// The origin server has ended its direction.
