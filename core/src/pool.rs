@@ -68,7 +68,8 @@ impl<T> Pool<T> {
     pub fn put(&mut self, lease: &Lease, mut connection: Pooled<T>, now: Tick) -> Option<Pooled<T>> {
         let KeepAlive { connections, requests, time, timeout } = lease.keepalive();
         connection.requests += 1;
-        if connections == 0 || connection.requests >= requests || now.since(connection.born) >= time {
+        let too_old = connection.requests >= requests || now.since(connection.born) >= time;
+        if connections == 0 || timeout == Duration::ZERO || too_old {
             return Some(connection);
         }
         let group = lease.group();
@@ -79,7 +80,7 @@ impl<T> Pool<T> {
         } else {
             None
         };
-        let expires = if timeout == Duration::ZERO { Tick(u64::MAX) } else { now.after(timeout) };
+        let expires = now.after(timeout);
         self.idle.push_back(Idle { group, address: lease.address().clone(), connection, expires });
         evicted
     }

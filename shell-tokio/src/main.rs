@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         Err(stop) => return stop.report(),
     };
     match obey(command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(trouble) => {
             say(&format!("{}: [emerg] {trouble}", PROGRAM.name));
             ExitCode::FAILURE
@@ -36,11 +36,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn obey(command: Command) -> Result<(), Trouble> {
+fn obey(command: Command) -> Result<ExitCode, Trouble> {
     match command {
         Command::Version => say(&version_text(&PROGRAM)),
         Command::BuildInfo => say(&build_text(&PROGRAM)),
-        Command::Test { file, prefix } => test(file, prefix)?,
+        Command::Test { file, prefix } => return Ok(test(file, prefix)),
         Command::Run { file, prefix } => {
             let files = Files::resolve(file.as_deref(), prefix.as_deref());
             start::run(load(&files.file, &load_options(&files.prefix))?)?;
@@ -50,11 +50,11 @@ fn obey(command: Command) -> Result<(), Trouble> {
         // The enumeration may grow with the options; a new one must not pass for success.
         command => return Err(Trouble::new(format!("{command:?} is not in this version"))),
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// `-t`: in nginx's words.
-fn test(file: Option<PathBuf>, prefix: Option<PathBuf>) -> Result<(), Trouble> {
+fn test(file: Option<PathBuf>, prefix: Option<PathBuf>) -> ExitCode {
     let Files { prefix, file } = Files::resolve(file.as_deref(), prefix.as_deref());
     let (name, path) = (PROGRAM.name, file.display());
     match load(&file, &load_options(&prefix)) {
@@ -62,11 +62,12 @@ fn test(file: Option<PathBuf>, prefix: Option<PathBuf>) -> Result<(), Trouble> {
             start::print_notes(&loaded);
             say(&format!("{name}: the configuration file {path} syntax is ok"));
             say(&format!("{name}: configuration file {path} test is successful"));
-            Ok(())
+            ExitCode::SUCCESS
         }
         Err(error) => {
             say(&format!("{name}: [emerg] {error}"));
-            Err(Trouble::new(format!("configuration file {path} test failed")))
+            say(&format!("{name}: configuration file {path} test failed"));
+            ExitCode::FAILURE
         }
     }
 }
@@ -79,7 +80,8 @@ fn direct(listen: SocketAddr, to: &Destination) -> Result<(), Trouble> {
 
 /// `demo`: an origin server, the configuration that proxies to it, and where to look.
 fn show(listen: SocketAddr) -> Result<(), Trouble> {
-    let origin = demo::Origin::start().map_err(|error| Trouble::new(format!("the demo can't start: {error}")))?;
+    let origin =
+        demo::Origin::start().map_err(|error| Trouble::new(format!("the demo can't start: {error}")))?;
     let text = demo::configuration(listen, origin.address());
     origin.show_configuration(&text);
     let loaded = load_text("demo", text.as_str(), &load_options(DEFAULT_PREFIX.as_ref()))?;

@@ -6,54 +6,36 @@ use std::{
 };
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use underpass::{Control, Listener, Log, Setup};
+use tokio::runtime::{Builder, Runtime};
+use underpass::{Control, Log, Setup};
 use underpass_shell_common::{Clock, Severity, Signal, SignalWatch};
 
 use crate::start::Trouble;
 
-/// Serves with one worker for each element of `workers`, until a signal ends them.
-pub(crate) fn serve(
-    workers: Vec<Vec<Listener>>,
-    log: &Log,
-    clock: &Clock,
-    connections: usize,
-) -> Result<(), Trouble> {
-    let controls: Vec<_> = workers.iter().map(|_| Control::new()).collect();
-    // From here on no signal ends the process by itself.
-    let _signals = watch_signals(controls.clone(), log.clone(), clock.clone())?;
+/// Serves with one worker for each setup, until its control ends it.
+pub(crate) fn serve(setups: impl Iterator<Item = Setup>, controls: &[Control]) -> Result<(), Trouble> {
+    // All of them before the first client takes a descriptor that one needs.
+    let runtimes = controls.iter().map(|_| Builder::new_current_thread().enable_all().build());
+    let runtimes = runtimes.collect::<io::Result<Vec<_>>>()?;
     let mut threads = Vec::new();
     let mut result = Ok(());
-    for (number, (listeners, control)) in workers.into_iter().zip(&controls).enumerate() {
-        let setup = Setup::new(listeners)
-            .logging_to(log.clone())
-            .timed_by(clock.clone())
-            .connections(connections)
-            .controlled_by(control);
-        let everybody = controls.clone();
-        let work = move || work(setup, &everybody);
+    for (number, (runtime, setup)) in runtimes.into_iter().zip(setups).enumerate() {
+        let everybody = controls.to_vec();
+        let work = move || work(&runtime, setup, &everybody);
         match thread::Builder::new().name(format!("worker {number}")).spawn(work) {
             Ok(thread) => threads.push(thread),
             Err(error) => {
-                stop(&controls);
+                stop(controls);
                 result = Err(error.into());
                 break;
             }
         }
     }
-    threads.into_iter().map(join).fold(result, Result::and)?;
-    log.event(Severity::Notice, "exit", clock.now());
-    Ok(())
+    threads.into_iter().map(join).fold(result, Result::and)
 }
 
-/// Raises the number of descriptors to what the system permits: each tunnel takes two.
-pub(crate) fn raise_descriptor_limit(log: &Log, clock: &Clock) {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
-        log.event(Severity::Warn, &format!("setrlimit(RLIMIT_NOFILE) failed ({error})"), clock.now());
-    }
-}
-
-fn watch_signals(controls: Vec<Control>, log: Log, clock: Clock) -> io::Result<SignalWatch> {
+/// Lets signals control the workers; no signal of these ends the process by itself any more.
+pub(crate) fn watch_signals(controls: Vec<Control>, log: Log, clock: Clock) -> io::Result<SignalWatch> {
     SignalWatch::start(move |signal| {
         let end = match signal {
             Signal::Quit => "gracefully shutting down",
@@ -67,9 +49,16 @@ fn watch_signals(controls: Vec<Control>, log: Log, clock: Clock) -> io::Result<S
     })
 }
 
-fn work(setup: Setup, everybody: &[Control]) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let ended = runtime.and_then(|runtime| runtime.block_on(underpass::serve(setup)));
+/// Raises the number of descriptors to what the system permits: each tunnel takes two.
+pub(crate) fn raise_descriptor_limit(log: &Log, clock: &Clock) {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        log.event(Severity::Warn, &format!("setrlimit(RLIMIT_NOFILE) failed ({error})"), clock.now());
+    }
+}
+
+fn work(runtime: &Runtime, setup: Setup, everybody: &[Control]) -> io::Result<()> {
+    let ended = runtime.block_on(underpass::serve(setup));
     if ended.is_err() {
         // One that can't serve would leave clients waiting at its socket.
         stop(everybody);

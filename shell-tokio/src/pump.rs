@@ -4,6 +4,7 @@ use std::{
     io,
     net::Shutdown,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -15,9 +16,7 @@ use tokio::{
 };
 use underpass_core::{
     Admission, Buffers, Claim, Connected, Dial, Disposal, Ending, Fault, Now, Output, Pool, Pooled, Session,
-    Side, Tick, Turn, Verdict, Wait,
-    config::Config,
-    shared::Lease,
+    Side, Tick, Turn, Verdict, Wait, config::Config, shared::Lease,
 };
 use underpass_shell_common::Moment;
 
@@ -25,7 +24,6 @@ use crate::{
     Log,
     dial::{Brought, Errand},
 };
-use std::sync::Arc;
 
 /// Rounds of reading and writing after which others have their turn.
 const ROUNDS: u32 = 16;
@@ -39,6 +37,15 @@ pub(crate) struct Connection {
     upstream: Option<Upstream>,
     /// Boxed, so that a session without one has little to carry.
     errand: Option<Box<Errand>>,
+    blocked: Blocked,
+}
+
+/// What would block in this turn, by side: the runtime wakes the session when that changes, which is another
+/// turn.
+#[derive(Clone, Copy, Debug, Default)]
+struct Blocked {
+    reads: [bool; 2],
+    writes: [bool; 2],
 }
 
 /// A connection to an origin server, in use.
@@ -70,7 +77,14 @@ pub(crate) enum Next {
 
 impl Connection {
     pub(crate) fn new(session: Session, config: Arc<Config>, client: TcpStream) -> Self {
-        Self { session, config, client: Some(client), upstream: None, errand: None }
+        Self {
+            session,
+            config,
+            client: Some(client),
+            upstream: None,
+            errand: None,
+            blocked: Blocked::default(),
+        }
     }
 
     /// How many connections the session has, those that are being made included.
@@ -83,6 +97,7 @@ impl Connection {
     /// One turn: bounded, never sleeps.
     pub(crate) fn turn(&mut self, shared: &mut Shared, cx: &mut Context<'_>) -> Next {
         let mut rounds = 0;
+        self.blocked = Blocked::default();
         loop {
             match self.session.poll_output() {
                 Output::Resolve(lookup) => self.errand = Some(Box::new(Errand::resolve(lookup))),
@@ -121,10 +136,7 @@ impl Connection {
 
     /// Does what can be done without sleeping; says whether anything was.
     fn advance(&mut self, wait: Wait, shared: &mut Shared, cx: &mut Context<'_>) -> bool {
-        if wait.deadline == Some(Tick(0)) {
-            self.session.handle_timeout(&mut shared.lend());
-            return true;
-        }
+        let before = self.blocked;
         let mut moved = self.poll_errand(shared, cx);
         // What is written makes room for what is read.
         for side in Side::BOTH {
@@ -133,14 +145,22 @@ impl Connection {
         for side in Side::BOTH {
             moved |= wait.reads(side) && self.read(side, shared, cx);
         }
-        let due = wait.deadline.is_some_and(|deadline| deadline <= shared.now().tick);
-        if !moved && due {
+        if moved || wait.deadline.is_none_or(|deadline| deadline > shared.now().tick) {
+            return moved;
+        }
+        if before.any() {
+            // What comes at the last moment comes in time, so nothing is taken for granted now.
+            self.blocked = Blocked::default();
+        } else {
             self.session.handle_timeout(&mut shared.lend());
         }
-        moved || due
+        true
     }
 
     fn write(&mut self, to: Side, shared: &mut Shared, cx: &mut Context<'_>) -> bool {
+        if self.blocked.writes[to as usize] {
+            return false;
+        }
         let Some(stream) = stream(&mut self.client, &mut self.upstream, to) else { return false };
         let polled = {
             let slices = self.session.transmit(to);
@@ -150,18 +170,23 @@ impl Connection {
                 several => Pin::new(stream).poll_write_vectored(cx, several),
             }
         };
+        self.blocked.writes[to as usize] = polled.is_pending();
         let result = outcome(polled);
         self.session.handle_sent(to, result, &mut shared.lend());
         progress(result)
     }
 
     fn read(&mut self, from: Side, shared: &mut Shared, cx: &mut Context<'_>) -> bool {
+        if self.blocked.reads[from as usize] {
+            return false;
+        }
         let Some(stream) = stream(&mut self.client, &mut self.upstream, from) else { return false };
         let polled = {
             let Some(space) = self.session.receive_space(from, &mut shared.lend()) else { return false };
             let mut space = ReadBuf::new(space);
             Pin::new(stream).poll_read(cx, &mut space).map_ok(|()| space.filled().len())
         };
+        self.blocked.reads[from as usize] = polled.is_pending();
         let result = outcome(polled);
         self.session.handle_received(from, result, &mut shared.lend());
         progress(result)
@@ -175,7 +200,7 @@ impl Connection {
         self.errand = None;
         if let Brought::Connection(stream, lease) = brought {
             let stream = Pooled::new(stream, shared.now().tick);
-            self.upstream = Some(Upstream { stream, lease });
+            self.begin_upstream(stream, lease);
         }
         true
     }
@@ -189,11 +214,17 @@ impl Connection {
         while let Some(stream) = shared.pool.take(&dial, &lease, now) {
             if is_quiet(&stream.connection) {
                 let connected = Connected::new(&lease, true);
-                self.upstream = Some(Upstream { stream, lease });
+                self.begin_upstream(stream, lease);
                 return self.session.handle_connected(dial, Ok(connected), &mut shared.lend());
             }
         }
         self.errand = Some(Box::new(Errand::connect(dial, lease)));
+    }
+
+    fn begin_upstream(&mut self, stream: Pooled<TcpStream>, lease: Lease) {
+        self.upstream = Some(Upstream { stream, lease });
+        self.blocked.reads[Side::Upstream as usize] = false;
+        self.blocked.writes[Side::Upstream as usize] = false;
     }
 
     fn release(&mut self, verdict: Verdict, disposal: Disposal, shared: &mut Shared) {
@@ -214,6 +245,12 @@ impl Connection {
             // Refused only when the other end has reset the connection, which the next read reports.
             let _reset_already = SockRef::from(&*stream).shutdown(Shutdown::Write);
         }
+    }
+}
+
+impl Blocked {
+    fn any(self) -> bool {
+        self.reads.into_iter().chain(self.writes).any(|blocked| blocked)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     wake::{Alarm, ReadyList, Source},
 };
 
-/// Places for sessions. A place is used again and keeps its waker.
+/// Places for sessions. A place is used again and keeps its alarm.
 #[derive(Default)]
 pub(crate) struct Slots {
     slots: Vec<Slot>,
@@ -22,7 +22,6 @@ struct Slot {
     /// Boxed: a session moves once, whatever happens to the table.
     connection: Option<Box<Connection>>,
     alarm: Arc<Alarm>,
-    waker: Waker,
 }
 
 impl Slots {
@@ -35,9 +34,7 @@ impl Slots {
             return number;
         }
         let number = u32::try_from(self.slots.len()).expect("a process has fewer descriptors than that");
-        let alarm = Alarm::new(ready, Source::Session(number));
-        let waker = Waker::from(Arc::clone(&alarm));
-        self.slots.push(Slot { connection, alarm, waker });
+        self.slots.push(Slot { connection, alarm: Alarm::new(ready, Source::Session(number)) });
         number
     }
 
@@ -48,7 +45,9 @@ impl Slots {
         slot.alarm.reset();
         let connection = slot.connection.as_mut()?;
         self.connections -= connection.count();
-        let next = connection.turn(shared, &mut Context::from_waker(&slot.waker));
+        // Made for the turn: kept, it would cost each idle session 16 bytes.
+        let waker = Waker::from(Arc::clone(&slot.alarm));
+        let next = connection.turn(shared, &mut Context::from_waker(&waker));
         if matches!(next, Next::Done) {
             slot.connection = None;
             self.free.push(number);
@@ -65,7 +64,9 @@ impl Slots {
 
     /// Every session, with its number.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut Connection)> {
-        (0..).zip(&mut self.slots).filter_map(|(number, slot)| Some((number, &mut **slot.connection.as_mut()?)))
+        (0..)
+            .zip(&mut self.slots)
+            .filter_map(|(number, slot)| Some((number, &mut **slot.connection.as_mut()?)))
     }
 
     /// Whether there is no session.

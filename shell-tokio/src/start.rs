@@ -2,7 +2,7 @@
 
 use std::{fmt, io, net::SocketAddr, path::Path, sync::Arc};
 
-use underpass::{Listener, Log};
+use underpass::{Control, Listener, Log, Setup};
 use underpass_core::{Fault, config::Identity};
 use underpass_nginx_config::{LoadOptions, Loaded, LogTarget, Main, Severity as Level, WorkerProcesses};
 use underpass_shell_common::{Clock, ErrorLog, Logs, PidFile, Severity, Target};
@@ -54,17 +54,28 @@ pub(crate) fn run(loaded: Loaded) -> Result<(), Trouble> {
     print_notes(&loaded);
     if loaded.main.daemon {
         // Silence would leave an operator waiting for a shell prompt.
-        say(&format!("{}: [notice] running in the foreground", PROGRAM.name));
+        say(&format!("{}: [warn] \"daemon on\" has no effect, running in the foreground", PROGRAM.name));
     }
     let clock = Clock::start();
     let log = open_logs(&loaded.main)?;
     process::raise_descriptor_limit(&log, &clock);
-    let workers = listen(&loaded)?;
+    let controls: Vec<_> = (0..worker_count(&loaded.main)?).map(|_| Control::new()).collect();
+    // Before anybody can see that there is somebody to signal.
+    let _signals = process::watch_signals(controls.clone(), log.clone(), clock.clone())?;
+    let listeners = listen(&loaded, controls.len())?;
     let _pid_file = loaded.main.pid.as_ref().map(PidFile::create).transpose()?;
-    let count = workers.len();
     log.event(Severity::Notice, &format!("{}/{}", PROGRAM.name, PROGRAM.version), clock.now());
-    log.event(Severity::Notice, &format!("start {count} workers"), clock.now());
-    process::serve(workers, &log, &clock, loaded.main.worker_connections)
+    log.event(Severity::Notice, &format!("workers: {}", controls.len()), clock.now());
+    let setups = listeners.into_iter().zip(&controls).map(|(listeners, control)| {
+        Setup::new(listeners)
+            .logging_to(log.clone())
+            .timed_by(clock.clone())
+            .connections(loaded.main.worker_connections)
+            .controlled_by(control)
+    });
+    process::serve(setups, &controls)?;
+    log.event(Severity::Notice, "exit", clock.now());
+    Ok(())
 }
 
 /// Tells what the operator should know of the configuration.
@@ -105,16 +116,19 @@ fn severity(level: Level) -> Severity {
     }
 }
 
+fn worker_count(main: &Main) -> io::Result<usize> {
+    match main.worker_processes {
+        WorkerProcesses::Count(count) => Ok(count),
+        WorkerProcesses::Auto => Ok(std::thread::available_parallelism()?.get()),
+    }
+}
+
 /// The listening sockets of each worker. All addresses are checked before the first is bound: a wildcard
 /// address of ours must not pass for somebody else's.
-fn listen(loaded: &Loaded) -> Result<Vec<Vec<Listener>>, Trouble> {
+fn listen(loaded: &Loaded, workers: usize) -> Result<Vec<Vec<Listener>>, Trouble> {
     for listener in &loaded.listeners {
         Listener::address_is_free(listener.address).map_err(|error| refused(listener.address, error))?;
     }
-    let workers = match loaded.main.worker_processes {
-        WorkerProcesses::Count(count) => count,
-        WorkerProcesses::Auto => std::thread::available_parallelism()?.get(),
-    };
     let bind = |listener: &underpass_nginx_config::Listener| {
         Listener::bind(listener.address, Arc::clone(&listener.config))
             .map_err(|error| refused(listener.address, error))

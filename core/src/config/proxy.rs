@@ -48,7 +48,8 @@ impl Proxy {
     /// Forwards to `target`, with nginx's defaults. `host` is `$proxy_host`.
     #[must_use]
     pub fn new(target: Target, host: &str) -> Self {
-        let port = host.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']')).unwrap_or("80");
+        let port =
+            host.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']')).unwrap_or("80");
         Self {
             target,
             uri: None,

@@ -111,7 +111,8 @@ impl Server {
         }
         let lacks_slash = |prefix: &[u8]| prefix.strip_suffix(b"/") == Some(path) && !path.is_empty();
         let forwards = |location: &Location| matches!(location.handler, super::Handler::Proxy(_));
-        let longer = self.prefixes.iter().find(|(prefix, location)| lacks_slash(prefix) && forwards(location));
+        let longer =
+            self.prefixes.iter().find(|(prefix, location)| lacks_slash(prefix) && forwards(location));
         match (longer, found) {
             (Some((_, location)), _) => Route::AddSlash(Arc::clone(location)),
             (None, Some((_, location))) => Route::Location(Arc::clone(location)),

@@ -24,7 +24,7 @@ enum State {
     Done,
 }
 
-/// What a call has come to: positions in the buffer.
+/// What a call has come to: positions in the buffer, and whether there is more to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Decoded {
     /// Beginning of the decoded content.
@@ -33,8 +33,16 @@ pub(crate) struct Decoded {
     pub(crate) ready: usize,
     /// Where undecoded bytes begin.
     pub(crate) raw: usize,
+    pub(crate) progress: Progress,
+}
+
+/// Whether there is more to come. What was decoded before stands, whatever follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    More,
     /// The message is over; its trailer section (with its last empty line) stands in these bytes.
-    pub(crate) trailers: Option<(usize, usize)>,
+    Over(usize, usize),
+    Broken(Broken),
 }
 
 /// The framing is broken.
@@ -57,13 +65,20 @@ impl ChunkedDecoder {
         buffer: &mut [u8],
         (start, ready): (usize, usize),
         raw: usize,
-    ) -> Result<Decoded, Broken> {
-        let mut at = Decoded { start, ready, raw, trailers: None };
+    ) -> Decoded {
+        let mut at = Decoded { start, ready, raw, progress: Progress::More };
+        if let Err(broken) = self.advance(buffer, &mut at) {
+            at.progress = Progress::Broken(broken);
+        }
+        at
+    }
+
+    fn advance(&mut self, buffer: &mut [u8], at: &mut Decoded) -> Result<(), Broken> {
         loop {
             let rest = buffer.get(at.raw..).unwrap_or_default();
             match self.state {
                 State::Size => {
-                    let Some(length) = line_length(rest)? else { return Ok(at) };
+                    let Some(length) = line_length(rest)? else { return Ok(()) };
                     let size = chunk_size(rest.get(..length).unwrap_or_default())?;
                     at.raw += length + 2;
                     self.state = if size == 0 { State::Trailers } else { State::Data(size) };
@@ -71,7 +86,7 @@ impl ChunkedDecoder {
                 State::Data(left) => {
                     let present = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
                     if present == 0 {
-                        return Ok(at);
+                        return Ok(());
                     }
                     if at.start == at.ready {
                         (at.start, at.ready) = (at.raw, at.raw);
@@ -88,16 +103,16 @@ impl ChunkedDecoder {
                         at.raw += 2;
                         self.state = State::Size;
                     }
-                    [] | [b'\r'] => return Ok(at),
+                    [] | [b'\r'] => return Ok(()),
                     _ => return Err(Broken::Chunk),
                 },
                 State::Trailers => {
-                    let Some(length) = trailer_length(rest)? else { return Ok(at) };
-                    at.trailers = Some((at.raw, at.raw + length));
+                    let Some(length) = trailer_length(rest)? else { return Ok(()) };
+                    at.progress = Progress::Over(at.raw, at.raw + length);
                     at.raw += length;
                     self.state = State::Done;
                 }
-                State::Done => return Ok(at),
+                State::Done => return Ok(()),
             }
         }
     }
@@ -207,9 +222,12 @@ mod tests {
         let (mut start, mut ready, mut raw) = (0, 0, 0);
         for (index, piece) in coded.chunks(step).enumerate() {
             buffer.extend_from_slice(piece);
-            let decoded = decoder.decode(&mut buffer, (start, ready), raw)?;
+            let decoded = decoder.decode(&mut buffer, (start, ready), raw);
             (start, ready, raw) = (decoded.start, decoded.ready, decoded.raw);
-            if let Some((from, to)) = decoded.trailers {
+            if let Progress::Broken(broken) = decoded.progress {
+                return Err(broken);
+            }
+            if let Progress::Over(from, to) = decoded.progress {
                 let consumed = (index * step + piece.len()) - (buffer.len() - raw);
                 return Ok((buffer[start..ready].to_vec(), Some(buffer[from..to].to_vec()), consumed));
             }

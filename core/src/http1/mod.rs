@@ -13,7 +13,7 @@ mod response;
 mod target;
 mod upgrade;
 
-pub(crate) use chunked::{Broken, ChunkedDecoder};
+pub(crate) use chunked::{Broken, ChunkedDecoder, Progress};
 pub(crate) use connection::{ConnectionOptions, nominates};
 pub(crate) use fields::{Fields, Known};
 pub(crate) use framing::{Framing, ResponseFraming, request_framing, response_framing};

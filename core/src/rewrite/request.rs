@@ -353,7 +353,8 @@ fn forwards_left(request: &Request, value: &[u8]) -> Option<u64> {
 
 /// The number in `Max-Forwards`, when it is one (RFC 9110 §7.6.2).
 pub(crate) fn max_forwards(value: &[u8]) -> Option<u64> {
-    let digits = std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let digits =
+        std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
     digits.parse().ok()
 }
 

@@ -19,15 +19,15 @@ use std::sync::Arc;
 impl Session {
     /// Bytes, the end of a stream, or a failure was read.
     pub(super) fn received(&mut self, from: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
+        let reads = self.leg(from).reads();
         let count = result.unwrap_or(0);
-        self.flow_mut(from).inbox.received(count);
-        if !self.leg(from).reads() {
-            // A report about a connection that was closed, or whose end was read, changes nothing.
-            let keeps = self.leg(from).exists();
-            if !keeps && self.exchange.state() == exchange::State::Closed {
-                self.flow_mut(from).inbox.discard();
-            }
-            if let (Err(fault), true) = (result, keeps) {
+        self.flow_mut(from).inbox.received(if reads { count } else { 0 });
+        if !reads {
+            // A report about a connection that was closed, or whose end was read, changes nothing, unless
+            // it fails for writing too.
+            if let Err(fault) = result
+                && !fault.is_transient()
+            {
                 self.failed(from, fault, turn);
             }
             return;
@@ -51,6 +51,7 @@ impl Session {
                 self.timers.stop(Timer::LingerIdle);
             }
             Side::Upstream => {
+                self.timers.stop(Timer::LingerIdle);
                 self.record.attempt.received += count as u64;
                 if self.exchange.state() == exchange::State::Responding {
                     self.timers.stop(Timer::UpstreamRead);
@@ -67,7 +68,8 @@ impl Session {
         match (self.exchange.state(), from) {
             (exchange::State::Tunnelling, _) => self.tunnel_source_ended(from, false),
             (_, Side::Downstream) => self.client_ended(turn),
-            (_, Side::Upstream) => self.upstream_ended(turn),
+            // The advance that follows reads what came before the end, and finds the end behind it.
+            (_, Side::Upstream) => {}
         }
     }
 
@@ -102,8 +104,9 @@ impl Session {
             }
             // What was read of the response is still delivered: the client may only have shut down.
             State::Responding if self.flow(Side::Upstream).is_complete() => {}
-            // Pipelined requests stand between the end and this exchange: it is not aborted by it.
-            _ if request.is_complete() && !behind_request => {}
+            // Pipelined requests stand between the end and this exchange: it is not aborted by it. Bytes behind
+            // an upgrade are no requests.
+            _ if request.is_complete() && !behind_request && !is_upgrade(self.work.offer) => {}
             _ if request.is_complete()
                 && self.record.proxy().is_some_and(|proxy| proxy.ignore_client_abort) => {}
             State::Tunnelling => {}
@@ -123,8 +126,9 @@ impl Session {
                 self.record.status = 499;
             }
         }
+        let reset = self.only_reset_tells()
+            || (matches!(outcome, Outcome::TimedOut(_)) && self.settings().reset_timedout_connection);
         self.drop_upstream(super::Verdict::Unjudged);
-        let reset = matches!(outcome, Outcome::TimedOut(_)) && self.settings().reset_timedout_connection;
         self.work.ending = if reset { super::Ending::Reset } else { super::Ending::Fin };
         self.work.client = Fate::Close;
         for flow in &mut self.flows {
@@ -146,7 +150,11 @@ impl Session {
     /// Reads the next request head, and begins its exchange.
     pub(super) fn read_request_head(&mut self, turn: &mut Turn<'_>) -> bool {
         let ended = !self.leg(Side::Downstream).reads();
-        if self.flow(Side::Downstream).inbox.raw().is_empty() {
+        if self.exchange.state() == exchange::State::Idle {
+            self.skip_empty_lines();
+        }
+        let raw = self.flow(Side::Downstream).inbox.raw();
+        if raw.is_empty() || (self.exchange.state() == exchange::State::Idle && raw == b"\r") {
             return ended && self.client_is_gone(turn);
         }
         if self.exchange.state() == exchange::State::Idle {
@@ -181,6 +189,19 @@ impl Session {
                 self.refuse(violation, turn);
                 true
             }
+        }
+    }
+
+    /// RFC 9112 §2.2: empty lines before a request line are no request yet; a few of them are skipped (E3).
+    fn skip_empty_lines(&mut self) {
+        while self.work.empty_lines < 4 {
+            let length = match self.flow(Side::Downstream).inbox.raw() {
+                [b'\r', b'\n', ..] => 2,
+                [b'\n', ..] => 1,
+                _ => return,
+            };
+            self.work.empty_lines += 1;
+            self.flow_mut(Side::Downstream).inbox.consume(length);
         }
     }
 

@@ -1,11 +1,14 @@
 //! Content on its way, in both directions: read off one connection, sent to the other from the same memory.
 
-use super::{Disposal, Event, Fate, Look, Session, Verdict, downstream::is_upgrade, flow::Content};
+use super::{
+    Disposal, Event, Fate, Look, Origin, Session, Verdict, downstream::is_upgrade, flow::Content,
+    upstream::Failure,
+};
 use crate::{
     Side,
     buffer::Turn,
     fault::Fault,
-    http1::{Broken, Fields, Known, Version, nominates},
+    http1::{Broken, Fields, Framing, Known, Version, nominates},
     record::Outcome,
     state::{connection, exchange, message},
     timer::Timer,
@@ -54,7 +57,10 @@ impl Session {
             Err(fault) if fault.is_transient() => {}
             Err(_) if self.exchange.state() == exchange::State::Tunnelling => self.tunnel_sink_failed(to),
             // The origin server may have answered before it closed: what it said is read first (E8).
-            Err(_) if to == Side::Upstream && self.may_still_answer() => self.stop_request_quietly(),
+            Err(fault) if to == Side::Upstream && self.is_stale() => {
+                self.fail_attempt(Failure::Broken(fault), turn);
+            }
+            Err(_) if to == Side::Upstream && self.may_still_answer() => self.lose_request(),
             Err(fault) => self.failed(to, fault, turn),
         }
     }
@@ -64,9 +70,25 @@ impl Session {
             && self.leg(Side::Upstream).reads()
     }
 
-    /// The origin server takes no more of the request.
-    fn stop_request_quietly(&mut self) {
-        self.leg_event(Side::Upstream, connection::Event::OurEnd);
+    /// A connection from the pool that fails before it has said anything has answered nothing (E7, E10).
+    fn is_stale(&self) -> bool {
+        self.exchange.state() == exchange::State::Awaiting
+            && self.work.origin == Origin::Pool
+            && self.record.attempt.received == 0
+    }
+
+    /// The origin server takes no more of the request; what it has said before is still read.
+    fn lose_request(&mut self) {
+        // What is dropped here can't be sent to another peer.
+        self.work.content_sent += u64::from(self.work.framing != Framing::Empty);
+        self.stop_sending_request();
+    }
+
+    /// No more of the request is sent.
+    pub(super) fn stop_sending_request(&mut self) {
+        if self.leg(Side::Upstream).writes() {
+            self.leg_event(Side::Upstream, connection::Event::OurEnd);
+        }
         self.work.upstream = Fate::Close;
         self.flow_mut(Side::Downstream).stop_sending();
         if !self.flow(Side::Downstream).is_complete() {
@@ -79,24 +101,33 @@ impl Session {
         if self.flow(Side::Downstream).message.state() != message::State::Content {
             return false;
         }
-        let before = self.flow(Side::Downstream).inbox.raw().len();
+        let waiting = |session: &Self| {
+            let inbox = &session.flow(Side::Downstream).inbox;
+            (inbox.raw().len(), inbox.content().len())
+        };
+        let (raw_before, content_before) = waiting(self);
         let step = self.read_content(Side::Downstream);
-        let taken = (before - self.flow(Side::Downstream).inbox.raw().len()) as u64;
-        self.work.content_received += taken;
-        self.record.request_length += taken;
+        let (raw_after, content_after) = waiting(self);
+        let taken = raw_before - raw_after;
+        self.work.content_received += (content_after - content_before) as u64;
+        self.record.request_length += taken as u64;
         let limit = self.settings().client_max_body_size;
-        if matches!(self.flow(Side::Downstream).content, Content::Chunked(_))
-            && limit > 0
-            && self.work.content_received > limit
-            && self.exchange.permits(exchange::Event::Reply)
-        {
-            self.drop_upstream(Verdict::Unjudged);
+        if limit > 0 && self.work.content_received > limit && self.exchange.permits(exchange::Event::Reply) {
             self.refuse(Violation::ContentTooLarge, turn);
             return true;
         }
-        // Awaiting and later there is somebody to send to, unless it has stopped reading.
-        if self.leg(Side::Upstream).exists() && !self.leg(Side::Upstream).writes() {
+        // Once there was somebody to send to who takes no more, content is wanted by nobody.
+        let upstream = self.leg(Side::Upstream);
+        let had_upstream = upstream.exists() || self.exchange.state() == exchange::State::Responding;
+        if had_upstream && !upstream.writes() {
+            self.work.content_sent += self.flow(Side::Downstream).inbox.content().len() as u64;
             self.flow_mut(Side::Downstream).inbox.discard_content();
+        }
+        if matches!(step, Step::Starved | Step::Moved) && taken == 0 && !self.leg(Side::Downstream).reads() {
+            // The client has ended inside its request (A13).
+            self.message_event(Side::Downstream, message::Event::Broken);
+            self.abort(Outcome::ClientLeft, turn);
+            return true;
         }
         match step {
             Step::Starved => false,
@@ -112,7 +143,6 @@ impl Session {
                 };
                 self.message_event(Side::Downstream, message::Event::Broken);
                 if self.exchange.permits(exchange::Event::Reply) {
-                    self.drop_upstream(Verdict::Unjudged);
                     self.refuse(violation, turn);
                 } else {
                     // The response has begun: there is no telling the client any more.
@@ -124,7 +154,7 @@ impl Session {
         }
     }
 
-    pub(super) fn read_response_content(&mut self, turn: &mut Turn<'_>) -> bool {
+    pub(super) fn read_response_content(&mut self) -> bool {
         if self.flow(Side::Upstream).message.state() != message::State::Content {
             return false;
         }
@@ -133,8 +163,12 @@ impl Session {
         }
         let before = self.flow(Side::Upstream).inbox.raw().len();
         match self.read_content(Side::Upstream) {
-            Step::Starved => false,
-            Step::Moved => before > self.flow(Side::Upstream).inbox.raw().len(),
+            Step::Starved | Step::Moved if before > self.flow(Side::Upstream).inbox.raw().len() => true,
+            Step::Starved | Step::Moved if !self.leg(Side::Upstream).reads() => {
+                self.response_source_ended();
+                true
+            }
+            Step::Starved | Step::Moved => false,
             Step::Over => {
                 self.message_event(Side::Upstream, message::Event::ContentEnded);
                 self.response_is_complete();
@@ -145,7 +179,6 @@ impl Session {
                     Broken::Chunk => Violation::OriginChunk,
                     Broken::Trailer => Violation::OriginTrailer,
                 }));
-                let _ = turn;
                 self.cut_response();
                 true
             }
@@ -204,7 +237,9 @@ impl Session {
         let proxy = self.record.proxy();
         // A trailer field must not pass for one that we have set, or be read as one (B2, B3).
         let passes_for_ours = |name: &[u8]| {
-            let set = proxy.is_some_and(|p| p.set_headers.iter().any(|line| name.eq_ignore_ascii_case(line.name.as_bytes())));
+            let set = proxy.is_some_and(|p| {
+                p.set_headers.iter().any(|line| name.eq_ignore_ascii_case(line.name.as_bytes()))
+            });
             from == Side::Downstream && (set || (!keep_underscores && name.contains(&b'_')))
         };
         let mut kept = self.flows[from.index()].outbox.trailers();
@@ -237,23 +272,39 @@ impl Session {
         Step::Over
     }
 
-    /// The response was read whole: the upstream connection is pooled when it is clean, else closed (E7).
+    /// The response was read whole. What is left of the request is wanted by nobody (E8), unless it only
+    /// waits to be sent: the report may be on its way.
     pub(super) fn response_is_complete(&mut self) {
-        let request = self.flow(Side::Downstream);
-        let sent_whole = request.is_complete() && request.is_sent();
-        let nothing_left = self.flow(Side::Upstream).inbox.raw().is_empty();
-        let open = self.leg(Side::Upstream).state() == connection::State::Open;
-        let clean =
-            sent_whole && nothing_left && open && self.work.upstream == Fate::Persist && !self.draining;
-        if !sent_whole {
-            // The rest of the request is wanted by nobody (E8).
-            self.stop_request();
+        if !self.flow(Side::Downstream).is_complete() {
+            self.stop_sending_request();
         }
-        let disposal = if clean { Disposal::Pool } else { Disposal::Close(super::Ending::Fin) };
-        self.release(Verdict::Success, disposal);
+        self.release_origin(false);
+    }
+
+    /// Lets the upstream connection go when its exchange is over: to the pool when it is clean, else closed
+    /// (E7). With `now` the time is up for what has not been sent.
+    pub(super) fn release_origin(&mut self, now: bool) -> bool {
+        let (request, response) = (self.flow(Side::Downstream), self.flow(Side::Upstream));
+        if !response.is_complete() || !self.leg(Side::Upstream).exists() {
+            return false;
+        }
+        let sent_whole = request.is_complete() && request.is_sent();
+        if !sent_whole && !now && self.leg(Side::Upstream).writes() {
+            return false;
+        }
+        let clean = sent_whole
+            && response.inbox.raw().is_empty()
+            && self.leg(Side::Upstream).state() == connection::State::Open
+            && self.work.upstream == Fate::Persist
+            && !self.draining;
+        self.flow_mut(Side::Downstream).stop_sending();
+        self.release(
+            Verdict::Success,
+            if clean { Disposal::Pool } else { Disposal::Close(super::Ending::Fin) },
+        );
         // What is left over answers nothing that we asked; the content before it is still on its way.
-        let flow = self.flow_mut(Side::Upstream);
-        flow.inbox.consume(usize::MAX);
+        self.flow_mut(Side::Upstream).inbox.consume(usize::MAX);
+        true
     }
 
     /// The response was read whole and sent whole: the exchange is over.
@@ -263,6 +314,7 @@ impl Session {
         if !(flow.is_complete() || cut) || !flow.is_sent() || self.must_look() {
             return false;
         }
+        self.release_origin(true);
         if self.leg(Side::Upstream).exists() {
             self.drop_upstream(Verdict::Failure);
         }
@@ -298,12 +350,8 @@ impl Session {
         }
     }
 
-    /// The origin server has ended its direction while its response was being forwarded.
-    pub(super) fn response_source_ended(&mut self, turn: &mut Turn<'_>) {
-        while self.read_response_content(turn) {}
-        if self.flow(Side::Upstream).message.state() != message::State::Content {
-            return;
-        }
+    /// The origin server has ended its direction, and what came before the end was read.
+    fn response_source_ended(&mut self) {
         if self.flow(Side::Upstream).content == Content::UntilClose {
             self.message_event(Side::Upstream, message::Event::ContentEnded);
             self.response_is_complete();
@@ -311,6 +359,14 @@ impl Session {
             self.note(Event::UpstreamClosed);
             self.cut_response();
         }
+    }
+
+    /// Whether the end of the connection is the end of the content, so that only a reset tells a cut (E9).
+    pub(super) fn only_reset_tells(&self) -> bool {
+        self.exchange.state() == exchange::State::Responding
+            && self.record.heads.as_ref().is_some_and(|heads| heads.request.version == Version::Http10)
+            && matches!(self.flow(Side::Upstream).content, Content::Chunked(_) | Content::UntilClose)
+            && !(self.flow(Side::Upstream).is_complete() && self.flow(Side::Upstream).is_sent())
     }
 
     /// The response ends too early: what came of it is delivered, and nothing makes it look whole (E9).

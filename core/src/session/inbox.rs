@@ -2,7 +2,7 @@
 
 use crate::{
     buffer::Buffers,
-    http1::{Broken, ChunkedDecoder},
+    http1::{Broken, ChunkedDecoder, Progress},
 };
 
 /// One IO buffer, while there is something in it.
@@ -134,11 +134,15 @@ impl Inbox {
         let Positions { start, ready, raw, filled } = self.at;
         let bytes =
             self.block.as_mut().and_then(|block| block.get_mut(..filled as usize)).unwrap_or_default();
-        let decoded = decoder.decode(bytes, (start as usize, ready as usize), raw as usize)?;
+        let decoded = decoder.decode(bytes, (start as usize, ready as usize), raw as usize);
         self.at.start = small(decoded.start);
         (self.at.ready, self.at.raw) = (small(decoded.ready), small(decoded.raw));
         self.skip_gap();
-        Ok(decoded.trailers.map(|(from, to)| self.bytes(small(from), small(to))))
+        match decoded.progress {
+            Progress::More => Ok(None),
+            Progress::Over(from, to) => Ok(Some(self.bytes(small(from), small(to)))),
+            Progress::Broken(broken) => Err(broken),
+        }
     }
 
     /// So many bytes of content were sent.

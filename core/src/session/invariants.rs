@@ -45,11 +45,7 @@ impl Session {
         let waits_for_peer =
             !matches!(self.exchange.state(), State::Finished | State::Closed | State::Admitting);
         if waits_for_peer && self.pending.close.is_none() {
-            debug_assert!(
-                self.deadline().is_some(),
-                "no deadline in {:?}",
-                self.exchange.state()
-            );
+            debug_assert!(self.deadline().is_some(), "no deadline in {:?}", self.exchange.state());
         }
     }
 }

@@ -96,6 +96,8 @@ struct Work {
     upstream: Fate,
     origin: Origin,
     interim: u16,
+    /// Empty lines before the request line.
+    empty_lines: u8,
     tries: u32,
     tried: u64,
     /// Why the last attempt failed.
@@ -120,6 +122,7 @@ impl Default for Work {
             upstream: Fate::Close,
             origin: Origin::Fresh,
             interim: 0,
+            empty_lines: 0,
             tries: 0,
             tried: 0,
             failure: None,
@@ -284,10 +287,15 @@ impl Session {
             let moved = match self.exchange.state() {
                 State::Idle | State::Receiving => self.read_request_head(turn),
                 State::Resolving | State::Admitting | State::Dialling => self.read_request_content(turn),
-                State::Awaiting => self.read_request_content(turn) || self.read_response_head(turn),
+                State::Awaiting => {
+                    self.read_request_content(turn)
+                        || self.read_response_head(turn)
+                        || self.miss_response(turn)
+                }
                 State::Responding => {
                     self.read_request_content(turn)
-                        || self.read_response_content(turn)
+                        || self.read_response_content()
+                        || self.release_origin(false)
                         || self.end_response(turn)
                 }
                 State::Replying => self.end_reply(),
@@ -352,6 +360,7 @@ impl Session {
         if !legal {
             debug_assert!(legal, "{machine}: no row for {event:?} in {:?}", self.exchange.state());
             self.pending.note(Event::IllegalTransition.note());
+            self.pending.illegal = true;
             self.timers.set(Timer::Drain, self.tick);
         }
     }

@@ -16,6 +16,8 @@ pub(super) struct Pending {
     shutdown: [bool; 2],
     pub(super) exchange_done: bool,
     pub(super) close: Option<Ending>,
+    /// A mistake of ours was found: the session ends with a reset.
+    pub(super) illegal: bool,
 }
 
 /// An errand that the shell is to be sent on.

@@ -128,7 +128,7 @@ impl Session {
             self.leg_event(Side::Downstream, connection::Event::Close);
         }
         self.pending.forget_shutdown(Side::Downstream);
-        self.pending.close = Some(ending);
+        self.pending.close = Some(if self.pending.illegal { Ending::Reset } else { ending });
         for flow in &mut self.flows {
             flow.stop_sending();
             flow.inbox.discard();
@@ -148,7 +148,8 @@ impl Session {
     pub(super) fn deadline(&self) -> Option<Tick> {
         // Pipelined bytes wait behind an exchange that has just ended: there is work to do at once.
         let at_once = self.exchange.state() == exchange::State::Idle
-            && (!self.flow(Side::Downstream).inbox.raw().is_empty() || !self.leg(Side::Downstream).reads());
+            && (!matches!(self.flow(Side::Downstream).inbox.raw(), b"" | b"\r")
+                || !self.leg(Side::Downstream).reads());
         if at_once || self.only_looks() { Some(Tick(0)) } else { self.timers.next() }
     }
 
@@ -204,7 +205,10 @@ impl Session {
         let responding = state == State::Responding
             && self.flow(Side::Upstream).message.state() == message::State::Content
             && self.wants(Side::Upstream);
-        let stalled = under_way && reading_request && self.wants(Side::Downstream);
+        let stalled = under_way
+            && reading_request
+            && self.wants(Side::Downstream)
+            && (self.leg(Side::Upstream).writes() || state != State::Responding);
         self.run(Timer::ClientSend, to_client && state != State::Closed, client_send);
         self.run(Timer::UpstreamSend, to_origin && under_way, send);
         self.run(Timer::ClientBody, stalled, client_body);

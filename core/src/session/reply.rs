@@ -87,7 +87,11 @@ impl Session {
     pub(super) fn answers_options_itself(&self) -> bool {
         self.record.heads.as_ref().is_some_and(|heads| {
             heads.request.method() == b"OPTIONS"
-                && heads.request.fields.values(crate::http1::Known::MaxForwards).any(|value| max_forwards(value) == Some(0))
+                && heads
+                    .request
+                    .fields
+                    .values(crate::http1::Known::MaxForwards)
+                    .any(|value| max_forwards(value) == Some(0))
         })
     }
 

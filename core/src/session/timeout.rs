@@ -20,6 +20,10 @@ impl Session {
         match (timer, self.exchange.state()) {
             (Timer::Drain, state) => self.drain_is_over(state, turn),
             (_, State::Closed | State::Finished) => {}
+            // What was dropped meanwhile was wanted by nobody: the tunnel ends as it would have.
+            (Timer::LingerIdle | Timer::LingerTotal, State::Tunnelling) => {
+                self.end_tunnel(Outcome::Complete, turn)
+            }
             (_, State::Tunnelling) => {
                 self.note(Event::TimedOut(timer));
                 self.end_tunnel(Outcome::TimedOut(timer), turn);
@@ -30,7 +34,6 @@ impl Session {
             (Timer::Admission, State::Admitting) => self.find_origin(),
             (Timer::Resolve, State::Resolving) => self.refuse(Violation::ReadTimeout, turn),
             (Timer::ClientBody, State::Awaiting | State::Switching) => {
-                self.drop_upstream(super::Verdict::Unjudged);
                 self.refuse(Violation::BodyTimeout, turn);
             }
             (
@@ -38,9 +41,14 @@ impl Session {
                 State::Dialling | State::Awaiting,
             ) => self.fail_attempt(Failure::Timeout(timer), turn),
             (Timer::UpstreamSend, State::Switching) => self.refuse(Violation::SendTimeout, turn),
-            (Timer::UpstreamRead | Timer::UpstreamSend, State::Responding) => {
+            (Timer::UpstreamRead, State::Responding) => {
                 self.note(Event::TimedOut(timer));
                 self.cut_response();
+            }
+            // The response goes on without the rest of the request (E8).
+            (Timer::UpstreamSend | Timer::ClientBody, State::Responding) => {
+                self.note(Event::TimedOut(timer));
+                self.stop_sending_request();
             }
             (timer, _) => {
                 self.note(Event::TimedOut(timer));

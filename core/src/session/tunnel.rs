@@ -95,7 +95,8 @@ impl Session {
             return false;
         }
         self.record.status = 101;
-        let shape = ResponseHead { chunked: false, length: false, empty: false, persistence: Persistence::Keep };
+        let shape =
+            ResponseHead { chunked: false, length: false, empty: false, persistence: Persistence::Keep };
         self.write_to_client(turn, |record, now, out| {
             if let Some(heads) = &record.heads {
                 write_response(record, &heads.response, shape, now, out);
@@ -178,6 +179,9 @@ impl Session {
             return;
         }
         let flow = self.flow_mut(from);
+        if !matches!(flow.tunnel.state(), tunnel::State::Flowing | tunnel::State::Ending) {
+            return;
+        }
         flow.piped = (flow.piped + moved.taken).saturating_sub(moved.delivered);
         self.count(from, moved.taken);
         match from {
@@ -255,11 +259,26 @@ impl Session {
         for from in Side::BOTH {
             moved |= self.end_direction(from);
         }
-        if Side::BOTH.iter().all(|side| self.flow(*side).tunnel.state() == tunnel::State::Over) {
+        let nobody_sends = !Side::BOTH.iter().any(|side| self.leg(*side).reads());
+        if (self.is_delivered() && nobody_sends) || Side::BOTH.iter().any(|side| self.passes_reset_on(*side))
+        {
             self.end_tunnel(Outcome::Complete, turn);
             return true;
         }
         moved
+    }
+
+    /// Whether both directions are over. A side that still sends is read to its end, so that closing with
+    /// unread input doesn't destroy what it has not read yet (C3).
+    fn is_delivered(&self) -> bool {
+        Side::BOTH.iter().all(|side| self.flow(*side).tunnel.state() == tunnel::State::Over)
+    }
+
+    /// `upgrade_relay_reset on`: what a side had sent before it was cut is delivered, a reset is to follow.
+    fn passes_reset_on(&self, from: Side) -> bool {
+        self.leg(from).state() == connection::State::Failed
+            && self.flow(from).tunnel.state() == tunnel::State::Over
+            && self.record.proxy().is_some_and(|proxy| proxy.upgrade.relay_reset)
     }
 
     fn end_direction(&mut self, from: Side) -> bool {
@@ -269,7 +288,7 @@ impl Session {
         match flow.tunnel.state() {
             tunnel::State::Ending if delivered => {
                 self.tunnel_event(from, tunnel::Event::Delivered);
-                if self.leg(to).writes() {
+                if self.leg(to).writes() && !self.passes_reset_on(from) {
                     self.leg_event(to, connection::Event::OurEnd);
                     self.pending.shut_down(to);
                 }
@@ -330,7 +349,8 @@ impl Session {
         let state = |side: Side| self.flow(side).tunnel.state();
         let any = |wanted| Side::BOTH.iter().any(|side| state(*side) == wanted);
         let half_closed = any(tunnel::State::Over) && any(tunnel::State::Flowing);
-        let discarding = any(tunnel::State::Discarding);
+        // Until what one side had sent is delivered, the dropping of what the other sends is not bounded.
+        let discarding = self.is_delivered() || (any(tunnel::State::Discarding) && any(tunnel::State::Over));
         self.run(Timer::UpstreamSend, to_origin, send);
         self.run(Timer::ClientSend, to_client, client_send);
         // The idle timer stands still while a write stall timer runs.

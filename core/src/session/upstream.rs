@@ -110,6 +110,7 @@ impl Session {
     pub(super) fn dial(&mut self, origin: Origin) {
         let may_reuse = origin == Origin::Pool && !is_upgrade(self.work.offer);
         self.record.attempt.began = self.tick;
+        self.work.tries += 1;
         self.send_for(Errand::Connect { may_reuse });
         let timeout = self.record.proxy().map_or_else(Default::default, |proxy| proxy.connect_timeout);
         self.timers.set(Timer::Connect, self.tick.after(timeout));
@@ -153,7 +154,6 @@ impl Session {
         if index < 64 {
             self.work.tried |= 1 << index;
         }
-        self.work.tries += 1;
     }
 
     /// Content is wanted from now on: a client that waits for a 100 gets it (A10).
@@ -173,6 +173,10 @@ impl Session {
         let limit = self.record.proxy().map_or(0, |proxy| proxy.buffer_size).min(turn.buffers.size());
         let inbox = &mut self.flows[Side::Upstream.index()].inbox;
         if inbox.raw().is_empty() || !self.legs[Side::Upstream.index()].exists() {
+            return false;
+        }
+        if !self.flows[Side::Upstream.index()].outbox.head_is_sent() {
+            // The client has not taken the interim response before it: nothing piles up for one who doesn't read.
             return false;
         }
         if self.work.origin == Origin::Pool && !self.flows[Side::Downstream.index()].outbox.head_is_sent() {
@@ -275,12 +279,12 @@ impl Session {
         let (request, response) = (&heads.request, &heads.response);
         let status = response.status;
         let framing = response_framing(&response.fields, response.version, status, request.is_head())?;
-        if !options.persists(response.version) || framing.content == Framing::UntilClose {
+        let says_close = !options.persists(response.version);
+        if says_close || framing.content == Framing::UntilClose {
             self.work.upstream = Fate::Close;
         }
         // A stale connection may say so itself instead of just ending (E10).
-        let closes = self.work.upstream == Fate::Close;
-        if status == 408 && closes && self.work.origin == Origin::Pool && self.may_retry() {
+        if status == 408 && says_close && self.work.origin == Origin::Pool && self.may_retry() {
             return self.replace_stale(turn);
         }
         let is_http11_client = request.version == Version::Http11;
@@ -291,8 +295,8 @@ impl Session {
             // To a 1.0 client the end of the connection is the end of the content.
             self.work.client = Fate::Close;
         }
-        if !self.flow(Side::Downstream).is_complete() && self.work.upstream == Fate::Close {
-            self.stop_request();
+        if !self.flow(Side::Downstream).is_complete() && says_close {
+            self.stop_sending_request();
         }
         if is_upgrade(self.work.offer) {
             self.work.look = Look::Wanted;
@@ -332,23 +336,16 @@ impl Session {
         }
     }
 
-    /// The origin server has ended its direction.
-    pub(super) fn upstream_ended(&mut self, turn: &mut Turn<'_>) {
-        match self.exchange.state() {
-            // Complete heads in front of the end are read first.
-            exchange::State::Awaiting => {
-                while self.exchange.state() == exchange::State::Awaiting && self.read_response_head(turn) {}
-                match self.exchange.state() {
-                    exchange::State::Awaiting if self.leg(Side::Upstream).exists() => {
-                        self.fail_attempt(Failure::Closed, turn);
-                    }
-                    exchange::State::Responding => self.response_source_ended(turn),
-                    _ => {}
-                }
-            }
-            exchange::State::Responding => self.response_source_ended(turn),
-            _ => {}
+    /// The stream has ended where a response head was awaited.
+    pub(super) fn miss_response(&mut self, turn: &mut Turn<'_>) -> bool {
+        let upstream = self.leg(Side::Upstream);
+        let response = self.flow(Side::Upstream);
+        let waits_for_client = !response.inbox.raw().is_empty() && !response.outbox.head_is_sent();
+        if !upstream.exists() || upstream.reads() || waits_for_client {
+            return false;
         }
+        self.fail_attempt(Failure::Closed, turn);
+        true
     }
 
     pub(super) fn upstream_failed(&mut self, fault: Fault, turn: &mut Turn<'_>) {
@@ -474,16 +471,5 @@ impl Session {
         if self.record.attempt.peer.is_some() {
             self.record.attempt.over.get_or_insert(self.tick);
         }
-    }
-}
-
-impl Session {
-    /// No more of the request is sent: the response says that the connection ends (E8).
-    pub(super) fn stop_request(&mut self) {
-        self.flow_mut(Side::Downstream).stop_sending();
-        if self.leg(Side::Upstream).exists() {
-            self.work.upstream = Fate::Close;
-        }
-        self.work.client = Fate::Linger;
     }
 }

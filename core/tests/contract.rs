@@ -1,0 +1,253 @@
+//! What the contract promises about memory: content is sent from where it was received, work in a steady
+//! state allocates nothing, and what is quiet is small.
+
+use std::sync::Arc;
+
+use allocation_counter::measure;
+use underpass_core::{
+    Address, Buffers, ClientInfo, Connected, Disposal, Fault, Now, Output, Session, Side, Tick, Turn, config::Config,
+    shared::Lease,
+};
+
+/// What a quiet session may take in all: the goal for a tunnel, and for an idle connection.
+const BUDGET: usize = 1536;
+
+const GET: &[u8] = b"GET /index.html HTTP/1.1\r\nHost: example.com\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n";
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nServer: origin\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello";
+const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n1\r\ne\r\n0\r\n\r\n";
+const CHUNKED: &[u8] =
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nX: y\r\n\r\n";
+const UPGRADE: &[u8] = b"GET /chat HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://example.com\r\n\r\n";
+const SWITCH: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+#[test]
+fn content_is_sent_from_where_it_was_received() {
+    let mut proxy = Proxy::new();
+    proxy.exchange(UPGRADE, SWITCH);
+    for (from, bytes) in [(Side::Downstream, b"up".as_slice()), (Side::Upstream, b"down"), (Side::Downstream, b"x")] {
+        let lent = proxy.receive(from, bytes);
+        let sent: Vec<_> = proxy.session.transmit(from.opposite()).iter().map(|s| (s.as_ptr() as usize, s.len())).collect();
+        assert_eq!(sent, [(lent, bytes.len())], "in a tunnel, from {from:?}");
+        proxy.rest();
+    }
+    let mut proxy = Proxy::new();
+    proxy.session_bytes(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+    let lent = proxy.receive(Side::Downstream, b"hello");
+    let slices = proxy.session.transmit(Side::Upstream);
+    assert_eq!(slices.iter().map(|s| (s.as_ptr() as usize, s.len())).collect::<Vec<_>>(), [(lent, 5)]);
+    proxy.rest();
+    let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n";
+    let lent = proxy.receive(Side::Upstream, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello");
+    let pieces = proxy.session.transmit(Side::Downstream);
+    let content = pieces.iter().find(|slice| &***slice == b"hello").expect("a piece of its own");
+    assert_eq!(content.as_ptr() as usize, lent + head.len(), "response content in chunks");
+}
+
+#[test]
+fn small_chunks_are_joined_in_place() {
+    let mut proxy = Proxy::new();
+    proxy.session_bytes(GET);
+    let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n";
+    let mut bytes = head.to_vec();
+    bytes.extend_from_slice(b"a\r\n2\r\nbc\r\n3\r\ndef\r\n");
+    let lent = proxy.receive(Side::Upstream, &bytes);
+    let pieces = proxy.session.transmit(Side::Downstream);
+    let content = pieces.iter().find(|slice| &***slice == b"abcdef").expect("the chunks in one piece");
+    assert_eq!(content.as_ptr() as usize, lent + head.len());
+}
+
+#[test]
+fn what_was_lent_stays_while_other_things_are_reported() {
+    let mut proxy = Proxy::new();
+    proxy.exchange(UPGRADE, SWITCH);
+    let lent = proxy.receive(Side::Downstream, b"offered");
+    let before = proxy.session.snapshot(Tick(0));
+    // A completion shell has the write under way while the other direction and timers go on.
+    let space = proxy.lend(Side::Downstream).expect("space behind what is offered");
+    assert_eq!(space.0, lent + b"offered".len());
+    proxy.receive(Side::Upstream, b"other");
+    let turn = &mut Turn { now: now(), buffers: &mut proxy.buffers };
+    proxy.session.handle_timeout(turn);
+    let offered = proxy.session.transmit(Side::Upstream);
+    assert_eq!(offered.iter().map(|s| (s.as_ptr() as usize, s.to_vec())).collect::<Vec<_>>(), [(lent, b"offered".to_vec())]);
+    assert!(before.is_tunnel());
+}
+
+#[test]
+fn keep_alive_exchanges_allocate_nothing_in_a_steady_state() {
+    for (name, request, response) in [("GET", GET, OK), ("POST in chunks", POST, CHUNKED)] {
+        let mut proxy = Proxy::new();
+        for _ in 0..100 {
+            proxy.exchange(request, response);
+        }
+        let done = proxy.exchanges;
+        let counted = measure(|| {
+            for _ in 0..900 {
+                proxy.exchange(request, response);
+            }
+        });
+        assert_eq!(proxy.exchanges - done, 900, "{name}");
+        assert_eq!(counted.count_total, 0, "{name}: {counted:?}");
+    }
+}
+
+#[test]
+fn messages_in_a_tunnel_allocate_nothing() {
+    let mut proxy = Proxy::new();
+    proxy.exchange(UPGRADE, SWITCH);
+    let mut message = |proxy: &mut Proxy| {
+        proxy.receive(Side::Downstream, b"ping");
+        proxy.rest();
+        proxy.receive(Side::Upstream, b"pong");
+        proxy.rest();
+    };
+    (0..100).for_each(|_| message(&mut proxy));
+    let counted = measure(|| (0..900).for_each(|_| message(&mut proxy)));
+    assert_eq!(counted.count_total, 0, "{counted:?}");
+    assert_eq!(proxy.sent, [SWITCH_LENGTH + 4000, FORWARDED_LENGTH + 4000]);
+}
+
+const SWITCH_LENGTH: usize = SWITCH.len();
+const FORWARDED_LENGTH: usize = UPGRADE.len() - "Host: example.com".len() + "Host: 127.0.0.1:9000".len() + "Via: 1.1 underpass\r\n".len();
+
+#[test]
+fn what_is_quiet_is_small() {
+    let idle = held(|proxy| proxy.exchange(GET, OK));
+    let fresh = held(|_| {});
+    let tunnel = held(|proxy| {
+        proxy.exchange(UPGRADE, SWITCH);
+        proxy.receive(Side::Downstream, b"ping");
+        proxy.rest();
+    });
+    println!("size_of Session {}; in all: accepted {fresh}, idle {idle}, tunnel {tunnel}", size_of::<Session>());
+    assert!(idle <= BUDGET, "an idle connection takes {idle} bytes");
+    assert!(tunnel <= BUDGET, "a quiet tunnel takes {tunnel} bytes");
+}
+
+/// Bytes that a session takes after this, its own size and what it holds on the heap; buffers that it has given
+/// back are its worker's.
+fn held(work: impl Fn(&mut Proxy)) -> usize {
+    let mut proxy = Proxy::new();
+    // The worker has been busy before: its store is full, and what the next session takes from it is counted
+    // as its own.
+    work(&mut proxy);
+    let mut after = None;
+    let Proxy { buffers, config, .. } = proxy;
+    let counted = measure(|| {
+        let mut proxy = Proxy::with(buffers, config);
+        work(&mut proxy);
+        after = Some(proxy);
+    });
+    let heap = usize::try_from(counted.bytes_current).expect("more was taken than given back");
+    size_of::<Session>() + heap
+}
+
+/// A shell that allocates nothing itself: all is written at once, and the origin server answers in one piece.
+struct Proxy {
+    session: Session,
+    buffers: Buffers,
+    config: Arc<Config>,
+    lease: Option<Lease>,
+    idle: bool,
+    /// Bytes sent to each side.
+    sent: [usize; 2],
+    exchanges: usize,
+}
+
+impl Proxy {
+    fn new() -> Self {
+        let origin: std::net::SocketAddr = "127.0.0.1:9000".parse().expect("an address");
+        Self::with(Buffers::default(), Arc::new(Config::proxy_to(origin.into(), "127.0.0.1:9000")))
+    }
+
+    fn with(buffers: Buffers, config: Arc<Config>) -> Self {
+        let address = |text: &str| Address::Ip(text.parse().expect("an address"));
+        let client = ClientInfo {
+            remote: address("127.0.0.1:50000"),
+            local: address("127.0.0.1:8080"),
+            serial: 1,
+            secret: [0; 16],
+        };
+        let session = Session::new(Arc::clone(&config), client, now());
+        Self { session, buffers, config, lease: None, idle: false, sent: [0; 2], exchanges: 0 }
+    }
+
+    /// One request and its response.
+    fn exchange(&mut self, request: &[u8], response: &[u8]) {
+        self.session_bytes(request);
+        self.receive(Side::Upstream, response);
+        self.rest();
+    }
+
+    fn session_bytes(&mut self, bytes: &[u8]) {
+        self.receive(Side::Downstream, bytes);
+        self.rest();
+    }
+
+    fn lend(&mut self, from: Side) -> Option<(usize, usize)> {
+        let turn = &mut Turn { now: now(), buffers: &mut self.buffers };
+        self.session.receive_space(from, turn).map(|space| (space.as_ptr() as usize, space.len()))
+    }
+
+    /// Bytes come in; says where they lie.
+    fn receive(&mut self, from: Side, bytes: &[u8]) -> usize {
+        let turn = &mut Turn { now: now(), buffers: &mut self.buffers };
+        let space = self.session.receive_space(from, turn).expect("space to receive into");
+        space[..bytes.len()].copy_from_slice(bytes);
+        let lent = space.as_ptr() as usize;
+        self.session.handle_received(from, Ok(bytes.len()), turn);
+        lent
+    }
+
+    /// Obeys, writes everything, and finds nothing to read, until all is quiet.
+    fn rest(&mut self) {
+        loop {
+            let turn = &mut Turn { now: now(), buffers: &mut self.buffers };
+            let wait = match self.session.poll_output() {
+                Output::Wait(wait) => wait,
+                Output::Connect(dial) => {
+                    let lease = self.config.upstreams.choose(&dial, now().tick).expect("a peer");
+                    let connected = Connected::new(&lease, std::mem::take(&mut self.idle));
+                    self.lease = Some(lease);
+                    self.session.handle_connected(dial, Ok(connected), turn);
+                    continue;
+                }
+                Output::Release(verdict, disposal) => {
+                    self.lease.take().expect("a lease").report(verdict, now().tick);
+                    self.idle = disposal == Disposal::Pool;
+                    continue;
+                }
+                Output::ExchangeDone => {
+                    self.exchanges += 1;
+                    continue;
+                }
+                Output::Note(_) => continue,
+                other => panic!("{other:?}"),
+            };
+            let mut moved = wait.deadline.is_some_and(|deadline| deadline < now().tick);
+            if moved {
+                self.session.handle_timeout(turn);
+            }
+            for side in Side::BOTH {
+                let count = if wait.writes(side) { self.session.transmit(side).total() } else { 0 };
+                if count > 0 {
+                    self.session.handle_sent(side, Ok(count), turn);
+                    self.sent[side as usize] += count;
+                    moved = true;
+                }
+                if wait.reads(side) && self.session.receive_space(side, turn).is_some() {
+                    self.session.handle_received(side, Err(Fault::WOULD_BLOCK), turn);
+                }
+            }
+            if !moved {
+                return;
+            }
+        }
+    }
+}
+
+fn now() -> Now {
+    Now { tick: Tick(1_000_000), unix_ms: 784_111_777_000, utc_offset_min: 0 }
+}

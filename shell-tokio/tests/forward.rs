@@ -1,0 +1,187 @@
+//! Requests and responses over real sockets.
+
+mod common;
+
+use std::{fs, net::SocketAddr, sync::Arc, thread};
+
+use common::{Peer, Worker, configuration, logs_in, origin};
+use underpass_core::config::{Config, Handler, Location, Proxy, Route, Router, Target};
+use underpass_core::shared::{Group, GroupId, KeepAlive, Upstreams};
+use underpass_shell_common::Severity;
+
+const ANSWER: &str =
+    "HTTP/1.1 200 OK\r\nDate: Sat, 21 Nov 2026 03:40:13 GMT\r\nContent-Length: 5\r\n\r\nhello";
+
+fn proxy_to(address: SocketAddr) -> Config {
+    Config::proxy_to(address.into(), &address.to_string())
+}
+
+/// A server that keeps its upstream connections.
+fn keeping(address: SocketAddr) -> Arc<Config> {
+    configuration(
+        "",
+        &format!("location / {{ proxy_pass http://{address}; proxy_set_header Connection ''; }}"),
+    )
+}
+
+#[test]
+fn a_request_goes_through_and_its_answer_comes_back() {
+    let (listener, address) = origin();
+    let worker = Worker::start(proxy_to(address));
+    let mut client = Peer::connect(worker.address);
+    client.send("GET /a?b HTTP/1.1\r\nHost: example\r\nX-Mine: 1\r\n\r\n");
+    let mut server = Peer::accept(&listener);
+    let head = server.head();
+    assert!(head.starts_with("GET /a?b HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains(&format!("\r\nHost: {address}\r\n")), "{head}");
+    assert!(head.contains("\r\nX-Mine: 1\r\n"), "{head}");
+    server.send(ANSWER);
+    let head = client.head();
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    assert_eq!(client.exactly(5), b"hello");
+}
+
+#[test]
+fn both_connections_are_kept() {
+    let (listener, address) = origin();
+    let worker = Worker::with(keeping(address), |setup| setup);
+    let mut client = Peer::connect(worker.address);
+    let mut server = None;
+    for number in 0..3 {
+        client.send(format!("GET /{number} HTTP/1.1\r\nHost: example\r\n\r\n"));
+        let server = server.get_or_insert_with(|| Peer::accept(&listener));
+        assert!(server.head().starts_with(&format!("GET /{number} ")));
+        server.send(ANSWER);
+        client.head();
+        assert_eq!(client.exactly(5), b"hello");
+    }
+}
+
+#[test]
+fn an_idle_connection_that_the_origin_server_closed_is_not_used() {
+    let (listener, address) = origin();
+    let worker = Worker::with(keeping(address), |setup| setup);
+    let mut client = Peer::connect(worker.address);
+    for number in 0..3 {
+        client.send(format!("GET /{number} HTTP/1.1\r\nHost: example\r\n\r\n"));
+        let mut server = Peer::accept(&listener);
+        assert!(server.head().starts_with(&format!("GET /{number} ")));
+        server.send(ANSWER);
+        client.head();
+        assert_eq!(client.exactly(5), b"hello");
+    }
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let (listener, address) = origin();
+    let worker = Worker::with(keeping(address), |setup| setup);
+    let mut client = Peer::connect(worker.address);
+    client.send("GET /0 HTTP/1.1\r\nHost: e\r\n\r\nGET /1 HTTP/1.1\r\nHost: e\r\n\r\nGET /2 HTTP/1.1\r\nHost: e\r\n\r\n");
+    let mut server = Peer::accept(&listener);
+    for number in 0..3 {
+        assert!(server.head().starts_with(&format!("GET /{number} ")));
+        server.send(format!("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{number}"));
+    }
+    for number in 0..3 {
+        client.head();
+        assert_eq!(client.exactly(1), number.to_string().as_bytes());
+    }
+}
+
+#[test]
+fn large_contents_stream_in_both_directions() {
+    const SIZE: usize = 5_000_000;
+    let (listener, address) = origin();
+    let worker = Worker::with(
+        configuration("client_max_body_size 0;", &format!("location / {{ proxy_pass http://{address}; }}")),
+        |setup| setup,
+    );
+    let content: Vec<u8> = (0..SIZE).map(|at| (at % 251) as u8).collect();
+    let server = thread::spawn(move || {
+        let mut server = Peer::accept(&listener);
+        server.head();
+        let content = server.exactly(SIZE);
+        server.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n"));
+        server.send(content);
+    });
+    let mut client = Peer::connect(worker.address);
+    client.send(format!("PUT / HTTP/1.1\r\nHost: e\r\nContent-Length: {SIZE}\r\n\r\n"));
+    client.send(&content);
+    client.head();
+    assert!(client.exactly(SIZE) == content, "the content came back unchanged");
+    server.join().expect("the origin server got everything");
+}
+
+#[test]
+fn nobody_there_is_a_502_and_a_line_in_both_logs() {
+    let (listener, address) = origin();
+    drop(listener);
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = logs_in(folder.path(), Severity::Info);
+    let server = format!("access_log a.log; location / {{ proxy_pass http://{address}; }}");
+    let worker = Worker::with(configuration("", &server), |setup| setup.logging_to(log));
+    let mut client = Peer::connect(worker.address);
+    client.send("GET /x HTTP/1.1\r\nHost: e\r\nConnection: close\r\n\r\n");
+    let answer = String::from_utf8(client.rest()).expect("text");
+    assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
+    drop(worker);
+    let access = fs::read_to_string(folder.path().join("access.log")).expect("the log");
+    assert!(access.starts_with("127.0.0.1 - - ["), "{access}");
+    assert!(access.contains("] \"GET /x HTTP/1.1\" 502 "), "{access}");
+    assert_eq!(access.matches('\n').count(), 1, "one line: {access}");
+    let errors = fs::read_to_string(folder.path().join("error.log")).expect("the log");
+    assert!(errors.contains("Connection refused"), "{errors}");
+    assert!(errors.contains("client: 127.0.0.1, server: test, request: \"GET /x HTTP/1.1\""), "{errors}");
+}
+
+#[test]
+fn a_client_that_leaves_takes_its_upstream_connection_along() {
+    let (listener, address) = origin();
+    let worker = Worker::start(proxy_to(address));
+    let mut client = Peer::connect(worker.address);
+    client.send("GET / HTTP/1.1\r\nHost: e\r\n\r\n");
+    let mut server = Peer::accept(&listener);
+    server.head();
+    drop(client);
+    assert_eq!(server.rest(), b"");
+}
+
+#[derive(Debug)]
+struct ByName(Arc<Location>);
+
+impl Router for ByName {
+    fn route(&self, _: &underpass_core::RequestHead<'_>) -> Route {
+        Route::Location(Arc::clone(&self.0))
+    }
+}
+
+/// A configuration whose origin server is looked up for each request.
+fn by_name(name: &str, port: u16) -> Config {
+    let target = Target::Name { name: name.into(), port, group: GroupId(0) };
+    let location = Location::new(Handler::Proxy(Box::new(Proxy::new(target, name))));
+    let group = Group::new(name, Vec::new(), KeepAlive::default());
+    Config::new(Arc::new(ByName(Arc::new(location))), Arc::new(Upstreams::new(vec![group])))
+}
+
+#[test]
+fn a_name_is_looked_up() {
+    let (listener, address) = origin();
+    let worker = Worker::start(by_name("localhost", address.port()));
+    let mut client = Peer::connect(worker.address);
+    client.send("GET / HTTP/1.1\r\nHost: e\r\n\r\n");
+    let mut server = Peer::accept(&listener);
+    assert!(server.head().contains("\r\nHost: localhost\r\n"));
+    server.send(ANSWER);
+    client.head();
+    assert_eq!(client.exactly(5), b"hello");
+}
+
+#[test]
+fn an_unknown_name_is_a_502() {
+    let worker = Worker::start(by_name("nobody.invalid", 80));
+    let mut client = Peer::connect(worker.address);
+    client.send("GET / HTTP/1.1\r\nHost: e\r\nConnection: close\r\n\r\n");
+    let answer = String::from_utf8(client.rest()).expect("text");
+    assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
+}

@@ -1,0 +1,244 @@
+//! The binary: its command line, its signals, its exit status.
+
+mod common;
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use common::{PATIENCE, Peer, origin, tunnel};
+use rustix::process::{Pid, Signal, kill_process};
+use socket2::{Domain, Socket, Type};
+
+fn underpass(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_underpass"));
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// What a run that ends by itself says on its standard error stream.
+fn run(arguments: &[&str]) -> (ExitStatus, String) {
+    let output = underpass(arguments).output().expect("the binary runs");
+    (output.status, String::from_utf8(output.stderr).expect("text"))
+}
+
+/// A process that serves.
+struct Server {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(arguments: &[&str], address: SocketAddr) -> Self {
+        Self::started(underpass(arguments).stderr(Stdio::null()).spawn().expect("the binary runs"), address)
+    }
+
+    fn started(child: Child, address: SocketAddr) -> Self {
+        let server = Self { child, address };
+        server.wait_until("it listens", || TcpStream::connect(address).is_ok());
+        server
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+    }
+
+    fn wait_until(&self, what: &str, mut condition: impl FnMut() -> bool) {
+        let begin = Instant::now();
+        while !condition() {
+            assert!(begin.elapsed() < PATIENCE, "{what}: not in time");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn end(mut self) -> ExitStatus {
+        self.child.wait().expect("it ends")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.child.try_wait().expect("a child of ours").is_none() {
+            self.child.kill().expect("it runs");
+            self.child.wait().expect("it was killed");
+        }
+    }
+}
+
+/// An address for a process of ours to listen on. It is held by a socket that doesn't listen: the system gives
+/// the port to nobody who asks for just any.
+struct Reserved {
+    address: SocketAddr,
+    _socket: Socket,
+}
+
+impl Reserved {
+    fn new() -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.set_reuse_address(true).expect("an option of all systems");
+        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a free port");
+        let address = socket.local_addr().ok().and_then(|address| address.as_socket()).expect("it is bound");
+        Self { address, _socket: socket }
+    }
+}
+
+/// Writes a configuration that proxies tunnels from `listen` to `origin`.
+fn configuration(folder: &Path, listen: SocketAddr, origin: SocketAddr) -> String {
+    let file = folder.join("nginx.conf");
+    let text = format!(
+        "worker_processes 2;\npid run.pid;\nerror_log error.log notice;\nevents {{ worker_connections 64; }}\n\
+         http {{\n  access_log access.log;\n  server {{\n    listen {listen};\n    location / {{\n      \
+         proxy_pass http://{origin};\n      proxy_set_header Upgrade $http_upgrade;\n      \
+         proxy_set_header Connection \"upgrade\";\n    }}\n  }}\n}}\n"
+    );
+    fs::write(&file, text).expect("a writable folder");
+    file.to_str().expect("a plain path").to_owned()
+}
+
+fn with_prefix(folder: &Path) -> String {
+    format!("{}/", folder.display())
+}
+
+#[test]
+fn a_good_file_is_said_to_be_good() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = configuration(folder.path(), Reserved::new().address, Reserved::new().address);
+    let (status, said) = run(&["-t", "-c", &file]);
+    assert_eq!(status.code(), Some(0), "{said}");
+    let expected = format!(
+        "underpass: the configuration file {file} syntax is ok\n\
+         underpass: configuration file {file} test is successful\n"
+    );
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn a_bad_file_is_told_with_its_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("bad.conf");
+    fs::write(&file, "http {\n  sever { }\n}\n").expect("a writable folder");
+    let file = file.to_str().expect("a plain path");
+    for arguments in [vec!["-c", file], vec!["-t", "-c", file]] {
+        let (status, said) = run(&arguments);
+        assert_eq!(status.code(), Some(1));
+        let expected = format!("underpass: [emerg] unknown directive \"sever\" in {file}:2:3");
+        assert!(said.starts_with(&expected), "{said}");
+        let last = format!("underpass: configuration file {file} test failed\n");
+        assert_eq!(said.ends_with(&last), arguments.contains(&"-t"), "{said}");
+    }
+}
+
+#[test]
+fn a_port_in_use_is_told() {
+    let (_listener, address) = origin();
+    let (status, said) = run(&["--listen", &address.to_string(), "--to", "http://127.0.0.1:9"]);
+    assert_eq!(status.code(), Some(1));
+    let expected = format!("underpass: [emerg] bind() to {address} failed (98: ");
+    assert!(said.contains(&expected), "{said}");
+}
+
+#[test]
+fn versions() {
+    let (status, said) = run(&["-v"]);
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(said, concat!("underpass version: underpass/", env!("CARGO_PKG_VERSION"), "\n"));
+    assert!(run(&["-V"]).1.contains("\nruntime: tokio\n"));
+}
+
+#[test]
+fn quit_waits_for_tunnels_and_terminate_does_not() {
+    for (signal, waits) in [(Signal::QUIT, true), (Signal::TERM, false), (Signal::INT, false)] {
+        let (listener, behind) = origin();
+        let folder = tempfile::tempdir().expect("a folder");
+        let reserved = Reserved::new();
+        let address = reserved.address;
+        let file = configuration(folder.path(), address, behind);
+        let server = Server::start(&["-c", &file, "-p", &with_prefix(folder.path())], address);
+        let pid = folder.path().join("run.pid");
+        let expected = format!("{}\n", server.child.id());
+        server.wait_until("the pid file", || fs::read_to_string(&pid).is_ok_and(|text| text == expected));
+        let (mut client, mut behind) = tunnel(server.address, &listener);
+        server.signal(signal);
+        if waits {
+            server.wait_until("nobody listens", || TcpStream::connect(address).is_err());
+            server.signal(signal);
+            client.send("still here");
+            assert_eq!(behind.exactly(10), b"still here");
+            drop(client);
+        }
+        assert_eq!(behind.rest(), b"");
+        drop(behind);
+        assert_eq!(server.end().code(), Some(0), "{signal:?}");
+        assert!(!pid.exists(), "the pid file is removed");
+        let log = fs::read_to_string(folder.path().join("error.log")).expect("the log");
+        assert!(log.contains(&format!("signal {} (SIG", signal.as_raw())), "{log}");
+        let access = fs::read_to_string(folder.path().join("access.log")).expect("the log");
+        assert_eq!(access.contains("\"GET /chat HTTP/1.1\" 101 "), waits, "{access}");
+    }
+}
+
+#[test]
+fn without_descriptors_service_pauses_and_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (listener, behind) = origin();
+    let reserved = Reserved::new();
+    let address = reserved.address;
+    let file = configuration(folder.path(), address, behind);
+    let mut command = Command::new("sh");
+    command.arg("-c").arg("ulimit -n 40 && exec \"$@\"").arg("sh").arg(env!("CARGO_BIN_EXE_underpass"));
+    command.args(["-c", &file, "-p", &with_prefix(folder.path())]).stderr(Stdio::null());
+    let server = Server::started(command.spawn().expect("a shell"), address);
+    let log = || fs::read_to_string(folder.path().join("error.log")).expect("the log");
+    let told = |log: &str| log.matches("accept4() failed (24: ").count();
+
+    let clients: Vec<_> = (0..60).map(|_| Peer::connect(address)).collect();
+    server.wait_until("it is told", || told(&log()) > 0);
+    drop(clients);
+    tunnel(address, &listener);
+    let log = log();
+    assert!(told(&log) < 20, "told once, not at each attempt: {log}");
+}
+
+#[test]
+fn without_a_file() {
+    let (listener, behind) = origin();
+    let reserved = Reserved::new();
+    let address = reserved.address;
+    let server =
+        Server::start(&["--listen", &address.to_string(), "--to", &format!("http://{behind}")], address);
+    let mut client = Peer::connect(server.address);
+    client.send("GET /a HTTP/1.1\r\nHost: e\r\n\r\n");
+    let mut peer = Peer::accept(&listener);
+    assert!(peer.head().starts_with("GET /a HTTP/1.1\r\n"));
+    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    client.head();
+    assert_eq!(client.exactly(2), b"ok");
+    tunnel(server.address, &listener);
+}
+
+#[test]
+fn the_demo_says_where_to_look_and_shows_its_configuration() {
+    let reserved = Reserved::new();
+    let address = reserved.address;
+    let mut child = underpass(&["demo", "--listen", &address.to_string()]).spawn().expect("the binary runs");
+    let said = BufReader::new(child.stderr.take().expect("it was piped"));
+    let server = Server { child, address };
+    let url = format!("http://{address}/");
+    let lines: Vec<_> =
+        said.lines().map(|line| line.expect("text")).take_while(|line| !line.contains(&url)).collect();
+    assert!(lines.iter().any(|line| line.contains("proxy_set_header Upgrade $http_upgrade;")), "{lines:?}");
+    server.wait_until("it listens", || TcpStream::connect(address).is_ok());
+    let mut client = Peer::connect(address);
+    client.send("GET / HTTP/1.1\r\nHost: e\r\nConnection: close\r\n\r\n");
+    let mut page = String::new();
+    client.stream.read_to_string(&mut page).expect("text");
+    assert!(page.starts_with("HTTP/1.1 200 "), "{page}");
+    server.signal(Signal::INT);
+    assert_eq!(server.end().code(), Some(0));
+}

@@ -1,0 +1,99 @@
+//! Tunnels over real sockets.
+
+mod common;
+
+use std::{net::TcpStream, thread};
+
+use common::{PATIENCE, Peer, UPGRADE_REQUEST, UPGRADE_RESPONSE, Worker, configuration, origin, tunnel};
+use tungstenite::Message;
+use underpass_core::config::Config;
+
+fn worker_for(origin: std::net::SocketAddr) -> Worker {
+    Worker::start(Config::proxy_to(origin.into(), &origin.to_string()))
+}
+
+#[test]
+fn bytes_go_both_ways_and_each_end_is_passed_on() {
+    let (listener, address) = origin();
+    let worker = worker_for(address);
+    let (mut client, mut server) = tunnel(worker.address, &listener);
+    client.send("to the origin server");
+    assert_eq!(server.exactly(20), b"to the origin server");
+    server.send("to the client");
+    assert_eq!(client.exactly(13), b"to the client");
+    client.shut_down();
+    assert_eq!(server.rest(), b"", "the client's end came through");
+    server.send("a last word");
+    drop(server);
+    assert_eq!(client.rest(), b"a last word");
+}
+
+#[test]
+fn early_bytes_of_both_sides_are_the_first_of_the_tunnel() {
+    let (listener, address) = origin();
+    let worker = worker_for(address);
+    let mut client = Peer::connect(worker.address);
+    client.send(format!("{UPGRADE_REQUEST}early"));
+    let mut server = Peer::accept(&listener);
+    server.head();
+    server.send(format!("{UPGRADE_RESPONSE}at once"));
+    client.head();
+    assert_eq!(client.exactly(7), b"at once");
+    assert_eq!(server.exactly(5), b"early");
+}
+
+#[test]
+fn much_goes_both_ways_at_once_with_nobody_reading_at_first() {
+    const SIZE: usize = 20_000_000;
+    let (listener, address) = origin();
+    let worker = worker_for(address);
+    let (client, server) = tunnel(worker.address, &listener);
+    let pattern = |seed: usize| (0..SIZE).map(move |at| ((at + seed) % 251) as u8).collect::<Vec<_>>();
+    let ends = [(client, 3, 5), (server, 5, 3)].map(|(mut end, sent, expected)| {
+        let mut writer = end.stream.get_ref().try_clone().expect("a second handle");
+        thread::spawn(move || {
+            let bytes = pattern(sent);
+            let sender = thread::spawn(move || std::io::Write::write_all(&mut writer, &bytes));
+            assert!(end.exactly(SIZE) == pattern(expected), "what came is what was sent");
+            sender.join().expect("the sender doesn't panic").expect("all was taken");
+            // Both stay open until both have everything.
+            end
+        })
+    });
+    let _ends = ends.map(|end| end.join().expect("both directions are whole"));
+}
+
+#[test]
+fn a_real_websocket_through_the_recipe_of_the_page() {
+    let (listener, address) = origin();
+    let worker = Worker::with(
+        configuration(
+            "map $http_upgrade $connection_upgrade { default upgrade; '' close; }",
+            &format!(
+                "location /chat/ {{ proxy_pass http://{address}; proxy_http_version 1.1; \
+                 proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade; }}"
+            ),
+        ),
+        |setup| setup,
+    );
+    let server = thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a connection");
+        let mut socket = tungstenite::accept(stream).expect("a handshake");
+        while let Ok(message) = socket.read() {
+            if message.is_text() || message.is_binary() {
+                socket.send(message).expect("the client listens");
+            }
+        }
+    });
+    let stream = TcpStream::connect(worker.address).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let url = format!("ws://{}/chat/room", worker.address);
+    let (mut socket, _) = tungstenite::client(url, stream).expect("a handshake");
+    for message in [Message::text("hello"), Message::binary(vec![7; 100_000])] {
+        socket.send(message.clone()).expect("it is taken");
+        assert_eq!(socket.read().expect("an echo"), message);
+    }
+    socket.close(None).expect("it is open");
+    while socket.read().is_ok() {}
+    server.join().expect("the origin server ended in order");
+}

@@ -1,0 +1,138 @@
+//! The life of a worker: draining, stopping, its limits, and other runtimes.
+
+mod common;
+
+use std::{
+    io::Read as _,
+    net::{Ipv4Addr, TcpStream},
+    sync::Arc,
+    time::Duration,
+};
+
+use common::{PATIENCE, Peer, Worker, configuration, origin, tunnel};
+use underpass::{Control, Listener, Setup, serve};
+use underpass_core::config::Config;
+
+fn proxy_to(origin: std::net::SocketAddr) -> Config {
+    Config::proxy_to(origin.into(), &origin.to_string())
+}
+
+#[test]
+fn a_drain_ends_what_is_idle_and_waits_for_what_is_not() {
+    let (listener, address) = origin();
+    let worker = Worker::start(proxy_to(address));
+    let (mut client, mut server) = tunnel(worker.address, &listener);
+    let mut busy = Peer::connect(worker.address);
+    busy.send("GET / HTTP/1.1\r\nHost: e\r\n\r\n");
+    let mut answering = Peer::accept(&listener);
+    answering.head();
+    let mut idle = Peer::connect(worker.address);
+    idle.send("GET / HTTP/1.1\r\nHost: e\r\n\r\n");
+    let mut other = Peer::accept(&listener);
+    other.head();
+    other.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    idle.head();
+
+    worker.control.drain(None);
+    assert_eq!(idle.rest(), b"", "what is idle ends");
+    assert!(TcpStream::connect(worker.address).is_err(), "nobody listens");
+    answering.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    let answer = String::from_utf8(busy.rest()).expect("text");
+    assert!(answer.to_ascii_lowercase().contains("\r\nconnection: close\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\nok"), "{answer}");
+    drop(busy);
+    client.send("still here");
+    assert_eq!(server.exactly(10), b"still here");
+    drop(server);
+    assert_eq!(client.rest(), b"");
+    drop(client);
+    worker.join();
+}
+
+#[test]
+fn a_drain_with_a_limit_ends_tunnels() {
+    let (listener, address) = origin();
+    let worker = Worker::start(proxy_to(address));
+    let (mut client, mut server) = tunnel(worker.address, &listener);
+    worker.control.drain(Some(Duration::from_millis(50)));
+    assert_eq!(client.rest(), b"");
+    assert_eq!(server.rest(), b"");
+    worker.join();
+}
+
+#[test]
+fn a_stop_closes_everything() {
+    let (listener, address) = origin();
+    let worker = Worker::start(proxy_to(address));
+    let (mut client, mut server) = tunnel(worker.address, &listener);
+    worker.control.stop();
+    worker.join();
+    assert_eq!(client.rest(), b"");
+    assert_eq!(server.rest(), b"");
+}
+
+#[test]
+fn a_drain_before_the_start_is_obeyed() {
+    let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), configuration("", "return 204;"));
+    let control = Control::new();
+    let setup = Setup::new(vec![listener.expect("a free port")]).controlled_by(&control);
+    control.drain(None);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(serve(setup)).expect("the worker can serve");
+}
+
+#[test]
+fn with_all_connections_in_use_clients_wait_for_one() {
+    let worker = Worker::with(configuration("", "return 200 ok;"), |setup| setup.connections(1));
+    let request = "GET / HTTP/1.1\r\nHost: e\r\n\r\n";
+    let mut first = Peer::connect(worker.address);
+    first.send(request);
+    assert!(first.head().starts_with("HTTP/1.1 200 "));
+    let mut second = Peer::connect(worker.address);
+    second.send(request);
+    second.stream.get_ref().set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
+    second.stream.read_exact(&mut [0]).expect_err("there is no answer yet");
+    second.stream.get_ref().set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    drop(first);
+    assert!(second.head().starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
+fn idle_timers_are_kept() {
+    let worker = Worker::from_text("keepalive_timeout 100ms;", "return 204;");
+    let mut client = Peer::connect(worker.address);
+    client.send("GET / HTTP/1.1\r\nHost: e\r\n\r\n");
+    assert!(client.head().starts_with("HTTP/1.1 204 "));
+    assert_eq!(client.rest(), b"", "the idle connection ends");
+}
+
+#[test]
+fn serves_as_a_task_of_any_runtime_beside_another_worker() {
+    let config = configuration("", "return 200 ok;");
+    let first = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), Arc::clone(&config)).expect("a free port");
+    let address = first.local_addr().expect("it is bound");
+    let second = Listener::bind(address, config).expect("ports are shared");
+    let controls = [Control::new(), Control::new()];
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let tasks = [first, second]
+        .into_iter()
+        .zip(&controls)
+        .map(|(listener, control)| runtime.spawn(serve(Setup::new(vec![listener]).controlled_by(control))));
+    let tasks: Vec<_> = tasks.collect();
+    for _ in 0..50 {
+        let mut client = Peer::connect(address);
+        for _ in 0..3 {
+            client.send("GET / HTTP/1.1\r\nHost: e\r\n\r\n");
+            client.head();
+            assert_eq!(client.exactly(2), b"ok");
+        }
+    }
+    controls.iter().for_each(|control| control.drain(None));
+    for task in tasks {
+        runtime.block_on(task).expect("no panic").expect("the worker can serve");
+    }
+}
