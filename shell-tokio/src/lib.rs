@@ -27,6 +27,7 @@
 //! |---|---|
 //! | `serve` | the worker: which session's turn it is, timers, accepting, the end |
 //! | `pump` | one session's turn: obeys its outputs, moves its bytes |
+//! | `socket` | what is done with one connection |
 //! | `dial` | what a session waits for besides bytes: a name, a connection |
 //! | `listen` | listening sockets |
 //! | `slots` | the sessions of a worker, by number |
@@ -42,6 +43,7 @@ mod log;
 mod pump;
 mod serve;
 mod slots;
+mod socket;
 mod timer;
 mod wake;
 

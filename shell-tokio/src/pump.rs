@@ -1,28 +1,25 @@
 //! One session's turn: obeys its outputs, moves its bytes. The only match on [`Output`].
 
 use std::{
-    io,
-    net::Shutdown,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
-use socket2::SockRef;
 use tokio::{
     io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
     net::TcpStream,
 };
 use underpass_core::{
-    Admission, Buffers, Claim, Connected, Dial, Disposal, Ending, Fault, Now, Output, Pool, Pooled, Session,
-    Side, Tick, Turn, Verdict, Wait, config::Config, shared::Lease,
+    Admission, Buffers, Claim, Connected, Dial, Disposal, Now, Output, Pool, Pooled, Session, Side, Tick,
+    Turn, Verdict, Wait, config::Config, shared::Lease,
 };
 use underpass_shell_common::Moment;
 
 use crate::{
     Log,
     dial::{Brought, Errand},
+    socket,
 };
 
 /// Rounds of reading and writing after which others have their turn.
@@ -38,6 +35,9 @@ pub(crate) struct Connection {
     /// Boxed, so that a session without one has little to carry.
     errand: Option<Box<Errand>>,
     blocked: Blocked,
+    /// Sides whose write direction is to be shut down before the session waits: when their connection is
+    /// closed instead, that says the same with a call less.
+    shutdowns: [bool; 2],
 }
 
 /// What would block in this turn, by side: the runtime wakes the session when that changes, which is another
@@ -84,6 +84,7 @@ impl Connection {
             upstream: None,
             errand: None,
             blocked: Blocked::default(),
+            shutdowns: [false; 2],
         }
     }
 
@@ -107,10 +108,10 @@ impl Connection {
                 }
                 Output::Connect(dial) => self.connect(dial, shared),
                 Output::Release(verdict, disposal) => self.release(verdict, disposal, shared),
-                Output::Shutdown(side) => self.shut_down(side),
+                Output::Shutdown(side) => self.shutdowns[side as usize] = true,
                 Output::Close(ending) => {
                     if let Some(client) = self.client.take() {
-                        close(client, ending);
+                        socket::close(client, ending);
                     }
                 }
                 Output::Note(note) => {
@@ -125,6 +126,7 @@ impl Connection {
                         return Next::Again;
                     }
                     rounds += 1;
+                    self.shut_down();
                     if !self.advance(wait, shared, cx) {
                         return Next::Sleep(wait.deadline);
                     }
@@ -171,9 +173,9 @@ impl Connection {
             }
         };
         self.blocked.writes[to as usize] = polled.is_pending();
-        let result = outcome(polled);
+        let result = socket::outcome(polled);
         self.session.handle_sent(to, result, &mut shared.lend());
-        progress(result)
+        socket::progress(result)
     }
 
     fn read(&mut self, from: Side, shared: &mut Shared, cx: &mut Context<'_>) -> bool {
@@ -187,9 +189,9 @@ impl Connection {
             Pin::new(stream).poll_read(cx, &mut space).map_ok(|()| space.filled().len())
         };
         self.blocked.reads[from as usize] = polled.is_pending();
-        let result = outcome(polled);
+        let result = socket::outcome(polled);
         self.session.handle_received(from, result, &mut shared.lend());
-        progress(result)
+        socket::progress(result)
     }
 
     fn poll_errand(&mut self, shared: &mut Shared, cx: &mut Context<'_>) -> bool {
@@ -212,7 +214,7 @@ impl Connection {
             Err(error) => return self.session.handle_connected(dial, Err(error), &mut shared.lend()),
         };
         while let Some(stream) = shared.pool.take(&dial, &lease, now) {
-            if is_quiet(&stream.connection) {
+            if socket::is_quiet(&stream.connection) {
                 let connected = Connected::new(&lease, true);
                 self.begin_upstream(stream, lease);
                 return self.session.handle_connected(dial, Ok(connected), &mut shared.lend());
@@ -232,18 +234,21 @@ impl Connection {
         if let Some(errand) = self.errand.take() {
             errand.cancel(verdict, now);
         }
+        self.shutdowns[Side::Upstream as usize] = false;
         let Some(Upstream { stream, lease }) = self.upstream.take() else { return };
         match disposal {
             Disposal::Pool => drop(shared.pool.put(&lease, stream, now)),
-            Disposal::Close(ending) => close(stream.connection, ending),
+            Disposal::Close(ending) => socket::close(stream.connection, ending),
         }
         lease.report(verdict, now);
     }
 
-    fn shut_down(&mut self, side: Side) {
-        if let Some(stream) = stream(&mut self.client, &mut self.upstream, side) {
-            // Refused only when the other end has reset the connection, which the next read reports.
-            let _reset_already = SockRef::from(&*stream).shutdown(Shutdown::Write);
+    fn shut_down(&mut self) {
+        for side in Side::BOTH {
+            let wanted = std::mem::take(&mut self.shutdowns[side as usize]);
+            if wanted && let Some(stream) = stream(&mut self.client, &mut self.upstream, side) {
+                socket::shut_down(stream);
+            }
         }
     }
 }
@@ -266,11 +271,6 @@ impl Shared {
     }
 }
 
-/// Whether an idle connection is still good: neither closed nor sent anything by the other end.
-pub(crate) fn is_quiet(stream: &TcpStream) -> bool {
-    matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-}
-
 /// Limits and credentials: there are no such rules, every request may go on.
 fn admit(_: &Claim) -> Admission {
     Admission::Granted
@@ -285,23 +285,4 @@ fn stream<'a>(
         Side::Downstream => client.as_mut(),
         Side::Upstream => upstream.as_mut().map(|upstream| &mut upstream.stream.connection),
     }
-}
-
-fn close(stream: TcpStream, ending: Ending) {
-    if ending == Ending::Reset {
-        // Refused only for a connection that is gone: then there is nothing to reset.
-        let _gone_already = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-    }
-    drop(stream);
-}
-
-fn outcome(polled: Poll<io::Result<usize>>) -> Result<usize, Fault> {
-    match polled {
-        Poll::Ready(result) => result.map_err(Fault::from),
-        Poll::Pending => Err(Fault::WOULD_BLOCK),
-    }
-}
-
-fn progress(result: Result<usize, Fault>) -> bool {
-    result != Err(Fault::WOULD_BLOCK)
 }

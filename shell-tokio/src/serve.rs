@@ -20,8 +20,9 @@ use crate::{
     Control, Listener, Log,
     control::Wish,
     listen::{Accepted, Acceptor},
-    pump::{Connection, Next, Shared, is_quiet},
+    pump::{Connection, Next, Shared},
     slots::Slots,
+    socket::is_quiet,
     timer::Timer,
     wake::Source,
 };

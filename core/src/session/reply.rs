@@ -61,7 +61,8 @@ impl Session {
         } else if answer.text.is_some() {
             self.reply(answer.status, answer.content_type.as_bytes(), &text, None, turn);
         } else {
-            let page = page(answer.status);
+            // As in nginx, success without a text says nothing more.
+            let page = if answer.status < 300 { String::new() } else { page(answer.status) };
             self.reply(answer.status, b"text/plain", page.as_bytes(), None, turn);
         }
         turn.buffers.return_scratch(text);

@@ -18,7 +18,8 @@ use crate::{
 const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \
                         \"$http_referer\" \"$http_user_agent\"";
 
-const DEFAULT_ACCESS_LOG: &str = "logs/access.log";
+/// A process in the foreground writes where its terminal or its supervisor reads.
+const DEFAULT_ACCESS_LOG: &str = "/dev/stdout";
 
 impl Builder<'_> {
     /// Reads the formats.

@@ -211,7 +211,7 @@ fn access_logs_are_inherited_all_or_none() {
 #[test]
 fn there_is_an_access_log_by_default() {
     let site = site("server { location / { return 200; } }");
-    assert_eq!(site.sinks, [PathBuf::from("/prefix/logs/access.log")]);
+    assert_eq!(site.sinks, [PathBuf::from("/dev/stdout")]);
     assert_eq!(site.location("/").access_logs.len(), 1);
     assert_eq!(site.servers[0].otherwise.access_logs.len(), 1);
 }

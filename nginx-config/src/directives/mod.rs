@@ -153,7 +153,8 @@ const FOOT: &str = "
   begin with `/`, and IPv4 addresses with leading zeros are refused.
 - A server without `listen` is reached on port 80, whoever starts it.
 - Files are UTF-8, comments excepted.
-- Without `error_log`, errors go to standard error. Without `pid`, there is no such file.
+- Without `access_log`, lines go to standard output; without `error_log`, errors go to standard error. Without
+  `pid`, there is no such file.
 - A `location` that neither forwards nor returns answers 404: there are no files to serve.
 ";
 

@@ -48,7 +48,7 @@ pub(crate) static DIRECTIVES: &[Row] = &[
          its level and above.",
     )
     .takes(1, ANY)
-    .or("logs/access.log combined")
+    .or("/dev/stdout combined")
     .repeatable(),
     row(
         "client_header_timeout",
