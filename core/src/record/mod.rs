@@ -11,7 +11,7 @@ use std::{cell::RefCell, sync::Arc};
 use crate::{
     Address, ClientInfo,
     config::{Config, Handler, Location, Proxy},
-    http1::{Request, Response},
+    http1::{Fields, Request, Response},
     template::Captures,
     time::{Now, Tick},
     timer::Timer,
@@ -93,6 +93,8 @@ pub enum Ended {
 pub(crate) struct Heads {
     pub(crate) request: Request,
     pub(crate) response: Response,
+    /// Trailer sections, by the side that they came from.
+    pub(crate) trailers: [Fields; 2],
     /// The `Upgrade` list that went upstream.
     pub(crate) offered: Vec<u8>,
     /// The final head as the client gets it, when a log line asks for fields of it.
@@ -115,6 +117,9 @@ impl Heads {
     pub(crate) fn clear(&mut self) {
         self.request.clear();
         self.response.clear();
+        for trailers in &mut self.trailers {
+            trailers.clear();
+        }
         self.offered.clear();
         self.sent.clear();
         self.earlier.clear();

@@ -119,6 +119,9 @@ impl Record {
             Variable::Http(name) if &**name == "cookie" => join(out, fields.named(b"cookie"), b"; "),
             Variable::Http(name) => join(out, fields.named(name.as_bytes()), b", "),
             Variable::UpstreamHttp(name) => join(out, heads.response.fields.named(name.as_bytes()), b", "),
+            Variable::UpstreamTrailer(name) | Variable::SentTrailer(name) => {
+                join(out, heads.trailers[1].named(name.as_bytes()), b", ");
+            }
             Variable::SentHttp(name) => join(out, sent_values(&heads.sent, name.as_bytes()), b", "),
             Variable::Arg(name) => {
                 let arguments = request.query().unwrap_or_default().split(|byte| *byte == b'&');

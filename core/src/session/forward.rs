@@ -8,7 +8,7 @@ use crate::{
     Side,
     buffer::Turn,
     fault::Fault,
-    http1::{Broken, Fields, Framing, Known, Version, nominates},
+    http1::{Broken, Framing, Known, Version, nominates},
     record::Outcome,
     state::{connection, exchange, message},
     timer::Timer,
@@ -214,9 +214,15 @@ impl Session {
             Content::Chunked(decoder) => match flow.inbox.decode(decoder) {
                 Ok(Some(b"\r\n")) => Step::Over,
                 Ok(Some(section)) => {
-                    let mut fields = Fields::default();
-                    fields.copy(section);
-                    self.take_trailers(from, fields)
+                    let heads = self.record.heads.as_mut();
+                    let Some(trailers) = heads.and_then(|heads| heads.trailers.get_mut(from.index())) else {
+                        return Step::Over;
+                    };
+                    trailers.copy(section);
+                    match trailers.parse_request(0, usize::MAX) {
+                        Ok(()) => self.keep_trailers(from),
+                        Err(_) => Step::Broken(Broken::Trailer),
+                    }
                 }
                 Ok(None) if available > 0 => Step::Moved,
                 Ok(None) => Step::Starved,
@@ -226,11 +232,9 @@ impl Session {
     }
 
     /// Trailer fields that frame, route, authenticate or are nominated don't go on (E2; RFC 9110 §6.5.1).
-    fn take_trailers(&mut self, from: Side, mut fields: Fields) -> Step {
-        if fields.parse_request(0, usize::MAX).is_err() {
-            return Step::Broken(Broken::Trailer);
-        }
+    fn keep_trailers(&mut self, from: Side) -> Step {
         let Some(heads) = &self.record.heads else { return Step::Over };
+        let Some(trailers) = heads.trailers.get(from.index()) else { return Step::Over };
         let head = if from == Side::Downstream { &heads.request.fields } else { &heads.response.fields };
         // Where content isn't chunked (an HTTP/1.0 client), there is no place for them.
         let keep_underscores = self.record.config.edge.underscores_in_headers;
@@ -244,7 +248,7 @@ impl Session {
         };
         let mut kept = self.flows[from.index()].outbox.trailers();
         let mut dropped = false;
-        for field in fields.iter() {
+        for field in trailers.iter() {
             let unfit = field.known.is_hop_by_hop()
                 || field.known.is_load_bearing()
                 || matches!(

@@ -365,6 +365,8 @@ impl Session {
 
     /// An attempt failed before a byte of the final response was given to the client (E10, E13).
     pub(super) fn fail_attempt(&mut self, failure: Failure, turn: &mut Turn<'_>) {
+        // As in nginx, an attempt that brought no response is logged with the status that it comes to.
+        self.record.attempt.status = failure.violation().status();
         let stale = self.work.origin == Origin::Pool
             && self.record.attempt.received == 0
             && matches!(failure, Failure::Closed | Failure::Broken(_));
