@@ -5,16 +5,20 @@ use std::sync::Arc;
 
 use allocation_counter::measure;
 use underpass_core::{
-    Address, Buffers, ClientInfo, Connected, Disposal, Fault, Now, Output, Session, Side, Tick, Turn, config::Config,
-    shared::Lease,
+    Address, Buffers, ClientInfo, Connected, Disposal, Fault, Now, Output, Session, Side, Tick, Turn,
+    config::Config, shared::Lease,
 };
+use underpass_testkit::sim::config_of;
 
 /// What a quiet session may take in all: the goal for a tunnel, and for an idle connection.
 const BUDGET: usize = 1536;
 
-const GET: &[u8] = b"GET /index.html HTTP/1.1\r\nHost: example.com\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n";
-const OK: &[u8] = b"HTTP/1.1 200 OK\r\nServer: origin\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello";
-const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n1\r\ne\r\n0\r\n\r\n";
+const GET: &[u8] =
+    b"GET /index.html HTTP/1.1\r\nHost: example.com\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n";
+const OK: &[u8] =
+    b"HTTP/1.1 200 OK\r\nServer: origin\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello";
+const POST: &[u8] =
+    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n1\r\ne\r\n0\r\n\r\n";
 const CHUNKED: &[u8] =
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nX: y\r\n\r\n";
 const UPGRADE: &[u8] = b"GET /chat HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -26,9 +30,12 @@ const SWITCH: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r
 fn content_is_sent_from_where_it_was_received() {
     let mut proxy = Proxy::new();
     proxy.exchange(UPGRADE, SWITCH);
-    for (from, bytes) in [(Side::Downstream, b"up".as_slice()), (Side::Upstream, b"down"), (Side::Downstream, b"x")] {
+    for (from, bytes) in
+        [(Side::Downstream, b"up".as_slice()), (Side::Upstream, b"down"), (Side::Downstream, b"x")]
+    {
         let lent = proxy.receive(from, bytes);
-        let sent: Vec<_> = proxy.session.transmit(from.opposite()).iter().map(|s| (s.as_ptr() as usize, s.len())).collect();
+        let sent: Vec<_> =
+            proxy.session.transmit(from.opposite()).iter().map(|s| (s.as_ptr() as usize, s.len())).collect();
         assert_eq!(sent, [(lent, bytes.len())], "in a tunnel, from {from:?}");
         proxy.rest();
     }
@@ -39,7 +46,8 @@ fn content_is_sent_from_where_it_was_received() {
     assert_eq!(slices.iter().map(|s| (s.as_ptr() as usize, s.len())).collect::<Vec<_>>(), [(lent, 5)]);
     proxy.rest();
     let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n";
-    let lent = proxy.receive(Side::Upstream, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello");
+    let lent =
+        proxy.receive(Side::Upstream, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello");
     let pieces = proxy.session.transmit(Side::Downstream);
     let content = pieces.iter().find(|slice| &***slice == b"hello").expect("a piece of its own");
     assert_eq!(content.as_ptr() as usize, lent + head.len(), "response content in chunks");
@@ -71,7 +79,10 @@ fn what_was_lent_stays_while_other_things_are_reported() {
     let turn = &mut Turn { now: now(), buffers: &mut proxy.buffers };
     proxy.session.handle_timeout(turn);
     let offered = proxy.session.transmit(Side::Upstream);
-    assert_eq!(offered.iter().map(|s| (s.as_ptr() as usize, s.to_vec())).collect::<Vec<_>>(), [(lent, b"offered".to_vec())]);
+    assert_eq!(
+        offered.iter().map(|s| (s.as_ptr() as usize, s.to_vec())).collect::<Vec<_>>(),
+        [(lent, b"offered".to_vec())]
+    );
     assert!(before.is_tunnel());
 }
 
@@ -97,7 +108,7 @@ fn keep_alive_exchanges_allocate_nothing_in_a_steady_state() {
 fn messages_in_a_tunnel_allocate_nothing() {
     let mut proxy = Proxy::new();
     proxy.exchange(UPGRADE, SWITCH);
-    let mut message = |proxy: &mut Proxy| {
+    let message = |proxy: &mut Proxy| {
         proxy.receive(Side::Downstream, b"ping");
         proxy.rest();
         proxy.receive(Side::Upstream, b"pong");
@@ -110,7 +121,8 @@ fn messages_in_a_tunnel_allocate_nothing() {
 }
 
 const SWITCH_LENGTH: usize = SWITCH.len();
-const FORWARDED_LENGTH: usize = UPGRADE.len() - "Host: example.com".len() + "Host: 127.0.0.1:9000".len() + "Via: 1.1 underpass\r\n".len();
+const FORWARDED_LENGTH: usize =
+    UPGRADE.len() - "Host: example.com".len() + "Host: 127.0.0.1:9000".len() + "Via: 1.1 underpass\r\n".len();
 
 #[test]
 fn what_is_quiet_is_small() {
@@ -121,7 +133,10 @@ fn what_is_quiet_is_small() {
         proxy.receive(Side::Downstream, b"ping");
         proxy.rest();
     });
-    println!("size_of Session {}; in all: accepted {fresh}, idle {idle}, tunnel {tunnel}", size_of::<Session>());
+    println!(
+        "size_of Session {}; in all: accepted {fresh}, idle {idle}, tunnel {tunnel}",
+        size_of::<Session>()
+    );
     assert!(idle <= BUDGET, "an idle connection takes {idle} bytes");
     assert!(tunnel <= BUDGET, "a quiet tunnel takes {tunnel} bytes");
 }
@@ -158,8 +173,12 @@ struct Proxy {
 
 impl Proxy {
     fn new() -> Self {
-        let origin: std::net::SocketAddr = "127.0.0.1:9000".parse().expect("an address");
-        Self::with(Buffers::default(), Arc::new(Config::proxy_to(origin.into(), "127.0.0.1:9000")))
+        let config = config_of(
+            "http { access_log off; server { listen 127.0.0.1:8080; keepalive_requests 10000;
+             location / { proxy_pass http://127.0.0.1:9000; proxy_set_header Upgrade $http_upgrade;
+             proxy_set_header Connection \"upgrade\"; } } }",
+        );
+        Self::with(Buffers::default(), config)
     }
 
     fn with(buffers: Buffers, config: Arc<Config>) -> Self {

@@ -94,7 +94,9 @@ fn world(splices: bool) -> World {
 
 fn happens(world: &mut World, happening: &Happening) {
     let upstream = world.upstream();
-    let end = |world: &mut World, side: Side, act: &dyn Fn(&mut underpass_testkit::sim::End)| match (side, upstream) {
+    let end = |world: &mut World, side: Side, act: &dyn Fn(&mut underpass_testkit::sim::End)| match (
+        side, upstream,
+    ) {
         (Side::Downstream, _) => act(&mut world.client),
         (Side::Upstream, Some(index)) => act(&mut world.origins[index].end),
         (Side::Upstream, None) => {}
@@ -148,8 +150,8 @@ proptest! {
     /// What comes out of a tunnel is at any time what went in, and all of it when the tunnel ended in order.
     #[test]
     fn tunnels_keep_their_bytes(
-        pieces in prop::collection::vec((side(), prop::collection::vec(any::<u8>(), 1..3_000)), 0..20),
-        windows in prop::collection::vec((side(), prop_oneof![Just(0), 1..2_000_usize, Just(usize::MAX)]), 20),
+        pieces in prop::collection::vec((side(), prop::collection::vec(any::<u8>(), 1..9_000)), 0..20),
+        windows in prop::collection::vec((side(), prop_oneof![Just(0), 1..5_000_usize, Just(usize::MAX)]), 20),
         behind in (prop::collection::vec(any::<u8>(), 0..50), prop::collection::vec(any::<u8>(), 0..50)),
         first_to_end in side(),
         splices: bool,
@@ -171,9 +173,13 @@ proptest! {
             let at_origin = &world.origins[0].end.received()[heads[1]..];
             prop_assert!(sent[1].starts_with(at_client));
             prop_assert!(sent[0].starts_with(at_origin));
-            // Back-pressure: a buffer each way at most, or a pipe.
+            // Back-pressure: a buffer each way at most.
             let held = world.session.snapshot(world.now().tick);
-            prop_assert!(Side::BOTH.iter().all(|side| held.buffered(*side) <= 2 * 1024));
+            for side in Side::BOTH {
+                // The 101 may wait in front.
+                let most = world.buffers().size() + 128;
+                prop_assert!(held.buffered(side) <= most, "{} bytes are held of the {side:?}", held.buffered(side));
+            }
         }
         for side in [first_to_end, first_to_end.opposite()] {
             happens(&mut world, &Happening::Window(Side::Downstream, usize::MAX));

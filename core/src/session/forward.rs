@@ -196,7 +196,7 @@ impl Session {
 
     /// Takes what the framing says off the raw bytes.
     fn read_content(&mut self, from: Side) -> Step {
-        let flow = self.flow_mut(from);
+        let flow = &mut self.flows[from.index()];
         let available = flow.inbox.raw().len();
         match &mut flow.content {
             Content::Empty => Step::Over,
