@@ -1,6 +1,6 @@
 //! The same bytes in every cut of up to three pieces, and byte by byte, have the same effect.
 
-use underpass_testkit::sim::{Effect, World, config_of};
+use underpass_testkit::sim::{Effect, Order, World, config_of};
 
 /// What the two sides say.
 struct Scenario {
@@ -137,10 +137,10 @@ const SCENARIOS: &[Scenario] = &[
 #[test]
 fn the_clients_bytes() {
     for scenario in SCENARIOS {
-        let whole = play(scenario, &[], &[]);
+        let whole = play(scenario, &[], &[], Order::default());
         every_cut(scenario.client.len(), |cut| {
             assert_eq!(
-                play(scenario, cut, &[]),
+                play(scenario, cut, &[], Order::default()),
                 whole,
                 "{}: the client's bytes cut at {cut:?}",
                 scenario.name
@@ -152,11 +152,11 @@ fn the_clients_bytes() {
 #[test]
 fn the_origin_servers_bytes() {
     for scenario in SCENARIOS {
-        let whole = play(scenario, &[], &[]);
+        let whole = play(scenario, &[], &[], Order::default());
         let longest = scenario.origin.iter().map(|(_, _, reply)| reply.len()).max().unwrap_or_default();
         every_cut(longest, |cut| {
             assert_eq!(
-                play(scenario, &[], cut),
+                play(scenario, &[], cut, Order::default()),
                 whole,
                 "{}: the origin server's bytes cut at {cut:?}",
                 scenario.name
@@ -165,12 +165,37 @@ fn the_origin_servers_bytes() {
     }
 }
 
+/// Reports of one wait commute; and what lies in a socket in one piece is no other than what comes bit by bit.
+#[test]
+fn the_order_of_reports() {
+    for scenario in SCENARIOS {
+        let whole = play(scenario, &[], &[], Order::default());
+        for order in Order::ALL {
+            let bytes: Vec<_> = (1..400).collect();
+            for (client_cut, origin_cut) in
+                [(&[][..], &[][..]), (&bytes, &[]), (&[], &bytes), (&bytes, &bytes)]
+            {
+                assert_eq!(
+                    play(scenario, client_cut, origin_cut, order),
+                    whole,
+                    "{}: {order:?}",
+                    scenario.name
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn the_scenarios_reach_what_they_are_about() {
     let statuses = |name: &str| {
         let scenario =
             SCENARIOS.iter().find(|scenario| scenario.name == name).expect("a scenario of this name");
-        play(scenario, &[], &[]).exchanges.iter().map(|exchange| exchange.status).collect::<Vec<_>>()
+        play(scenario, &[], &[], Order::default())
+            .exchanges
+            .iter()
+            .map(|exchange| exchange.status)
+            .collect::<Vec<_>>()
     };
     assert_eq!(statuses("pipelined requests"), [200, 200, 200]);
     assert_eq!(statuses("a WebSocket with bytes behind both heads"), [101]);
@@ -193,12 +218,13 @@ fn every_cut(length: usize, mut try_cut: impl FnMut(&[usize])) {
 }
 
 /// Plays a scenario to its end, everything cut at these places.
-fn play(scenario: &Scenario, client_cut: &[usize], origin_cut: &[usize]) -> Effect {
+fn play(scenario: &Scenario, client_cut: &[usize], origin_cut: &[usize], order: Order) -> Effect {
     let mut world = World::new(config_of(
         "http { log_format f '$status $request_method $request_uri $upstream_status'; access_log log f;
          server { listen 127.0.0.1:8080; location / { proxy_pass http://127.0.0.1:9000;
          proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\"; } } }",
     ));
+    world.order = order;
     for piece in pieces(scenario.client, client_cut) {
         world.client_sends(piece);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use underpass_core::Side;
-use underpass_testkit::sim::{Connect, World, config_of};
+use underpass_testkit::sim::{Connect, Order, World, config_of};
 
 const UPGRADE: &str = "GET /u HTTP/1.1\r\nHost: a\r\nUpgrade: foo\r\nConnection: upgrade\r\n\r\n";
 const SWITCH: &str = "HTTP/1.1 101 S\r\nUpgrade: foo\r\nConnection: upgrade\r\n\r\n";
@@ -80,7 +80,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
-fn world(splices: bool) -> World {
+fn world(splices: bool, order: usize) -> World {
     let config = config_of(
         "http { log_format f '$status $request $bytes_sent $request_time $upstream_status'; access_log log f;
          client_max_body_size 8; client_header_timeout 2s;
@@ -89,6 +89,7 @@ fn world(splices: bool) -> World {
     );
     let mut world = World::with_buffers(config, 1024);
     world.splices = splices;
+    world.order = Order::ALL[order];
     world
 }
 
@@ -139,8 +140,8 @@ proptest! {
 
     /// No world makes a session break its contract, and every world ends.
     #[test]
-    fn any_world_ends(happenings in prop::collection::vec(happening(), 0..40), splices: bool) {
-        let mut world = world(splices);
+    fn any_world_ends(happenings in prop::collection::vec(happening(), 0..40), splices: bool, order in 0..4_usize) {
+        let mut world = world(splices, order);
         for happening in &happenings {
             happens(&mut world, happening);
         }
@@ -155,8 +156,9 @@ proptest! {
         behind in (prop::collection::vec(any::<u8>(), 0..50), prop::collection::vec(any::<u8>(), 0..50)),
         first_to_end in side(),
         splices: bool,
+        order in 0..4_usize,
     ) {
-        let mut world = world(splices);
+        let mut world = world(splices, order);
         world.client_sends([UPGRADE.as_bytes(), &behind.0].concat());
         world.origin_sends([SWITCH.as_bytes(), &behind.1].concat());
         let mut sent = [behind.0, behind.1];

@@ -22,7 +22,7 @@ impl Session {
             (_, State::Closed | State::Finished) => {}
             // What was dropped meanwhile was wanted by nobody: the tunnel ends as it would have.
             (Timer::LingerIdle | Timer::LingerTotal, State::Tunnelling) => {
-                self.end_tunnel(Outcome::Complete, turn)
+                self.end_tunnel(Outcome::Complete, turn);
             }
             (_, State::Tunnelling) => {
                 self.note(Event::TimedOut(timer));

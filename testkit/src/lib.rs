@@ -1,0 +1,6 @@
+//! What the tests of underpass stand on: a virtual network with a clock of its own ([`sim`]), cases in data
+//! files that every driver runs ([`conformance`]), and an explorer of all states ([`explore`]).
+
+pub mod conformance;
+pub mod explore;
+pub mod sim;

@@ -1,0 +1,332 @@
+//! The shell of a simulated world.
+
+use std::sync::Arc;
+
+use underpass_core::{
+    Address, Connected, Dial, DialError, Disposal, Ending, Event, Fault, Lookup, Output, Relayed, Side, Tick,
+    Turn, Verdict, Wait, shared::Lease,
+};
+
+use super::{Connect, End, Exchange, Origin, World, name};
+
+/// Rounds after which a session that has still something to do is taken for one that never rests.
+const ROUNDS: usize = 200_000;
+
+/// Bytes that a pipe holds.
+const PIPE: usize = 64 << 10;
+
+impl World {
+    /// Moves bytes and runs errands until nothing is left to be done at this moment.
+    ///
+    /// # Panics
+    /// When the session breaks the contract, or never comes to rest.
+    pub fn run(&mut self) {
+        for _ in 0..ROUNDS {
+            let Some(wait) = self.obey() else { return };
+            let due = wait.deadline.is_some_and(|deadline| deadline <= self.now.tick);
+            if due {
+                let (session, mut turn) = self.parts();
+                session.handle_timeout(&mut turn);
+            }
+            let moved = match self.order.reads_first {
+                false => self.relay_past(wait) | self.write(wait) | self.read(wait),
+                true => self.relay_past(wait) | self.read(wait) | self.write(wait),
+            };
+            if !moved && !due {
+                self.rest();
+                return;
+            }
+        }
+        panic!("the session never comes to rest: {:?}", self.session.snapshot(self.now.tick));
+    }
+
+    /// The dial that is out gets its answer.
+    ///
+    /// # Panics
+    /// When none is out.
+    pub fn answer_dial(&mut self, connect: Connect) {
+        let (dial, lease) = self.tokens.dial.take().expect("a dial is out");
+        self.answer(dial, lease, connect);
+        self.run();
+    }
+
+    /// Polls to `Wait`, which is kept, or to `Done`.
+    fn obey(&mut self) -> Option<Wait> {
+        for _ in 0..ROUNDS {
+            match self.session.poll_output() {
+                Output::Resolve(lookup) => self.resolve(lookup),
+                Output::Admit(claim) => {
+                    let admission = self.admission;
+                    let (session, mut turn) = self.parts();
+                    session.handle_admitted(claim, admission, &mut turn);
+                }
+                Output::Connect(dial) => self.dial(dial),
+                Output::Release(verdict, disposal) => self.release(verdict, disposal),
+                Output::Shutdown(side) => self.peer(side).expect("a connection to shut down").shut_down(),
+                Output::Close(ending) => {
+                    assert!(self.closed.is_none(), "the client's connection is closed twice");
+                    self.closed = Some(ending);
+                    self.client.close(ending);
+                }
+                Output::Note(note) => {
+                    assert_ne!(note.event, Event::IllegalTransition);
+                    let mut line = Vec::new();
+                    self.session.record().write_note(&note, &mut line);
+                    self.notes.push((note.event, String::from_utf8_lossy(&line).into_owned()));
+                }
+                Output::ExchangeDone => self.log_exchange(),
+                Output::Wait(wait) => {
+                    assert!(!self.done, "a session waits after it was done");
+                    self.wait = Some(wait);
+                    return Some(wait);
+                }
+                Output::Done => {
+                    assert!(self.closed.is_some(), "a session is done whose client was never closed");
+                    assert!(self.upstream.is_none(), "a session is done that holds an upstream connection");
+                    assert!(!self.is_out(), "a session is done whose errand was not cancelled");
+                    self.done = true;
+                    self.wait = None;
+                    return None;
+                }
+            }
+        }
+        panic!("outputs without an end: {:?}", self.session.snapshot(self.now.tick));
+    }
+
+    fn resolve(&mut self, lookup: Lookup) {
+        match self.addresses.clone() {
+            None => self.tokens.lookup = Some(lookup),
+            Some(result) => {
+                let (session, mut turn) = self.parts();
+                session.handle_resolved(lookup, result.as_deref().map_err(|fault| *fault), &mut turn);
+            }
+        }
+    }
+
+    fn dial(&mut self, dial: Dial) {
+        assert!(self.upstream.is_none(), "a dial while an upstream connection is held");
+        match self.config.upstreams.choose(&dial, self.now.tick) {
+            Err(error) => {
+                let (session, mut turn) = self.parts();
+                session.handle_connected(dial, Err(error), &mut turn);
+            }
+            Ok(lease) => {
+                let pooled = self.origins.iter().rposition(|o| o.idle && o.address == *lease.address());
+                if let (true, Some(index)) = (dial.may_reuse(), pooled) {
+                    self.origins[index].idle = false;
+                    return self.established(dial, lease, index, true);
+                }
+                let listens = self.listens.is_none_or(|only| Address::Ip(only) == *lease.address());
+                let next = self.connects.pop_front().unwrap_or(self.connects_else);
+                let connect = if listens { next } else { Connect::Refuse };
+                self.answer(dial, lease, connect);
+            }
+        }
+    }
+
+    fn answer(&mut self, dial: Dial, lease: Lease, connect: Connect) {
+        match connect {
+            Connect::Hang => self.tokens.dial = Some((dial, lease)),
+            Connect::Refuse => {
+                let refused = Fault { kind: std::io::ErrorKind::ConnectionRefused, os: Some(111) };
+                let error = DialError::io(&lease, refused);
+                let (session, mut turn) = self.parts();
+                session.handle_connected(dial, Err(error), &mut turn);
+            }
+            Connect::Accept => {
+                let address: Address = lease.address().clone();
+                self.origins.push(Origin { end: End::default(), address, idle: false });
+                let index = self.origins.len() - 1;
+                self.established(dial, lease, index, false);
+            }
+        }
+    }
+
+    fn established(&mut self, dial: Dial, lease: Lease, index: usize, reused: bool) {
+        let connected = Connected::new(&lease, reused);
+        self.upstream = Some(index);
+        self.lease = Some(Arc::new(lease));
+        self.told_of_reset[1] = false;
+        let (session, mut turn) = self.parts();
+        session.handle_connected(dial, Ok(connected), &mut turn);
+    }
+
+    fn release(&mut self, verdict: Verdict, disposal: Disposal) {
+        self.releases.push((verdict, disposal));
+        self.pipes = Default::default();
+        if self.tokens.dial.take().is_some() {
+            assert!(matches!(disposal, Disposal::Close(_)), "a dial can't be pooled");
+            return;
+        }
+        let index = self.upstream.take().expect("something to release");
+        let lease = self.lease.take().and_then(Arc::into_inner);
+        if let Some(lease) = lease {
+            lease.report(verdict, self.now.tick);
+        }
+        match disposal {
+            Disposal::Pool => {
+                let origin = &mut self.origins[index];
+                assert!(origin.end.saw().is_none(), "a pooled connection is open");
+                // A connection that is readable while idle is of no use.
+                if origin.end.is_readable() {
+                    origin.end.close(Ending::Fin);
+                } else {
+                    origin.idle = true;
+                }
+            }
+            Disposal::Close(ending) => self.origins[index].end.close(ending),
+        }
+    }
+
+    fn log_exchange(&mut self) {
+        let record = self.session.record();
+        let tunnel = record.tunnel().map(|t| (t.from_client, t.from_upstream, t.ended, t.cut));
+        self.exchanges.push(Exchange {
+            status: record.status(),
+            outcome: record.outcome(),
+            bytes_sent: record.bytes_sent(),
+            tunnel,
+        });
+        let mut lines = Vec::new();
+        record.write_lines(self.now, &mut Vec::new(), &mut |_, line| lines.push(line.to_vec()));
+        self.log.extend(lines.iter().map(|line| String::from_utf8_lossy(line).trim_end().to_owned()));
+    }
+
+    fn peer(&mut self, side: Side) -> Option<&mut End> {
+        match side {
+            Side::Downstream => Some(&mut self.client),
+            Side::Upstream => self.upstream.map(|index| &mut self.origins[index].end),
+        }
+    }
+
+    fn write(&mut self, wait: Wait) -> bool {
+        let mut moved = false;
+        for side in self.order.sides().into_iter().filter(|side| wait.writes(*side)) {
+            let slices = self.session.transmit(side);
+            if slices.total() == 0 {
+                continue;
+            }
+            assert!(slices.len() <= 4);
+            let end = match side {
+                Side::Downstream => &mut self.client,
+                Side::Upstream => {
+                    let index = self.upstream.expect("an upstream connection to write to");
+                    &mut self.origins[index].end
+                }
+            };
+            let result = end.write(slices.iter().map(|slice| &**slice));
+            moved |= result != Err(Fault::WOULD_BLOCK);
+            let (session, mut turn) = self.parts();
+            session.handle_sent(side, result, &mut turn);
+        }
+        moved
+    }
+
+    fn read(&mut self, wait: Wait) -> bool {
+        let mut moved = false;
+        for side in self.order.sides() {
+            if wait.reads(side) {
+                moved |= self.read_from(side);
+            } else {
+                moved |= self.notice_reset(side);
+            }
+        }
+        moved
+    }
+
+    fn read_from(&mut self, side: Side) -> bool {
+        let mut turn = Turn { now: self.now, buffers: &mut self.buffers };
+        let Some(space) = self.session.receive_space(side, &mut turn) else { return false };
+        assert!(!space.is_empty(), "space is lent to the {} that holds nothing", name(side));
+        let end = match side {
+            Side::Downstream => &mut self.client,
+            Side::Upstream => {
+                let index = self.upstream.expect("an upstream connection to read from");
+                &mut self.origins[index].end
+            }
+        };
+        let result = end.read(space);
+        self.session.handle_received(side, result, &mut turn);
+        result != Err(Fault::WOULD_BLOCK)
+    }
+
+    /// A reset is noticed even where nothing is read; it is told once.
+    fn notice_reset(&mut self, side: Side) -> bool {
+        let Some(fault) = self.peer(side).and_then(|end| end.failure()) else { return false };
+        if std::mem::replace(&mut self.told_of_reset[side as usize], true) {
+            return false;
+        }
+        let (session, mut turn) = self.parts();
+        session.handle_received(side, Err(fault), &mut turn);
+        true
+    }
+
+    /// Takes the way past the session where it is permitted, as `splice` would.
+    fn relay_past(&mut self, wait: Wait) -> bool {
+        let mut moved = false;
+        let splices = self.splices;
+        for from in Side::BOTH.into_iter().filter(|side| splices && wait.relays(*side)) {
+            let mut pipe = std::mem::take(&mut self.pipes[from as usize]);
+            let source = self.peer(from).expect("a source");
+            let mut taken = 0;
+            if source.has_bytes() && pipe.len() < PIPE {
+                let before = pipe.len();
+                pipe.resize(PIPE, 0);
+                taken = source.read(&mut pipe[before..]).expect("bytes are there");
+                pipe.truncate(before + taken);
+            }
+            let sink = self.peer(from.opposite()).expect("a sink");
+            let result = if pipe.is_empty() { Ok(0) } else { sink.write([pipe.as_slice()].into_iter()) };
+            let delivered = result.unwrap_or(0);
+            pipe.drain(..delivered);
+            self.pipes[from as usize] = pipe;
+            moved |= taken + delivered > 0;
+            let (session, mut turn) = self.parts();
+            session.handle_relayed(
+                from,
+                Relayed { taken: taken as u64, delivered: delivered as u64 },
+                &mut turn,
+            );
+            if let Err(fault) = result
+                && !fault.is_transient()
+            {
+                session.handle_sent(from.opposite(), Err(fault), &mut turn);
+                moved = true;
+            }
+            // What was reported may have changed what is wanted.
+            if moved {
+                return true;
+            }
+        }
+        moved
+    }
+
+    /// At rest: what the contract says of a session that waits.
+    fn rest(&mut self) {
+        let Some(wait) = self.obey() else { return };
+        if !self.checks {
+            return;
+        }
+        match self.session.poll_output() {
+            Output::Wait(again) => assert_eq!(wait, again, "polling is not idempotent"),
+            other => panic!("{other:?} after Wait without a report between"),
+        }
+        let now = self.now;
+        let before = self.session.snapshot(now.tick);
+        let mut copy = self.session.clone();
+        assert_eq!(copy.snapshot(now.tick), before, "a clone differs");
+        let early = wait.deadline.is_none_or(|deadline| deadline > now.tick);
+        if early {
+            copy.handle_timeout(&mut Turn { now, buffers: &mut self.buffers });
+            assert_eq!(copy.snapshot(now.tick), before, "a timeout that came too early changed something");
+        }
+        for side in Side::BOTH {
+            let offered = self.session.transmit(side).total();
+            assert!(!wait.writes(side) || offered > 0, "nothing to write for the {}", name(side));
+        }
+        assert!(
+            wait.deadline != Some(Tick(0)) || now.tick == Tick(0),
+            "a session at rest has work to do at once"
+        );
+    }
+}
