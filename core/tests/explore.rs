@@ -13,6 +13,7 @@ const SWITCH: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: foo\r\nConn
 const OTHER_SWITCH: &[u8] =
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: bar\r\nConnection: upgrade\r\n\r\n";
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n";
+const OK_AND_CLOSE: &[u8] = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\n";
 const UNTIL_CLOSE: &[u8] = b"HTTP/1.1 200 OK\r\n\r\n";
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -40,11 +41,11 @@ fn one_exchange_with_everything_that_can_happen_to_it() {
 fn two_exchanges_on_one_connection() {
     let alphabet = Alphabet {
         client: vec![UPGRADE, PLAIN],
-        origin: vec![SWITCH, OK],
+        origin: vec![SWITCH, OK, OK_AND_CLOSE],
         client_messages: 2,
         origin_messages: 2,
         bytes: 1,
-        stalls: 0,
+        stalls: 1,
         drains: true,
         depth: 40,
     };

@@ -38,9 +38,20 @@ fn check_place(directive: &Directive, context: Context) -> Result<&'static Row, 
         _ => {}
     }
     if !row.arity.contains(&directive.arguments.len()) {
-        return Err(error(format!("invalid number of arguments in \"{name}\" directive")).hint(row.usage()));
+        let hint = missing_semicolon(directive).unwrap_or_else(|| row.usage());
+        return Err(error(format!("invalid number of arguments in \"{name}\" directive")).hint(hint));
     }
     Ok(row)
+}
+
+/// A directive that goes on over the name of another on a later line: its semicolon was forgotten.
+pub(crate) fn missing_semicolon(directive: &Directive) -> Option<String> {
+    let begins_another = |word: &&Word| {
+        word.position.line > directive.name.position.line
+            && directives::find(&word.text, Context::Http).is_some()
+    };
+    let next = directive.arguments.iter().find(begins_another)?;
+    Some(format!("a \";\" seems to be missing before \"{}\"", next.text))
 }
 
 fn unknown(name: &Word) -> Error {

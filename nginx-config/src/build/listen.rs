@@ -10,6 +10,7 @@ use underpass_core::config::{Config, ServerTable, Settings};
 
 use super::{Builder, all, server::VirtualServer, upstream::look_up};
 use crate::{
+    check::missing_semicolon,
     error::{Error, Note, Position},
     loaded::Listener,
     syntax::{Directive, Word},
@@ -86,7 +87,12 @@ fn default_server(directive: &Directive) -> Result<bool, Error> {
             _ if ABSENT.iter().any(known) => {
                 return Err(error.hint("of nginx's parameters, this version has \"default_server\""));
             }
-            _ => return Err(error),
+            _ => {
+                return Err(match missing_semicolon(directive) {
+                    Some(hint) => error.hint(hint),
+                    None => error,
+                });
+            }
         }
     }
     Ok(default_server)
