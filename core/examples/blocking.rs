@@ -93,7 +93,10 @@ fn serve(client: TcpStream, serial: u64, config: Arc<Config>) -> std::io::Result
                 eprintln!("*{serial} {}", String::from_utf8_lossy(&line));
             }
             Output::ExchangeDone => {}
-            Output::Done => return Ok(()),
+            Output::Done => {
+                session.recycle(&mut buffers);
+                return Ok(());
+            }
             Output::Wait(wait) => {
                 if !transfer(&mut session, &client, &upstream, wait, turn) {
                     thread::sleep(Duration::from_millis(1));

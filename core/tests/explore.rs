@@ -1,5 +1,6 @@
 //! Every state that a session can reach under a small alphabet, and what has to hold in each.
 
+use underpass_core::Outcome;
 use underpass_testkit::{
     explore::{Alphabet, Explored, History, explore},
     sim::{Connect, World, config_of},
@@ -120,6 +121,19 @@ fn holds(world: &World, history: &History) {
         assert!(contains(said, SWITCH), "a tunnel without a 101 that fits");
         assert!(contains(&history.from_client, UPGRADE), "a tunnel that nobody asked for");
         comes_downstream(world.client.received(), said);
+        let exchange = world.exchanges.last().filter(|exchange| exchange.outcome == Outcome::Complete);
+        if let Some((from_client, from_origin, _, cut)) = exchange.and_then(|exchange| exchange.tunnel) {
+            assert!(!cut, "a cut tunnel is not complete");
+            let behind = |bytes: &[u8], head: &[u8]| {
+                let at =
+                    bytes.windows(head.len()).rposition(|part| part == head).expect("the head of the tunnel");
+                bytes[at + head.len()..].to_vec()
+            };
+            let (up, down) = (behind(&history.from_client, UPGRADE), behind(said, SWITCH));
+            assert_eq!(behind(origin.end.received(), FORWARDED_UPGRADE), up, "all that the client sent");
+            assert_eq!(behind(world.client.received(), SWITCHED), down, "all that the origin server sent");
+            assert_eq!((from_client, from_origin), (up.len() as u64, down.len() as u64), "the record");
+        }
     } else {
         assert!(!at_head(world.client.received()).starts_with(SWITCHED), "a 101 without a tunnel");
     }

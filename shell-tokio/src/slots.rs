@@ -49,7 +49,9 @@ impl Slots {
         let waker = Waker::from(Arc::clone(&slot.alarm));
         let next = connection.turn(shared, &mut Context::from_waker(&waker));
         if matches!(next, Next::Done) {
-            slot.connection = None;
+            if let Some(connection) = slot.connection.take() {
+                connection.session.recycle(&mut shared.buffers);
+            }
             self.free.push(number);
         } else {
             self.connections += connection.count();

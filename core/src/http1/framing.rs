@@ -4,7 +4,7 @@ use super::{Fields, Known, Version, elements, list::empty_elements};
 use crate::violation::Violation;
 
 /// How the content of a message is framed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Framing {
     /// There is none.
     Empty,

@@ -74,6 +74,14 @@ impl Flow {
         self.inbox.discard_content();
     }
 
+    /// Gives all memory back; nobody reads or writes it any more.
+    pub(super) fn recycle(&mut self, buffers: &mut Buffers) {
+        self.inbox.received(0);
+        self.inbox.discard();
+        self.inbox.settle(buffers);
+        self.outbox.recycle(buffers);
+    }
+
     pub(super) fn begin_content(&mut self, framing: Framing, coding: Coding, buffers: &mut Buffers) {
         self.content = framing.into();
         self.outbox.begin_content(coding, buffers);

@@ -186,6 +186,11 @@ impl Inbox {
         self.block.is_some()
     }
 
+    /// Whether the space behind what is here has been handed out, and how far raw bytes were searched.
+    pub(crate) fn outline(&self) -> (bool, u32) {
+        (self.lent, self.scanned)
+    }
+
     /// Whether the positions are in order.
     pub(crate) fn is_sound(&self) -> bool {
         let capacity = self.block.as_ref().map_or(0, |block| block.len());

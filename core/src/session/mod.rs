@@ -36,7 +36,7 @@ use pending::Pending;
 
 use crate::{
     ClientInfo, Side,
-    buffer::Turn,
+    buffer::{Buffers, Turn},
     config::{Config, Settings},
     fault::Fault,
     http1::Framing,
@@ -259,6 +259,17 @@ impl Session {
     /// is over `until` then; without it, tunnels live on until they end (C8).
     pub fn handle_drain(&mut self, until: Option<Tick>, turn: &mut Turn<'_>) {
         self.apply(Input::Drain(until), turn);
+    }
+
+    /// Ends the session, and gives its memory back to the worker: call it at [`Output::Done`]. A session that
+    /// is just dropped frees it instead.
+    pub fn recycle(mut self, buffers: &mut Buffers) {
+        for flow in &mut self.flows {
+            flow.recycle(buffers);
+        }
+        if let Some(heads) = self.record.heads.take() {
+            buffers.return_heads(heads);
+        }
     }
 
     /// The one place where state changes.

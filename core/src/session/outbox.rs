@@ -95,6 +95,16 @@ impl Around {
     }
 }
 
+/// What an outbox will do, reduced to what can be compared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Outline {
+    later: Vec<u8>,
+    trailers: Vec<u8>,
+    coding: Coding,
+    chunk_left: Option<usize>,
+    ended: bool,
+}
+
 /// A chunk on its way. Its size is fixed when it is first offered.
 #[derive(Clone, Debug)]
 struct Chunk {
@@ -171,6 +181,24 @@ impl Outbox {
         {
             buffers.return_around(around);
         }
+    }
+
+    /// Gives all memory back.
+    pub(crate) fn recycle(&mut self, buffers: &mut Buffers) {
+        if let Some(around) = self.0.take() {
+            buffers.return_around(around);
+        }
+    }
+
+    /// What will be sent besides what [`Self::slices`] shows, for snapshots.
+    pub(crate) fn outline(&self) -> Outline {
+        self.0.as_ref().map_or_else(Outline::default, |around| Outline {
+            later: around.later.clone(),
+            trailers: around.trailers.clone(),
+            coding: around.coding,
+            chunk_left: around.chunk.as_ref().map(|chunk| chunk.left),
+            ended: around.ended,
+        })
     }
 
     /// What can be sent now.

@@ -1,17 +1,19 @@
 //! A session reduced to what its behaviour depends on.
 
-use super::{Fate, Session, flow::Content};
+use super::{Fate, Session, flow::Content, outbox::Outline};
 use crate::{
     Side,
+    http1::Framing,
     rewrite::Offer,
     state::{connection, exchange, message, tunnel},
     time::Tick,
     timer::Timer,
 };
 
-/// States, buffered bytes, deadlines relative to a moment; no totals, no addresses. For explorers, replay
-/// and status pages.
+/// States, buffered bytes, deadlines relative to a moment; no addresses, and no totals but those that a limit
+/// is compared with within one exchange. For explorers, replay and status pages.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "they are compared; nothing is decided by them")]
 pub struct Snapshot {
     exchange: exchange::State,
     legs: [connection::State; 2],
@@ -30,8 +32,15 @@ pub struct Snapshot {
     interim: u16,
     tries: u32,
     tried: u64,
+    framing: Framing,
+    empty_lines: u8,
+    resolved: bool,
     content_sent: bool,
+    content_received: u64,
+    nothing_sent: bool,
     nothing_received: bool,
+    /// The request that is being answered, as received.
+    request: Vec<u8>,
     draining: bool,
     status: u16,
 }
@@ -43,7 +52,11 @@ struct FlowSnapshot {
     tunnel: tunnel::State,
     content: Content,
     raw: Vec<u8>,
+    content_waiting: Vec<u8>,
     waiting: Vec<u8>,
+    outbox: Outline,
+    inbox: (bool, u32),
+    has_space: bool,
     piped: u64,
 }
 
@@ -57,6 +70,10 @@ impl Snapshot {
                 content: flow.content,
                 raw: flow.inbox.raw().to_vec(),
                 waiting: flow.outbox.slices(&flow.inbox).iter().flat_map(|slice| slice.to_vec()).collect(),
+                content_waiting: flow.inbox.content().to_vec(),
+                outbox: flow.outbox.outline(),
+                inbox: flow.inbox.outline(),
+                has_space: flow.inbox.has_space(),
                 piped: flow.piped,
             }
         };
@@ -78,7 +95,17 @@ impl Snapshot {
             interim: work.interim,
             tries: work.tries,
             tried: work.tried,
+            framing: work.framing,
+            empty_lines: work.empty_lines,
+            resolved: work.addresses.is_some(),
             content_sent: work.content_sent > 0,
+            content_received: work.content_received,
+            nothing_sent: session.record.attempt.sent == 0,
+            request: session
+                .record
+                .heads
+                .as_ref()
+                .map_or_else(Vec::new, |heads| heads.request.fields.bytes().to_vec()),
             nothing_received: session.record.attempt.received == 0,
             draining: session.draining,
             status: session.record.status,
