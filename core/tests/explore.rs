@@ -124,15 +124,16 @@ fn holds(world: &World, history: &History) {
         let exchange = world.exchanges.last().filter(|exchange| exchange.outcome == Outcome::Complete);
         if let Some((from_client, from_origin, _, cut)) = exchange.and_then(|exchange| exchange.tunnel) {
             assert!(!cut, "a cut tunnel is not complete");
-            let behind = |bytes: &[u8], head: &[u8]| {
-                let at =
-                    bytes.windows(head.len()).rposition(|part| part == head).expect("the head of the tunnel");
-                bytes[at + head.len()..].to_vec()
+            // The record's counts say where each stream begins: right behind its head, on either side.
+            let stream = |bytes: &[u8], count: u64, head: &[u8]| {
+                let (front, stream) = bytes.split_at(bytes.len() - count as usize);
+                assert!(front.ends_with(head), "the record doesn't count all that was sent");
+                stream.to_vec()
             };
-            let (up, down) = (behind(&history.from_client, UPGRADE), behind(said, SWITCH));
-            assert_eq!(behind(origin.end.received(), FORWARDED_UPGRADE), up, "all that the client sent");
-            assert_eq!(behind(world.client.received(), SWITCHED), down, "all that the origin server sent");
-            assert_eq!((from_client, from_origin), (up.len() as u64, down.len() as u64), "the record");
+            let up = stream(&history.from_client, from_client, UPGRADE);
+            let down = stream(said, from_origin, SWITCH);
+            assert_eq!(stream(origin.end.received(), from_client, FORWARDED_UPGRADE), up);
+            assert_eq!(stream(world.client.received(), from_origin, SWITCHED), down);
         }
     } else {
         assert!(!at_head(world.client.received()).starts_with(SWITCHED), "a 101 without a tunnel");

@@ -1,7 +1,7 @@
 //! The tokio shell of underpass: moves bytes between sockets and [`underpass_core::Session`], and decides
 //! nothing about them.
 //!
-//! [`serve`] is one worker: a future that owns its listening sockets, its sessions, their memory and their
+//! [`serve()`] is one worker: a future that owns its listening sockets, its sessions, their memory and their
 //! timers. It is `Send` and runs in any tokio runtime with IO and time enabled. Several workers are several
 //! such futures, each with a listening socket of its own ([`Listener::bind`] shares the port).
 //!

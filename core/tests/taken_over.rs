@@ -1,0 +1,96 @@
+//! A tunnel whose handshake was done elsewhere, and bytes that are moved past the session.
+
+use std::sync::Arc;
+
+use underpass_core::{
+    Buffers, Disposal, Ended, Ending, Event, Now, Outcome, Output, Relayed, Session, Side, Tick, Timer,
+    TunnelConfig, Turn, Wait,
+};
+
+const NOW: Now = Now { tick: Tick(0), unix_ms: 0, utc_offset_min: 0 };
+
+/// Polls up to the next wait; what came before it is kept by its name.
+fn poll(session: &mut Session) -> (Vec<String>, Option<Wait>) {
+    let mut said = Vec::new();
+    loop {
+        match session.poll_output() {
+            Output::Wait(wait) => return (said, Some(wait)),
+            Output::Done => return (said, None),
+            Output::Note(note) => said.push(note.event.to_string()),
+            other => said.push(format!("{other:?}")),
+        }
+    }
+}
+
+fn waiting(session: &mut Session) -> Wait {
+    poll(session).1.expect("the tunnel is open")
+}
+
+fn transmit(session: &Session, to: Side) -> Vec<u8> {
+    session.transmit(to).iter().flat_map(|slice| slice.to_vec()).collect()
+}
+
+#[test]
+fn what_was_read_ahead_comes_first() {
+    let mut buffers = Buffers::default();
+    let turn = &mut Turn { now: NOW, buffers: &mut buffers };
+    let mut session =
+        Session::tunnel(Arc::new(TunnelConfig::default()), [b"from client", b"from origin"], turn);
+    let (said, wait) = poll(&mut session);
+    assert_eq!(said, [Event::TunnelOpened.to_string()]);
+    let wait = wait.expect("it waits");
+    assert!(Side::BOTH.iter().all(|side| wait.writes(*side)));
+    assert_eq!(transmit(&session, Side::Upstream), b"from client");
+    assert_eq!(transmit(&session, Side::Downstream), b"from origin");
+    session.handle_sent(Side::Upstream, Ok(11), turn);
+    let space = session.receive_space(Side::Downstream, turn).expect("bytes are wanted");
+    space[..4].copy_from_slice(b"more");
+    session.handle_received(Side::Downstream, Ok(4), turn);
+    assert_eq!(transmit(&session, Side::Upstream), b"more");
+    session.handle_sent(Side::Upstream, Ok(4), turn);
+    session.handle_sent(Side::Downstream, Ok(11), turn);
+    for side in Side::BOTH {
+        session.handle_received(side, Ok(0), turn);
+    }
+    let (said, wait) = poll(&mut session);
+    assert!(wait.is_none(), "both streams have ended");
+    assert_eq!(
+        said,
+        [
+            Event::TunnelClosed(Ended::Client).to_string(),
+            format!("{:?}", Output::Release(underpass_core::Verdict::Success, Disposal::Close(Ending::Fin))),
+            format!("{:?}", Output::Shutdown(Side::Downstream)),
+            format!("{:?}", Output::ExchangeDone),
+            format!("{:?}", Output::Close(Ending::Fin)),
+        ]
+    );
+    let tunnel = session.record().tunnel().expect("it was one");
+    assert_eq!((tunnel.from_client, tunnel.from_upstream, tunnel.cut), (15, 11, false));
+    assert_eq!(session.record().outcome(), Outcome::Complete);
+    session.recycle(&mut buffers);
+}
+
+#[test]
+fn bytes_in_the_pipe_are_neither_overtaken_nor_forgotten() {
+    let mut buffers = Buffers::default();
+    let turn = &mut Turn { now: NOW, buffers: &mut buffers };
+    let mut session = Session::tunnel(Arc::new(TunnelConfig::default()), [b"x", b""], turn);
+    assert!(!waiting(&mut session).relays(Side::Downstream), "a byte is still to go first");
+    assert!(waiting(&mut session).relays(Side::Upstream));
+    session.handle_sent(Side::Upstream, Ok(1), turn);
+    assert!(waiting(&mut session).relays(Side::Downstream));
+    session.handle_relayed(Side::Downstream, Relayed { taken: 100, delivered: 0 }, turn);
+    let wait = waiting(&mut session);
+    assert!(!wait.reads(Side::Downstream), "nothing may overtake what is in the pipe");
+    let stalls = session.snapshot(Tick(0)).timers().iter().any(|(timer, _)| *timer == Timer::UpstreamSend);
+    assert!(stalls, "what is in the pipe waits for the origin server");
+    session.handle_received(Side::Downstream, Ok(0), turn);
+    let (said, _) = poll(&mut session);
+    assert!(said.is_empty(), "the end comes behind the last byte: {said:?}");
+    session.handle_relayed(Side::Downstream, Relayed { taken: 0, delivered: 60 }, turn);
+    assert!(poll(&mut session).0.is_empty());
+    session.handle_relayed(Side::Downstream, Relayed { taken: 0, delivered: 40 }, turn);
+    assert_eq!(poll(&mut session).0, [format!("{:?}", Output::Shutdown(Side::Upstream))]);
+    let tunnel = session.record().tunnel().expect("it is one");
+    assert_eq!(tunnel.from_client, 101);
+}
