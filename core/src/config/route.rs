@@ -99,7 +99,9 @@ impl Server {
 
     /// nginx's order: an exact match, a prefix that is the whole path, a prefix that the path only lacks the
     /// slash of, the longest prefix.
+    /// `*` is for the server as a whole (RFC 9112 §3.2.4), which is where `/` is.
     fn locate(&self, path: &[u8]) -> Route {
+        let path = if path == b"*" { b"/" } else { path };
         if let Some(location) = self.exact.get(path) {
             return Route::Location(Arc::clone(location));
         }
@@ -162,6 +164,7 @@ mod tests {
             ("/a/b/", (0, false)),
             ("/c", (202, false)),
             ("/c/", (0, false)),
+            ("*", (404, false)),
         ] {
             assert_eq!(route(&server, path), expected, "{path}");
         }

@@ -31,6 +31,8 @@ pub(crate) struct Plan {
     pub(crate) offer: Offer,
     /// What `proxy_set_header Connection` came to (A3).
     connection: ConnectionOptions,
+    /// It was set to nothing.
+    silent: bool,
     /// Towards an HTTP/1.0 server nothing persists unless configured (E15).
     is_http11: bool,
 }
@@ -48,13 +50,15 @@ impl Plan {
         };
         let is_http11 = proxy.http_version == HttpVersion::Http11;
         let connection = configured_connection(record, proxy, now, offered)?;
+        // An empty value removes the line (B2), even the one that HTTP/1.0 would have by default.
+        let silent = trim(offered).is_empty() && sets(proxy, "connection");
         offered.clear();
         let offer = if is_http11 && connection.upgrade && asks_for_upgrade(&heads.request) {
             offer_protocols(record, proxy, now, offered, scratch)?
         } else {
             Offer::Nothing
         };
-        Ok(Self { offer, connection, is_http11 })
+        Ok(Self { offer, connection, silent, is_http11 })
     }
 
     /// Whether the upstream connection ends after this exchange, by our own word or version.
@@ -83,7 +87,7 @@ pub(crate) fn write_request(
     }
     write_request_line(proxy, request, out);
     let mut lines = Lines { record, proxy, now, out };
-    lines.configured(plan.offer, offered, plan.connection)?;
+    lines.configured(plan, offered)?;
     lines.defaults(framing, request);
     let underscores = lines.received(request);
     lines.via(request);
@@ -183,29 +187,24 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     /// `proxy_set_header` lines in their order; `Connection` and `Upgrade` are our own words (A3).
-    fn configured(
-        &mut self,
-        offer: Offer,
-        offered: &[u8],
-        connection: ConnectionOptions,
-    ) -> Result<(), Violation> {
+    fn configured(&mut self, plan: Plan, offered: &[u8]) -> Result<(), Violation> {
         let (mut said_connection, mut said_upgrade, mut said_host) = (false, false, false);
         for line in &self.proxy.set_headers {
             let name = line.name.as_bytes();
             match Known::of(name) {
                 Known::Connection => {
                     if !said_connection {
-                        self.connection(offer, connection);
+                        self.connection(plan);
                     }
                     said_connection = true;
                 }
                 Known::Upgrade => {
-                    if offer != Offer::Nothing && !said_upgrade {
+                    if plan.offer != Offer::Nothing && !said_upgrade {
                         write_line(self.out, b"Upgrade", offered);
                     }
                     said_upgrade = true;
                 }
-                Known::Te if self.says_te(connection) => self.templated(name, &line.value)?,
+                Known::Te if self.says_te(plan.connection) => self.templated(name, &line.value)?,
                 Known::Host => {
                     if !said_host {
                         self.host(&line.value)?;
@@ -219,17 +218,17 @@ impl Lines<'_> {
             }
         }
         if !said_connection {
-            self.connection(offer, connection);
+            self.connection(plan);
         }
         Ok(())
     }
 
-    fn connection(&mut self, offer: Offer, configured: ConnectionOptions) {
-        let is_http10 = self.proxy.http_version == HttpVersion::Http10;
+    fn connection(&mut self, plan: Plan) {
+        let Plan { offer, connection: configured, silent, is_http11 } = plan;
         let options: [(bool, &[u8]); 4] = [
             (offer != Offer::Nothing, b"upgrade"),
-            (configured.close || (is_http10 && !configured.keep_alive), b"close"),
-            (is_http10 && configured.keep_alive && !configured.close, b"keep-alive"),
+            (configured.close || (!is_http11 && !configured.keep_alive && !silent), b"close"),
+            (!is_http11 && configured.keep_alive && !configured.close, b"keep-alive"),
             (self.says_te(configured), b"TE"),
         ];
         let mut label: &[u8] = b"Connection: ";
@@ -342,8 +341,12 @@ impl Lines<'_> {
     }
 
     fn sets(&self, name: &str) -> bool {
-        self.proxy.set_headers.iter().any(|line| line.name.eq_ignore_ascii_case(name))
+        sets(self.proxy, name)
     }
+}
+
+fn sets(proxy: &Proxy, name: &str) -> bool {
+    proxy.set_headers.iter().any(|line| line.name.eq_ignore_ascii_case(name))
 }
 
 /// What `Max-Forwards` of an OPTIONS request becomes.

@@ -343,13 +343,19 @@ impl Session {
             && self.flow(Side::Upstream).is_sent()
     }
 
+    /// A7: where the bytes behind a refused upgrade are here already, its response can say what they lead to
+    /// (RFC 9112 §9.6).
+    pub(super) fn foresee_close(&mut self) {
+        let behind = !self.flow(Side::Downstream).inbox.raw().is_empty();
+        if is_upgrade(self.work.offer) && behind && self.work.client == Fate::Persist {
+            self.work.client = Fate::Linger;
+        }
+    }
+
     /// A7: bytes behind a refused upgrade are somebody's tunnel, never a request.
     pub(super) fn close_behind_refused_upgrade(&mut self) {
-        let behind = !self.flow(Side::Downstream).inbox.raw().is_empty();
-        if is_upgrade(self.work.offer) && behind {
-            if self.work.client == Fate::Persist {
-                self.work.client = Fate::Linger;
-            }
+        self.foresee_close();
+        if is_upgrade(self.work.offer) {
             self.flow_mut(Side::Downstream).inbox.discard();
         }
     }

@@ -134,6 +134,7 @@ impl Session {
                 self.message_event(Side::Downstream, message::Event::Broken);
             }
         }
+        self.foresee_close();
         let persistence =
             if self.work.client == Fate::Persist { Persistence::Keep } else { Persistence::Close };
         let to_head = self.record.heads.as_ref().is_some_and(|heads| heads.request.is_head());

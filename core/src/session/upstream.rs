@@ -309,6 +309,7 @@ impl Session {
     }
 
     fn write_final_head(&mut self, framing: ResponseFraming, chunked: bool, turn: &mut Turn<'_>) {
+        self.foresee_close();
         let Some(heads) = &self.record.heads else { return };
         let empty = heads.response.status == 205;
         let persistence = match self.work.client {
