@@ -34,7 +34,7 @@ class Comparisons:
         if case.name not in self._done:
             try:
                 self._done[case.name] = self._compare(case)
-            except Exception as error:
+            except (AssertionError, OSError, ValueError) as error:
                 self._done[case.name] = error
         done = self._done[case.name]
         if isinstance(done, Exception):

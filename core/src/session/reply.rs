@@ -35,7 +35,8 @@ impl Session {
         let mut text = format!("{status} {}\n", reason(status));
         // What the client did wrong it may know, and how to have it otherwise; the rest is for the log.
         if violation.fault() == Fault::Client {
-            text.push_str(&format!("\n{} ({})\n", violation.sentence(), violation.section()));
+            let section = violation.section().replace('§', "section ");
+            text.push_str(&format!("\n{} ({section})\n", violation.sentence()));
             if let Some(switch) = violation.switch() {
                 text.push_str(&format!("see: {switch}\n"));
             }

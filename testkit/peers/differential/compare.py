@@ -44,6 +44,10 @@ class Row:
     def from_table(cls, table: Mapping[str, Any]) -> Row:
         """A `[[row]]` of the file."""
         rest = dict(table)
+        if "reasons" in rest:
+            if "cases" in rest:
+                raise ValueError(f"row {rest['name']}: its reasons say which cases it is about")
+            rest["cases"] = [name for cases in rest["reasons"].values() for name in cases]
         row = cls(
             name=rest.pop("name"),
             rule=rest.pop("rule"),

@@ -7,18 +7,20 @@ searched in head and content), or only on the messages counted in `only` (from 1
 - `add-line`: `line` behind the last field line, or behind those named `after`
 - `drop-lines`: all lines called one of `names`
 - `replace-line`: `line` becomes `with`
-- `keep-lines`: the lines called one of `names` are those that the origin server sent
+- `keep-lines`: the lines called one of `names` are those that the origin server sent,
+  if it is asked at all in the case
 - `origin-order`: field lines stand in the order, and with the spelling of the
   name, in which the origin server sent them; behind them those that it didn't
   send and those called one of `last`, in the order in which they stood
-- `field-order`: field lines called one of `names` come first, in that order
 - `replace-start`: start line `start` becomes `with`
 - `replace-content`: `content` becomes `with`
 - `replace-message`: head and content become `head` and `content`
 - `refuse`: the message becomes nginx's page for `status`, so that the rows that
   are about such pages apply to it; it has `Connection: close` if `close` is true
 - `page`: nginx's page becomes `content` of the media type `type`, where `STATUS`
-  stands for status code and reason; `Content-Length` follows
+  stands for status code and reason, and `REASON` for the text (in UTF-8) under
+  which `reasons` lists the case; `Content-Length` follows. The cases are those of
+  `reasons`, where the row has it, and `cases` is left out
 - `drop-message`: the message isn't there
 - `new-connection`: the message comes on a connection of its own
 
@@ -104,6 +106,8 @@ def _replace_line(_: Case, unit: Unit, arguments: Arguments) -> Unit:
 
 
 def _keep_lines(case: Case, unit: Unit, arguments: Arguments) -> Unit:
+    if not case.answers:
+        return unit
     start, fields = _lines(unit)
     names = _names(arguments["names"])
     sent = [line for line in case.origin_lines() if _name(line) in names]
@@ -126,13 +130,6 @@ def _origin_order(case: Case, unit: Unit, arguments: Arguments) -> Unit:
 
 def _meaning(line: bytes) -> tuple[bytes, bytes]:
     return _name(line), line.partition(b":")[2].strip()
-
-
-def _field_order(_: Case, unit: Unit, arguments: Arguments) -> Unit:
-    start, fields = _lines(unit)
-    names = _names(arguments["names"])
-    first = [line for name in names for line in fields if _name(line) == name]
-    return _with_lines(unit, start, first + [line for line in fields if _name(line) not in names])
 
 
 def _replace_start(_: Case, unit: Unit, arguments: Arguments) -> Unit:
@@ -171,10 +168,13 @@ _NGINX_PAGE = (
 )
 
 
-def _page(_: Case, unit: Unit, arguments: Arguments) -> Unit:
+def _page(case: Case, unit: Unit, arguments: Arguments) -> Unit:
     start, fields = _lines(unit)
     status = start.rstrip(b"\r\n").partition(b" ")[2]
     content = bytes_of(arguments["content"]).replace(b"STATUS", status)
+    for reason, cases in arguments.get("reasons", {}).items():
+        if case.name in cases:
+            content = content.replace(b"REASON", reason.encode())
     replaced = {b"content-type": bytes_of(arguments["type"]), b"content-length": b"%d" % len(content)}
     fields = [
         line.partition(b":")[0] + b": " + replaced[_name(line)] + b"\r\n" if _name(line) in replaced else line
@@ -222,7 +222,6 @@ ON_HEADS: Mapping[str, Callable[[Case, Unit, Arguments], Unit]] = {
     "replace-line": _replace_line,
     "keep-lines": _keep_lines,
     "origin-order": _origin_order,
-    "field-order": _field_order,
     "replace-start": _replace_start,
     "replace-content": _replace_content,
     "replace-message": _replace_message,
@@ -247,12 +246,11 @@ ARGUMENTS: Mapping[str, Sequence[set[str]]] = {
     "replace-line": [{"line", "with"}],
     "keep-lines": [{"names"}],
     "origin-order": [{"last"}],
-    "field-order": [{"names"}],
     "replace-start": [{"start", "with"}],
     "replace-content": [{"content", "with"}],
     "replace-message": [{"head"}, {"head", "content"}],
     "refuse": [{"status", "close"}],
-    "page": [{"type", "content"}],
+    "page": [{"type", "content"}, {"type", "content", "reasons"}],
     "drop-message": [set()],
     "new-connection": [set()],
     "no-forward": [set()],

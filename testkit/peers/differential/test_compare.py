@@ -162,7 +162,6 @@ BODY = Part("content", b"ok")
             b"x-b: 1\r\nContent-Length: 2\r\nServer: o\r\nA: 1\r\n",
         ),
         ({"op": "origin-order", "last": []}, b"A: 1\r\nX-B: 2\r\n", b"A: 1\r\nX-B: 2\r\n"),
-        ({"op": "field-order", "names": ["C", "a"]}, b"A: 1\r\nB: 2\r\nC: 3\r\n", b"C: 3\r\nA: 1\r\nB: 2\r\n"),
     ],
 )
 def test_operations_on_field_lines(operation: dict[str, Any], before: bytes, after: bytes) -> None:
@@ -232,6 +231,29 @@ def test_a_refusal_has_the_form_of_nginx(close: bool, line: bytes) -> None:
     assert head.data.startswith(b"HTTP/1.1 400 Bad Request\r\nServer: <server>\r\nDate: <date>\r\n")
     assert head.data.endswith(b"Content-Length: %d\r\n%s\r\n" % (len(page.data), line))
     assert b"<hr><center>nginx/" in page.data
+
+
+def test_a_page_gives_the_reason_of_its_case() -> None:
+    page = {"op": "page", "type": "text/plain", "content": "STATUS\n\nREASON\n"}
+    entry = {"name": "r", "rule": "E11", "where": "client", "sentence": "It differs."}
+    with_reasons = Row.from_table(
+        {**entry, **page, "reasons": {"it is so (§1)": ["one"], "it isn't": ["two", "three"]}}
+    )
+    assert with_reasons.cases == ["one", "two", "three"]
+    text = "200 OK\n\nit is so (§1)\n".encode()
+    head = Part("head", START + b"Content-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % len(text))
+    html = Part("head", START + b"Content-Type: text/html\r\nContent-Length: 50\r\n\r\n")
+    assert with_reasons.apply(CASE, (html, Part("content", PAGE))) == (head, Part("content", text))
+    with pytest.raises(ValueError, match="which cases"):
+        Row.from_table({**entry, **page, "cases": ["one"], "reasons": {"it is so": ["one"]}})
+
+
+def test_nothing_of_an_origin_server_is_kept_where_none_is_asked() -> None:
+    kept = row(op="keep-lines", names=["Server"])
+    alone = Case(name="one", about="the proxy answers", config="plain", steps=())
+    own = Part("head", START + b"Server: <server>\r\n\r\n")
+    assert kept.apply(alone, (own,)) == (own,)
+    assert kept.apply(CASE, (own,)) == (Part("head", START + b"Server: o\r\n\r\n"),)
 
 
 @pytest.mark.parametrize(

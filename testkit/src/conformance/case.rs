@@ -171,7 +171,8 @@ fn with_refusals(text: &str) -> String {
     let (status, reason) = (violation.status(), reason(violation.status()));
     let mut content = format!("{status} {reason}\n");
     if violation.fault() == Fault::Client {
-        content += &format!("\n{} ({})\n", violation.sentence(), violation.section());
+        let section = violation.section().replace('§', "section ");
+        content += &format!("\n{} ({section})\n", violation.sentence());
         content += &violation.switch().map_or_else(String::new, |switch| format!("see: {switch}\n"));
     }
     let demanded = match status {
