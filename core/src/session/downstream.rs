@@ -1,20 +1,15 @@
-//! The client's side: requests are read here, and the client's end is noticed.
+//! The client's side: what was read off it, its end, and how a session with it ends.
 
-use super::{Event, Expectation, Fate, Look, Session, pending::Errand};
+use super::{Event, Fate, Look, Session, request::is_upgrade};
 use crate::{
     Side,
     buffer::Turn,
-    config::{Handler, Location, Route, Target},
     fault::Fault,
-    http1::{ConnectionOptions, Framing, Known, Parsed, RequestHead, elements, request_framing},
     record::Outcome,
-    rewrite::{Offer, Plan, write_request},
-    state::{connection, exchange, message},
+    state::{connection, exchange},
     time::Tick,
     timer::Timer,
-    violation::Violation,
 };
-use std::sync::Arc;
 
 impl Session {
     /// Bytes, the end of a stream, or a failure was read.
@@ -36,7 +31,7 @@ impl Session {
             self.work.look = Look::Taken;
         }
         match result {
-            Ok(0) => self.ended(from, turn),
+            Ok(0) => self.ended(from),
             Ok(_) => self.arrived(from, count),
             Err(fault) if fault.is_transient() => {}
             Err(fault) => self.failed(from, fault, turn),
@@ -63,11 +58,11 @@ impl Session {
         }
     }
 
-    fn ended(&mut self, from: Side, turn: &mut Turn<'_>) {
+    fn ended(&mut self, from: Side) {
         self.leg_event(from, connection::Event::PeerEnd);
         match (self.exchange.state(), from) {
             (exchange::State::Tunnelling, _) => self.tunnel_source_ended(from, false),
-            (_, Side::Downstream) => self.client_ended(turn),
+            (_, Side::Downstream) => self.client_ended(),
             // The advance that follows reads what came before the end, and finds the end behind it.
             (_, Side::Upstream) => {}
         }
@@ -84,13 +79,13 @@ impl Session {
             (exchange::State::Idle | exchange::State::Lingering, Side::Downstream) => {
                 self.close_client(super::Ending::Reset);
             }
-            (_, Side::Downstream) => self.abort(Outcome::ClientLeft, turn),
+            (_, Side::Downstream) => self.abort(Outcome::ClientLeft),
             (_, Side::Upstream) => self.upstream_failed(fault, turn),
         }
     }
 
     /// The client has ended its direction (A13).
-    fn client_ended(&mut self, turn: &mut Turn<'_>) {
+    fn client_ended(&mut self) {
         use exchange::State;
         let request = self.flow(Side::Downstream);
         let behind_request = request.is_complete() && request.inbox.raw().is_empty();
@@ -110,12 +105,12 @@ impl Session {
             _ if request.is_complete()
                 && self.record.proxy().is_some_and(|proxy| proxy.ignore_client_abort) => {}
             State::Tunnelling => {}
-            _ => self.abort(Outcome::ClientLeft, turn),
+            _ => self.abort(Outcome::ClientLeft),
         }
     }
 
     /// The exchange ends before its response is complete, and the connection with it.
-    pub(super) fn abort(&mut self, outcome: Outcome, turn: &mut Turn<'_>) {
+    pub(super) fn abort(&mut self, outcome: Outcome) {
         if !self.exchange.permits(exchange::Event::Abort) {
             return;
         }
@@ -135,245 +130,15 @@ impl Session {
             flow.stop_sending();
         }
         self.exchange_event(exchange::Event::Abort);
-        self.finish(outcome, turn);
+        self.finish(outcome);
     }
 
     /// The exchange is over: its record is complete.
-    pub(super) fn finish(&mut self, outcome: Outcome, turn: &mut Turn<'_>) {
-        let _ = turn;
+    pub(super) fn finish(&mut self, outcome: Outcome) {
         self.record.outcome = outcome;
         self.record.attempt.over.get_or_insert(self.tick);
         self.timers.stop_all();
         self.pending.exchange_done = true;
-    }
-
-    /// Reads the next request head, and begins its exchange.
-    pub(super) fn read_request_head(&mut self, turn: &mut Turn<'_>) -> bool {
-        let ended = !self.leg(Side::Downstream).reads();
-        if self.exchange.state() == exchange::State::Idle {
-            self.skip_empty_lines();
-        }
-        let raw = self.flow(Side::Downstream).inbox.raw();
-        if raw.is_empty() || (self.exchange.state() == exchange::State::Idle && raw == b"\r") {
-            return ended && self.client_is_gone(turn);
-        }
-        if self.exchange.state() == exchange::State::Idle {
-            if self.draining {
-                self.close_client(super::Ending::Fin);
-                return true;
-            }
-            self.begin_request(turn);
-        }
-        let edge = Arc::clone(&self.record.config.edge);
-        let Some(heads) = &mut self.record.heads else { return false };
-        let inbox = &mut self.flows[Side::Downstream.index()].inbox;
-        let parsed = inbox.parse(|raw, scanned| heads.request.parse(raw, scanned, &edge));
-        match parsed {
-            Ok(Parsed::Complete(length)) => {
-                inbox.consume(length);
-                self.record.request_length = length as u64;
-                self.timers.stop(Timer::ClientHeader);
-                if let Err(violation) = self.begin_exchange(turn) {
-                    self.refuse(violation, turn);
-                }
-                true
-            }
-            Ok(Parsed::Partial) if inbox.raw().len() >= turn.buffers.size() => {
-                // The request line alone fills the buffer, or the field lines do (E5).
-                let has_line = memchr::memchr(b'\n', inbox.raw()).is_some();
-                self.refuse(if has_line { Violation::HeadTooLarge } else { Violation::TargetTooLong }, turn);
-                true
-            }
-            Ok(Parsed::Partial) => ended && self.client_is_gone(turn),
-            Err(violation) => {
-                self.refuse(violation, turn);
-                true
-            }
-        }
-    }
-
-    /// RFC 9112 §2.2: empty lines before a request line are no request yet; a few of them are skipped (E3).
-    fn skip_empty_lines(&mut self) {
-        while self.work.empty_lines < 4 {
-            let length = match self.flow(Side::Downstream).inbox.raw() {
-                [b'\r', b'\n', ..] => 2,
-                [b'\n', ..] => 1,
-                _ => return,
-            };
-            self.work.empty_lines += 1;
-            self.flow_mut(Side::Downstream).inbox.consume(length);
-        }
-    }
-
-    /// The stream has ended where a head was awaited.
-    fn client_is_gone(&mut self, turn: &mut Turn<'_>) -> bool {
-        if self.exchange.state() == exchange::State::Idle {
-            self.close_client(super::Ending::Fin);
-        } else {
-            self.abort(Outcome::ClientLeft, turn);
-            self.record.status = 400;
-        }
-        true
-    }
-
-    /// The first byte of a request head has come.
-    fn begin_request(&mut self, turn: &mut Turn<'_>) {
-        let heads = self.record.heads.take().unwrap_or_else(|| turn.buffers.heads());
-        self.record.begin(heads, turn.now);
-        if let Some(heads) = &mut self.record.heads {
-            heads.clear();
-        }
-        self.timers.stop(Timer::KeepAlive);
-        if !self.timers.runs(Timer::ClientHeader) {
-            let timeout = self.edge().client_header_timeout;
-            self.timers.set(Timer::ClientHeader, self.tick.after(timeout));
-        }
-        self.exchange_event(exchange::Event::HeadBegun);
-    }
-
-    /// A head is complete: everything that can be said of the request before anybody is dialled.
-    fn begin_exchange(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
-        let route = {
-            let Some(heads) = &self.record.heads else { return Err(Violation::BadRequestLine) };
-            self.record.config.router.route(&RequestHead(&heads.request))
-        };
-        let (location, add_slash) = match route {
-            Route::Location(location) => (location, false),
-            Route::AddSlash(location) => (location, true),
-        };
-        self.record.location = Some(Arc::clone(&location));
-        self.read_framing(&location)?;
-        if add_slash {
-            self.redirect_to_slash(turn);
-            return Ok(());
-        }
-        match &location.handler {
-            Handler::Return(answer) => self.answer(answer, turn),
-            Handler::Proxy(_) if self.answers_options_itself() => self.answer_options(turn),
-            Handler::Proxy(_) => {
-                self.write_forwarded_head(turn)?;
-                if location.admission.is_some() {
-                    self.exchange_event(exchange::Event::Admit);
-                    self.send_for(Errand::Admit);
-                } else {
-                    self.find_origin();
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Framing, persistence, and what is refused whatever the location says.
-    fn read_framing(&mut self, location: &Location) -> Result<(), Violation> {
-        let settings = &location.settings;
-        let Some(heads) = &self.record.heads else { return Err(Violation::BadRequestLine) };
-        let request = &heads.request;
-        let framing = request_framing(&request.fields, request.version)?;
-        let options = ConnectionOptions::of(&request.fields);
-        if options.overlong {
-            return Err(Violation::ListTooEmpty);
-        }
-        if options.forbidden {
-            return Err(Violation::NominatedField);
-        }
-        match request.method() {
-            b"CONNECT" => return Err(Violation::ConnectRefused),
-            b"TRACE" => return Err(Violation::TraceRefused),
-            _ => {}
-        }
-        let expectation = expectation(request, framing)?;
-        if passed_too_often(request, &self.record.config.identity.pseudonym) {
-            return Err(Violation::Loop);
-        }
-        let may_persist = options.persists(request.version)
-            && !self.draining
-            && !settings.keepalive_timeout.is_zero()
-            && self.record.requests < settings.keepalive_requests
-            && self.tick.since(self.record.accepted) < settings.keepalive_time;
-        let asked_to_close = !options.persists(request.version);
-        self.work.client = match (may_persist, asked_to_close) {
-            (true, _) => Fate::Persist,
-            (false, true) => Fate::Close,
-            // The client doesn't know yet: what it has sent already must not destroy the response.
-            (false, false) => Fate::Linger,
-        };
-        self.work.framing = framing;
-        self.work.expectation = expectation;
-        self.flow_mut(Side::Downstream).content = framing.into();
-        self.message_event(
-            Side::Downstream,
-            if framing == Framing::Empty {
-                message::Event::HeadAlone
-            } else {
-                message::Event::HeadWithContent
-            },
-        );
-        let limit = settings.client_max_body_size;
-        match framing {
-            Framing::Length(length) if limit > 0 && length > limit => Err(Violation::ContentTooLarge),
-            _ => Ok(()),
-        }
-    }
-
-    /// Writes the head that goes upstream, before anybody is dialled: what is wrong with it is the client's
-    /// or the configuration's fault, and no origin server's.
-    pub(super) fn write_forwarded_head(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
-        let Some(heads) = &mut self.record.heads else { return Err(Violation::BadRequestLine) };
-        let mut offered = std::mem::take(&mut heads.offered);
-        let mut head = turn.buffers.scratch();
-        let outcome = self.compose_head(&mut offered, &mut head, turn);
-        let outbox = &mut self.flows[Side::Downstream.index()].outbox;
-        outbox.discard();
-        if outcome.is_ok() {
-            outbox.write(turn.buffers, |out| std::mem::swap(out, &mut head));
-            let coding = match self.work.framing {
-                Framing::Chunked => super::outbox::Coding::Chunked,
-                _ => super::outbox::Coding::Plain,
-            };
-            outbox.begin_content(coding, turn.buffers);
-        }
-        turn.buffers.return_scratch(head);
-        if let Some(heads) = &mut self.record.heads {
-            heads.offered = offered;
-        }
-        outcome
-    }
-
-    fn compose_head(
-        &mut self,
-        offered: &mut Vec<u8>,
-        head: &mut Vec<u8>,
-        turn: &Turn<'_>,
-    ) -> Result<(), Violation> {
-        let plan = Plan::make(&self.record, turn.now, offered, head)?;
-        self.work.offer = plan.offer;
-        self.work.upstream = if plan.closes() { Fate::Close } else { Fate::Persist };
-        if write_request(&self.record, self.work.framing, plan, turn.now, offered, head)? {
-            self.note(Event::UnderscoreDropped);
-        }
-        Ok(())
-    }
-
-    /// Dials, or looks the name up first.
-    pub(super) fn find_origin(&mut self) {
-        match self.record.proxy().map(|proxy| &proxy.target) {
-            Some(Target::Name { .. }) if self.work.addresses.is_none() => {
-                self.exchange_event(exchange::Event::Resolve);
-                self.send_for(Errand::Resolve);
-                // nginx: resolver_timeout 30s
-                self.timers.set(Timer::Resolve, self.tick.after(core::time::Duration::from_secs(30)));
-            }
-            _ => {
-                self.exchange_event(exchange::Event::Dial);
-                self.dial(super::Origin::Pool);
-            }
-        }
-    }
-
-    /// Sends the shell out; tokens of earlier errands are stale from now on.
-    pub(super) fn send_for(&mut self, errand: Errand) {
-        let _number = self.next_errand();
-        self.pending.errand = Some(errand);
     }
 
     /// What the client still sends is read and dropped, so that closing with unread input doesn't destroy
@@ -401,8 +166,7 @@ impl Session {
     }
 
     /// No further request is begun (C8).
-    pub(super) fn drain(&mut self, until: Option<Tick>, turn: &mut Turn<'_>) {
-        let _ = turn;
+    pub(super) fn drain(&mut self, until: Option<Tick>) {
         self.draining = true;
         if let Some(until) = until
             && self.exchange.state() != exchange::State::Closed
@@ -415,36 +179,4 @@ impl Session {
             self.work.client = Fate::Linger;
         }
     }
-}
-
-/// Reads `Expect` (A10): dropped where there is no content to wait for.
-fn expectation(request: &crate::http1::Request, framing: Framing) -> Result<Expectation, Violation> {
-    let mut found = Expectation::Nothing;
-    for element in elements(request.fields.values(Known::Expect)) {
-        if !element.eq_ignore_ascii_case(b"100-continue") {
-            return Err(Violation::UnmetExpectation);
-        }
-        // RFC 9110 §10.1.1: in an HTTP/1.0 request it is ignored.
-        if framing != Framing::Empty && request.version == crate::Version::Http11 {
-            found = Expectation::Continue;
-        }
-    }
-    Ok(found)
-}
-
-/// Whether `Via` shows our pseudonym more than 8 times (E14).
-fn passed_too_often(request: &crate::http1::Request, pseudonym: &str) -> bool {
-    let received_by = |element: &&[u8]| {
-        element
-            .split(|byte| *byte == b' ')
-            .filter(|word| !word.is_empty())
-            .nth(1)
-            .is_some_and(|name| name.eq_ignore_ascii_case(pseudonym.as_bytes()))
-    };
-    elements(request.fields.values(Known::Via)).filter(received_by).count() > 8
-}
-
-/// Whether the request asked for an upgrade that goes upstream.
-pub(super) fn is_upgrade(offer: Offer) -> bool {
-    offer != Offer::Nothing
 }

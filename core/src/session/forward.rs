@@ -1,7 +1,7 @@
 //! Content on its way, in both directions: read off one connection, sent to the other from the same memory.
 
 use super::{
-    Disposal, Event, Fate, Look, Origin, Session, Verdict, downstream::is_upgrade, flow::Content,
+    Disposal, Event, Fate, Look, Origin, Session, Verdict, flow::Content, request::is_upgrade,
     upstream::Failure,
 };
 use crate::{
@@ -126,7 +126,7 @@ impl Session {
         if matches!(step, Step::Starved | Step::Moved) && taken == 0 && !self.leg(Side::Downstream).reads() {
             // The client has ended inside its request (A13).
             self.message_event(Side::Downstream, message::Event::Broken);
-            self.abort(Outcome::ClientLeft, turn);
+            self.abort(Outcome::ClientLeft);
             return true;
         }
         match step {
@@ -147,7 +147,7 @@ impl Session {
                 } else {
                     // The response has begun: there is no telling the client any more.
                     self.note(Event::Violation(violation));
-                    self.abort(Outcome::ClientLeft, turn);
+                    self.abort(Outcome::ClientLeft);
                 }
                 true
             }
@@ -312,7 +312,7 @@ impl Session {
     }
 
     /// The response was read whole and sent whole: the exchange is over.
-    pub(super) fn end_response(&mut self, turn: &mut Turn<'_>) -> bool {
+    pub(super) fn end_response(&mut self) -> bool {
         let flow = self.flow(Side::Upstream);
         let cut = flow.message.state() == message::State::Cut;
         if !(flow.is_complete() || cut) || !flow.is_sent() || self.must_look() {
@@ -324,7 +324,7 @@ impl Session {
         }
         self.close_behind_refused_upgrade();
         self.exchange_event(exchange::Event::Finish);
-        self.finish(if cut { Outcome::Cut } else { Outcome::Complete }, turn);
+        self.finish(if cut { Outcome::Cut } else { Outcome::Complete });
         true
     }
 

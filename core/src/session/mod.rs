@@ -1,7 +1,8 @@
 //! What a shell drives: one client's connection, and the upstream connections made for it.
 //!
-//! Each role has a file: [`downstream`](self) reads requests, `upstream` has them answered, `forward` moves
-//! content, `reply` answers in our own name, `tunnel` relays. They meet in `Session::apply`, the only place
+//! Each role has a file: `downstream` is the client's side and `request` reads what it asks, `upstream` is the
+//! origin server's and `response` reads what it answers, `forward` moves content, `reply` answers in our own
+//! name, `tunnel` relays. They meet in `Session::apply`, the only place
 //! where an input enters, and in the tables of `state`, the only place where a state changes.
 
 mod downstream;
@@ -15,6 +16,8 @@ mod output;
 mod pending;
 mod poll;
 mod reply;
+mod request;
+mod response;
 mod snapshot;
 mod timeout;
 mod tunnel;
@@ -283,7 +286,7 @@ impl Session {
             Input::Admitted(claim, admission) => self.admitted(&claim, admission, turn),
             Input::Connected(dial, result) => self.connected(&dial, result, turn),
             Input::Timeout => self.timed_out(turn),
-            Input::Drain(until) => self.drain(until, turn),
+            Input::Drain(until) => self.drain(until),
         }
         self.advance(turn);
         self.settle(turn);
@@ -307,11 +310,11 @@ impl Session {
                     self.read_request_content(turn)
                         || self.read_response_content()
                         || self.release_origin(false)
-                        || self.end_response(turn)
+                        || self.end_response()
                 }
                 State::Replying => self.end_reply(),
                 State::Switching => self.read_request_content(turn) || self.open_tunnel(turn),
-                State::Tunnelling => self.relay(turn),
+                State::Tunnelling => self.relay(),
                 State::Lingering => self.linger(),
                 State::Finished | State::Closed => false,
             };

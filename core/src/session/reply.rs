@@ -1,6 +1,6 @@
 //! Responses in our own name (E11).
 
-use super::{Event, Fate, Look, Session, Verdict, downstream::is_upgrade};
+use super::{Event, Fate, Look, Session, Verdict, request::is_upgrade};
 use crate::{
     Side,
     buffer::Turn,
@@ -29,7 +29,7 @@ impl Session {
             Verdict::Unjudged
         });
         if !self.exchange.permits(exchange::Event::Reply) {
-            return self.abort(Outcome::ClientLeft, turn);
+            return self.abort(Outcome::ClientLeft);
         }
         let status = violation.status();
         let mut text = format!("{status} {}\n", reason(status));
@@ -195,9 +195,7 @@ impl Session {
         }
         self.close_behind_refused_upgrade();
         self.exchange_event(exchange::Event::Finish);
-        self.record.outcome = Outcome::Complete;
-        self.timers.stop_all();
-        self.pending.exchange_done = true;
+        self.finish(Outcome::Complete);
         true
     }
 }

@@ -18,15 +18,15 @@ impl Session {
 
     fn expired(&mut self, timer: Timer, turn: &mut Turn<'_>) {
         match (timer, self.exchange.state()) {
-            (Timer::Drain, state) => self.drain_is_over(state, turn),
+            (Timer::Drain, state) => self.drain_is_over(state),
             (_, State::Closed | State::Finished) => {}
             // What was dropped meanwhile was wanted by nobody: the tunnel ends as it would have.
             (Timer::LingerIdle | Timer::LingerTotal, State::Tunnelling) => {
-                self.end_tunnel(Outcome::Complete, turn);
+                self.end_tunnel(Outcome::Complete);
             }
             (_, State::Tunnelling) => {
                 self.note(Event::TimedOut(timer));
-                self.end_tunnel(Outcome::TimedOut(timer), turn);
+                self.end_tunnel(Outcome::TimedOut(timer));
             }
             // Nothing was begun: there is nobody to tell (E6).
             (_, State::Idle | State::Lingering) => self.close_client(super::Ending::Fin),
@@ -52,22 +52,22 @@ impl Session {
             }
             (timer, _) => {
                 self.note(Event::TimedOut(timer));
-                self.abort(Outcome::TimedOut(timer), turn);
+                self.abort(Outcome::TimedOut(timer));
             }
         }
     }
 
     /// `worker_shutdown_timeout` is over, or a mistake of ours was found: the session ends as it stands.
-    fn drain_is_over(&mut self, state: State, turn: &mut Turn<'_>) {
+    fn drain_is_over(&mut self, state: State) {
         match state {
             State::Closed => {}
             State::Idle | State::Lingering => self.close_client(super::Ending::Fin),
             State::Finished => {
                 self.work.client = super::Fate::Close;
             }
-            State::Tunnelling => self.end_tunnel(Outcome::Drained, turn),
+            State::Tunnelling => self.end_tunnel(Outcome::Drained),
             _ => {
-                self.abort(Outcome::Drained, turn);
+                self.abort(Outcome::Drained);
                 self.flow_mut(Side::Downstream).inbox.discard();
             }
         }

@@ -254,7 +254,7 @@ impl Session {
     }
 
     /// Lets directions end whose last byte has been delivered, and the tunnel with the second of them.
-    pub(super) fn relay(&mut self, turn: &mut Turn<'_>) -> bool {
+    pub(super) fn relay(&mut self) -> bool {
         let mut moved = false;
         for from in Side::BOTH {
             moved |= self.end_direction(from);
@@ -262,7 +262,7 @@ impl Session {
         let nobody_sends = !Side::BOTH.iter().any(|side| self.leg(*side).reads());
         if (self.is_delivered() && nobody_sends) || Side::BOTH.iter().any(|side| self.passes_reset_on(*side))
         {
-            self.end_tunnel(Outcome::Complete, turn);
+            self.end_tunnel(Outcome::Complete);
             return true;
         }
         moved
@@ -308,7 +308,7 @@ impl Session {
     }
 
     /// Both directions are over, or nobody waits for them any more.
-    pub(super) fn end_tunnel(&mut self, outcome: Outcome, turn: &mut Turn<'_>) {
+    pub(super) fn end_tunnel(&mut self, outcome: Outcome) {
         let ended = match outcome {
             Outcome::TimedOut(timer) => Some(Ended::Timer(timer)),
             Outcome::Drained => Some(Ended::Drain),
@@ -333,7 +333,7 @@ impl Session {
         if let Some(ended) = self.record.tunnel.as_ref().and_then(|tunnel| tunnel.ended) {
             self.note(Event::TunnelClosed(ended));
         }
-        self.finish(outcome, turn);
+        self.finish(outcome);
     }
 
     /// C5, C2, C3: which timers run follows from what each direction waits for.

@@ -1,26 +1,20 @@
-//! The origin server's side: it is dialled, its response head is read, its failures are judged.
+//! The origin server's side: it is dialled, its failures are judged, its connection is let go.
 
 use std::net::IpAddr;
 
 use super::{
-    Admission, Connected, Dial, DialError, Disposal, Ending, Event, Expectation, Fate, Look, Lookup, Origin,
-    Refusal, Session, Verdict, downstream::is_upgrade, errand::Claim, outbox::Coding, pending::Errand,
+    Admission, Connected, Dial, DialError, Disposal, Ending, Event, Expectation, Lookup, Origin, Refusal,
+    Session, Verdict, errand::Claim, pending::Errand, request::is_upgrade,
 };
 use crate::{
-    Side, Version,
+    Side,
     buffer::Turn,
     config::Target,
     fault::Fault,
-    http1::{ConnectionOptions, Framing, Parsed, ResponseFraming, response_framing},
-    rewrite::{Persistence, ResponseHead, answers_offer, write_interim, write_response},
     state::{connection, exchange, message},
     timer::Timer,
     violation::Violation,
-    websocket,
 };
-
-/// Interim responses that one exchange may have (A10).
-const MAX_INTERIM: u16 = 100;
 
 /// Why an attempt failed.
 #[derive(Clone, Copy, Debug)]
@@ -168,187 +162,6 @@ impl Session {
         }
     }
 
-    /// Reads one response head: an interim one, a 101, or the final one.
-    pub(super) fn read_response_head(&mut self, turn: &mut Turn<'_>) -> bool {
-        let limit = self.record.proxy().map_or(0, |proxy| proxy.buffer_size).min(turn.buffers.size());
-        let inbox = &mut self.flows[Side::Upstream.index()].inbox;
-        if inbox.raw().is_empty() || !self.legs[Side::Upstream.index()].exists() {
-            return false;
-        }
-        if !self.flows[Side::Upstream.index()].outbox.head_is_sent() {
-            // The client has not taken the interim response before it: nothing piles up for one who doesn't read.
-            return false;
-        }
-        if self.work.origin == Origin::Pool && !self.flows[Side::Downstream.index()].outbox.head_is_sent() {
-            // Whatever this is, it answers nothing that we asked (E7).
-            self.fail_attempt(Failure::Closed, turn);
-            return true;
-        }
-        let inbox = &mut self.flows[Side::Upstream.index()].inbox;
-        let Some(heads) = &mut self.record.heads else { return false };
-        let parsed = inbox.parse(|raw, scanned| heads.response.parse(raw, scanned, limit));
-        let outcome = match parsed {
-            Ok(Parsed::Partial) => return false,
-            Ok(Parsed::Complete(length)) => {
-                inbox.consume(length);
-                self.take_response_head(turn)
-            }
-            Err(violation) => Err(violation),
-        };
-        if let Err(violation) = outcome {
-            self.fail_attempt(Failure::Head(violation), turn);
-        }
-        true
-    }
-
-    fn take_response_head(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
-        let Some(heads) = &self.record.heads else { return Err(Violation::OriginHead) };
-        let response = &heads.response;
-        let options = ConnectionOptions::of(&response.fields);
-        if options.forbidden {
-            return Err(Violation::OriginNominatedField);
-        }
-        self.record.attempt.status = response.status;
-        match response.status {
-            101 => self.take_switch(options),
-            100..=199 => self.take_interim(turn),
-            _ => self.take_final(options, turn),
-        }
-    }
-
-    /// RFC 9110 §15.2: interim responses are forwarded to clients that know them; a 100 once at most.
-    fn take_interim(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
-        self.work.interim += 1;
-        if self.work.interim > MAX_INTERIM {
-            return Err(Violation::TooManyInterim);
-        }
-        self.message_event(Side::Upstream, message::Event::Interim);
-        // A complete head restarts the timer, single bytes don't (A12).
-        self.timers.stop(Timer::UpstreamRead);
-        self.timers.stop(Timer::Handshake);
-        let Some(heads) = &self.record.heads else { return Err(Violation::OriginHead) };
-        let is_continue = heads.response.status == 100;
-        if heads.request.version == Version::Http10
-            || (is_continue && self.work.expectation == Expectation::Answered)
-        {
-            return Ok(());
-        }
-        if is_continue {
-            self.work.expectation = Expectation::Answered;
-        }
-        let mut length = 0;
-        self.flows[Side::Upstream.index()].outbox.write(turn.buffers, |out| {
-            let start = out.len();
-            write_interim(&heads.response, out);
-            length = out.len() - start;
-        });
-        self.record.head_sent += length as u64;
-        Ok(())
-    }
-
-    /// A 101: the tunnel will open when the client asked, we passed it on, and the answer fits (A5, A6).
-    fn take_switch(&mut self, options: ConnectionOptions) -> Result<(), Violation> {
-        let (Some(heads), Some(proxy)) = (&self.record.heads, self.record.proxy()) else {
-            return Err(Violation::UnaskedSwitch);
-        };
-        if !is_upgrade(self.work.offer) {
-            return Err(Violation::UnaskedSwitch);
-        }
-        let fields = &heads.response.fields;
-        let is_http11 = heads.response.version == Version::Http11;
-        if !is_http11 || !options.upgrade || !answers_offer(&heads.request, &heads.offered, fields) {
-            return Err(Violation::BadSwitch);
-        }
-        let chose_websocket = crate::http1::protocols(fields).any(|protocol| protocol.is_websocket());
-        if chose_websocket
-            && proxy.upgrade.websocket_validation
-            && !websocket::accepts(&heads.request.fields, fields)
-        {
-            return Err(Violation::BadAccept);
-        }
-        self.record.attempt.answered = Some(self.tick);
-        self.timers.stop(Timer::Handshake);
-        self.message_event(Side::Upstream, message::Event::HeadAlone);
-        self.exchange_event(exchange::Event::Switch);
-        Ok(())
-    }
-
-    /// The final response's head: from here on the client has a byte of it, and nothing can be retried.
-    fn take_final(&mut self, options: ConnectionOptions, turn: &mut Turn<'_>) -> Result<(), Violation> {
-        let Some(heads) = &self.record.heads else { return Err(Violation::OriginHead) };
-        let (request, response) = (&heads.request, &heads.response);
-        let status = response.status;
-        let framing = response_framing(&response.fields, response.version, status, request.is_head())?;
-        let says_close = !options.persists(response.version);
-        if says_close || framing.content == Framing::UntilClose {
-            self.work.upstream = Fate::Close;
-        }
-        // A stale connection may say so itself instead of just ending (E10).
-        if status == 408 && says_close && self.work.origin == Origin::Pool && self.may_retry() {
-            return self.replace_stale(turn);
-        }
-        let is_http11_client = request.version == Version::Http11;
-        let drops_content = status == 205;
-        let unsized_content =
-            matches!(framing.content, Framing::Chunked | Framing::UntilClose) && !drops_content;
-        if unsized_content && !is_http11_client {
-            // To a 1.0 client the end of the connection is the end of the content.
-            self.work.client = Fate::Close;
-        }
-        if !self.flow(Side::Downstream).is_complete() && says_close {
-            self.stop_sending_request();
-        }
-        if is_upgrade(self.work.offer) {
-            self.work.look = Look::Wanted;
-        }
-        self.record.attempt.answered = Some(self.tick);
-        self.record.status = status;
-        self.exchange_event(exchange::Event::FinalHead);
-        self.write_final_head(framing, unsized_content && is_http11_client, turn);
-        Ok(())
-    }
-
-    fn write_final_head(&mut self, framing: ResponseFraming, chunked: bool, turn: &mut Turn<'_>) {
-        self.foresee_close();
-        let Some(heads) = &self.record.heads else { return };
-        let empty = heads.response.status == 205;
-        let persistence = match self.work.client {
-            Fate::Persist => Persistence::Keep,
-            Fate::Close | Fate::Linger => Persistence::Close,
-        };
-        let shape =
-            ResponseHead { chunked, length: framing.shown_length.is_some() && !empty, empty, persistence };
-        self.write_to_client(turn, |record, now, out| {
-            if let Some(heads) = &record.heads {
-                write_response(record, &heads.response, shape, now, out);
-            }
-            out.len()
-        });
-        let coding = if chunked { Coding::Chunked } else { Coding::Plain };
-        self.flow_mut(Side::Upstream).begin_content(framing.content, coding, turn.buffers);
-        let event = if framing.content == Framing::Empty {
-            message::Event::HeadAlone
-        } else {
-            message::Event::HeadWithContent
-        };
-        self.message_event(Side::Upstream, event);
-        if framing.content == Framing::Empty {
-            self.response_is_complete();
-        }
-    }
-
-    /// The stream has ended where a response head was awaited.
-    pub(super) fn miss_response(&mut self, turn: &mut Turn<'_>) -> bool {
-        let upstream = self.leg(Side::Upstream);
-        let response = self.flow(Side::Upstream);
-        let waits_for_client = !response.inbox.raw().is_empty() && !response.outbox.head_is_sent();
-        if !upstream.exists() || upstream.reads() || waits_for_client {
-            return false;
-        }
-        self.fail_attempt(Failure::Closed, turn);
-        true
-    }
-
     pub(super) fn upstream_failed(&mut self, fault: Fault, turn: &mut Turn<'_>) {
         match self.exchange.state() {
             exchange::State::Awaiting => self.fail_attempt(Failure::Broken(fault), turn),
@@ -395,7 +208,7 @@ impl Session {
     }
 
     /// Whether the request can be sent once more as it was.
-    fn may_retry(&self) -> bool {
+    pub(super) fn may_retry(&self) -> bool {
         let non_idempotent = self.record.proxy().is_some_and(|proxy| proxy.next_upstream.non_idempotent);
         let idempotent = self.record.heads.as_ref().is_some_and(|heads| heads.request.is_idempotent());
         // Content that went upstream has left our buffers.
@@ -424,7 +237,7 @@ impl Session {
 
     /// The connection from the pool was no good: a fresh one is used, once. That is no try of its own, for
     /// the peer was not asked.
-    fn replace_stale(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
+    pub(super) fn replace_stale(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
         self.note(Event::StaleConnection);
         self.work.tried = 0;
         self.work.tries = self.work.tries.saturating_sub(1);
