@@ -130,10 +130,10 @@ pub use buffer::{Buffers, Turn};
 pub use fault::Fault;
 pub use http1::{RequestHead, Version};
 pub use pool::{Pool, Pooled};
-pub use record::{Ended, Outcome, Record, TunnelRecord};
+pub use record::{Ended, Event, Note, Outcome, Record, Severity, TunnelRecord, UnknownSeverity};
 pub use session::{
-    Admission, Claim, Connected, Dial, DialError, Disposal, Ending, Event, Lookup, Note, Output, Refusal,
-    Relayed, Session, Severity, Slices, Snapshot, TunnelConfig, Verdict, Wait,
+    Admission, Claim, Connected, Dial, DialError, Disposal, Ending, Lookup, Output, Refusal, Relayed,
+    Session, Slices, Snapshot, TunnelConfig, Verdict, Wait,
 };
 pub use time::{Now, Tick};
 pub use timer::Timer;

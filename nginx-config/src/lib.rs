@@ -45,7 +45,7 @@ mod values;
 
 pub use directives::markdown as directives_markdown;
 pub use error::{Error, Note, Position};
-pub use loaded::{ErrorLog, Listener, Loaded, LogTarget, Main, Severity, WorkerProcesses};
+pub use loaded::{ErrorLog, Listener, Loaded, LogTarget, Main, WorkerProcesses};
 pub use resolve::{Resolve, SystemResolver};
 pub use source::SourceFile;
 

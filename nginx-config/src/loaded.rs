@@ -1,8 +1,8 @@
 //! What a configuration file comes to.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
-use underpass_core::config::Config;
+use underpass_core::{Severity, config::Config};
 
 use crate::{
     error::{Note, Position},
@@ -93,63 +93,4 @@ pub enum LogTarget {
     Stderr,
     /// A file.
     File(PathBuf),
-}
-
-/// How serious an event is; a later one is more serious.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    /// `debug`
-    Debug,
-    /// `info`
-    Info,
-    /// `notice`
-    Notice,
-    /// `warn`
-    Warn,
-    /// `error`
-    Error,
-    /// `crit`
-    Crit,
-    /// `alert`
-    Alert,
-    /// `emerg`
-    Emerg,
-}
-
-impl Severity {
-    const ALL: [Self; 8] = [
-        Self::Debug,
-        Self::Info,
-        Self::Notice,
-        Self::Warn,
-        Self::Error,
-        Self::Crit,
-        Self::Alert,
-        Self::Emerg,
-    ];
-
-    /// The name in a file.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Debug => "debug",
-            Self::Info => "info",
-            Self::Notice => "notice",
-            Self::Warn => "warn",
-            Self::Error => "error",
-            Self::Crit => "crit",
-            Self::Alert => "alert",
-            Self::Emerg => "emerg",
-        }
-    }
-
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|severity| severity.name() == name)
-    }
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
 }

@@ -6,7 +6,8 @@ use std::{fs, path::Path};
 
 use common::options;
 use tempfile::TempDir;
-use underpass_nginx_config::{LogTarget, Severity, WorkerProcesses, load, load_text};
+use underpass_core::Severity;
+use underpass_nginx_config::{LogTarget, WorkerProcesses, load, load_text};
 
 fn folder(files: &[(&str, &str)]) -> TempDir {
     let folder = TempDir::new().expect("a folder");

@@ -1,10 +1,10 @@
 //! The error log, in the shape that operators and their tools know from nginx.
 
-use std::fmt;
 use std::io::Write;
 use std::process;
-use std::str::FromStr;
 use std::sync::Arc;
+
+use underpass_core::Severity;
 
 use crate::clock::Moment;
 use crate::logs::LogFile;
@@ -12,76 +12,6 @@ use crate::logs::LogFile;
 /// The longest message that is written, nginx's `NGX_MAX_ERROR_STR`. Clients choose parts of a message, and
 /// must not choose its size.
 const LONGEST_MESSAGE: usize = 2048;
-
-/// How serious an event is, with nginx's names; a later one is more serious.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    /// Of use to those who work on the program.
-    Debug,
-    /// Ordinary, such as a client that went away.
-    Info,
-    /// Ordinary but rare, such as a start or a signal.
-    Notice,
-    /// Odd, but service went on.
-    Warn,
-    /// An exchange or a tunnel failed.
-    Error,
-    /// Needs attention.
-    Crit,
-    /// Needs attention now.
-    Alert,
-    /// The program cannot run.
-    Emerg,
-}
-
-impl Severity {
-    const ALL: [(Self, &str); 8] = [
-        (Self::Debug, "debug"),
-        (Self::Info, "info"),
-        (Self::Notice, "notice"),
-        (Self::Warn, "warn"),
-        (Self::Error, "error"),
-        (Self::Crit, "crit"),
-        (Self::Alert, "alert"),
-        (Self::Emerg, "emerg"),
-    ];
-
-    /// The name in configurations and in log lines.
-    pub fn name(self) -> &'static str {
-        Self::ALL[self as usize].1
-    }
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Severity {
-    type Err = UnknownSeverity;
-
-    fn from_str(name: &str) -> Result<Self, UnknownSeverity> {
-        let known = Self::ALL.iter().find(|(_, known)| *known == name);
-        known.map(|&(severity, _)| severity).ok_or(UnknownSeverity)
-    }
-}
-
-/// The text names no severity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnknownSeverity;
-
-impl fmt::Display for UnknownSeverity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a log level is one of")?;
-        for (place, (_, name)) in Severity::ALL.iter().enumerate() {
-            write!(f, "{} {name}", if place == 0 { "" } else { "," })?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for UnknownSeverity {}
 
 /// Writes events of at least a given severity, one line each:
 /// `2026/11/21 02:35:21 [error] 17#19: *42 MESSAGE`, with the numbers of the process, the thread and the
@@ -206,19 +136,6 @@ mod tests {
             text.lines().map(|line| line.rsplit(' ').next().expect("a message")).collect();
         assert_eq!(written, ["warn", "error", "crit", "alert", "emerg"]);
         assert!(text.lines().all(|line| line.contains("] ") && line.starts_with("2026/11/21 02:35:21 [")));
-    }
-
-    #[test]
-    fn severities_are_named_as_in_nginx() {
-        for (severity, name) in Severity::ALL {
-            assert_eq!(name.parse(), Ok(severity));
-            assert_eq!(severity.name(), name);
-        }
-        assert_eq!("loud".parse::<Severity>(), Err(UnknownSeverity));
-        assert_eq!(
-            UnknownSeverity.to_string(),
-            "a log level is one of debug, info, notice, warn, error, crit, alert, emerg"
-        );
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub mod timers;
 
 pub use clock::{Clock, Moment};
 pub use command::{Command, Destination, Files, Program, Stop};
-pub use error_log::{ErrorLog, Severity};
+pub use error_log::ErrorLog;
 pub use logs::{LogFile, Logs, Target};
 pub use pid::PidFile;
 pub use signals::{Signal, SignalWatch};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use underpass_core::{Note, Now, Session, Severity as Weight};
-use underpass_shell_common::{ErrorLog, Logs, Moment, Severity};
+use underpass_core::{Note, Now, Session, Severity};
+use underpass_shell_common::{ErrorLog, Logs, Moment};
 
 /// Where the lines of a worker go. Clones write to the same files.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +31,7 @@ impl Log {
 
     /// Writes an event of a session.
     pub(crate) fn note(&self, session: &Session, note: &Note, line: &mut Vec<u8>, at: Moment) {
-        let severity = severity(note.severity);
+        let severity = note.severity;
         if !self.errors.iter().any(|log| log.enabled(severity)) {
             return;
         }
@@ -46,20 +46,8 @@ impl Log {
     pub(crate) fn exchange(&self, session: &Session, line: &mut Vec<u8>, now: Now) {
         session.record().write_lines(now, line, &mut |sink, line| {
             if let Some(&file) = self.access.get(sink) {
-                self.files.append(file, line.strip_suffix(b"\n").unwrap_or(line));
+                self.files.append(file, line);
             }
         });
-    }
-}
-
-fn severity(weight: Weight) -> Severity {
-    match weight {
-        Weight::Debug => Severity::Debug,
-        Weight::Info => Severity::Info,
-        Weight::Notice => Severity::Notice,
-        Weight::Warn => Severity::Warn,
-        Weight::Error => Severity::Error,
-        // Also what a later core may add above: nothing grave is lost.
-        _ => Severity::Crit,
     }
 }

@@ -8,7 +8,8 @@ use std::{
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 use underpass::{Control, Log, Setup};
-use underpass_shell_common::{Clock, Severity, Signal, SignalWatch};
+use underpass_core::Severity;
+use underpass_shell_common::{Clock, Signal, SignalWatch};
 
 use crate::start::Trouble;
 

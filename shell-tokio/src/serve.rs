@@ -13,8 +13,8 @@ use std::{
 };
 
 use tokio::task::{unconstrained, yield_now};
-use underpass_core::{Buffers, ClientInfo, Fault, Pool, Session, Tick, config::Config};
-use underpass_shell_common::{Clock, Severity, Timers};
+use underpass_core::{Buffers, ClientInfo, Fault, Pool, Session, Severity, Tick, config::Config};
+use underpass_shell_common::{Clock, Timers};
 
 use crate::{
     Control, Listener, Log,

@@ -3,9 +3,10 @@
 use std::{fmt, io, net::SocketAddr, path::Path, sync::Arc};
 
 use underpass::{Control, Listener, Log, Setup};
+use underpass_core::Severity;
 use underpass_core::{Fault, config::Identity};
-use underpass_nginx_config::{LoadOptions, Loaded, LogTarget, Main, Severity as Level, WorkerProcesses};
-use underpass_shell_common::{Clock, ErrorLog, Logs, PidFile, Severity, Target};
+use underpass_nginx_config::{LoadOptions, Loaded, LogTarget, Main, WorkerProcesses};
+use underpass_shell_common::{Clock, ErrorLog, Logs, PidFile, Target};
 
 use crate::{PROGRAM, process, say};
 
@@ -96,24 +97,11 @@ fn open_logs(main: &Main) -> Result<Log, Trouble> {
         };
         let index = files.open(target)?;
         let file = files.get(index).ok_or_else(|| Trouble::new("a log that was opened is gone"))?;
-        errors.push(ErrorLog::new(Arc::clone(file), severity(log.severity)));
+        errors.push(ErrorLog::new(Arc::clone(file), log.severity));
     }
     let access = main.access_log_paths.iter().map(|path| files.open(Target::Path(path.clone())));
     let access = access.collect::<io::Result<Vec<_>>>()?;
     Ok(Log::new(errors, Arc::new(files), access))
-}
-
-fn severity(level: Level) -> Severity {
-    match level {
-        Level::Debug => Severity::Debug,
-        Level::Info => Severity::Info,
-        Level::Notice => Severity::Notice,
-        Level::Warn => Severity::Warn,
-        Level::Error => Severity::Error,
-        Level::Crit => Severity::Crit,
-        Level::Alert => Severity::Alert,
-        Level::Emerg => Severity::Emerg,
-    }
 }
 
 fn worker_count(main: &Main) -> io::Result<usize> {

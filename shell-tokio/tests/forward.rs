@@ -5,9 +5,9 @@ mod common;
 use std::{fs, net::SocketAddr, sync::Arc, thread};
 
 use common::{Peer, Worker, configuration, logs_in, origin};
+use underpass_core::Severity;
 use underpass_core::config::{Config, Handler, Location, Proxy, Route, Router, Target};
 use underpass_core::shared::{Group, GroupId, KeepAlive, Upstreams};
-use underpass_shell_common::Severity;
 
 const ANSWER: &str =
     "HTTP/1.1 200 OK\r\nDate: Sat, 21 Nov 2026 03:40:13 GMT\r\nContent-Length: 5\r\n\r\nhello";

@@ -2,9 +2,11 @@
 
 mod frozen;
 mod note;
+mod severity;
 mod values;
 
-pub use note::{Event, Note, Severity};
+pub use note::{Event, Note};
+pub use severity::{Severity, UnknownSeverity};
 
 use std::{cell::RefCell, sync::Arc};
 
@@ -237,8 +239,8 @@ impl Record {
         }
     }
 
-    /// Writes the lines of the location's access logs: calls `write` with each log's number and its line,
-    /// which is put together in `line`.
+    /// Writes the lines of the location's access logs: calls `write` with each log's number and its line
+    /// (without a line end), which is put together in `line`.
     pub fn write_lines(&self, now: Now, line: &mut Vec<u8>, write: &mut dyn FnMut(usize, &[u8])) {
         let mut frozen = self.frozen_logs();
         for log in self.location.iter().flat_map(|location| &location.access_logs) {
@@ -247,7 +249,6 @@ impl Record {
                 Some(frozen) => self.write_thawed(&log.format, frozen, now, line),
                 None => self.write_template(&log.format, now, line),
             }
-            line.push(b'\n');
             write(log.sink, line);
         }
     }

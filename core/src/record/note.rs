@@ -2,26 +2,8 @@
 
 use std::{fmt, io::Write as _};
 
-use super::{Ended, Record};
+use super::{Ended, Record, Severity};
 use crate::{fault::Fault, timer::Timer, violation::Violation};
-
-/// How grave an event is: nginx's levels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Severity {
-    /// For those who look for a fault.
-    Debug,
-    /// Part of ordinary work.
-    Info,
-    /// Worth a look.
-    Notice,
-    /// Something was mended.
-    Warn,
-    /// An exchange failed.
-    Error,
-    /// The gateway itself is in trouble.
-    Crit,
-}
 
 /// Something that happened, for the error log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

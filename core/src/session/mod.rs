@@ -30,7 +30,7 @@ pub use output::{Disposal, Ending, Output, Relayed, Verdict, Wait};
 pub use snapshot::Snapshot;
 pub use tunnel::TunnelConfig;
 
-pub use crate::record::{Event, Note, Severity};
+use crate::record::{Event, Note, Severity};
 
 use std::{net::IpAddr, sync::Arc};
 

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use underpass_core::{
+    Severity,
     config::AccessLog,
     template::{Escape, Template},
 };
@@ -10,7 +11,7 @@ use underpass_core::{
 use super::{Builder, all, level::Level};
 use crate::{
     error::Error,
-    loaded::{ErrorLog, LogTarget, Severity},
+    loaded::{ErrorLog, LogTarget},
     syntax::{Directive, Word},
 };
 
@@ -140,7 +141,7 @@ impl Builder<'_> {
         };
         let severity = match directive.arguments.get(1) {
             None => Severity::Error,
-            Some(level) => Severity::from_name(&level.text).ok_or_else(|| {
+            Some(level) => level.text.parse().map_err(|_| {
                 Error::new(&level.position, format!("invalid log level \"{}\"", level.text))
                     .hint("it is one of debug, info, notice, warn, error, crit, alert, emerg")
             })?,

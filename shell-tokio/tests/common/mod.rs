@@ -75,7 +75,7 @@ pub(crate) fn configuration(http: &str, server: &str) -> Arc<Config> {
 }
 
 /// Logs of a configuration with one access log, in files of `folder`.
-pub(crate) fn logs_in(folder: &std::path::Path, severity: underpass_shell_common::Severity) -> Log {
+pub(crate) fn logs_in(folder: &std::path::Path, severity: underpass_core::Severity) -> Log {
     use underpass_shell_common::{ErrorLog, Logs, Target};
     let mut files = Logs::new();
     let access = files.open(Target::Path(folder.join("access.log"))).expect("a file");
