@@ -60,6 +60,9 @@ def refuses(proxy: Proxy) -> bool:
         socket.create_connection(proxy.address, 5).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        # The listener closed between this connection and its acceptance: asked again, it says.
+        return False
     return False
 
 
