@@ -25,7 +25,8 @@
 //! 2. Try IO before sleeping, and report every result, "would block" included: unused memory then goes back.
 //! 3. Bytes are reported as sent when no layer of the shell's own holds them.
 //! 4. What [`Session::receive_space`] and [`Session::transmit`] name neither moves nor changes until its
-//!    report, as long as that connection isn't released or closed. Content received on one side is sent on the other from the same memory.
+//!    report; where none is to come, because the connection was released or closed, until
+//!    [`Output::ExchangeDone`]. Content received on one side is sent on the other from the same memory.
 //! 5. [`Lookup`], [`Claim`] and [`Dial`] are one-shot: the answer consumes the token, and an answer that
 //!    comes too late is recognised by its token and ignored. [`Output::Release`] while a dial is pending
 //!    cancels it.

@@ -68,6 +68,13 @@ impl Flow {
         self.inbox.settle(buffers);
     }
 
+    /// What waits for the sink has been offered (`true`), or the offer is over: until then it neither moves
+    /// nor changes.
+    pub(super) fn offer(&mut self, offered: bool) {
+        self.inbox.offer(offered);
+        self.outbox.offer(offered);
+    }
+
     /// What was to be sent will not be.
     pub(super) fn stop_sending(&mut self) {
         self.outbox.discard();
@@ -76,6 +83,7 @@ impl Flow {
 
     /// Gives all memory back; nobody reads or writes it any more.
     pub(super) fn recycle(&mut self, buffers: &mut Buffers) {
+        self.offer(false);
         self.inbox.received(0);
         self.inbox.discard();
         self.inbox.settle(buffers);

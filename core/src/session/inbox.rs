@@ -15,6 +15,10 @@ pub(crate) struct Inbox {
     at: Positions,
     /// The space behind `filled` has been handed out, and its report has not come.
     lent: bool,
+    /// Content has been offered, and its report has not come: the buffer stays, whatever becomes of it.
+    offered: bool,
+    /// A buffer with content that was given up after it had been offered.
+    retired: Option<Box<[u8]>>,
     /// How far the raw bytes have been searched for the end of a head.
     scanned: u32,
 }
@@ -55,9 +59,16 @@ impl Inbox {
     /// Space to receive into; `None` when there is none.
     pub(crate) fn space(&mut self, buffers: &mut Buffers) -> Option<&mut [u8]> {
         let block = self.block.get_or_insert_with(|| buffers.block());
-        let Positions { start, ready, raw, filled } = self.at;
+        let Positions { start, filled, .. } = self.at;
         // Raw bytes may move while nothing is offered in front of them and nothing is being received.
-        if self.at.filled() == block.len() && !self.lent && start == ready && raw > 0 {
+        if self.at.filled() == block.len() && self.offered && !self.lent && start == filled {
+            // Nothing of it is wanted any more, but its content may still be on its way: it makes place.
+            self.retired = Some(std::mem::replace(block, buffers.block()));
+            (self.at, self.offered) = (Positions::default(), false);
+        }
+        let Positions { start, ready, raw, filled } = self.at;
+        let may_move = !self.lent && !self.offered && start == ready && raw > 0;
+        if self.at.filled() == block.len() && may_move {
             block.copy_within(self.at.raw()..self.at.filled(), 0);
             self.at = Positions { filled: filled - raw, ..Positions::default() };
         }
@@ -69,7 +80,9 @@ impl Inbox {
     /// Whether [`Self::space`] would find any.
     pub(crate) fn has_space(&self) -> bool {
         self.block.as_ref().is_none_or(|block| {
-            self.at.filled() < block.len() || (self.at.start == self.at.ready && self.at.raw > 0)
+            let Positions { start, ready, raw, filled } = self.at;
+            let may_move = !self.offered && start == ready && raw > 0;
+            self.at.filled() < block.len() || may_move || start == filled
         })
     }
 
@@ -172,11 +185,19 @@ impl Inbox {
 
     /// Gives the buffer back when nothing is in it.
     pub(crate) fn settle(&mut self, buffers: &mut Buffers) {
-        if self.at.start == self.at.filled && !self.lent {
+        if self.at.start == self.at.filled && !self.lent && !self.offered {
             if let Some(block) = self.block.take() {
                 buffers.return_block(block);
             }
             (self.at, self.scanned) = (Positions::default(), 0);
+        }
+    }
+
+    /// Notes that content has been offered, or that the offer is over.
+    pub(crate) fn offer(&mut self, offered: bool) {
+        self.offered = offered;
+        if !offered {
+            self.retired = None;
         }
     }
 
@@ -223,6 +244,29 @@ mod tests {
         inbox.sent(1);
         inbox.settle(&mut buffers);
         assert!(!inbox.holds_buffer());
+    }
+
+    #[test]
+    fn what_was_offered_stays_though_it_is_given_up() {
+        let mut buffers = Buffers::new(4096);
+        let mut inbox = Inbox::default();
+        let space = inbox.space(&mut buffers).expect("an empty buffer");
+        space[..3].copy_from_slice(b"abc");
+        let length = space.len();
+        inbox.received(length);
+        inbox.promote(length);
+        let offered = inbox.content().as_ptr();
+        inbox.offer(true);
+        inbox.discard();
+        inbox.settle(&mut buffers);
+        assert!(inbox.has_space());
+        let fresh = inbox.space(&mut buffers).expect("another buffer").as_ptr();
+        assert_ne!(fresh, offered);
+        let kept = inbox.retired.as_deref().expect("it was offered");
+        assert_eq!((kept.as_ptr(), &kept[..3]), (offered, b"abc".as_slice()));
+        inbox.received(0);
+        inbox.offer(false);
+        assert!(inbox.retired.is_none());
     }
 
     #[test]

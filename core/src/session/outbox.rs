@@ -51,7 +51,13 @@ pub(crate) enum Coding {
 
 /// The out side of one direction. What stands around content is held only while there is some of it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Outbox(Option<Box<Around>>);
+pub(crate) struct Outbox {
+    around: Option<Box<Around>>,
+    /// What was given up after it had been offered: it stays until its report.
+    #[expect(clippy::vec_box, reason = "the beginning of a chunk stands in it, and must not move")]
+    retired: Vec<Box<Around>>,
+    offered: bool,
+}
 
 /// What goes before, between and behind the content. Lent by the worker.
 #[derive(Clone, Debug, Default)]
@@ -120,38 +126,52 @@ const CRLF_LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
 impl Outbox {
     /// Writes bytes that go before the content that follows.
     pub(crate) fn write(&mut self, buffers: &mut Buffers, write: impl FnOnce(&mut Vec<u8>)) {
-        write(self.0.get_or_insert_with(|| buffers.around()).write());
+        write(self.around.get_or_insert_with(|| buffers.around()).write());
     }
 
     /// From here on content is framed like this.
     pub(crate) fn begin_content(&mut self, coding: Coding, buffers: &mut Buffers) {
-        if coding == Coding::Chunked || self.0.is_some() {
-            let around = self.0.get_or_insert_with(|| buffers.around());
+        if coding == Coding::Chunked || self.around.is_some() {
+            let around = self.around.get_or_insert_with(|| buffers.around());
             (around.coding, around.ended) = (coding, false);
         }
     }
 
     /// Where trailer fields are noted; the last chunk brings them along. Absent when content isn't chunked.
     pub(crate) fn trailers(&mut self) -> Option<&mut Vec<u8>> {
-        self.0.as_mut().filter(|around| around.coding == Coding::Chunked).map(|around| &mut around.trailers)
+        self.around
+            .as_mut()
+            .filter(|around| around.coding == Coding::Chunked)
+            .map(|around| &mut around.trailers)
     }
 
     /// Drops what has not been sent; nothing else will be.
     pub(crate) fn discard(&mut self) {
-        if let Some(around) = &mut self.0 {
+        if self.offered && self.around.is_some() {
+            self.retired.extend(self.around.take());
+        }
+        if let Some(around) = &mut self.around {
             around.clear();
+        }
+    }
+
+    /// Notes that bytes have been offered, or that the offer is over.
+    pub(crate) fn offer(&mut self, offered: bool) {
+        self.offered = offered;
+        if !offered {
+            self.retired = Vec::new();
         }
     }
 
     /// Whether the bytes before the content are all sent.
     pub(crate) fn head_is_sent(&self) -> bool {
-        self.0.as_ref().is_none_or(|around| around.head_is_sent())
+        self.around.as_ref().is_none_or(|around| around.head_is_sent())
     }
 
     /// Whether nothing is left to be sent of what has been promised.
     pub(crate) fn is_done(&self, inbox: &Inbox, complete: bool) -> bool {
         inbox.content().is_empty()
-            && self.0.as_ref().is_none_or(|around| {
+            && self.around.as_ref().is_none_or(|around| {
                 let ended = around.coding == Coding::Plain || around.ended;
                 around.head_is_sent() && around.chunk.is_none() && (ended || !complete)
             })
@@ -159,7 +179,7 @@ impl Outbox {
 
     /// Opens the next chunk, or writes the last one, when it is time; gives back what isn't needed.
     pub(crate) fn settle(&mut self, inbox: &Inbox, complete: bool, buffers: &mut Buffers) {
-        let Some(around) = &mut self.0 else { return };
+        let Some(around) = &mut self.around else { return };
         if around.coding == Coding::Chunked && around.chunk.is_none() && !around.ended {
             let length = inbox.content().len();
             if length > 0 {
@@ -177,7 +197,8 @@ impl Outbox {
             }
         }
         if around.is_idle()
-            && let Some(around) = self.0.take()
+            && !self.offered
+            && let Some(around) = self.around.take()
         {
             buffers.return_around(around);
         }
@@ -185,14 +206,14 @@ impl Outbox {
 
     /// Gives all memory back.
     pub(crate) fn recycle(&mut self, buffers: &mut Buffers) {
-        if let Some(around) = self.0.take() {
+        if let Some(around) = self.around.take() {
             buffers.return_around(around);
         }
     }
 
     /// What will be sent besides what [`Self::slices`] shows, for snapshots.
     pub(crate) fn outline(&self) -> Outline {
-        self.0.as_ref().map_or_else(Outline::default, |around| Outline {
+        self.around.as_ref().map_or_else(Outline::default, |around| Outline {
             later: around.later.clone(),
             trailers: around.trailers.clone(),
             coding: around.coding,
@@ -203,7 +224,7 @@ impl Outbox {
 
     /// What can be sent now.
     pub(crate) fn slices<'a>(&'a self, inbox: &'a Inbox) -> Slices<'a> {
-        let Some(around) = &self.0 else { return Slices::new([inbox.content(), b"", b"", b""]) };
+        let Some(around) = &self.around else { return Slices::new([inbox.content(), b"", b"", b""]) };
         let head = around.head.get(around.head_sent..).unwrap_or_default();
         if !around.later.is_empty() {
             return Slices::new([head, b"", b"", b""]);
@@ -221,7 +242,7 @@ impl Outbox {
 
     /// So many bytes of [`Self::slices`] were sent; says how many of them were content.
     pub(crate) fn sent(&mut self, count: usize, inbox: &mut Inbox) -> usize {
-        let Some(around) = &mut self.0 else {
+        let Some(around) = &mut self.around else {
             let content = count.min(inbox.content().len());
             inbox.sent(content);
             return content;

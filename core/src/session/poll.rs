@@ -45,7 +45,11 @@ impl Session {
         if self.exchange.state() == exchange::State::Closed {
             return Output::Done;
         }
-        Output::Wait(self.wait())
+        let wait = self.wait();
+        for side in Side::BOTH.into_iter().filter(|side| wait.writes(*side)) {
+            self.flow_mut(side.opposite()).offer(true);
+        }
+        Output::Wait(wait)
     }
 
     /// Where to receive bytes from this side into; `None` when none are wanted now.
@@ -111,6 +115,10 @@ impl Session {
     }
 
     fn persist(&mut self) {
+        // What a released connection was offered last has no report to come.
+        for flow in &mut self.flows {
+            flow.offer(false);
+        }
         self.exchange_event(exchange::Event::Persist);
         self.message_event(Side::Downstream, message::Event::Next);
         self.flow_mut(Side::Upstream).message = message::Machine::default();
