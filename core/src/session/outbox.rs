@@ -53,10 +53,19 @@ pub(crate) enum Coding {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outbox {
     around: Option<Box<Around>>,
-    /// What was given up after it had been offered: it stays until its report.
-    #[expect(clippy::vec_box, reason = "the beginning of a chunk stands in it, and must not move")]
-    retired: Vec<Box<Around>>,
+    /// What was given up after it had been offered: it stays until its report. Rare, so that it costs a
+    /// quiet session a pointer only.
+    retired: Option<Box<Retired>>,
     offered: bool,
+}
+
+/// Pieces that were given up one after the other.
+#[derive(Clone, Debug)]
+struct Retired {
+    #[expect(dead_code, reason = "it is kept, not read: its owner is a write that goes on")]
+    around: Box<Around>,
+    #[expect(dead_code, reason = "so are those before it")]
+    earlier: Option<Box<Self>>,
 }
 
 /// What goes before, between and behind the content. Lent by the worker.
@@ -148,7 +157,8 @@ impl Outbox {
     /// Drops what has not been sent; nothing else will be.
     pub(crate) fn discard(&mut self) {
         if self.offered && self.around.is_some() {
-            self.retired.extend(self.around.take());
+            let earlier = self.retired.take();
+            self.retired = self.around.take().map(|around| Box::new(Retired { around, earlier }));
         }
         if let Some(around) = &mut self.around {
             around.clear();
@@ -159,7 +169,7 @@ impl Outbox {
     pub(crate) fn offer(&mut self, offered: bool) {
         self.offered = offered;
         if !offered {
-            self.retired = Vec::new();
+            self.retired = None;
         }
     }
 
