@@ -385,15 +385,10 @@ impl Session {
         if self.flow(Side::Upstream).message.state() == message::State::Content {
             self.message_event(Side::Upstream, message::Event::Broken);
         }
-        let to_http10 =
-            self.record.heads.as_ref().is_some_and(|heads| heads.request.version == Version::Http10);
-        let by_close = !matches!(self.flow(Side::Upstream).content, Content::Length(_));
-        if to_http10 && by_close {
-            // Only a reset tells an end from a cut here.
+        self.work.client = Fate::Linger;
+        if self.only_reset_tells() {
             self.work.ending = super::Ending::Reset;
             self.work.client = Fate::Close;
-        } else {
-            self.work.client = Fate::Linger;
         }
         self.release(Verdict::Failure, Disposal::Close(super::Ending::Fin));
         let request = self.flow_mut(Side::Downstream);
