@@ -1,0 +1,143 @@
+//! Faults that were found once, each with the shortest sequence that showed it.
+
+use std::{io::ErrorKind, sync::Arc, time::Duration};
+
+use underpass_core::{
+    Address, Buffers, ClientInfo, Connected, Ending, Fault, Now, Outcome, Output, Session, Side, Tick, Turn,
+    config::Config,
+};
+use underpass_testkit::sim::{World, config_of};
+
+const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: foo\r\n\r\n";
+const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: foo\r\n\r\n";
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn an_end_inside_a_pipelined_request_aborts_it() {
+    let mut world = World::proxy();
+    world.client_sends(
+        "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc",
+    );
+    world.client_ends();
+    world.origin_sends("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    while !world.is_out() && world.elapse_to_deadline() {}
+    assert!(text(world.client.received()).starts_with("HTTP/1.1 200 OK"));
+    assert!(world.client.saw().is_some(), "the session has ended");
+}
+
+#[test]
+fn content_behind_a_response_that_says_close_goes_nowhere() {
+    let mut world = World::proxy();
+    world.client_sends("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+    world.origin_sends("HTTP/1.1 413 No\r\nConnection: close\r\nContent-Length: 10\r\n\r\nabc");
+    world.client_sends("6\r\nSECOND\r\n");
+    let got = text(world.origin().received());
+    assert!(got.ends_with("5\r\nhello\r\n"), "{got}");
+}
+
+#[test]
+fn chunk_framing_does_not_count_as_content() {
+    let mut world = World::new(config_of(
+        "events {} http { client_max_body_size 10;
+         server { listen 80; location / { proxy_pass http://127.0.0.1:9000; } } }",
+    ));
+    world.client_sends("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    world.client_sends("1\r\nx\r\n".repeat(10));
+    world.client_sends("0\r\n\r\n");
+    world.origin_sends("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    assert!(text(world.client.received()).starts_with("HTTP/1.1 200 OK"));
+}
+
+#[test]
+fn a_client_that_ends_behind_early_tunnel_bytes_aborts_its_upgrade() {
+    let mut world = World::proxy();
+    world.client_sends(format!("{UPGRADE}early"));
+    world.client_ends();
+    assert!(world.origin().saw().is_some(), "the origin server's connection is closed");
+    assert_eq!(world.client.received(), b"");
+}
+
+#[test]
+fn a_cut_that_only_a_reset_can_tell_is_told_by_drain_too() {
+    let mut world = World::proxy();
+    world.client_sends("GET / HTTP/1.0\r\nHost: a\r\n\r\n");
+    world.origin_sends("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+    world.drain(Some(Duration::from_secs(5)));
+    world.elapse(Duration::from_secs(6));
+    assert_eq!(world.client.saw(), Some(Ending::Reset));
+}
+
+#[test]
+fn dropping_is_not_bounded_while_the_tail_is_on_its_way() {
+    let mut world = World::proxy();
+    world.client_sends(UPGRADE);
+    world.origin_sends(SWITCH);
+    world.client.set_window(0);
+    world.origin_sends([b'x'; 9000]);
+    world.origin().reset();
+    world.client_sends("what the origin server won't read");
+    for _ in 0..20 {
+        world.elapse(Duration::from_secs(2));
+        world.client.set_window(500);
+        world.client_sends(".");
+    }
+    let tail = world.client.received().iter().filter(|byte| **byte == b'x').count();
+    assert_eq!(tail, 9000);
+}
+
+/// A session by itself, with a request of its client on a connection from the pool.
+fn on_pooled_connection(request: &[u8], turn: &mut Turn<'_>) -> (Session, Arc<Config>) {
+    let peer: std::net::SocketAddr = "127.0.0.1:9000".parse().expect("an address");
+    let config = Arc::new(Config::proxy_to(Address::Ip(peer), "b"));
+    let address = Address::Ip(peer);
+    let client = ClientInfo { remote: address.clone(), local: address, serial: 1, secret: [0; 16] };
+    let mut session = Session::new(Arc::clone(&config), client, turn.now);
+    let space = session.receive_space(Side::Downstream, turn).expect("bytes are wanted");
+    space[..request.len()].copy_from_slice(request);
+    session.handle_received(Side::Downstream, Ok(request.len()), turn);
+    connect(&mut session, &config, true, turn);
+    (session, config)
+}
+
+fn connect(session: &mut Session, config: &Arc<Config>, reused: bool, turn: &mut Turn<'_>) {
+    loop {
+        match session.poll_output() {
+            Output::Connect(dial) => {
+                assert_eq!(dial.may_reuse(), reused);
+                let lease = config.upstreams.choose(&dial, turn.now.tick).expect("a peer");
+                return session.handle_connected(dial, Ok(Connected::new(&lease, reused)), turn);
+            }
+            Output::Wait(_) | Output::Done => panic!("a dial is due"),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_request_keeps_its_content_when_its_pooled_connection_was_stale() {
+    let now = Now { tick: Tick(0), unix_ms: 0, utc_offset_min: 0 };
+    let mut buffers = Buffers::default();
+    let turn = &mut Turn { now, buffers: &mut buffers };
+    let request = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
+    let (mut session, config) = on_pooled_connection(request, turn);
+    session.handle_sent(Side::Upstream, Err(Fault::from(ErrorKind::BrokenPipe)), turn);
+    connect(&mut session, &config, false, turn);
+    let sent = session.transmit(Side::Upstream).iter().flat_map(|slice| slice.to_vec()).collect::<Vec<u8>>();
+    assert!(text(&sent).ends_with("\r\n\r\nhello"), "{}", text(&sent));
+    assert_eq!(session.record().outcome(), Outcome::Open);
+}
+
+#[test]
+fn would_block_behind_an_end_is_no_failure() {
+    let mut world = World::proxy();
+    world.client_sends(UPGRADE);
+    world.origin_sends(SWITCH);
+    world.client_ends();
+    let (session, mut turn) = world.parts();
+    session.handle_received(Side::Downstream, Err(Fault::WOULD_BLOCK), &mut turn);
+    world.origin_sends("still here");
+    assert!(world.client.received().ends_with(b"still here"));
+}
