@@ -1,5 +1,6 @@
 //! A header or trailer section: the bytes as received, and where its lines are.
 
+use super::Known;
 use crate::violation::Violation;
 
 /// A range of the bytes of a head.
@@ -24,119 +25,6 @@ impl Span {
 
     pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
         bytes.get(self.from as usize..self.to as usize).unwrap_or_default()
-    }
-}
-
-/// Fields that mean something to a gateway.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Known {
-    Authorization,
-    Connection,
-    ContentEncoding,
-    ContentLength,
-    ContentType,
-    Cookie,
-    Date,
-    Expect,
-    Host,
-    Http2Settings,
-    KeepAlive,
-    MaxForwards,
-    Origin,
-    ProxyAuthorization,
-    ProxyConnection,
-    SecWebSocketAccept,
-    SecWebSocketKey,
-    SecWebSocketVersion,
-    SecWebSocket,
-    SetCookie,
-    Te,
-    TransferEncoding,
-    Trailer,
-    Upgrade,
-    Via,
-    XAccel,
-    Other,
-}
-
-impl Known {
-    /// Which field `name` is; case is ignored (RFC 9110 §5.1).
-    pub(crate) fn of(name: &[u8]) -> Self {
-        const NAMES: [(&[u8], Known); 24] = [
-            (b"te", Known::Te),
-            (b"via", Known::Via),
-            (b"host", Known::Host),
-            (b"date", Known::Date),
-            (b"x-pad", Known::XAccel),
-            (b"cookie", Known::Cookie),
-            (b"expect", Known::Expect),
-            (b"origin", Known::Origin),
-            (b"upgrade", Known::Upgrade),
-            (b"trailer", Known::Trailer),
-            (b"connection", Known::Connection),
-            (b"keep-alive", Known::KeepAlive),
-            (b"set-cookie", Known::SetCookie),
-            (b"content-type", Known::ContentType),
-            (b"max-forwards", Known::MaxForwards),
-            (b"authorization", Known::Authorization),
-            (b"content-length", Known::ContentLength),
-            (b"http2-settings", Known::Http2Settings),
-            (b"content-encoding", Known::ContentEncoding),
-            (b"proxy-connection", Known::ProxyConnection),
-            (b"transfer-encoding", Known::TransferEncoding),
-            (b"sec-websocket-key", Known::SecWebSocketKey),
-            (b"proxy-authorization", Known::ProxyAuthorization),
-            (b"sec-websocket-accept", Known::SecWebSocketAccept),
-        ];
-        let found =
-            NAMES.iter().find(|(known, _)| known.len() == name.len() && name.eq_ignore_ascii_case(known));
-        if let Some((_, known)) = found {
-            return *known;
-        }
-        let begins =
-            |prefix: &[u8]| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-        if name.eq_ignore_ascii_case(b"sec-websocket-version") {
-            Self::SecWebSocketVersion
-        } else if begins(b"sec-websocket-") {
-            Self::SecWebSocket
-        } else if begins(b"x-accel-") {
-            Self::XAccel
-        } else {
-            Self::Other
-        }
-    }
-
-    /// Whether the field ends at us, whatever `Connection` says (B1; RFC 9110 §7.6.1).
-    pub(crate) const fn is_hop_by_hop(self) -> bool {
-        matches!(
-            self,
-            Self::Connection
-                | Self::KeepAlive
-                | Self::ProxyConnection
-                | Self::Te
-                | Self::TransferEncoding
-                | Self::Upgrade
-                | Self::Http2Settings
-        )
-    }
-
-    /// Whether framing, routing or authentication rest on the field, so that no `Connection` may name it (B1).
-    pub(crate) const fn is_load_bearing(self) -> bool {
-        matches!(
-            self,
-            Self::Host
-                | Self::ContentLength
-                | Self::ContentType
-                | Self::ContentEncoding
-                | Self::Cookie
-                | Self::SetCookie
-                | Self::Authorization
-                | Self::Origin
-                | Self::SecWebSocket
-                | Self::SecWebSocketAccept
-                | Self::SecWebSocketKey
-                | Self::SecWebSocketVersion
-        )
     }
 }
 
@@ -364,15 +252,6 @@ pub(crate) fn head_end(bytes: &[u8], scanned: &mut usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_of_fields() {
-        assert_eq!(Known::of(b"CONNECTION"), Known::Connection);
-        assert_eq!(Known::of(b"Sec-WebSocket-Version"), Known::SecWebSocketVersion);
-        assert_eq!(Known::of(b"sec-websocket-protocol"), Known::SecWebSocket);
-        assert_eq!(Known::of(b"X-Accel-Redirect"), Known::XAccel);
-        assert_eq!(Known::of(b"X-Other"), Known::Other);
-    }
 
     #[test]
     fn a_head_ends_at_its_empty_line_however_it_comes() {

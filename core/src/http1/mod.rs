@@ -7,22 +7,26 @@ mod chunked;
 mod connection;
 mod fields;
 mod framing;
+mod known;
 mod list;
 mod request;
 mod response;
 mod target;
 mod upgrade;
+mod view;
 
 pub(crate) use chunked::{Broken, ChunkedDecoder, Progress};
 pub(crate) use connection::{ConnectionOptions, nominates};
-pub(crate) use fields::{Fields, Known};
+pub(crate) use fields::Fields;
 pub(crate) use framing::{Framing, ResponseFraming, request_framing, response_framing};
+pub(crate) use known::Known;
 pub(crate) use list::elements;
+pub use request::Version;
 pub(crate) use request::{Parsed, Request};
-pub use request::{RequestHead, Version};
 pub(crate) use response::Response;
 pub(crate) use target::{write_encoded_path, write_encoded_uri};
 pub(crate) use upgrade::{listed, protocols};
+pub use view::RequestHead;
 
 /// Whether `byte` may stand in a token (RFC 9110 §5.6.2).
 pub(crate) const fn is_token_byte(byte: u8) -> bool {

@@ -22,6 +22,7 @@ mod snapshot;
 mod timeout;
 mod tunnel;
 mod upstream;
+mod work;
 
 pub use errand::{Admission, Claim, Connected, Dial, DialError, Lookup, Refusal};
 pub(crate) use outbox::Around;
@@ -36,15 +37,14 @@ use std::{net::IpAddr, sync::Arc};
 
 use flow::Flow;
 use pending::Pending;
+use work::{Expectation, Fate, Look, Origin, Work};
 
 use crate::{
     ClientInfo, Side,
     buffer::{Buffers, Turn},
     config::{Config, Settings},
     fault::Fault,
-    http1::Framing,
     record::Record,
-    rewrite::Offer,
     state::{connection, exchange},
     time::{Now, Tick},
     timer::{Timer, Timers},
@@ -85,94 +85,6 @@ pub struct Session {
     errands: u32,
     draining: bool,
     tick: Tick,
-}
-
-/// What an exchange has to remember besides its heads.
-#[derive(Clone, Debug)]
-struct Work {
-    framing: Framing,
-    offer: Offer,
-    expectation: Expectation,
-    /// What becomes of the client's connection.
-    client: Fate,
-    /// What becomes of the upstream connection.
-    upstream: Fate,
-    origin: Origin,
-    interim: u16,
-    /// Empty lines before the request line.
-    empty_lines: u8,
-    tries: u32,
-    tried: u64,
-    /// Why the last attempt failed.
-    failure: Option<crate::violation::Violation>,
-    addresses: Option<(Arc<[IpAddr]>, u16)>,
-    /// Bytes of request content that went upstream: they can't be sent again.
-    content_sent: u64,
-    /// Bytes of request content that came.
-    content_received: u64,
-    look: Look,
-    /// How the client's connection is closed in the end.
-    ending: Ending,
-}
-
-impl Default for Work {
-    fn default() -> Self {
-        Self {
-            framing: Framing::Empty,
-            offer: Offer::Nothing,
-            expectation: Expectation::Nothing,
-            client: Fate::Close,
-            upstream: Fate::Close,
-            origin: Origin::Fresh,
-            interim: 0,
-            empty_lines: 0,
-            tries: 0,
-            tried: 0,
-            failure: None,
-            addresses: None,
-            content_sent: 0,
-            content_received: 0,
-            look: Look::Needless,
-            ending: Ending::Fin,
-        }
-    }
-}
-
-/// `Expect: 100-continue` (A10).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Expectation {
-    Nothing,
-    /// The client waits for a 100.
-    Continue,
-    /// A 100 was sent.
-    Answered,
-}
-
-/// What becomes of a connection when the exchange is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Fate {
-    Persist,
-    /// It is closed, by the other end's wish: nothing more will come.
-    Close,
-    /// It is closed, and what still comes is read and dropped first.
-    Linger,
-}
-
-/// Where the upstream connection came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Origin {
-    /// It was made for this exchange.
-    Fresh,
-    /// From the pool: it may be stale.
-    Pool,
-}
-
-/// Whether the client has been read since a refused upgrade's head came (A7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Look {
-    Needless,
-    Wanted,
-    Taken,
 }
 
 /// What can happen to a session.

@@ -1,0 +1,94 @@
+//! What an exchange has to remember besides its heads.
+
+use std::{net::IpAddr, sync::Arc};
+
+use super::Ending;
+use crate::{http1::Framing, rewrite::Offer, violation::Violation};
+
+/// What an exchange has to remember besides its heads.
+#[derive(Clone, Debug)]
+pub(super) struct Work {
+    pub(super) framing: Framing,
+    pub(super) offer: Offer,
+    pub(super) expectation: Expectation,
+    /// What becomes of the client's connection.
+    pub(super) client: Fate,
+    /// What becomes of the upstream connection.
+    pub(super) upstream: Fate,
+    pub(super) origin: Origin,
+    pub(super) interim: u16,
+    /// Empty lines before the request line.
+    pub(super) empty_lines: u8,
+    pub(super) tries: u32,
+    pub(super) tried: u64,
+    /// Why the last attempt failed.
+    pub(super) failure: Option<Violation>,
+    pub(super) addresses: Option<(Arc<[IpAddr]>, u16)>,
+    /// Bytes of request content that went upstream: they can't be sent again.
+    pub(super) content_sent: u64,
+    /// Bytes of request content that came.
+    pub(super) content_received: u64,
+    pub(super) look: Look,
+    /// How the client's connection is closed in the end.
+    pub(super) ending: Ending,
+}
+
+impl Default for Work {
+    fn default() -> Self {
+        Self {
+            framing: Framing::Empty,
+            offer: Offer::Nothing,
+            expectation: Expectation::Nothing,
+            client: Fate::Close,
+            upstream: Fate::Close,
+            origin: Origin::Fresh,
+            interim: 0,
+            empty_lines: 0,
+            tries: 0,
+            tried: 0,
+            failure: None,
+            addresses: None,
+            content_sent: 0,
+            content_received: 0,
+            look: Look::Needless,
+            ending: Ending::Fin,
+        }
+    }
+}
+
+/// `Expect: 100-continue` (A10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Expectation {
+    Nothing,
+    /// The client waits for a 100.
+    Continue,
+    /// A 100 was sent.
+    Answered,
+}
+
+/// What becomes of a connection when the exchange is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Fate {
+    Persist,
+    /// It is closed, by the other end's wish: nothing more will come.
+    Close,
+    /// It is closed, and what still comes is read and dropped first.
+    Linger,
+}
+
+/// Where the upstream connection came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Origin {
+    /// It was made for this exchange.
+    Fresh,
+    /// From the pool: it may be stale.
+    Pool,
+}
+
+/// Whether the client has been read since a refused upgrade's head came (A7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Look {
+    Needless,
+    Wanted,
+    Taken,
+}
