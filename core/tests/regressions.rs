@@ -131,6 +131,30 @@ fn a_request_keeps_its_content_when_its_pooled_connection_was_stale() {
 }
 
 #[test]
+fn a_trailer_that_was_dropped_was_not_sent() {
+    let mut world = World::new(config_of(
+        "events {} http { log_format t '$sent_trailer_x/$sent_trailer_authorization/$upstream_trailer_authorization';
+         access_log /log t;
+         server { listen 80; location / { proxy_pass http://127.0.0.1:9000; } } }",
+    ));
+    world.client_sends("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    world.origin_sends("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: y\r\nAuthorization: z\r\n\r\n");
+    assert!(text(world.client.received()).ends_with("1\r\na\r\n0\r\nX: y\r\n\r\n"));
+    assert_eq!(world.log, ["y/-/z"]);
+}
+
+#[test]
+fn a_reset_is_noticed_though_nothing_more_is_read() {
+    let mut world = World::proxy();
+    world.client_sends(UPGRADE);
+    world.client_sends(vec![b'x'; 64 << 10]);
+    let (session, mut turn) = world.parts();
+    assert!(session.receive_space(Side::Downstream, &mut turn).is_none(), "the buffer is full");
+    session.handle_received(Side::Downstream, Err(Fault::from(ErrorKind::ConnectionReset)), &mut turn);
+    assert_eq!((session.record().status(), session.record().outcome()), (499, Outcome::ClientLeft));
+}
+
+#[test]
 fn would_block_behind_an_end_is_no_failure() {
     let mut world = World::proxy();
     world.client_sends(UPGRADE);

@@ -17,7 +17,7 @@ mod view;
 
 pub(crate) use chunked::{Broken, ChunkedDecoder, Progress};
 pub(crate) use connection::{ConnectionOptions, nominates};
-pub(crate) use fields::Fields;
+pub(crate) use fields::{Field, Fields};
 pub(crate) use framing::{Framing, ResponseFraming, request_framing, response_framing};
 pub(crate) use known::Known;
 pub(crate) use list::elements;

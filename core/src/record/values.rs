@@ -6,8 +6,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{Attempt, Heads, Memo, Outcome, Record, note::ClientAddress};
 use crate::{
-    Address,
+    Address, Side,
     http1::{Known, Version},
+    rewrite::trailer_passes,
     template::{Escape, MapId, Part, Template, Variable, write_escaped},
     time::{Civil, Now, Tick, write_decimal, write_padded},
 };
@@ -119,8 +120,13 @@ impl Record {
             Variable::Http(name) if &**name == "cookie" => join(out, fields.named(b"cookie"), b"; "),
             Variable::Http(name) => join(out, fields.named(name.as_bytes()), b", "),
             Variable::UpstreamHttp(name) => join(out, heads.response.fields.named(name.as_bytes()), b", "),
-            Variable::UpstreamTrailer(name) | Variable::SentTrailer(name) => {
-                join(out, heads.trailers[1].named(name.as_bytes()), b", ");
+            Variable::UpstreamTrailer(name) => join(out, heads.trailers[1].named(name.as_bytes()), b", "),
+            Variable::SentTrailer(name) if request.version == Version::Http11 => {
+                let sent = heads.trailers[1].iter().filter(|field| {
+                    field.name.eq_ignore_ascii_case(name.as_bytes())
+                        && trailer_passes(self, Side::Upstream, *field)
+                });
+                join(out, sent.map(|field| field.value), b", ");
             }
             Variable::SentHttp(name) => join(out, sent_values(&heads.sent, name.as_bytes()), b", "),
             Variable::Arg(name) => {

@@ -11,7 +11,9 @@ pub(crate) use response::{
 };
 
 use crate::{
-    http1::{Fields, Known, nominates},
+    Side,
+    http1::{Field, Fields, Known, nominates},
+    record::Record,
     violation::Violation,
 };
 
@@ -20,12 +22,38 @@ fn crosses(fields: &Fields, name: &[u8], known: Known, nominated: bool) -> bool 
     !(known.is_hop_by_hop() || nominated && nominates(fields, name))
 }
 
+/// Whether a trailer field from this side goes on: not when it frames, routes, authenticates or is nominated
+/// (E2; RFC 9110 §6.5.1), nor when it could pass for a field that we have set, or be read as one (B2, B3).
+pub(crate) fn trailer_passes(record: &Record, from: Side, field: Field<'_>) -> bool {
+    let Some(heads) = &record.heads else { return false };
+    let head = if from == Side::Downstream { &heads.request.fields } else { &heads.response.fields };
+    let is_set = |name: &[u8]| {
+        let lines = record.proxy().into_iter().flat_map(|proxy| &proxy.set_headers);
+        lines.into_iter().any(|line| name.eq_ignore_ascii_case(line.name.as_bytes()))
+    };
+    let underscored = !record.config.edge.underscores_in_headers && field.name.contains(&b'_');
+    let passes_for_ours = from == Side::Downstream && (underscored || is_set(field.name));
+    let belongs_in_head = matches!(
+        field.known,
+        Known::ProxyAuthorization
+            | Known::Expect
+            | Known::MaxForwards
+            | Known::Trailer
+            | Known::Via
+            | Known::XAccel
+    );
+    !(belongs_in_head
+        || passes_for_ours
+        || field.known.is_load_bearing()
+        || !crosses(head, field.name, field.known, true))
+}
+
 /// A value that a template made must not break out of its line (B6).
 fn check_value(value: &[u8]) -> Result<(), Violation> {
     if memchr::memchr3(b'\r', b'\n', 0, value).is_some() { Err(Violation::TemplateControl) } else { Ok(()) }
 }
 
-fn write_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+pub(crate) fn write_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);

@@ -8,8 +8,9 @@ use crate::{
     Side,
     buffer::Turn,
     fault::Fault,
-    http1::{Broken, Framing, Known, Version, nominates},
+    http1::{Broken, Framing, Version},
     record::Outcome,
+    rewrite::{trailer_passes, write_line},
     state::{connection, exchange, message},
     timer::Timer,
     violation::Violation,
@@ -232,43 +233,19 @@ impl Session {
         }
     }
 
-    /// Trailer fields that frame, route, authenticate or are nominated don't go on (E2; RFC 9110 §6.5.1).
+    /// Trailer fields that may not go on are dropped, and that is noted (E2).
     fn keep_trailers(&mut self, from: Side) -> Step {
-        let Some(heads) = &self.record.heads else { return Step::Over };
+        let record = &self.record;
+        let Some(heads) = &record.heads else { return Step::Over };
         let Some(trailers) = heads.trailers.get(from.index()) else { return Step::Over };
-        let head = if from == Side::Downstream { &heads.request.fields } else { &heads.response.fields };
         // Where content isn't chunked (an HTTP/1.0 client), there is no place for them.
-        let keep_underscores = self.record.config.edge.underscores_in_headers;
-        let proxy = self.record.proxy();
-        // A trailer field must not pass for one that we have set, or be read as one (B2, B3).
-        let passes_for_ours = |name: &[u8]| {
-            let set = proxy.is_some_and(|p| {
-                p.set_headers.iter().any(|line| name.eq_ignore_ascii_case(line.name.as_bytes()))
-            });
-            from == Side::Downstream && (set || (!keep_underscores && name.contains(&b'_')))
-        };
         let mut kept = self.flows[from.index()].outbox.trailers();
         let mut dropped = false;
         for field in trailers.iter() {
-            let unfit = field.known.is_hop_by_hop()
-                || field.known.is_load_bearing()
-                || matches!(
-                    field.known,
-                    Known::ProxyAuthorization
-                        | Known::Expect
-                        | Known::MaxForwards
-                        | Known::Trailer
-                        | Known::Via
-                        | Known::XAccel
-                )
-                || nominates(head, field.name)
-                || passes_for_ours(field.name);
-            dropped |= unfit;
-            if let (Some(kept), false) = (&mut kept, unfit) {
-                kept.extend_from_slice(field.name);
-                kept.extend_from_slice(b": ");
-                kept.extend_from_slice(field.value);
-                kept.extend_from_slice(b"\r\n");
+            let passes = trailer_passes(record, from, field);
+            dropped |= !passes;
+            if let (Some(kept), true) = (&mut kept, passes) {
+                write_line(kept, field.name, field.value);
             }
         }
         if dropped {
