@@ -1,6 +1,10 @@
 //! Where a connection comes from or goes to.
 
-use std::{fmt, net::SocketAddr, path::PathBuf};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 /// The address of one end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,6 +39,64 @@ impl fmt::Display for Address {
             Self::Ip(address) => write!(f, "{address}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
+    }
+}
+
+/// Addresses that begin with the same bits: `10.0.0.0/8`, `fe80::/10`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Network {
+    address: IpAddr,
+    bits: u8,
+}
+
+impl Network {
+    /// The addresses whose first `bits` bits are those of `address`; its other bits are ignored. At most 32 or
+    /// 128 bits count.
+    #[must_use]
+    pub fn new(address: IpAddr, bits: u8) -> Self {
+        let masked = match address {
+            IpAddr::V4(ip) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(bits.min(32))).unwrap_or(0);
+                IpAddr::V4((u32::from(ip) & mask).into())
+            }
+            IpAddr::V6(ip) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(bits.min(128))).unwrap_or(0);
+                IpAddr::V6((u128::from(ip) & mask).into())
+            }
+        };
+        Self { address: masked, bits: bits.min(if address.is_ipv4() { 32 } else { 128 }) }
+    }
+
+    /// One address.
+    #[must_use]
+    pub fn host(address: IpAddr) -> Self {
+        Self::new(address, 128)
+    }
+
+    /// Whether it holds `address`; an IPv4 address mapped into IPv6 counts as the IPv4 address.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        Self::new(address.to_canonical(), self.bits).address == self.address
+            || Self::new(address, self.bits).address == self.address
+    }
+
+    /// Its first address.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// How many bits its addresses share.
+    #[must_use]
+    pub fn bits(&self) -> u8 {
+        self.bits
+    }
+}
+
+/// `10.0.0.0/8`.
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.bits)
     }
 }
 
@@ -76,5 +138,39 @@ impl Side {
 
     pub(crate) const fn index(self) -> usize {
         self as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_hold_what_shares_their_bits() {
+        let network = |text: &str| {
+            let (address, bits) = text.split_once('/').expect("a prefix length");
+            Network::new(address.parse().expect("an address"), bits.parse().expect("a number"))
+        };
+        for (written, address, expected) in [
+            ("10.0.0.0/8", "10.255.1.2", true),
+            ("10.1.2.3/8", "10.9.9.9", true),
+            ("10.0.0.0/8", "11.0.0.0", false),
+            ("0.0.0.0/0", "192.0.2.1", true),
+            ("0.0.0.0/0", "2001:db8::1", false),
+            ("192.0.2.1/32", "192.0.2.1", true),
+            ("192.0.2.1/32", "192.0.2.2", false),
+            ("10.0.0.0/8", "::ffff:10.1.1.1", true),
+            ("fe80::/10", "febf::1", true),
+            ("fe80::/10", "fec0::1", false),
+            ("::/0", "10.0.0.1", false),
+            ("::ffff:0:0/96", "::ffff:10.1.1.1", true),
+        ] {
+            assert_eq!(
+                network(written).contains(address.parse().expect("an address")),
+                expected,
+                "{written} {address}"
+            );
+        }
+        assert_eq!(network("10.1.2.3/8").to_string(), "10.0.0.0/8");
     }
 }

@@ -126,12 +126,12 @@ mod timer;
 pub mod violation;
 mod websocket;
 
-pub use address::{Address, ClientInfo, Side};
+pub use address::{Address, ClientInfo, Network, Side};
 pub use buffer::{Buffers, Turn};
 pub use fault::Fault;
-pub use http1::{RequestHead, Version};
+pub use http1::Version;
 pub use pool::{Pool, Pooled};
-pub use record::{Ended, Event, Note, Outcome, Record, Severity, TunnelRecord, UnknownSeverity};
+pub use record::{Ended, Event, Note, Outcome, Record, RequestHead, Severity, TunnelRecord, UnknownSeverity};
 pub use session::{
     Admission, Claim, Connected, Dial, DialError, Disposal, Ending, Lookup, Output, Refusal, Relayed,
     Session, Slices, Snapshot, TunnelConfig, Verdict, Wait,

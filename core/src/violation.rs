@@ -105,6 +105,7 @@ violations! {
     BodyTimeout: 408, Client, "RFC 9110 §15.5.9", "E6", Some("client_body_timeout"), "the request content stalled for longer than client_body_timeout";
     TemplateControl: 400, Configuration, "RFC 9110 §5.5", "B6", None, "a template evaluated to a value with CR, LF or NUL";
     NoContentLength: 411, Client, "RFC 9110 §15.5.12", "E15", Some("proxy_http_version 1.1"), "content of unknown length can't go to an HTTP/1.0 origin server";
+    NotImplemented: 501, Configuration, "RFC 9110 §15.6.2", "E11", None, "the location's directive is not in this version";
     Forbidden: 403, Client, "RFC 9110 §15.5.4", "E11", None, "access was refused";
     Unauthorized: 401, Client, "RFC 9110 §15.5.2", "E11", None, "credentials are missing or wrong";
     Limited: 503, Client, "RFC 9110 §15.6.4", "E13", None, "a limit was reached";

@@ -45,7 +45,10 @@ mod values;
 
 pub use directives::markdown as directives_markdown;
 pub use error::{Error, Note, Position};
-pub use loaded::{ErrorLog, Listener, Loaded, LogTarget, Main, WorkerProcesses};
+pub use loaded::{
+    CpuAffinity, ErrorLog, KeepAliveProbes, ListenOptions, Listener, Loaded, LogFile, LogTarget, Main,
+    Resolver, WorkerProcesses,
+};
 pub use resolve::{Resolve, SystemResolver};
 pub use source::SourceFile;
 

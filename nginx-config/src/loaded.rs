@@ -1,8 +1,9 @@
 //! What a configuration file comes to.
 
+use core::time::Duration;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
-use underpass_core::{Severity, config::Config};
+use underpass_core::{Address, Severity, config::Config};
 
 use crate::{
     error::{Note, Position},
@@ -39,13 +40,51 @@ impl Loaded {
 #[non_exhaustive]
 pub struct Listener {
     /// Its address.
-    pub address: SocketAddr,
+    pub address: Address,
+    /// Options of the socket, as the `listen` that has some says.
+    pub options: ListenOptions,
     /// How the first `listen` of this address was written.
     pub written: String,
     /// Where that stands.
     pub position: Position,
     /// What its sessions share. Groups, maps and identity are those of all listeners.
     pub config: Arc<Config>,
+}
+
+/// Options of a listening socket.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListenOptions {
+    /// `backlog=`: how many connections may wait to be accepted; absent: nginx's 511.
+    pub backlog: Option<u32>,
+    /// `reuseport`: each worker has a socket of its own.
+    pub reuseport: bool,
+    /// `deferred`: a connection is accepted when its first bytes have come.
+    pub deferred: bool,
+    /// `ipv6only=off`: an IPv6 socket has IPv4 connections, too.
+    pub dual_stack: bool,
+    /// `so_keepalive=`.
+    pub keepalive: Option<KeepAliveProbes>,
+    /// `rcvbuf=`: bytes.
+    pub receive_buffer: Option<u32>,
+    /// `sndbuf=`: bytes.
+    pub send_buffer: Option<u32>,
+}
+
+/// `so_keepalive=`: how the system probes idle connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeepAliveProbes {
+    /// `off`.
+    Off,
+    /// `on`, or `IDLE:INTERVAL:COUNT`; what is absent is the system's choice.
+    On {
+        /// Silence before the first probe.
+        idle: Option<Duration>,
+        /// Between two probes.
+        interval: Option<Duration>,
+        /// Probes without an answer, after which the connection is broken.
+        count: Option<u32>,
+    },
 }
 
 /// What concerns the process and not a connection.
@@ -62,8 +101,57 @@ pub struct Main {
     pub pid: Option<PathBuf>,
     /// `error_log` outside of all blocks; at least one.
     pub error_logs: Vec<ErrorLog>,
-    /// The files of `access_log`, each once; `AccessLog::sink` is an index into them.
-    pub access_log_paths: Vec<PathBuf>,
+    /// The files of `access_log`, and of `error_log` in a block, each once; the numbers of logs in the core's
+    /// configuration are indices into them.
+    pub logs: Vec<LogFile>,
+    /// `resolver`: the numbers of resolvers in the core's configuration are indices into them.
+    pub resolvers: Vec<Resolver>,
+    /// `user`: whom the workers run as, with the group.
+    pub user: Option<(String, Option<String>)>,
+    /// `worker_shutdown_timeout`: how long a drain may take.
+    pub worker_shutdown_timeout: Option<Duration>,
+    /// `worker_rlimit_nofile`: descriptors that the process may have; absent: what the system permits.
+    pub worker_rlimit_nofile: Option<u64>,
+    /// `worker_cpu_affinity`.
+    pub worker_cpu_affinity: CpuAffinity,
+}
+
+/// A file that lines are written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogFile {
+    /// Its path.
+    pub path: PathBuf,
+    /// `buffer=`: lines are written when so many bytes have come together; absent: each at once.
+    pub buffer: Option<usize>,
+    /// `flush=`: or when they have waited so long.
+    pub flush: Option<Duration>,
+}
+
+/// One `resolver`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Resolver {
+    /// The name servers, asked in turn.
+    pub servers: Vec<SocketAddr>,
+    /// `valid=`: how long an answer holds; absent: as long as it says itself.
+    pub valid: Option<Duration>,
+    /// Whether IPv4 addresses are asked for: not with `ipv4=off`.
+    pub ipv4: bool,
+    /// Whether IPv6 addresses are asked for: not with `ipv6=off`.
+    pub ipv6: bool,
+}
+
+/// Which processors the workers run on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum CpuAffinity {
+    /// The system decides.
+    #[default]
+    Any,
+    /// `auto`, of all processors or of those in the mask: one for each worker, in turn.
+    Auto(Option<Vec<usize>>),
+    /// The processors of each worker; the last entry holds for those behind it.
+    Masks(Vec<Vec<usize>>),
 }
 
 /// How many workers there are.

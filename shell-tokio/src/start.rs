@@ -3,8 +3,7 @@
 use std::{fmt, io, net::SocketAddr, path::Path, sync::Arc};
 
 use underpass::{Control, Listener, Log, Setup};
-use underpass_core::Severity;
-use underpass_core::{Fault, config::Identity};
+use underpass_core::{Address, Fault, Severity, config::Identity};
 use underpass_nginx_config::{LoadOptions, Loaded, LogTarget, Main, WorkerProcesses};
 use underpass_shell_common::{Clock, ErrorLog, Logs, PidFile, Target};
 
@@ -99,7 +98,7 @@ fn open_logs(main: &Main) -> Result<Log, Trouble> {
         let file = files.get(index).ok_or_else(|| Trouble::new("a log that was opened is gone"))?;
         errors.push(ErrorLog::new(Arc::clone(file), log.severity));
     }
-    let access = main.access_log_paths.iter().map(|path| files.open(Target::Path(path.clone())));
+    let access = main.logs.iter().map(|log| files.open(Target::Path(log.path.clone())));
     let access = access.collect::<io::Result<Vec<_>>>()?;
     Ok(Log::new(errors, Arc::new(files), access))
 }
@@ -115,13 +114,21 @@ fn worker_count(main: &Main) -> io::Result<usize> {
 /// address of ours must not pass for somebody else's.
 fn listen(loaded: &Loaded, workers: usize) -> Result<Vec<Vec<Listener>>, Trouble> {
     for listener in &loaded.listeners {
-        Listener::address_is_free(listener.address).map_err(|error| refused(listener.address, error))?;
+        let address = ip(&listener.address)?;
+        Listener::address_is_free(address).map_err(|error| refused(address, error))?;
     }
     let bind = |listener: &underpass_nginx_config::Listener| {
-        Listener::bind(listener.address, Arc::clone(&listener.config))
-            .map_err(|error| refused(listener.address, error))
+        let address = ip(&listener.address)?;
+        Listener::bind(address, Arc::clone(&listener.config)).map_err(|error| refused(address, error))
     };
     (0..workers).map(|_| loaded.listeners.iter().map(bind).collect()).collect()
+}
+
+fn ip(address: &Address) -> Result<SocketAddr, Trouble> {
+    match address {
+        Address::Ip(address) => Ok(*address),
+        Address::Unix(_) => Err(Trouble::new(format!("listening on {address} is not in this version"))),
+    }
 }
 
 fn refused(address: SocketAddr, error: io::Error) -> Trouble {

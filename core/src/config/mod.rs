@@ -3,22 +3,32 @@
 //! Every structure has the defaults of nginx; fields are public, so that code sets what it wants
 //! different. Nothing here is text to be parsed: names are resolved, templates compiled.
 
+mod answer;
+mod locations;
 mod proxy;
 mod route;
+mod script;
 mod settings;
+mod tunnel_pass;
 
-pub use proxy::{
-    HttpVersion, InvalidFieldName, NextUpstream, Proxy, ProxyUri, SetHeader, Target, Upgrade,
-    UpgradeProtocols, Via,
+pub use answer::{
+    AddedField, Additions, ContentTypes, ErrorLogs, ErrorPage, ErrorStatus, ErrorTarget, Expires,
 };
-pub use route::{Route, Router, Server, ServerTable};
-pub use settings::Settings;
+pub use locations::{Locations, Place};
+pub use proxy::{
+    Bind, HttpVersion, InvalidFieldName, NextUpstream, Proxy, ProxyUri, ResponseRewriting, SetHeader,
+    SocketOptions, Substituted, Substitution, Target, Upgrade, UpgradeProtocols, Via,
+};
+pub use route::{Route, Router, Server, ServerName, ServerTable};
+pub use script::{Condition, If, Rewrite, Script, Step, Then};
+pub use settings::{LingeringClose, RealIp, RealIpSource, ServerTokens, Settings};
+pub use tunnel_pass::{Destination, DestinationHost, DestinationPolicy, DestinationRule, TunnelPass};
 
 use std::sync::Arc;
 
 use crate::{
     shared::Upstreams,
-    template::{Map, Template},
+    template::{Mapping, Template},
 };
 
 /// What the sessions of one listening socket share. Immutable; a reload makes a new one, and sessions
@@ -32,17 +42,26 @@ pub struct Config {
     pub edge: Arc<Settings>,
     /// Groups of origin servers.
     pub upstreams: Arc<Upstreams>,
-    /// The `map` blocks; a [`crate::template::Variable::Map`] is an index into them.
-    pub maps: Arc<[Map]>,
+    /// The `map`, `geo` and `split_clients` blocks; a [`crate::template::Variable::Map`] is an index into them.
+    pub maps: Arc<[Mapping]>,
     /// Who we say we are.
     pub identity: Arc<Identity>,
+    /// `listen … proxy_protocol`: connections begin with a PROXY protocol header.
+    pub proxy_protocol: bool,
 }
 
 impl Config {
     /// A configuration with default settings at the edge and no maps.
     #[must_use]
     pub fn new(router: Arc<dyn Router>, upstreams: Arc<Upstreams>) -> Self {
-        Self { router, edge: Arc::default(), upstreams, maps: Arc::default(), identity: Arc::default() }
+        Self {
+            router,
+            edge: Arc::default(),
+            upstreams,
+            maps: Arc::default(),
+            identity: Arc::default(),
+            proxy_protocol: false,
+        }
     }
 
     /// A configuration that forwards every request to one origin server, tunnels included, with the
@@ -107,6 +126,22 @@ pub struct Location {
     /// Whether requests have to be admitted first (limits, credentials): the session then asks with
     /// [`crate::Output::Admit`]. The number is the shell's own, for its table of rules.
     pub admission: Option<u32>,
+    /// Its rewrite directives.
+    pub script: Arc<Script>,
+    /// `internal`: only an `error_page` or a `rewrite` leads here; the client itself gets a 404.
+    pub internal: bool,
+    /// `error_page`: the first that has the status code holds.
+    pub error_pages: Arc<[ErrorPage]>,
+    /// `recursive_error_pages`: an error page's own errors have error pages. Off.
+    pub recursive_error_pages: bool,
+    /// `add_header`, `add_trailer`, `expires`.
+    pub additions: Arc<Additions>,
+    /// `types`, `default_type`.
+    pub types: Arc<ContentTypes>,
+    /// `resolver`: number of the resolver in the shell's table that looks names up; absent: the system's.
+    pub resolver: Option<u32>,
+    /// `error_log` of its level; absent: that of the process.
+    pub error_logs: Option<ErrorLogs>,
 }
 
 impl Location {
@@ -119,6 +154,14 @@ impl Location {
             server_name: Arc::from(""),
             access_logs: Vec::new(),
             admission: None,
+            script: Arc::default(),
+            internal: false,
+            error_pages: Arc::default(),
+            recursive_error_pages: false,
+            additions: Arc::default(),
+            types: Arc::default(),
+            resolver: None,
+            error_logs: None,
         }
     }
 }
@@ -129,27 +172,32 @@ impl Location {
 pub enum Handler {
     /// Forwards it to an origin server: `proxy_pass`.
     Proxy(Box<Proxy>),
-    /// Answers it: `return`.
+    /// Answers it.
     Return(Return),
+    /// Opens a tunnel for CONNECT: `tunnel_pass`.
+    Tunnel(Box<TunnelPass>),
+    /// Answers with 501 and a note that names the directive: one that serves content in another way
+    /// (`root`, `fastcgi_pass`).
+    Unsupported(Box<str>),
 }
 
 /// nginx's `return`: a response of our own.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Return {
-    /// The status code, 200..=599.
+    /// The status code, 200..=599; 444 closes the connection without an answer.
     pub status: u16,
     /// For 301, 302, 303, 307, 308 the value of `Location`; else the content. Absent: the standard page.
     pub text: Option<Template>,
-    /// `Content-Type` of a text.
-    pub content_type: Box<str>,
+    /// `Content-Type` of a text; absent: what the location's `types` say of the path.
+    pub content_type: Option<Box<str>>,
 }
 
 impl Return {
-    /// `return STATUS [text];` with nginx's default type `text/plain`.
+    /// `return STATUS [text];`.
     #[must_use]
     pub fn new(status: u16, text: Option<Template>) -> Self {
-        Self { status, text, content_type: "text/plain".into() }
+        Self { status, text, content_type: None }
     }
 }
 
@@ -161,12 +209,14 @@ pub struct AccessLog {
     pub sink: usize,
     /// The `log_format`.
     pub format: Arc<Template>,
+    /// `if=`: no line when it evaluates to nothing or `0`.
+    pub condition: Option<Arc<Template>>,
 }
 
 impl AccessLog {
     /// A log line of `format` to the shell's log number `sink`.
     #[must_use]
     pub fn new(sink: usize, format: Arc<Template>) -> Self {
-        Self { sink, format }
+        Self { sink, format, condition: None }
     }
 }

@@ -1,16 +1,17 @@
 //! How a location forwards: nginx's `proxy_*` directives.
 
 use core::time::Duration;
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use crate::{
     shared::GroupId,
-    template::{Template, Variable},
+    template::{Regex, Template, Variable},
 };
 
 /// `proxy_pass` and what goes with it.
 #[derive(Debug)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "a field for each directive that is on or off")]
 pub struct Proxy {
     /// Where requests go.
     pub target: Target,
@@ -42,6 +43,23 @@ pub struct Proxy {
     pub next_upstream: NextUpstream,
     /// What may become a tunnel, and how it lives.
     pub upgrade: Upgrade,
+    /// `proxy_method`; absent: the client's.
+    pub method: Option<Template>,
+    /// `proxy_set_body`: goes upstream instead of the client's content, which is read and dropped.
+    pub set_body: Option<Template>,
+    /// `proxy_pass_request_headers`: whether the client's field lines go on. On.
+    pub pass_request_headers: bool,
+    /// `proxy_pass_request_body`: whether the client's content goes on. On.
+    pub pass_request_body: bool,
+    /// `proxy_pass_trailers`: whether trailer sections go on, in either direction. On.
+    pub pass_trailers: bool,
+    /// What the client gets of the response's head.
+    pub response: ResponseRewriting,
+    /// `proxy_bind`, `proxy_socket_keepalive`.
+    pub socket: SocketOptions,
+    /// `proxy_protocol`: a connection begins with a PROXY protocol header that tells of the client. Such a
+    /// connection is never pooled. Off.
+    pub proxy_protocol: bool,
 }
 
 impl Proxy {
@@ -65,6 +83,14 @@ impl Proxy {
             buffer_size: 16 << 10,
             next_upstream: NextUpstream::default(),
             upgrade: Upgrade::default(),
+            method: None,
+            set_body: None,
+            pass_request_headers: true,
+            pass_request_body: true,
+            pass_trailers: true,
+            response: ResponseRewriting::default(),
+            socket: SocketOptions::default(),
+            proxy_protocol: false,
         }
     }
 }
@@ -85,6 +111,89 @@ pub enum Target {
         /// The group whose settings hold.
         group: GroupId,
     },
+    /// A URL with variables in it, evaluated for each exchange: an `upstream` by its name, an address, or a
+    /// name that is looked up. With a URI in it, that is the request-target, as it stands.
+    Template {
+        /// `http://HOST[:PORT][URI]`.
+        url: Template,
+        /// The group whose settings hold where the host names no group.
+        group: GroupId,
+    },
+}
+
+/// How the head of a response is changed on its way to the client.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ResponseRewriting {
+    /// `proxy_redirect`: the first that fits changes `Location` and `Refresh`.
+    pub redirects: Vec<Substitution>,
+    /// `proxy_cookie_domain`: the first that fits changes the `Domain` of a `Set-Cookie`.
+    pub cookie_domains: Vec<Substitution>,
+    /// `proxy_cookie_path`, likewise.
+    pub cookie_paths: Vec<Substitution>,
+    /// `proxy_hide_header`: names of fields that don't go on.
+    pub hide: Vec<Box<str>>,
+    /// `proxy_pass_header`: names of fields that go on although they are hidden by default (`X-Accel-*`).
+    pub pass: Vec<Box<str>>,
+    /// `proxy_intercept_errors`: a status code of 300 or above is answered by the location's `error_page`,
+    /// where it has one for it. Off.
+    pub intercept_errors: bool,
+}
+
+/// A piece of a field value, and what stands in its place.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Substitution {
+    /// What is replaced.
+    pub from: Substituted,
+    /// The replacement; captures of the regular expression may stand in it.
+    pub to: Template,
+}
+
+impl Substitution {
+    /// Puts `to` in the place of `from`.
+    #[must_use]
+    pub fn new(from: Substituted, to: Template) -> Self {
+        Self { from, to }
+    }
+}
+
+/// What a [`Substitution`] replaces.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Substituted {
+    /// This text: the start of a `Location` or a path, the whole of a domain (a dot in front is ignored, and
+    /// so is case).
+    Text(Template),
+    /// The whole value, where the regular expression matches.
+    Regex(Regex),
+}
+
+/// Options of the sockets to origin servers.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct SocketOptions {
+    /// `proxy_bind`: the address that connections come from.
+    pub bind: Bind,
+    /// `proxy_socket_keepalive`: the system probes idle connections. Off.
+    pub keepalive: bool,
+    /// `tunnel_socket_rcvbuf`: bytes of the system's receive buffer; absent: the system's choice.
+    pub receive_buffer: Option<u32>,
+    /// `tunnel_socket_sndbuf`: likewise, to send.
+    pub send_buffer: Option<u32>,
+}
+
+/// `proxy_bind`.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum Bind {
+    /// The system chooses.
+    #[default]
+    Any,
+    /// This address; port 0: any port.
+    Address(SocketAddr),
+    /// An address with variables in it; evaluated to nothing, the system chooses.
+    Template(Template),
 }
 
 /// The URI part of `proxy_pass`.
@@ -173,11 +282,16 @@ pub enum Via {
 /// `proxy_next_upstream`, `_tries`, `_timeout` (E10).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "a field for each directive that is on or off")]
 pub struct NextUpstream {
     /// After an error on the way: connect refused, closed, reset. On.
     pub error: bool,
     /// After a timeout. On.
     pub timeout: bool,
+    /// After a response head that can't be forwarded: `invalid_header`. Off.
+    pub invalid_header: bool,
+    /// After a final response with one of these status codes: `http_500`, `http_404` and so on.
+    pub statuses: Vec<u16>,
     /// Requests whose method isn't idempotent, too. Off.
     pub non_idempotent: bool,
     /// At most so many tries in all, 0 for as many as there are peers.
@@ -188,7 +302,15 @@ pub struct NextUpstream {
 
 impl Default for NextUpstream {
     fn default() -> Self {
-        Self { error: true, timeout: true, non_idempotent: false, tries: 0, within: Duration::ZERO }
+        Self {
+            error: true,
+            timeout: true,
+            invalid_header: false,
+            statuses: Vec::new(),
+            non_idempotent: false,
+            tries: 0,
+            within: Duration::ZERO,
+        }
     }
 }
 

@@ -2,13 +2,29 @@
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
-use super::Location;
-use crate::RequestHead;
+use super::{Location, Locations};
+use crate::{
+    RequestHead,
+    template::{Masks, Regex},
+};
 
 /// Finds the location of a request. Implement it to route in code; [`ServerTable`] routes as nginx does.
 pub trait Router: Send + Sync + fmt::Debug {
-    /// Decides where `head` goes. The path has been normalised, the host checked and lower-cased.
+    /// Decides where `head` goes. The path has been normalised, the host checked and lower-cased. Called
+    /// again when a `rewrite` or an `error_page` has changed the path.
     fn route(&self, head: &RequestHead<'_>) -> Route;
+
+    /// The level whose rewrite directives come before a location is searched: the server's own.
+    fn entry(&self, head: &RequestHead<'_>) -> Option<Arc<Location>> {
+        let _ = head;
+        None
+    }
+
+    /// The location `@name` of the request's server.
+    fn named(&self, head: &RequestHead<'_>, name: &str) -> Option<Arc<Location>> {
+        let _ = (head, name);
+        None
+    }
 }
 
 /// A router's decision.
@@ -26,7 +42,8 @@ pub enum Route {
 #[derive(Debug)]
 pub struct ServerTable {
     servers: Vec<Server>,
-    names: HashMap<Box<[u8]>, usize>,
+    names: Masks<usize>,
+    patterns: Vec<(Regex, usize)>,
     default: usize,
 }
 
@@ -39,121 +56,154 @@ impl ServerTable {
     #[must_use]
     pub fn new(servers: Vec<Server>, default: usize) -> Self {
         assert!(default < servers.len(), "the default server is one of the servers");
-        let mut names = HashMap::new();
+        let mut names = Masks::default();
+        let mut patterns = Vec::new();
         for (index, server) in servers.iter().enumerate() {
             for name in &server.names {
-                names.entry(name.to_ascii_lowercase().into_bytes().into_boxed_slice()).or_insert(index);
+                match name {
+                    ServerName::Name(name) => {
+                        names.add(name.as_bytes(), index);
+                    }
+                    ServerName::Regex(regex) => patterns.push((regex.clone(), index)),
+                }
             }
         }
-        Self { servers, names, default }
+        Self { servers, names, patterns, default }
+    }
+
+    /// nginx's order: the name, the longest mask in front, the longest mask behind, the first regular
+    /// expression, the default server.
+    fn server(&self, head: &RequestHead<'_>) -> &Server {
+        let by_pattern =
+            || self.patterns.iter().find(|(regex, _)| head.matches(regex, head.host())).map(|(_, at)| *at);
+        let index = self.names.find(head.host()).copied().or_else(by_pattern).unwrap_or(self.default);
+        // `new` has checked every index; the default server is as good an answer as any.
+        self.servers.get(index).unwrap_or(&self.servers[self.default])
     }
 }
 
 impl Router for ServerTable {
     fn route(&self, head: &RequestHead<'_>) -> Route {
-        let index = self.names.get(head.host()).copied().unwrap_or(self.default);
-        match self.servers.get(index) {
-            Some(server) => server.locate(head.path()),
-            // `new` has checked every index; the first server is as good an answer as any.
-            None => self.servers[self.default].locate(head.path()),
-        }
+        let server = self.server(head);
+        server.locations.find(head).unwrap_or_else(|| Route::Location(Arc::clone(&server.level)))
+    }
+
+    fn entry(&self, head: &RequestHead<'_>) -> Option<Arc<Location>> {
+        Some(Arc::clone(&self.server(head).level))
+    }
+
+    fn named(&self, head: &RequestHead<'_>, name: &str) -> Option<Arc<Location>> {
+        self.server(head).named.get(name).cloned()
     }
 }
 
 /// A virtual server.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Server {
-    names: Vec<Box<str>>,
-    exact: HashMap<Box<[u8]>, Arc<Location>>,
-    /// Longest first, so that the first match is the longest.
-    prefixes: Vec<(Box<[u8]>, Arc<Location>)>,
-    otherwise: Arc<Location>,
+    /// Its names.
+    pub names: Vec<ServerName>,
+    /// The server's own level: its rewrite directives come first, and it answers where no location does.
+    pub level: Arc<Location>,
+    /// Its locations.
+    pub locations: Locations,
+    /// Its named locations, without the `@`.
+    pub named: HashMap<Box<str>, Arc<Location>>,
 }
 
 impl Server {
-    /// A server of these exact names (the empty name: requests without a host). `otherwise` answers
-    /// where no location matches: what the server's own level says, else 404.
+    /// A server without locations.
     #[must_use]
-    pub fn new(names: Vec<Box<str>>, otherwise: Arc<Location>) -> Self {
-        Self { names, exact: HashMap::new(), prefixes: Vec::new(), otherwise }
+    pub fn new(names: Vec<ServerName>, level: Arc<Location>) -> Self {
+        Self { names, level, locations: Locations::default(), named: HashMap::new() }
     }
+}
 
-    /// Adds `location = PATH`. The first of two equal paths stays; `false` says that there was one.
-    pub fn exact(&mut self, path: &[u8], location: Arc<Location>) -> bool {
-        if self.exact.contains_key(path) {
-            return false;
-        }
-        self.exact.insert(path.into(), location);
-        true
-    }
+/// One `server_name`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ServerName {
+    /// `example.com`, `*.example.com`, `.example.com`, `www.example.*`; the empty name: requests without a host.
+    Name(Box<str>),
+    /// `~REGEX`, matched against the host in lower case.
+    Regex(Regex),
+}
 
-    /// Adds `location PREFIX`. The first of two equal prefixes stays; `false` says that there was one.
-    pub fn prefix(&mut self, prefix: &[u8], location: Arc<Location>) -> bool {
-        if self.prefixes.iter().any(|(known, _)| **known == *prefix) {
-            return false;
-        }
-        let at = self.prefixes.partition_point(|(known, _)| known.len() >= prefix.len());
-        self.prefixes.insert(at, (prefix.into(), location));
-        true
-    }
-
-    /// nginx's order: an exact match, a prefix that is the whole path, a prefix that the path only lacks the
-    /// slash of, the longest prefix.
-    /// `*` is for the server as a whole (RFC 9112 §3.2.4), which is where `/` is.
-    fn locate(&self, path: &[u8]) -> Route {
-        let path = if path == b"*" { b"/" } else { path };
-        if let Some(location) = self.exact.get(path) {
-            return Route::Location(Arc::clone(location));
-        }
-        let found = self.prefixes.iter().find(|(prefix, _)| path.starts_with(prefix));
-        if let Some((prefix, location)) = found
-            && prefix.len() == path.len()
-        {
-            return Route::Location(Arc::clone(location));
-        }
-        let lacks_slash = |prefix: &[u8]| prefix.strip_suffix(b"/") == Some(path) && !path.is_empty();
-        let forwards = |location: &Location| matches!(location.handler, super::Handler::Proxy(_));
-        let longer =
-            self.prefixes.iter().find(|(prefix, location)| lacks_slash(prefix) && forwards(location));
-        match (longer, found) {
-            (Some((_, location)), _) => Route::AddSlash(Arc::clone(location)),
-            (None, Some((_, location))) => Route::Location(Arc::clone(location)),
-            (None, None) => Route::Location(Arc::clone(&self.otherwise)),
-        }
+impl From<&str> for ServerName {
+    fn from(name: &str) -> Self {
+        Self::Name(name.into())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Handler, Proxy, Return, Target};
+    use crate::{
+        config::{Handler, Place, Proxy, Return, Settings, Target},
+        record::Heads,
+        template::{Captures, Pattern},
+    };
 
-    fn route(server: &Server, path: &str) -> (u16, bool) {
+    /// Stands for a regular expression: the text occurs.
+    #[derive(Debug)]
+    struct Contains(&'static str);
+
+    impl Pattern for Contains {
+        fn find(&self, subject: &[u8], captures: &mut Captures) -> bool {
+            captures.begin(subject);
+            subject.windows(self.0.len()).any(|window| window == self.0.as_bytes())
+        }
+    }
+
+    fn regex(text: &'static str) -> Regex {
+        Regex::new(Arc::new(Contains(text)), vec![])
+    }
+
+    fn answer(status: u16) -> Arc<Location> {
+        Arc::new(Location::new(Handler::Return(Return::new(status, None))))
+    }
+
+    fn proxy() -> Arc<Location> {
+        let proxy = Proxy::new(Target::Group(crate::shared::GroupId(0)), "b");
+        Arc::new(Location::new(Handler::Proxy(Box::new(proxy))))
+    }
+
+    /// The status of the location (0: it forwards), and whether a slash is to be added.
+    fn route(table: &ServerTable, host: &str, path: &str) -> (u16, bool) {
+        let mut heads = Heads::default();
+        let head = format!("OPTIONS {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        heads.request.parse(head.as_bytes(), &mut 0, &Settings::default()).expect("well-formed");
         let status = |location: &Location| match &location.handler {
             Handler::Return(answer) => answer.status,
-            Handler::Proxy(_) => 0,
+            _ => 0,
         };
-        match server.locate(path.as_bytes()) {
+        match table.route(&RequestHead(&heads)) {
             Route::Location(location) => (status(&location), false),
             Route::AddSlash(location) => (status(&location), true),
         }
     }
 
     #[test]
-    fn as_nginx_finds_them() {
-        let answer = |status| Arc::new(Location::new(Handler::Return(Return::new(status, None))));
-        let proxy = || {
-            let proxy = Proxy::new(Target::Group(crate::shared::GroupId(0)), "b");
-            Arc::new(Location::new(Handler::Proxy(Box::new(proxy))))
-        };
+    fn locations_as_nginx_finds_them() {
         let mut server = Server::new(vec![], answer(404));
-        assert!(server.prefix(b"/a", answer(201)));
-        assert!(server.prefix(b"/a/b/", proxy()));
-        assert!(server.prefix(b"/c/", proxy()));
-        assert!(server.prefix(b"/c", answer(202)));
-        assert!(server.exact(b"/a/x", answer(203)));
-        assert!(!server.exact(b"/a/x", answer(204)));
-        assert!(!server.prefix(b"/a", answer(205)));
+        let mut outer = Place::new(answer(206));
+        assert!(outer.nested.prefix(b"/n/in", Place::new(answer(207))));
+        outer.nested.regex(regex("deep"), Place::new(answer(208)));
+        let mut settled = Place::new(answer(209));
+        settled.settles = true;
+        let locations = &mut server.locations;
+        assert!(locations.prefix(b"/a", Place::new(answer(201))));
+        assert!(locations.prefix(b"/a/b/", Place::new(proxy())));
+        assert!(locations.prefix(b"/c/", Place::new(proxy())));
+        assert!(locations.prefix(b"/c", Place::new(answer(202))));
+        assert!(locations.prefix(b"/n", outer));
+        assert!(locations.prefix(b"/static", settled));
+        assert!(locations.exact(b"/a/x", answer(203)));
+        assert!(!locations.exact(b"/a/x", answer(204)));
+        assert!(!locations.prefix(b"/a", Place::new(answer(205))));
+        locations.regex(regex(".php"), Place::new(answer(210)));
+        locations.regex(regex("php"), Place::new(answer(211)));
+        let table = ServerTable::new(vec![server], 0);
         for (path, expected) in [
             ("/", (404, false)),
             ("/a", (201, false)),
@@ -165,8 +215,50 @@ mod tests {
             ("/c", (202, false)),
             ("/c/", (0, false)),
             ("*", (404, false)),
+            ("/a/x.php", (210, false)),
+            ("/php", (211, false)),
+            ("/static/x.php", (209, false)),
+            ("/n/other", (206, false)),
+            ("/n/in/x", (207, false)),
+            ("/n/in/deep", (208, false)),
+            ("/n/x.php", (210, false)),
+            ("/n/in/x.php", (210, false)),
         ] {
-            assert_eq!(route(&server, path), expected, "{path}");
+            assert_eq!(route(&table, "h", path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn servers_as_nginx_finds_them() {
+        let server = |names: &[&str], status| {
+            Server::new(names.iter().map(|name| (*name).into()).collect(), answer(status))
+        };
+        let mut by_regex = server(&[], 206);
+        by_regex.names.push(ServerName::Regex(regex("42")));
+        let table = ServerTable::new(
+            vec![
+                server(&["default"], 200),
+                server(&["example.com", "www.example.*"], 201),
+                server(&["*.example.com"], 202),
+                server(&["*.a.example.com"], 203),
+                server(&[".both.org"], 204),
+                server(&["example.com"], 205),
+                by_regex,
+            ],
+            0,
+        );
+        for (host, status) in [
+            ("example.com", 201),
+            ("EXAMPLE.com:8080", 201),
+            ("www.example.org", 201),
+            ("www.example.com", 202),
+            ("x.a.example.com", 203),
+            ("both.org", 204),
+            ("x.y.both.org", 204),
+            ("42.org", 206),
+            ("nobody", 200),
+        ] {
+            assert_eq!(route(&table, host, "/").0, status, "{host}");
         }
     }
 }

@@ -1,10 +1,14 @@
 //! Limits and timeouts towards the client.
 
 use core::time::Duration;
+use std::sync::Arc;
+
+use crate::Network;
 
 /// What bounds a client's connection and its requests. Defaults are nginx's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "a field for each directive that is on or off")]
 pub struct Settings {
     /// `client_header_timeout`: for a whole head, from its first byte (the first request: from accept). 60 s.
     pub client_header_timeout: Duration,
@@ -30,6 +34,26 @@ pub struct Settings {
     pub underscores_in_headers: bool,
     /// `allow_bare_lf`: a single LF ends a line of a head, as RFC 9112 §2.2 allows. On.
     pub allow_bare_lf: bool,
+    /// `merge_slashes`: several slashes in a row count as one where a location is searched. On.
+    pub merge_slashes: bool,
+    /// `large_client_header_buffers`: bytes of one line of a request head. 8 KiB, never more than an IO buffer.
+    pub client_header_line: usize,
+    /// `large_client_header_buffers`: bytes of a whole request head; never more than an IO buffer. 32 KiB.
+    pub client_header_size: usize,
+    /// `lingering_close`. On.
+    pub lingering_close: LingeringClose,
+    /// `server_tokens`: what `Server` says in our own responses. On.
+    pub server_tokens: ServerTokens,
+    /// `absolute_redirect`: a `Location` of ours has scheme and host. On.
+    pub absolute_redirect: bool,
+    /// `port_in_redirect`: and the port that we listen on. On.
+    pub port_in_redirect: bool,
+    /// `server_name_in_redirect`: and the first `server_name` instead of the host that was asked for. Off.
+    pub server_name_in_redirect: bool,
+    /// `resolver_timeout`: for looking a name up. 30 s.
+    pub resolver_timeout: Duration,
+    /// `set_real_ip_from`, `real_ip_header`, `real_ip_recursive`; absent: the client is who connected.
+    pub real_ip: Option<Arc<RealIp>>,
     /// `max_headers`: field lines in a request's header section. 1000 in nginx; ours are bounded by the
     /// buffer as well.
     pub max_headers: usize,
@@ -50,7 +74,78 @@ impl Default for Settings {
             reset_timedout_connection: false,
             underscores_in_headers: false,
             allow_bare_lf: true,
+            merge_slashes: true,
+            client_header_line: 8 << 10,
+            client_header_size: 32 << 10,
+            lingering_close: LingeringClose::On,
+            server_tokens: ServerTokens::On,
+            absolute_redirect: true,
+            port_in_redirect: true,
+            server_name_in_redirect: false,
+            resolver_timeout: Duration::from_secs(30),
+            real_ip: None,
             max_headers: 1000,
         }
     }
+}
+
+/// `lingering_close`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LingeringClose {
+    /// A connection is closed at once, whatever the client may still be sending.
+    Off,
+    /// What the client still sends is read and dropped first, where it may be sending.
+    On,
+    /// Always.
+    Always,
+}
+
+/// `server_tokens`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ServerTokens {
+    /// Name and version.
+    On,
+    /// The name alone.
+    Off,
+    /// This text; empty: no `Server` at all.
+    Text(Box<str>),
+}
+
+/// Who the client is behind other proxies: `$remote_addr` and what rests on it then mean the address that a
+/// trusted proxy tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RealIp {
+    /// `set_real_ip_from`: the proxies that are believed.
+    pub trusted: Vec<Network>,
+    /// `set_real_ip_from unix:`: so are all that connect through a Unix domain socket.
+    pub trusts_unix: bool,
+    /// `real_ip_header`.
+    pub source: RealIpSource,
+    /// `real_ip_recursive`: of several addresses, the last that is not trusted itself. Off: the last.
+    pub recursive: bool,
+}
+
+impl RealIp {
+    /// Believes nobody yet; takes `X-Real-IP`, as nginx.
+    #[must_use]
+    pub fn new(trusted: Vec<Network>) -> Self {
+        Self {
+            trusted,
+            trusts_unix: false,
+            source: RealIpSource::Field("X-Real-IP".into()),
+            recursive: false,
+        }
+    }
+}
+
+/// `real_ip_header`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RealIpSource {
+    /// A field of the request; `X-Forwarded-For` holds a list.
+    Field(Box<str>),
+    /// The PROXY protocol header that the connection began with.
+    ProxyProtocol,
 }

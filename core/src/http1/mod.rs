@@ -13,7 +13,6 @@ mod request;
 mod response;
 mod target;
 mod upgrade;
-mod view;
 
 pub(crate) use chunked::{Broken, ChunkedDecoder, Progress};
 pub(crate) use connection::{ConnectionOptions, nominates};
@@ -26,7 +25,6 @@ pub(crate) use request::{Parsed, Request};
 pub(crate) use response::Response;
 pub(crate) use target::{write_encoded_path, write_encoded_uri};
 pub(crate) use upgrade::{listed, protocols};
-pub use view::RequestHead;
 
 /// Whether `byte` may stand in a token (RFC 9110 §5.6.2).
 pub(crate) const fn is_token_byte(byte: u8) -> bool {

@@ -1,10 +1,12 @@
 //! What is known of an exchange, for log lines, variables and templates.
 
 mod frozen;
+mod head;
 mod note;
 mod severity;
 mod values;
 
+pub use head::RequestHead;
 pub use note::{Event, Note};
 pub use severity::{Severity, UnknownSeverity};
 
@@ -14,7 +16,7 @@ use crate::{
     Address, ClientInfo,
     config::{Config, Handler, Location, Proxy},
     http1::{Fields, Request, Response},
-    template::Captures,
+    template::{Captures, Regex},
     time::{Now, Tick},
     timer::Timer,
 };
@@ -112,6 +114,10 @@ struct Memo {
     values: Vec<u8>,
     spans: Vec<Option<(u32, u32)>>,
     captures: Captures,
+    /// Where the next match is tried.
+    trial: Captures,
+    /// Values of `set` variables and named groups.
+    set: Vec<Vec<u8>>,
     spare: Vec<Vec<u8>>,
 }
 
@@ -128,6 +134,24 @@ impl Heads {
         let memo = self.memo.get_mut();
         memo.values.clear();
         memo.spans.clear();
+        memo.captures.begin(b"");
+        memo.set.iter_mut().for_each(Vec::clear);
+    }
+
+    /// Matches a regular expression, and keeps what its groups matched.
+    pub(crate) fn matches(&self, regex: &Regex, subject: &[u8]) -> bool {
+        let Ok(mut memo) = self.memo.try_borrow_mut() else { return false };
+        // A match that fails leaves the captures of the last one behind, as in nginx.
+        let mut captures = std::mem::take(&mut memo.trial);
+        let matched = regex.pattern().find(subject, &mut captures);
+        if matched {
+            std::mem::swap(&mut captures, &mut memo.captures);
+            for (group, variable) in regex.names() {
+                memo.set(*variable, *group);
+            }
+        }
+        memo.trial = captures;
+        matched
     }
 }
 
@@ -235,7 +259,7 @@ impl Record {
     pub(crate) fn proxy(&self) -> Option<&Proxy> {
         match &self.location.as_deref()?.handler {
             Handler::Proxy(proxy) => Some(proxy),
-            Handler::Return(_) => None,
+            Handler::Return(_) | Handler::Tunnel(_) | Handler::Unsupported(_) => None,
         }
     }
 

@@ -9,7 +9,7 @@ use crate::{
     Address, Side,
     http1::{Known, Version},
     rewrite::trailer_passes,
-    template::{Escape, MapId, Part, Template, Variable, write_escaped},
+    template::{Escape, MapId, Mapping, Part, SetId, Template, Variable, write_escaped},
     time::{Civil, Now, Tick, write_decimal, write_padded},
 };
 
@@ -143,6 +143,11 @@ impl Record {
                     out.extend_from_slice(memo.captures.get(usize::from(*index)));
                 }
             }
+            Variable::Set(SetId(index)) => {
+                if let Ok(memo) = heads.memo.try_borrow() {
+                    out.extend_from_slice(memo.set.get(*index).map_or(b"", |value| value));
+                }
+            }
             Variable::ProxyAddXForwardedFor => {
                 let start = out.len();
                 join(out, fields.named(b"x-forwarded-for"), b", ");
@@ -157,22 +162,26 @@ impl Record {
 
     /// A `map`: evaluated when first used, once per exchange unless it is volatile (B7).
     fn write_map(&self, id: MapId, now: Now, out: &mut Vec<u8>) {
-        let (Some(map), Some(heads)) = (self.config.maps.get(id.0), &self.heads) else { return };
-        if !map.is_volatile()
-            && let Some(value) = heads.memo.borrow().value(id)
-        {
+        let (Some(mapping), Some(heads)) = (self.config.maps.get(id.0), &self.heads) else { return };
+        let volatile = matches!(mapping, Mapping::Map(map) if map.is_volatile());
+        if !volatile && let Some(value) = heads.memo.borrow().value(id) {
             return out.extend_from_slice(value);
         }
         let mut key = self.spare();
-        self.write_template(map.source(), now, &mut key);
-        let mut captures = std::mem::take(&mut heads.memo.borrow_mut().captures);
-        let found = map.find(&mut key, &mut captures);
-        heads.memo.borrow_mut().captures = captures;
+        self.write_template(mapping.source(), now, &mut key);
         let start = out.len();
+        let found = match mapping {
+            Mapping::Map(map) => map.find(&mut key, |regex, subject| heads.matches(regex, subject)),
+            Mapping::Split(split) => split.find(&key),
+            Mapping::Geo(geo) => {
+                out.extend_from_slice(geo.find(&key));
+                None
+            }
+        };
         if let Some(template) = found {
             self.write_template(template, now, out);
         }
-        if !map.is_volatile() {
+        if !volatile {
             heads.memo.borrow_mut().keep(id, out.get(start..).unwrap_or_default());
         }
         self.return_spare(key);
@@ -221,6 +230,17 @@ impl Record {
 }
 
 impl Memo {
+    /// Gives a variable what a group of the last match holds.
+    pub(super) fn set(&mut self, SetId(variable): SetId, group: usize) {
+        if self.set.len() <= variable {
+            self.set.resize(variable + 1, Vec::new());
+        }
+        if let Some(slot) = self.set.get_mut(variable) {
+            slot.clear();
+            slot.extend_from_slice(self.captures.get(group));
+        }
+    }
+
     fn value(&self, id: MapId) -> Option<&[u8]> {
         let (from, to) = self.spans.get(id.0).copied().flatten()?;
         self.values.get(from as usize..to as usize)

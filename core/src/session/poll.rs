@@ -82,7 +82,9 @@ impl Session {
             }
             (Errand::Resolve | Errand::Connect { .. }, target) => {
                 let group = match target {
-                    Some(Target::Group(group) | Target::Name { group, .. }) => *group,
+                    Some(
+                        Target::Group(group) | Target::Name { group, .. } | Target::Template { group, .. },
+                    ) => *group,
                     None => GroupId(usize::MAX),
                 };
                 self.pending.dialling = true;

@@ -60,7 +60,10 @@ impl Session {
             self.reply(answer.status, b"text/plain", page.as_bytes(), Some(&location), turn);
             turn.buffers.return_scratch(location);
         } else if answer.text.is_some() {
-            self.reply(answer.status, answer.content_type.as_bytes(), &text, None, turn);
+            let path = self.record.heads.as_ref().map_or(b"".as_slice(), |heads| heads.request.path());
+            let by_path = || self.record.location.as_ref().map(|location| location.types.of(path));
+            let kind = answer.content_type.as_deref().or_else(by_path).unwrap_or("text/plain").to_owned();
+            self.reply(answer.status, kind.as_bytes(), &text, None, turn);
         } else {
             // As in nginx, success without a text says nothing more.
             let page = if answer.status < 300 { String::new() } else { page(answer.status) };

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::{Event, Expectation, Fate, Session, pending::Errand};
 use crate::{
-    Side,
+    RequestHead, Side,
     buffer::Turn,
     config::{Handler, Location, Route, Target},
-    http1::{ConnectionOptions, Framing, Known, Parsed, RequestHead, elements, request_framing},
+    http1::{ConnectionOptions, Framing, Known, Parsed, elements, request_framing},
     record::Outcome,
     rewrite::{Offer, Plan, write_request},
     state::{exchange, message},
@@ -104,7 +104,7 @@ impl Session {
     fn begin_exchange(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
         let route = {
             let Some(heads) = &self.record.heads else { return Err(Violation::BadRequestLine) };
-            self.record.config.router.route(&RequestHead(&heads.request))
+            self.record.config.router.route(&RequestHead(heads))
         };
         let (location, add_slash) = match route {
             Route::Location(location) => (location, false),
@@ -118,6 +118,8 @@ impl Session {
         }
         match &location.handler {
             Handler::Return(answer) => self.answer(answer, turn),
+            Handler::Tunnel(_) => return Err(Violation::ConnectRefused),
+            Handler::Unsupported(_) => return Err(Violation::NotImplemented),
             Handler::Proxy(_) if self.answers_options_itself() => self.answer_options(turn),
             Handler::Proxy(_) => {
                 self.write_forwarded_head(turn)?;

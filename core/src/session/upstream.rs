@@ -225,7 +225,7 @@ impl Session {
         };
         let peers = match (&self.work.addresses, &proxy.target) {
             (Some((addresses, _)), _) => addresses.len(),
-            (None, Target::Group(group) | Target::Name { group, .. }) => {
+            (None, Target::Group(group) | Target::Name { group, .. } | Target::Template { group, .. }) => {
                 self.record.config.upstreams.group(*group).map_or(0, crate::shared::Group::size)
             }
         };

@@ -1,20 +1,16 @@
 //! nginx's `map` (B7).
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-use super::{Captures, Pattern, Template};
+use super::{Masks, Regex, Template};
 
 /// A `map` block: from the value of one template to another template.
 #[derive(Debug)]
 pub struct Map {
     source: Template,
     /// Keys in lower case: strings match ignoring case.
-    exact: HashMap<Box<[u8]>, Arc<Template>>,
-    /// `*.example.com`, as `.example.com`.
-    leading: HashMap<Box<[u8]>, Arc<Template>>,
-    /// `example.*`, as `example.`.
-    trailing: HashMap<Box<[u8]>, Arc<Template>>,
-    patterns: Vec<(Arc<dyn Pattern>, Arc<Template>)>,
+    strings: Masks<Arc<Template>>,
+    patterns: Vec<(Regex, Arc<Template>)>,
     default: Option<Arc<Template>>,
     hostnames: bool,
     volatile: bool,
@@ -25,9 +21,7 @@ impl Map {
     pub fn builder(source: Template) -> MapBuilder {
         MapBuilder(Self {
             source,
-            exact: HashMap::new(),
-            leading: HashMap::new(),
-            trailing: HashMap::new(),
+            strings: Masks::default(),
             patterns: Vec::new(),
             default: None,
             hostnames: false,
@@ -45,8 +39,12 @@ impl Map {
     }
 
     /// Exact, then longest prefix mask, longest suffix mask, first regular expression, `default`.
-    /// `value` is put into lower case on the way.
-    pub(crate) fn find(&self, value: &mut Vec<u8>, captures: &mut Captures) -> Option<&Template> {
+    /// `value` is put into lower case on the way; `matches` tries a regular expression.
+    pub(crate) fn find(
+        &self,
+        value: &mut Vec<u8>,
+        mut matches: impl FnMut(&Regex, &[u8]) -> bool,
+    ) -> Option<&Template> {
         if self.hostnames && value.ends_with(b".") {
             value.pop();
         }
@@ -55,32 +53,11 @@ impl Map {
         value.make_ascii_lowercase();
         let by_pattern = || {
             let subject = original.as_deref()?;
-            self.patterns.iter().find(|(pattern, _)| pattern.find(subject, captures)).map(|(_, found)| found)
+            self.patterns.iter().find(|(regex, _)| matches(regex, subject)).map(|(_, found)| found)
         };
-        self.exact
-            .get(value.as_slice())
-            .or_else(|| self.find_mask(value))
-            .or_else(by_pattern)
-            .or(self.default.as_ref())
-            .map(AsRef::as_ref)
-    }
-
-    fn find_mask(&self, key: &[u8]) -> Option<&Arc<Template>> {
-        let dots = || key.iter().enumerate().filter(|(_, byte)| **byte == b'.').map(|(at, _)| at);
-        let leading = dots().find_map(|at| self.leading.get(key.get(at..)?));
-        let trailing = || dots().rev_find_map(|at| self.trailing.get(key.get(..=at)?));
-        leading.or_else(trailing)
+        self.strings.find(value).or_else(by_pattern).or(self.default.as_ref()).map(AsRef::as_ref)
     }
 }
-
-/// `find_map` from the back, for iterators that can't be reversed cheaply.
-trait RevFindMap: Iterator + Sized {
-    fn rev_find_map<T>(self, mut f: impl FnMut(Self::Item) -> Option<T>) -> Option<T> {
-        self.fold(None, |last, item| f(item).or(last))
-    }
-}
-
-impl<I: Iterator> RevFindMap for I {}
 
 /// Builds a [`Map`]. Each adding method says `false` when the key was there before.
 #[derive(Debug)]
@@ -90,28 +67,17 @@ pub struct MapBuilder(Map);
 impl MapBuilder {
     /// Adds a string; case is ignored.
     pub fn exact(&mut self, key: &[u8], value: Template) -> bool {
-        self.0.exact.insert(key.to_ascii_lowercase().into(), Arc::new(value)).is_none()
+        self.0.strings.exact(key, Arc::new(value))
     }
 
     /// With `hostnames`: adds `example.com`, `*.example.com`, `.example.com` or `example.*`.
     pub fn hostname(&mut self, key: &[u8], value: Template) -> bool {
-        let key = key.to_ascii_lowercase();
-        let value = Arc::new(value);
-        if let Some(mask) = key.strip_prefix(b"*") {
-            self.0.leading.insert(mask.into(), value).is_none()
-        } else if let Some(name) = key.strip_prefix(b".") {
-            let whole = self.0.exact.insert(name.into(), Arc::clone(&value)).is_none();
-            self.0.leading.insert(key.into(), value).is_none() && whole
-        } else if let Some(mask) = key.strip_suffix(b"*") {
-            self.0.trailing.insert(mask.into(), value).is_none()
-        } else {
-            self.0.exact.insert(key.into(), value).is_none()
-        }
+        self.0.strings.add(key, Arc::new(value))
     }
 
     /// Adds a regular expression, tried after those added before.
-    pub fn pattern(&mut self, pattern: Arc<dyn Pattern>, value: Template) {
-        self.0.patterns.push((pattern, Arc::new(value)));
+    pub fn regex(&mut self, regex: Regex, value: Template) {
+        self.0.patterns.push((regex, Arc::new(value)));
     }
 
     /// Sets what holds when nothing matches.
@@ -139,11 +105,10 @@ impl MapBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::template::{Names, Variable};
+    use crate::template::{Captures, Names, Pattern, Variable};
 
     fn found(map: &Map, value: &str) -> String {
-        let mut captures = Captures::default();
-        map.find(&mut value.as_bytes().to_vec(), &mut captures)
+        map.find(&mut value.as_bytes().to_vec(), |_, _| false)
             .map_or_else(String::new, |t| t.source().to_owned())
     }
 
@@ -199,13 +164,17 @@ mod tests {
             }
         }
         let mut map = Map::builder(Template::variable(Variable::Host));
-        map.pattern(Arc::new(Prefix("ab")), Template::literal("first"));
-        map.pattern(Arc::new(Prefix("a")), Template::literal("second"));
+        map.regex(Regex::new(Arc::new(Prefix("ab")), vec![]), Template::literal("first"));
+        map.regex(Regex::new(Arc::new(Prefix("a")), vec![]), Template::literal("second"));
         let map = map.build();
         let mut captures = Captures::default();
-        assert_eq!(map.find(&mut b"abc".to_vec(), &mut captures).map(Template::source), Some("first"));
-        assert_eq!(captures.get(1), b"c");
-        assert_eq!(found(&map, "axx"), "second");
+        let mut find = |value: &[u8]| {
+            let found =
+                map.find(&mut value.to_vec(), |regex, subject| regex.pattern().find(subject, &mut captures));
+            (found.map(Template::source), captures.get(1).to_vec())
+        };
+        assert_eq!(find(b"abc"), (Some("first"), b"c".to_vec()));
+        assert_eq!(find(b"axx").0, Some("second"));
         assert!(().lookup("anything").is_none());
     }
 }

@@ -3,15 +3,44 @@
 //! A template is compiled once, when the configuration is made: an unknown variable is an error of the
 //! file, not of a request. Evaluation appends to memory that the caller lends.
 
+mod geo;
 mod map;
+mod masks;
 mod pattern;
+mod split;
 mod variable;
 
+pub use geo::{Geo, GeoBuilder};
 pub use map::{Map, MapBuilder};
-pub use pattern::{Captures, Pattern};
-pub use variable::{MapId, Variable};
+pub(crate) use masks::Masks;
+pub use pattern::{Captures, Pattern, Regex};
+pub use split::SplitClients;
+pub use variable::{MapId, SetId, Variable};
 
 use std::fmt;
+
+/// What defines a variable by another value.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Mapping {
+    /// `map`.
+    Map(Map),
+    /// `geo`.
+    Geo(Geo),
+    /// `split_clients`.
+    Split(SplitClients),
+}
+
+impl Mapping {
+    /// What is looked up.
+    pub(crate) fn source(&self) -> &Template {
+        match self {
+            Self::Map(map) => map.source(),
+            Self::Geo(geo) => geo.source(),
+            Self::Split(split) => split.source(),
+        }
+    }
+}
 
 /// Text with variables in it, ready to be evaluated.
 #[derive(Clone, Debug, PartialEq, Eq)]

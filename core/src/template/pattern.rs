@@ -1,6 +1,8 @@
 //! Regular expressions, as far as the machine needs to know them.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
+
+use super::SetId;
 
 /// A compiled regular expression. The engine lives outside of this crate.
 pub trait Pattern: Send + Sync + fmt::Debug {
@@ -8,22 +10,53 @@ pub trait Pattern: Send + Sync + fmt::Debug {
     fn find(&self, subject: &[u8], captures: &mut Captures) -> bool;
 }
 
+/// A regular expression of the configuration: the pattern, and the variables that its named groups define.
+#[derive(Clone, Debug)]
+pub struct Regex {
+    pattern: Arc<dyn Pattern>,
+    names: Arc<[(usize, SetId)]>,
+}
+
+impl Regex {
+    /// A regular expression whose group `names[i].0` (from 1) defines the variable `names[i].1` when it matches.
+    #[must_use]
+    pub fn new(pattern: Arc<dyn Pattern>, names: Vec<(usize, SetId)>) -> Self {
+        Self { pattern, names: names.into() }
+    }
+
+    /// The pattern.
+    #[must_use]
+    pub fn pattern(&self) -> &dyn Pattern {
+        &*self.pattern
+    }
+
+    /// The variables that its groups define, by the number of the group.
+    #[must_use]
+    pub fn names(&self) -> &[(usize, SetId)] {
+        &self.names
+    }
+}
+
 /// What the groups of a pattern matched: byte ranges of the subject. Reused from match to match.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Captures {
     subject: Vec<u8>,
-    spans: [Option<(u32, u32)>; 10],
+    spans: [Option<(u32, u32)>; Self::GROUPS],
 }
 
 impl Captures {
+    /// How many groups are kept, the whole match included: `$1` to `$9` can be written, named groups may
+    /// have higher numbers.
+    pub const GROUPS: usize = 20;
+
     /// Forgets the last match and notes the subject of a new one.
     pub fn begin(&mut self, subject: &[u8]) {
         self.subject.clear();
         self.subject.extend_from_slice(subject);
-        self.spans = [None; 10];
+        self.spans = [None; Self::GROUPS];
     }
 
-    /// Notes that group `index` (0: the whole match, up to 9) matched `from..to`.
+    /// Notes that group `index` (0: the whole match; less than [`Self::GROUPS`]) matched `from..to`.
     pub fn set(&mut self, index: usize, from: usize, to: usize) {
         if let (Some(slot), Ok(from), Ok(to)) =
             (self.spans.get_mut(index), u32::try_from(from), u32::try_from(to))

@@ -2,9 +2,13 @@
 
 use std::fmt;
 
-/// Index of a `map` in [`crate::config::Config::maps`].
+/// Index of a `map`, `geo` or `split_clients` in [`crate::config::Config::maps`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MapId(pub usize);
+
+/// Number of a variable that `set` or a named group of a regular expression defines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SetId(pub usize);
 
 macro_rules! variables {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
@@ -30,8 +34,10 @@ macro_rules! variables {
             Cookie(Box<str>),
             /// `$1` to `$9`: a group of the last regular expression that matched.
             Capture(u8),
-            /// A variable that a `map` defines.
+            /// A variable that a `map`, `geo` or `split_clients` defines.
             Map(MapId),
+            /// A variable that `set` or a named group of a regular expression defines; empty before.
+            Set(SetId),
             /// `$ssl_*`: empty, there is no TLS in this version.
             Ssl(Box<str>),
         }
@@ -220,6 +226,7 @@ impl fmt::Display for Variable {
             Self::Cookie(name) => write!(f, "cookie_{name}"),
             Self::Capture(index) => write!(f, "{index}"),
             Self::Map(MapId(index)) => write!(f, "map_{index}"),
+            Self::Set(SetId(index)) => write!(f, "set_{index}"),
             Self::Ssl(name) => write!(f, "ssl_{name}"),
             plain => f.write_str(plain.plain_name().unwrap_or_default()),
         }

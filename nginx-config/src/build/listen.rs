@@ -12,7 +12,7 @@ use super::{Builder, all, server::VirtualServer, upstream::look_up};
 use crate::{
     check::missing_semicolon,
     error::{Error, Note, Position},
-    loaded::Listener,
+    loaded::{ListenOptions, Listener},
     syntax::{Directive, Word},
     values::{self, HostPort},
 };
@@ -161,7 +161,8 @@ impl<'s> Sockets<'s> {
             let edge = members.get(default).map(|server| Arc::clone(&server.settings)).unwrap_or_default();
             let table = ServerTable::new(members.iter().map(|server| server.to_server()).collect(), default);
             Listener {
-                address: socket.listen.address,
+                address: socket.listen.address.into(),
+                options: ListenOptions::default(),
                 written: socket.listen.written.clone(),
                 position: socket.listen.position.clone(),
                 config: config(table, edge),

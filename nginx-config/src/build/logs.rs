@@ -11,7 +11,7 @@ use underpass_core::{
 use super::{Builder, all, level::Level};
 use crate::{
     error::Error,
-    loaded::{ErrorLog, LogTarget},
+    loaded::{ErrorLog, LogFile, LogTarget},
     syntax::{Directive, Word},
 };
 
@@ -114,8 +114,8 @@ impl Builder<'_> {
     /// The number of the log file; each file has one, however often it is named.
     fn sink(&mut self, name: &str) -> usize {
         let path: PathBuf = self.path(name);
-        self.sinks.iter().position(|known| *known == path).unwrap_or_else(|| {
-            self.sinks.push(path);
+        self.sinks.iter().position(|known| known.path == path).unwrap_or_else(|| {
+            self.sinks.push(LogFile { path, buffer: None, flush: None });
             self.sinks.len() - 1
         })
     }

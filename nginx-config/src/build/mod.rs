@@ -18,13 +18,13 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc};
 use underpass_core::{
     config::Config,
     shared::Upstreams,
-    template::{Escape, Map, Template, TemplateError, Variable},
+    template::{Escape, Mapping, Template, TemplateError, Variable},
 };
 
 use crate::{
     LoadOptions,
     error::{Error, Note},
-    loaded::{Listener, Loaded},
+    loaded::{Listener, Loaded, LogFile},
     source::Source,
     syntax::{Directive, Word},
 };
@@ -50,7 +50,7 @@ struct Builder<'o> {
     formats: HashMap<String, Arc<Template>>,
     groups: Groups,
     /// The files of access logs.
-    sinks: Vec<PathBuf>,
+    sinks: Vec<LogFile>,
 }
 
 impl<'o> Builder<'o> {
@@ -67,7 +67,7 @@ impl<'o> Builder<'o> {
 
     /// What can be named from anywhere comes first: variables, formats, groups.
     fn http(&mut self, http: &[Directive]) -> Result<Vec<Listener>, Error> {
-        let maps: Arc<[Map]> = self.maps(http)?.into();
+        let maps: Arc<[Mapping]> = self.maps(http)?.into_iter().map(Mapping::Map).collect();
         self.log_formats(http)?;
         self.upstreams(http)?;
         let servers = self.servers(http)?;

@@ -4,7 +4,7 @@ use super::{Builder, all, level::first_argument, level::value_or_default};
 use crate::{
     directives::Context,
     error::Error,
-    loaded::{Main, WorkerProcesses},
+    loaded::{CpuAffinity, Main, WorkerProcesses},
     syntax::Directive,
     values,
 };
@@ -27,7 +27,12 @@ impl Builder<'_> {
             daemon: value_or_default("daemon", daemon, Context::Main, values::flag)?,
             pid: first_argument(tree, "pid").map(|name| self.path(&name.text)),
             error_logs: self.error_logs(tree)?,
-            access_log_paths: std::mem::take(&mut self.sinks),
+            logs: std::mem::take(&mut self.sinks),
+            resolvers: Vec::new(),
+            user: None,
+            worker_shutdown_timeout: None,
+            worker_rlimit_nofile: None,
+            worker_cpu_affinity: CpuAffinity::Any,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use underpass_core::config::{Handler, Location, Server, Settings};
+use underpass_core::config::{Handler, Location, Place, Server, ServerName, Settings};
 
 use super::{
     Builder, all,
@@ -29,13 +29,13 @@ pub(super) struct VirtualServer {
 impl VirtualServer {
     /// The server as the table of a socket needs it; locations are shared.
     pub(super) fn to_server(&self) -> Server {
-        let names = self.names.iter().map(|(name, _)| name.clone()).collect();
+        let names = self.names.iter().map(|(name, _)| ServerName::Name(name.clone())).collect();
         let mut server = Server::new(names, Arc::clone(&self.otherwise));
         for (matcher, location) in &self.locations {
             let path = matcher.path().as_bytes();
             match matcher {
-                Matcher::Exact(_) => server.exact(path, Arc::clone(location)),
-                Matcher::Prefix(_) => server.prefix(path, Arc::clone(location)),
+                Matcher::Exact(_) => server.locations.exact(path, Arc::clone(location)),
+                Matcher::Prefix(_) => server.locations.prefix(path, Place::new(Arc::clone(location))),
             };
         }
         server

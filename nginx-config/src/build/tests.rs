@@ -27,7 +27,7 @@ impl Resolve for Hosts {
 struct Site {
     servers: Vec<VirtualServer>,
     groups: Vec<underpass_core::shared::Group>,
-    maps: Vec<Map>,
+    maps: Vec<underpass_core::template::Map>,
     sinks: Vec<PathBuf>,
     notes: Vec<String>,
 }
@@ -47,7 +47,7 @@ fn site(http: &str) -> Site {
         servers,
         groups: builder.groups.take(),
         maps,
-        sinks: builder.sinks,
+        sinks: builder.sinks.into_iter().map(|log| log.path).collect(),
         notes: builder.notes.iter().map(ToString::to_string).collect(),
     }
 }
