@@ -4,6 +4,7 @@
 //! different. Nothing here is text to be parsed: names are resolved, templates compiled.
 
 mod answer;
+mod hop;
 mod locations;
 mod proxy;
 mod route;
@@ -14,6 +15,7 @@ mod tunnel_pass;
 pub use answer::{
     AddedField, Additions, ContentTypes, ErrorLogs, ErrorPage, ErrorStatus, ErrorTarget, Expires,
 };
+pub(crate) use hop::Hop;
 pub use locations::{Locations, Place};
 pub use proxy::{
     Bind, HttpVersion, InvalidFieldName, NextUpstream, Proxy, ProxyUri, ResponseRewriting, SetHeader,

@@ -14,7 +14,7 @@ use std::{cell::RefCell, sync::Arc};
 
 use crate::{
     Address, ClientInfo,
-    config::{Config, Handler, Location, Proxy},
+    config::{Config, Handler, Hop, Location, Proxy},
     http1::{Fields, Request, Response},
     template::{Captures, Regex},
     time::{Now, Tick},
@@ -254,6 +254,11 @@ impl Record {
     #[must_use]
     pub fn request_line(&self) -> &[u8] {
         self.heads.as_ref().map_or(b"", |heads| heads.request.line())
+    }
+
+    /// The upstream connection of the location, whatever goes over it.
+    pub(crate) fn hop(&self) -> Option<Hop<'_>> {
+        self.location.as_deref()?.handler.hop()
     }
 
     pub(crate) fn proxy(&self) -> Option<&Proxy> {

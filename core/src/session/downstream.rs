@@ -102,8 +102,7 @@ impl Session {
             // Pipelined requests stand between the end and this exchange: it is not aborted by it. Bytes behind
             // an upgrade are no requests.
             _ if request.is_complete() && !behind_request && !is_upgrade(self.work.offer) => {}
-            _ if request.is_complete()
-                && self.record.proxy().is_some_and(|proxy| proxy.ignore_client_abort) => {}
+            _ if request.is_complete() && self.record.hop().is_some_and(|hop| hop.ignore_client_abort) => {}
             State::Tunnelling => {}
             _ => self.abort(Outcome::ClientLeft),
         }

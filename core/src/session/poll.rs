@@ -70,7 +70,8 @@ impl Session {
 
     fn send_out(&mut self, errand: Errand) -> Output {
         let number = self.errands;
-        let target = self.record.proxy().map(|proxy| &proxy.target);
+        let hop = self.record.hop();
+        let target = hop.and_then(|hop| hop.target);
         match (errand, target) {
             (Errand::Admit, _) => {
                 let rules =
@@ -80,13 +81,8 @@ impl Session {
             (Errand::Resolve, Some(Target::Name { name, .. })) => {
                 Output::Resolve(Lookup { errand: number, name: name.clone() })
             }
-            (Errand::Resolve | Errand::Connect { .. }, target) => {
-                let group = match target {
-                    Some(
-                        Target::Group(group) | Target::Name { group, .. } | Target::Template { group, .. },
-                    ) => *group,
-                    None => GroupId(usize::MAX),
-                };
+            (Errand::Resolve | Errand::Connect { .. }, _) => {
+                let group = hop.map_or(GroupId(usize::MAX), |hop| hop.group);
                 self.pending.dialling = true;
                 Output::Connect(Dial {
                     errand: number,
@@ -205,9 +201,8 @@ impl Session {
         let reading_request = self.flow(Side::Downstream).message.state() == message::State::Content;
         let request_sent = self.flow(Side::Downstream).is_complete() && self.flow(Side::Downstream).is_sent();
         let asked = self.work.offer != Offer::Nothing;
-        let (send, read, handshake) = self.record.proxy().map_or_else(Default::default, |proxy| {
-            let handshake = proxy.upgrade.handshake_timeout.unwrap_or(proxy.read_timeout);
-            (proxy.send_timeout, proxy.read_timeout, handshake)
+        let (send, read, handshake) = self.record.hop().map_or_else(Default::default, |hop| {
+            (hop.send_timeout, hop.read_timeout, hop.tunnel.handshake_timeout.unwrap_or(hop.read_timeout))
         });
         let settings = self.settings();
         let (client_send, client_body) = (settings.send_timeout, settings.client_body_timeout);

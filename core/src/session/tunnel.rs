@@ -278,7 +278,7 @@ impl Session {
     fn passes_reset_on(&self, from: Side) -> bool {
         self.leg(from).state() == connection::State::Failed
             && self.flow(from).tunnel.state() == tunnel::State::Over
-            && self.record.proxy().is_some_and(|proxy| proxy.upgrade.relay_reset)
+            && self.record.hop().is_some_and(|hop| hop.tunnel.relay_reset)
     }
 
     fn end_direction(&mut self, from: Side) -> bool {
@@ -301,7 +301,7 @@ impl Session {
 
     /// `upgrade_half_close off`: either end ends both (C2), as soon as the tail has been delivered.
     fn after_direction(&mut self, other: Side) {
-        let half_close = self.record.proxy().is_some_and(|proxy| proxy.upgrade.half_close);
+        let half_close = self.record.hop().is_some_and(|hop| hop.tunnel.half_close);
         if !half_close && self.flow(other).tunnel.permits(tunnel::Event::SourceEnded) {
             self.tunnel_event(other, tunnel::Event::SourceEnded);
         }
@@ -321,7 +321,7 @@ impl Session {
             }
             cut = record.cut;
         }
-        let relays_reset = cut && self.record.proxy().is_some_and(|proxy| proxy.upgrade.relay_reset);
+        let relays_reset = cut && self.record.hop().is_some_and(|hop| hop.tunnel.relay_reset);
         let resets = matches!(outcome, Outcome::TimedOut(_)) && self.settings().reset_timedout_connection;
         let ending = if relays_reset || resets { Ending::Reset } else { Ending::Fin };
         self.work.ending = ending;
@@ -338,8 +338,8 @@ impl Session {
 
     /// C5, C2, C3: which timers run follows from what each direction waits for.
     pub(super) fn settle_tunnel_timers(&mut self) {
-        let Some(proxy) = self.record.proxy() else { return };
-        let (idle, send, half) = (proxy.read_timeout, proxy.send_timeout, proxy.upgrade.half_close_timeout);
+        let Some(hop) = self.record.hop() else { return };
+        let (idle, send, half) = (hop.read_timeout, hop.send_timeout, hop.tunnel.half_close_timeout);
         let (client_send, linger_idle, linger_total) = {
             let settings = self.settings();
             (settings.send_timeout, settings.lingering_timeout, settings.lingering_time)

@@ -106,7 +106,7 @@ impl Session {
         self.record.attempt.began = self.tick;
         self.work.tries += 1;
         self.send_for(Errand::Connect { may_reuse });
-        let timeout = self.record.proxy().map_or_else(Default::default, |proxy| proxy.connect_timeout);
+        let timeout = self.record.hop().map_or_else(Default::default, |hop| hop.connect_timeout);
         self.timers.set(Timer::Connect, self.tick.after(timeout));
     }
 
@@ -209,25 +209,23 @@ impl Session {
 
     /// Whether the request can be sent once more as it was.
     pub(super) fn may_retry(&self) -> bool {
-        let non_idempotent = self.record.proxy().is_some_and(|proxy| proxy.next_upstream.non_idempotent);
+        let non_idempotent = self.record.hop().is_some_and(|hop| hop.next_upstream.non_idempotent);
         let idempotent = self.record.heads.as_ref().is_some_and(|heads| heads.request.is_idempotent());
         // Content that went upstream has left our buffers.
         self.work.content_sent == 0 && (idempotent || non_idempotent || self.record.attempt.sent == 0)
     }
 
     fn may_try_next(&self, failure: Failure) -> bool {
-        let Some(proxy) = self.record.proxy() else { return false };
-        let next = &proxy.next_upstream;
+        let Some(hop) = self.record.hop() else { return false };
+        let next = hop.next_upstream;
         let wanted = match failure {
             Failure::Connect(_) | Failure::Closed | Failure::Broken(_) => next.error,
             Failure::Timeout(_) => next.timeout,
             Failure::Head(_) => false,
         };
-        let peers = match (&self.work.addresses, &proxy.target) {
-            (Some((addresses, _)), _) => addresses.len(),
-            (None, Target::Group(group) | Target::Name { group, .. } | Target::Template { group, .. }) => {
-                self.record.config.upstreams.group(*group).map_or(0, crate::shared::Group::size)
-            }
+        let peers = match &self.work.addresses {
+            Some((addresses, _)) => addresses.len(),
+            None => self.record.config.upstreams.group(hop.group).map_or(0, crate::shared::Group::size),
         };
         let tries = usize::try_from(self.work.tries).unwrap_or(usize::MAX);
         let allowed = usize::try_from(next.tries).unwrap_or(usize::MAX);
