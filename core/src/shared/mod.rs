@@ -1,6 +1,8 @@
 //! What several workers share: the only room of this crate with atomics or locks.
 
+mod group;
 mod sync;
 mod upstreams;
 
-pub use upstreams::{Group, GroupId, KeepAlive, Lease, Peer, Upstreams};
+pub use group::{Balance, Endpoint, Group, GroupId, KeepAlive, Peer};
+pub use upstreams::{Lease, Upstreams};

@@ -1,107 +1,16 @@
 //! Groups of origin servers, and leases on their peers.
 
-use core::time::Duration;
 use std::net::{IpAddr, SocketAddr};
 
-use super::sync::{Arc, AtomicU32, AtomicU64, Ordering};
+use super::{
+    group::{Endpoint, Group, GroupId, KeepAlive},
+    sync::{Arc, Ordering},
+};
 use crate::{
     Address,
     session::{Dial, DialError, Verdict},
     time::Tick,
 };
-
-/// Index of a group in [`Upstreams`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct GroupId(pub usize);
-
-/// An `upstream` block, or the one peer of a plain `proxy_pass`.
-#[derive(Debug)]
-pub struct Group {
-    name: Box<str>,
-    peers: Box<[Slot]>,
-    keepalive: KeepAlive,
-    turn: AtomicU64,
-}
-
-impl Group {
-    /// A group of `peers`, called `name`.
-    #[must_use]
-    pub fn new(name: &str, peers: Vec<Peer>, keepalive: KeepAlive) -> Self {
-        let slots = peers.into_iter().map(|peer| Slot { peer, active: AtomicU32::new(0) });
-        Self { name: name.into(), peers: slots.collect(), keepalive, turn: AtomicU64::new(0) }
-    }
-
-    /// A group of one peer, with default settings.
-    #[must_use]
-    pub fn single(name: &str, address: Address) -> Self {
-        Self::new(name, vec![Peer::new(address)], KeepAlive::default())
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// How long idle connections are kept.
-    #[must_use]
-    pub fn keepalive(&self) -> &KeepAlive {
-        &self.keepalive
-    }
-
-    /// How many peers it has.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.peers.len()
-    }
-}
-
-/// One `server` of a group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Peer {
-    /// Where it listens.
-    pub address: Address,
-}
-
-impl Peer {
-    /// A peer with default settings.
-    #[must_use]
-    pub fn new(address: Address) -> Self {
-        Self { address }
-    }
-}
-
-#[derive(Debug)]
-struct Slot {
-    peer: Peer,
-    active: AtomicU32,
-}
-
-/// `keepalive` and its companions: the pool of idle upstream connections, per worker and group (E7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct KeepAlive {
-    /// `keepalive`: idle connections kept, 0 for none. 32.
-    pub connections: usize,
-    /// `keepalive_requests`: requests over one connection. 1000.
-    pub requests: u32,
-    /// `keepalive_time`: age past which a connection isn't kept. 1 h.
-    pub time: Duration,
-    /// `keepalive_timeout`: idle time past which it is closed. 60 s.
-    pub timeout: Duration,
-}
-
-impl Default for KeepAlive {
-    fn default() -> Self {
-        Self {
-            connections: 32,
-            requests: 1000,
-            time: Duration::from_secs(3600),
-            timeout: Duration::from_secs(60),
-        }
-    }
-}
 
 /// All groups of a configuration, shared by its workers.
 #[derive(Debug, Default)]
@@ -148,9 +57,10 @@ impl Upstreams {
         let order = (0..count).map(|step| (first + step) % count);
         for index in order {
             let Some(slot) = group.peers.get(index) else { continue };
+            let Endpoint::Address(address) = &slot.peer.endpoint else { continue };
             if !dial.tried(index) {
                 slot.active.fetch_add(1, Ordering::Relaxed);
-                let address = slot.peer.address.clone();
+                let address = address.clone();
                 return Ok(Lease {
                     table: Arc::clone(self),
                     group: dial.group(),
@@ -208,7 +118,7 @@ impl Lease {
     /// The pool settings of its group.
     #[must_use]
     pub fn keepalive(&self) -> KeepAlive {
-        self.table.group(self.group).map_or_else(KeepAlive::default, |group| group.keepalive)
+        self.table.group(self.group).map_or_else(KeepAlive::default, |group| *group.keepalive())
     }
 
     /// Ends the lease with what the session thinks of the peer.
