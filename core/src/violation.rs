@@ -95,6 +95,9 @@ violations! {
     NominatedField: 400, Client, "RFC 9110 §7.6.1", "B1", None, "Connection names a field that framing, routing or authentication rest on";
     UnmetExpectation: 417, Client, "RFC 9110 §10.1.1", "A10", None, "an expectation other than 100-continue";
     ConnectRefused: 405, Client, "RFC 9110 §9.3.6", "D1", Some("tunnel_pass"), "CONNECT is not configured here";
+    TunnelMethod: 405, Client, "RFC 9110 §9.3.6", "D1", None, "only CONNECT is answered here";
+    ConnectContent: 400, Client, "RFC 9110 §9.3.6", "D2", None, "a CONNECT has content";
+    DestinationDenied: 403, Client, "RFC 9110 §9.3.6", "D4", Some("tunnel_allow"), "the destination is not one that clients may reach";
     TraceRefused: 405, Client, "RFC 9110 §9.3.8", "E14", None, "TRACE is not answered";
     Loop: 508, Client, "RFC 9110 §7.6.3", "E14", None, "the request has passed this gateway more than 8 times";
     WebSocketMethod: 400, Client, "RFC 6455 §4.2.1", "A6", Some("upgrade_websocket_validation off"), "a WebSocket handshake has to be a GET";

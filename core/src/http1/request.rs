@@ -149,7 +149,11 @@ impl Request {
     fn derive(&mut self) -> Result<(), Violation> {
         let mut derived = std::mem::take(&mut self.derived);
         let outcome = match (self.form, self.received_target()) {
-            (Form::Authority, _) => Ok(()),
+            // A location is searched all the same: the one of the server as a whole.
+            (Form::Authority, _) => {
+                derived.push(b'/');
+                Ok(())
+            }
             (Form::Asterisk, _) | (Form::Absolute(_), b"") if self.method() == b"OPTIONS" => {
                 derived.push(b'*');
                 Ok(())
@@ -220,6 +224,16 @@ impl Request {
 
     pub(crate) fn port(&self) -> Option<&[u8]> {
         authority(self.authority()).and_then(|authority| authority.port)
+    }
+
+    /// The host of a CONNECT, which its target alone names (D2); brackets of an IPv6 address included.
+    pub(crate) fn connect_host(&self) -> &[u8] {
+        authority(self.target.of(self.fields.bytes())).map_or(b"", |authority| authority.host)
+    }
+
+    /// The port of a CONNECT.
+    pub(crate) fn connect_port(&self) -> Option<&[u8]> {
+        authority(self.target.of(self.fields.bytes())).and_then(|authority| authority.port)
     }
 
     pub(crate) fn is_head(&self) -> bool {

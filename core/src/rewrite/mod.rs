@@ -7,7 +7,8 @@ mod response;
 
 pub(crate) use request::{Offer, Plan, answers_offer, max_forwards, write_request};
 pub(crate) use response::{
-    OwnResponse, Persistence, ResponseHead, reason, write_interim, write_own, write_response,
+    OwnResponse, Persistence, ResponseHead, reason, write_established, write_interim, write_own,
+    write_response,
 };
 
 use crate::{

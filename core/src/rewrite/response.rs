@@ -115,6 +115,7 @@ pub(crate) fn write_own(record: &Record, own: OwnResponse<'_>, now: Now, out: &m
     }
     match own.status {
         401 => write_line(out, b"WWW-Authenticate", b"Basic realm=\"restricted\""),
+        405 if record.tunnel_pass().is_some() => write_line(out, b"Allow", b"CONNECT"),
         405 => write_line(out, b"Allow", b"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"),
         426 => {
             write_line(out, b"Upgrade", b"websocket");
@@ -129,6 +130,14 @@ pub(crate) fn write_own(record: &Record, own: OwnResponse<'_>, now: Now, out: &m
         out.extend_from_slice(own.content);
     }
     head_end
+}
+
+/// Writes the head that opens a CONNECT's tunnel (RFC 9110 §9.3.6).
+pub(crate) fn write_established(record: &Record, now: Now, out: &mut Vec<u8>) {
+    write_status_line(200, b"Connection established", out);
+    write_line(out, b"Server", record.config.identity.server.as_bytes());
+    write_date(now, out);
+    out.extend_from_slice(b"\r\n");
 }
 
 fn write_status_line(status: u16, reason: &[u8], out: &mut Vec<u8>) {

@@ -1,6 +1,6 @@
 //! The client's side: what was read off it, its end, and how a session with it ends.
 
-use super::{Event, Fate, Look, Session, request::is_upgrade};
+use super::{Event, Fate, Look, Session};
 use crate::{
     Side,
     buffer::Turn,
@@ -100,8 +100,8 @@ impl Session {
             // What was read of the response is still delivered: the client may only have shut down.
             State::Responding if self.flow(Side::Upstream).is_complete() => {}
             // Pipelined requests stand between the end and this exchange: it is not aborted by it. Bytes behind
-            // an upgrade are no requests.
-            _ if request.is_complete() && !behind_request && !is_upgrade(self.work.offer) => {}
+            // an upgrade or a CONNECT are no requests.
+            _ if request.is_complete() && !behind_request && !self.switches() => {}
             _ if request.is_complete() && self.record.hop().is_some_and(|hop| hop.ignore_client_abort) => {}
             State::Tunnelling => {}
             _ => self.abort(Outcome::ClientLeft),

@@ -2,9 +2,10 @@
 //!
 //! Each role has a file: `downstream` is the client's side and `request` reads what it asks, `upstream` is the
 //! origin server's and `response` reads what it answers, `forward` moves content, `reply` answers in our own
-//! name, `tunnel` relays. They meet in `Session::apply`, the only place
+//! name, `tunnel` relays, `connect` opens one for CONNECT. They meet in `Session::apply`, the only place
 //! where an input enters, and in the tables of `state`, the only place where a state changes.
 
+mod connect;
 mod downstream;
 mod errand;
 mod flow;

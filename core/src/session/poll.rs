@@ -81,6 +81,10 @@ impl Session {
             (Errand::Resolve, Some(Target::Name { name, .. })) => {
                 Output::Resolve(Lookup { errand: number, name: name.clone() })
             }
+            (Errand::Resolve, None) => {
+                let name = self.requested_authority().map_or("", |(host, _)| host);
+                Output::Resolve(Lookup { errand: number, name: name.into() })
+            }
             (Errand::Resolve | Errand::Connect { .. }, _) => {
                 let group = hop.map_or(GroupId(usize::MAX), |hop| hop.group);
                 self.pending.dialling = true;

@@ -127,7 +127,9 @@ impl Session {
         turn: &mut Turn<'_>,
     ) {
         // Whether the client's connection can go on: only when the request was understood and read whole.
-        let understood = self.flow(Side::Downstream).is_complete();
+        // A refused CONNECT ends its connection: what comes behind it is nobody's request (D3; RFC 9931).
+        let is_connect = self.record.heads.as_ref().is_some_and(|heads| heads.request.method() == b"CONNECT");
+        let understood = self.flow(Side::Downstream).is_complete() && !is_connect;
         if !understood {
             self.work.client = Fate::Linger;
             // A head that was refused ends the reading of messages here.

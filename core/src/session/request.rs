@@ -118,20 +118,24 @@ impl Session {
         }
         match &location.handler {
             Handler::Return(answer) => self.answer(answer, turn),
-            Handler::Tunnel(_) => return Err(Violation::ConnectRefused),
+            Handler::Tunnel(_) => self.admit_or_dial(&location, turn),
             Handler::Unsupported(_) => return Err(Violation::NotImplemented),
             Handler::Proxy(_) if self.answers_options_itself() => self.answer_options(turn),
             Handler::Proxy(_) => {
                 self.write_forwarded_head(turn)?;
-                if location.admission.is_some() {
-                    self.exchange_event(exchange::Event::Admit);
-                    self.send_for(Errand::Admit);
-                } else {
-                    self.find_origin();
-                }
+                self.admit_or_dial(&location, turn);
             }
         }
         Ok(())
+    }
+
+    fn admit_or_dial(&mut self, location: &Location, turn: &mut Turn<'_>) {
+        if location.admission.is_some() {
+            self.exchange_event(exchange::Event::Admit);
+            self.send_for(Errand::Admit);
+        } else {
+            self.find_origin(turn);
+        }
     }
 
     /// Framing, persistence, and what is refused whatever the location says.
@@ -148,7 +152,9 @@ impl Session {
             return Err(Violation::NominatedField);
         }
         match request.method() {
+            b"CONNECT" if self.connects() => self.check_connect(framing)?,
             b"CONNECT" => return Err(Violation::ConnectRefused),
+            _ if self.connects() => return Err(Violation::TunnelMethod),
             b"TRACE" => return Err(Violation::TraceRefused),
             _ => {}
         }
@@ -226,8 +232,10 @@ impl Session {
     }
 
     /// Dials, or looks the name up first.
-    pub(super) fn find_origin(&mut self) {
-        match self.record.proxy().map(|proxy| &proxy.target) {
+    pub(super) fn find_origin(&mut self, turn: &mut Turn<'_>) {
+        let Some(hop) = self.record.hop() else { return self.refuse(Violation::NoPeer, turn) };
+        match hop.target {
+            None if self.work.addresses.is_none() => self.find_destination(turn),
             Some(Target::Name { .. }) if self.work.addresses.is_none() => {
                 self.exchange_event(exchange::Event::Resolve);
                 self.send_for(Errand::Resolve);
@@ -245,6 +253,13 @@ impl Session {
     pub(super) fn send_for(&mut self, errand: Errand) {
         let _number = self.next_errand();
         self.pending.errand = Some(errand);
+    }
+}
+
+impl Session {
+    /// Whether what comes behind the request may be a tunnel's and is no request.
+    pub(super) fn switches(&self) -> bool {
+        is_upgrade(self.work.offer) || self.connects()
     }
 }
 

@@ -94,6 +94,11 @@ impl Session {
         if !request.is_complete() || !request.is_sent() {
             return false;
         }
+        if self.connects() {
+            self.write_established(turn);
+            self.begin_tunnel(turn);
+            return true;
+        }
         self.record.status = 101;
         let shape =
             ResponseHead { chunked: false, length: false, empty: false, persistence: Persistence::Keep };

@@ -63,7 +63,7 @@ impl Session {
             return;
         }
         match admission {
-            Admission::Granted => self.find_origin(),
+            Admission::Granted => self.find_origin(turn),
             Admission::Delayed(until) => self.timers.set(Timer::Admission, until),
             Admission::Refused(refusal) => {
                 let violation = match refusal {
@@ -91,9 +91,18 @@ impl Session {
             _ => 80,
         };
         match result {
+            Ok(addresses)
+                if !addresses.is_empty() && self.record.hop().is_some_and(|hop| hop.target.is_none()) =>
+            {
+                let port = self.requested_authority().map_or(0, |(_, port)| port);
+                match self.permit(addresses, port) {
+                    Ok(()) => self.find_origin(turn),
+                    Err(violation) => self.refuse(violation, turn),
+                }
+            }
             Ok(addresses) if !addresses.is_empty() => {
                 self.work.addresses = Some((addresses.into(), port));
-                self.find_origin();
+                self.find_origin(turn);
             }
             Ok(_) | Err(_) => self.refuse(Violation::UnknownName, turn),
         }
@@ -102,7 +111,7 @@ impl Session {
     /// Asks for an upstream connection; one from the pool will do where `origin` says so, but an upgrade
     /// never goes on one (E10).
     pub(super) fn dial(&mut self, origin: Origin) {
-        let may_reuse = origin == Origin::Pool && !is_upgrade(self.work.offer);
+        let may_reuse = origin == Origin::Pool && !is_upgrade(self.work.offer) && !self.connects();
         self.record.attempt.began = self.tick;
         self.work.tries += 1;
         self.send_for(Errand::Connect { may_reuse });
@@ -130,6 +139,9 @@ impl Session {
                 self.leg_event(Side::Upstream, connection::Event::Established);
                 self.flow_mut(Side::Upstream).inbox.discard();
                 self.exchange_event(exchange::Event::Connected);
+                if self.connects() {
+                    return self.switch_to_tunnel();
+                }
                 self.ask_for_content(turn);
             }
             Err(DialError::NoPeer) => {
@@ -246,7 +258,9 @@ impl Session {
         self.drop_upstream(verdict);
         self.record.next_attempt(turn.now);
         self.flow_mut(Side::Upstream).message = message::Machine::default();
-        self.write_forwarded_head(turn)?;
+        if !self.connects() {
+            self.write_forwarded_head(turn)?;
+        }
         self.exchange_event(exchange::Event::Retry);
         self.dial(origin);
         Ok(())

@@ -1,0 +1,123 @@
+//! CONNECT (behaviour D): a tunnel to where the client, or the configuration, says.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::{Session, pending::Errand};
+use crate::{
+    Address, Side,
+    buffer::Turn,
+    config::{Destination, DestinationPolicy, Handler, TunnelPass},
+    http1::{Framing, Known},
+    rewrite::write_established,
+    state::{exchange, message},
+    violation::Violation,
+};
+
+impl Session {
+    /// Whether this exchange opens a tunnel without asking an origin server to upgrade.
+    pub(super) fn connects(&self) -> bool {
+        self.record.tunnel_pass().is_some()
+    }
+
+    /// What a CONNECT may carry: no content (D2; RFC 9110 §9.3.6 gives it no meaning).
+    pub(super) fn check_connect(&self, framing: Framing) -> Result<(), Violation> {
+        let Some(heads) = &self.record.heads else { return Err(Violation::BadRequestLine) };
+        let is_empty = matches!(framing, Framing::Empty | Framing::Length(0));
+        if !is_empty || heads.request.fields.has(Known::TransferEncoding) {
+            return Err(Violation::ConnectContent);
+        }
+        Ok(())
+    }
+
+    /// Where the client wants to be connected to: dials it, or looks its name up first (D4).
+    pub(super) fn find_destination(&mut self, turn: &mut Turn<'_>) {
+        let Some((host, port)) = self.requested_authority() else {
+            return self.refuse(Violation::BadTarget, turn);
+        };
+        let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        match literal.parse::<IpAddr>() {
+            Ok(address) => {
+                if let Err(violation) = self.permit(&[address], port) {
+                    return self.refuse(violation, turn);
+                }
+                self.exchange_event(exchange::Event::Dial);
+                self.dial(super::Origin::Fresh);
+            }
+            Err(_) => {
+                self.exchange_event(exchange::Event::Resolve);
+                self.send_for(Errand::Resolve);
+                let timeout = self.settings().resolver_timeout;
+                self.timers.set(crate::timer::Timer::Resolve, self.tick.after(timeout));
+            }
+        }
+    }
+
+    /// The authority of the request-target: host in lower case, port.
+    pub(super) fn requested_authority(&self) -> Option<(&str, u16)> {
+        let request = &self.record.heads.as_ref()?.request;
+        let host = std::str::from_utf8(request.connect_host()).ok()?;
+        let port = std::str::from_utf8(request.connect_port()?).ok()?.parse().ok()?;
+        Some((host, port))
+    }
+
+    /// Keeps the addresses that the policy permits: these are dialled and no others, so that a name which
+    /// resolves differently the next time gains nothing.
+    pub(super) fn permit(&mut self, addresses: &[IpAddr], port: u16) -> Result<(), Violation> {
+        let Some(TunnelPass { destination: Destination::Requested { policy, .. }, .. }) =
+            self.record.tunnel_pass()
+        else {
+            return Err(Violation::DestinationDenied);
+        };
+        let name = self.requested_authority().map_or("", |(host, _)| host);
+        let local = &self.record.client.local;
+        let permitted: Vec<IpAddr> = addresses
+            .iter()
+            .copied()
+            .filter(|address| permits(policy, name, SocketAddr::new(*address, port), local))
+            .collect();
+        if permitted.is_empty() {
+            return Err(Violation::DestinationDenied);
+        }
+        self.work.addresses = Some((permitted.into(), port));
+        Ok(())
+    }
+
+    /// The connection is there: the client gets its 200, and the tunnel opens. Nothing of the client's has
+    /// gone upstream before (D3; RFC 9931).
+    pub(super) fn switch_to_tunnel(&mut self) {
+        self.record.attempt.answered = Some(self.tick);
+        self.message_event(Side::Upstream, message::Event::HeadAlone);
+        self.exchange_event(exchange::Event::Switch);
+    }
+
+    /// Says that the tunnel is open; no framing field stands in it (RFC 9110 §9.3.6).
+    pub(super) fn write_established(&mut self, turn: &mut Turn<'_>) {
+        self.record.status = 200;
+        self.write_to_client(turn, |record, now, out| {
+            write_established(record, now, out);
+            out.len()
+        });
+    }
+}
+
+/// Whether a client may be connected to `address`, which `name` stands for: by the rules, and that it isn't one
+/// of our own listeners, whose address for this client is `local`.
+fn permits(policy: &DestinationPolicy, name: &str, address: SocketAddr, local: &Address) -> bool {
+    let behind_wildcard = |own: &SocketAddr| {
+        let to_us =
+            matches!(local, Address::Ip(local) if local.ip().to_canonical() == address.ip().to_canonical());
+        own.ip().is_unspecified() && own.port() == address.port() && to_us
+    };
+    let is_own = |own: &SocketAddr| *own == address || behind_wildcard(own);
+    policy.permits(name, address)
+        && (policy.allows_explicitly(name, address) || !policy.own.iter().any(is_own))
+}
+
+impl crate::record::Record {
+    pub(crate) fn tunnel_pass(&self) -> Option<&TunnelPass> {
+        match &self.location.as_deref()?.handler {
+            Handler::Tunnel(tunnel) => Some(tunnel),
+            _ => None,
+        }
+    }
+}

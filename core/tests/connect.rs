@@ -1,0 +1,220 @@
+//! CONNECT (behaviour D): who may, where to, and what the tunnel carries.
+
+use std::{io::ErrorKind, net::IpAddr, sync::Arc, time::Duration};
+
+use underpass_core::{
+    Admission, Ended, Event, Outcome, Refusal, RequestHead, Timer,
+    config::{
+        Config, Destination, DestinationHost, DestinationPolicy, DestinationRule, Handler, Location, Route,
+        Router, Target, TunnelPass,
+    },
+    shared::{Group, GroupId, KeepAlive, Upstreams},
+    violation::Violation,
+};
+use underpass_testkit::sim::{Connect, World};
+
+#[derive(Debug)]
+struct Only(Arc<Location>);
+
+impl Router for Only {
+    fn route(&self, _: &RequestHead<'_>) -> Route {
+        Route::Location(Arc::clone(&self.0))
+    }
+}
+
+fn world_of(tunnel: TunnelPass, admission: Option<u32>) -> World {
+    let mut location = Location::new(Handler::Tunnel(Box::new(tunnel)));
+    location.admission = admission;
+    let peer: std::net::SocketAddr = "127.0.0.1:9000".parse().expect("an address");
+    let groups = vec![
+        Group::new("any", Vec::new(), KeepAlive::default()),
+        Group::single("configured", peer.into()),
+    ];
+    World::new(Arc::new(Config::new(Arc::new(Only(Arc::new(location))), Arc::new(Upstreams::new(groups)))))
+}
+
+fn requested(rules: Vec<DestinationRule>) -> World {
+    let mut policy = DestinationPolicy::default();
+    policy.rules = rules;
+    policy.own = vec!["127.0.0.1:8080".parse().expect("an address")];
+    world_of(TunnelPass::new(Destination::Requested { policy, group: GroupId(0) }), None)
+}
+
+fn configured() -> World {
+    world_of(TunnelPass::new(Destination::Configured(Target::Group(GroupId(1)))), None)
+}
+
+fn connect(target: &str) -> String {
+    format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n")
+}
+
+fn text(world: &World) -> String {
+    String::from_utf8_lossy(world.client.received()).into_owned()
+}
+
+fn status(world: &World) -> String {
+    text(world).get(9..12).unwrap_or_default().to_owned()
+}
+
+fn violations(world: &World) -> Vec<Violation> {
+    let violation = |(event, _): &(Event, _)| match event {
+        Event::Violation(violation) => Some(*violation),
+        _ => None,
+    };
+    world.notes.iter().filter_map(violation).collect()
+}
+
+#[test]
+fn a_tunnel_opens_and_carries_bytes_both_ways() {
+    let mut world = requested(vec![]);
+    world.client_sends(connect("192.0.2.1:443") + "early");
+    assert_eq!(world.origins[0].address.to_string(), "192.0.2.1:443");
+    assert!(text(&world).starts_with("HTTP/1.1 200 Connection established\r\n"), "{}", text(&world));
+    assert!(!text(&world).contains("Content-Length") && !text(&world).contains("Transfer-Encoding"));
+    assert_eq!(world.origin().received(), b"early", "what came behind the request is the stream's beginning");
+    world.origin_sends("\x16\x03");
+    assert!(text(&world).ends_with("\r\n\r\n\x16\x03"));
+    world.client_sends("later");
+    assert_eq!(world.origin().received(), b"earlylater");
+    world.client_ends();
+    world.origin_ends();
+    let exchange = world.exchanges.last().expect("it is over");
+    assert_eq!((exchange.status, exchange.outcome), (200, Outcome::Complete));
+}
+
+#[test]
+fn nothing_goes_upstream_before_the_client_has_its_200() {
+    let mut world = requested(vec![]);
+    world.connects.push_back(Connect::Hang);
+    world.client_sends(connect("192.0.2.1:443") + "secret");
+    assert_eq!(text(&world), "");
+    world.answer_dial(Connect::Accept);
+    assert_eq!(world.origin().received(), b"secret");
+    assert_eq!(status(&world), "200");
+}
+
+#[test]
+fn a_name_is_looked_up_and_the_addresses_that_the_policy_permits_are_tried() {
+    let mut world = requested(vec![]);
+    world.addresses =
+        Some(Ok([[127, 0, 0, 1], [192, 0, 2, 7], [10, 0, 0, 1], [192, 0, 2, 8]].map(IpAddr::from).to_vec()));
+    world.connects.push_back(Connect::Refuse);
+    world.client_sends(connect("rebound.example:443"));
+    assert_eq!(world.origins[0].address.to_string(), "192.0.2.8:443");
+    assert_eq!(status(&world), "200");
+}
+
+#[test]
+fn the_policy_refuses() {
+    for (target, addresses) in [
+        ("127.0.0.1:80", None),
+        ("[::1]:80", None),
+        ("[::ffff:10.0.0.1]:80", None),
+        ("192.0.2.1:25", None),
+        ("rebound.example:80", Some(vec![IpAddr::from([10, 0, 0, 1])])),
+    ] {
+        let mut world = requested(vec![]);
+        world.addresses = addresses.map(Ok);
+        world.client_sends(connect(target) + "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert_eq!(status(&world), "403", "{target}");
+        assert_eq!(violations(&world), [Violation::DestinationDenied]);
+        assert!(world.origins.is_empty());
+        assert_eq!(world.exchanges.len(), 1, "what came behind is nobody's request");
+        assert!(text(&world).contains("Connection: close\r\n"));
+    }
+}
+
+#[test]
+fn rules_open_and_close() {
+    let local = DestinationHost::Network(underpass_core::Network::host([127, 0, 0, 1].into()));
+    let rules = vec![DestinationRule::new(true, local, Some((9000, 9000)))];
+    let mut open = requested(rules.clone());
+    open.client_sends(connect("127.0.0.1:9000"));
+    assert_eq!(status(&open), "200");
+    for closed in ["127.0.0.1:9001", "192.0.2.1:443"] {
+        let mut world = requested(rules.clone());
+        world.client_sends(connect(closed));
+        assert_eq!(status(&world), "403", "{closed}");
+    }
+}
+
+#[test]
+fn our_own_listener_is_no_destination() {
+    let rules = vec![DestinationRule::new(true, DestinationHost::Any, None)];
+    let mut world = requested(rules);
+    world.client_sends(connect("127.0.0.1:8080"));
+    assert_eq!(status(&world), "403");
+}
+
+#[test]
+fn a_configured_address_is_the_operators_own_word() {
+    let mut world = configured();
+    world.client_sends(connect("whatever.example:443"));
+    assert_eq!(world.origins[0].address.to_string(), "127.0.0.1:9000");
+    assert_eq!(status(&world), "200");
+}
+
+#[test]
+fn what_a_connect_must_look_like() {
+    for (request, expected) in [
+        ("CONNECT 192.0.2.1 HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        ("CONNECT 192.0.2.1:0 HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        ("CONNECT u@192.0.2.1:443 HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        ("CONNECT 192.0.2.1:443/ HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        ("CONNECT 192.0.2.1:443?x HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        ("CONNECT http://192.0.2.1:443 HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        ("CONNECT / HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        ("CONNECT 192.0.2.1:443 HTTP/1.1\r\n\r\n", "400"),
+        ("CONNECT 192.0.2.1:443 HTTP/1.1\r\nHost: a b\r\n\r\n", "400"),
+        ("CONNECT 192.0.2.1:443 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", "400"),
+        ("CONNECT 192.0.2.1:443 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"),
+        ("CONNECT 192.0.2.1:443 HTTP/1.1\r\nHost: other\r\nContent-Length: 0\r\n\r\n", "200"),
+        ("CONNECT 192.0.2.1:443 HTTP/1.0\r\n\r\n", "200"),
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "405"),
+    ] {
+        let mut world = requested(vec![]);
+        world.client_sends(request);
+        assert_eq!(status(&world), expected, "{request:?}");
+        assert_eq!(world.origins.len(), usize::from(expected == "200"), "{request:?}");
+        assert_eq!(text(&world).contains("Allow: CONNECT\r\n"), expected == "405");
+    }
+}
+
+#[test]
+fn failures_are_answered_and_end_the_connection() {
+    let mut refused = configured();
+    refused.connects.push_back(Connect::Refuse);
+    refused.client_sends(connect("a:1"));
+    assert_eq!(status(&refused), "502");
+    assert!(text(&refused).contains("Connection: close\r\n"));
+    let mut silent = configured();
+    silent.connects.push_back(Connect::Hang);
+    silent.client_sends(connect("a:1"));
+    silent.elapse(Duration::from_secs(60));
+    assert_eq!(status(&silent), "504");
+    let mut unknown = requested(vec![]);
+    unknown.addresses = Some(Err(ErrorKind::NotFound.into()));
+    unknown.client_sends(connect("nowhere.example:443"));
+    assert_eq!(status(&unknown), "502");
+}
+
+#[test]
+fn a_silent_tunnel_ends_by_its_idle_timer() {
+    let mut world = configured();
+    world.client_sends(connect("a:1"));
+    world.elapse(Duration::from_secs(60));
+    let exchange = world.exchanges.last().expect("it is over");
+    assert_eq!(exchange.outcome, Outcome::TimedOut(Timer::TunnelIdle));
+    let closed = Event::TunnelClosed(Ended::Timer(Timer::TunnelIdle));
+    assert!(world.notes.iter().any(|(event, _)| *event == closed));
+}
+
+#[test]
+fn credentials_are_those_of_a_proxy() {
+    let mut world =
+        world_of(TunnelPass::new(Destination::Configured(Target::Group(GroupId(1)))), Some(3));
+    world.admission = Admission::Refused(Refusal::Unauthorized);
+    world.client_sends(connect("a:1"));
+    assert_eq!(status(&world), "407");
+    assert!(text(&world).contains("Proxy-Authenticate: Basic realm="));
+}
