@@ -115,6 +115,7 @@ pub mod config;
 mod fault;
 mod http1;
 mod pool;
+mod proxy_protocol;
 mod record;
 mod rewrite;
 mod session;

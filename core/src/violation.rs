@@ -95,6 +95,8 @@ violations! {
     NominatedField: 400, Client, "RFC 9110 §7.6.1", "B1", None, "Connection names a field that framing, routing or authentication rest on";
     UnmetExpectation: 417, Client, "RFC 9110 §10.1.1", "A10", None, "an expectation other than 100-continue";
     ConnectRefused: 405, Client, "RFC 9110 §9.3.6", "D1", Some("tunnel_pass"), "CONNECT is not configured here";
+    BadProxyHeader: 400, Client, "RFC 9112 §2.2", "F", Some("listen … proxy_protocol"), "the connection does not begin with a PROXY protocol header";
+    ProxyUnauthorized: 407, Client, "RFC 9110 §15.5.8", "E11", None, "credentials for the proxy are missing or wrong";
     TunnelMethod: 405, Client, "RFC 9110 §9.3.6", "D1", None, "only CONNECT is answered here";
     ConnectContent: 400, Client, "RFC 9110 §9.3.6", "D2", None, "a CONNECT has content";
     DestinationDenied: 403, Client, "RFC 9110 §9.3.6", "D4", Some("tunnel_allow"), "the destination is not one that clients may reach";

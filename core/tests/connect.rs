@@ -26,17 +26,13 @@ fn world_of(tunnel: TunnelPass, admission: Option<u32>) -> World {
     let mut location = Location::new(Handler::Tunnel(Box::new(tunnel)));
     location.admission = admission;
     let peer: std::net::SocketAddr = "127.0.0.1:9000".parse().expect("an address");
-    let groups = vec![
-        Group::new("any", Vec::new(), KeepAlive::default()),
-        Group::single("configured", peer.into()),
-    ];
+    let groups =
+        vec![Group::new("any", Vec::new(), KeepAlive::default()), Group::single("configured", peer.into())];
     World::new(Arc::new(Config::new(Arc::new(Only(Arc::new(location))), Arc::new(Upstreams::new(groups)))))
 }
 
 fn requested(rules: Vec<DestinationRule>) -> World {
-    let mut policy = DestinationPolicy::default();
-    policy.rules = rules;
-    policy.own = vec!["127.0.0.1:8080".parse().expect("an address")];
+    let policy = DestinationPolicy::new(rules, vec!["127.0.0.1:8080".parse().expect("an address")]);
     world_of(TunnelPass::new(Destination::Requested { policy, group: GroupId(0) }), None)
 }
 
@@ -211,10 +207,9 @@ fn a_silent_tunnel_ends_by_its_idle_timer() {
 
 #[test]
 fn credentials_are_those_of_a_proxy() {
-    let mut world =
-        world_of(TunnelPass::new(Destination::Configured(Target::Group(GroupId(1)))), Some(3));
+    let mut world = world_of(TunnelPass::new(Destination::Configured(Target::Group(GroupId(1)))), Some(3));
     world.admission = Admission::Refused(Refusal::Unauthorized);
     world.client_sends(connect("a:1"));
     assert_eq!(status(&world), "407");
-    assert!(text(&world).contains("Proxy-Authenticate: Basic realm="));
+    assert!(text(&world).contains("Proxy-Authenticate: Basic realm=\"\"\r\n"));
 }

@@ -77,7 +77,9 @@ fn admission_is_asked_for_first() {
         (Admission::Granted, "200"),
         (Admission::Refused(Refusal::Forbidden), "403"),
         (Admission::Refused(Refusal::Unauthorized), "401"),
-        (Admission::Refused(Refusal::Limited), "503"),
+        (Admission::Refused(Refusal::Limited(503)), "503"),
+        (Admission::Refused(Refusal::Limited(429)), "429"),
+        (Admission::Refused(Refusal::Limited(0)), "503"),
     ] {
         let mut world = world(false, Some(7));
         world.admission = admission;

@@ -128,6 +128,8 @@ pub struct Location {
     /// Whether requests have to be admitted first (limits, credentials): the session then asks with
     /// [`crate::Output::Admit`]. The number is the shell's own, for its table of rules.
     pub admission: Option<u32>,
+    /// The realm of `auth_basic`, shown where credentials are asked for.
+    pub realm: Option<Template>,
     /// Its rewrite directives.
     pub script: Arc<Script>,
     /// `internal`: only an `error_page` or a `rewrite` leads here; the client itself gets a 404.
@@ -156,6 +158,7 @@ impl Location {
             server_name: Arc::from(""),
             access_logs: Vec::new(),
             admission: None,
+            realm: None,
             script: Arc::default(),
             internal: false,
             error_pages: Arc::default(),

@@ -135,6 +135,12 @@ const fn v6(first: u16, last: u16) -> IpAddr {
 }
 
 impl DestinationPolicy {
+    /// A policy of these rules, for a gateway that listens at `own`.
+    #[must_use]
+    pub fn new(rules: Vec<DestinationRule>, own: Vec<SocketAddr>) -> Self {
+        Self { rules, own }
+    }
+
     /// Whether `address`, which `name` (or the address itself, as text) was resolved to, may be reached.
     ///
     /// A rule for a name doesn't open the addresses that are never meant: whoever controls the name could let
@@ -244,12 +250,14 @@ mod tests {
         let network = |text: &str, bits| {
             DestinationHost::Network(Network::new(text.parse().expect("an address"), bits))
         };
-        let mut policy = DestinationPolicy::default();
-        policy.rules = vec![
-            rule(false, DestinationHost::Name("bad.example.com".into()), None),
-            rule(true, DestinationHost::Below(".example.com".into()), Some((443, 443))),
-            rule(true, network("10.1.0.0", 16), Some((8000, 8999))),
-        ];
+        let policy = DestinationPolicy::new(
+            vec![
+                rule(false, DestinationHost::Name("bad.example.com".into()), None),
+                rule(true, DestinationHost::Below(".example.com".into()), Some((443, 443))),
+                rule(true, network("10.1.0.0", 16), Some((8000, 8999))),
+            ],
+            vec![],
+        );
         for (name, to, expected) in [
             ("bad.example.com", "192.0.2.1:443", false),
             ("www.EXAMPLE.com", "192.0.2.1:443", true),
@@ -267,8 +275,7 @@ mod tests {
 
     #[test]
     fn denying_alone_leaves_the_rest_as_it_is() {
-        let mut policy = DestinationPolicy::default();
-        policy.rules = vec![rule(false, DestinationHost::Any, Some((1, 442)))];
+        let policy = DestinationPolicy::new(vec![rule(false, DestinationHost::Any, Some((1, 442)))], vec![]);
         assert!(policy.permits("x", address("192.0.2.1:443")));
         assert!(!policy.permits("x", address("192.0.2.1:80")));
         assert!(!policy.permits("x", address("10.0.0.1:443")));
@@ -276,8 +283,7 @@ mod tests {
 
     #[test]
     fn all_means_all() {
-        let mut policy = DestinationPolicy::default();
-        policy.rules = vec![rule(true, DestinationHost::Any, None)];
+        let policy = DestinationPolicy::new(vec![rule(true, DestinationHost::Any, None)], vec![]);
         assert!(policy.permits("x", address("127.0.0.1:25")));
     }
 }

@@ -1,5 +1,6 @@
 //! What is known of an exchange, for log lines, variables and templates.
 
+mod client;
 mod frozen;
 mod head;
 mod note;
@@ -28,6 +29,8 @@ pub struct Record {
     pub(crate) config: Arc<Config>,
     pub(crate) client: Arc<ClientInfo>,
     pub(crate) location: Option<Arc<Location>>,
+    /// Boxed: most clients speak for themselves.
+    pub(crate) told: Option<Box<client::Told>>,
     /// Both heads; a tunnel has none, but what its log lines need of them.
     pub(crate) heads: Option<Box<Heads>>,
     frozen: Option<Box<[u8]>>,
@@ -174,6 +177,7 @@ impl Record {
             config,
             client,
             location: None,
+            told: None,
             heads: None,
             frozen: None,
             accepted: now.tick,
@@ -192,6 +196,7 @@ impl Record {
     /// Begins the record of another exchange on the same connection.
     pub(crate) fn begin(&mut self, heads: Box<Heads>, now: Now) {
         self.location = None;
+        self.forget_client();
         self.heads = Some(heads);
         self.began = now.tick;
         self.requests += 1;

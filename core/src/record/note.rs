@@ -119,7 +119,7 @@ impl Record {
     pub fn write_note(&self, note: &Note, line: &mut Vec<u8>) {
         use crate::template::{Escape, write_escaped};
         // Writing into memory doesn't fail.
-        let _ = write!(line, "{}, client: {}", note.event, ClientAddress(&self.client.remote));
+        let _ = write!(line, "{}, client: {}", note.event, ClientAddress(self.remote()));
         if let (Event::TunnelClosed(_), Some(tunnel)) = (note.event, &self.tunnel) {
             let order = if tunnel.cut { ", cut" } else { "" };
             let _ = write!(

@@ -2,8 +2,6 @@
 
 use std::io::Write as _;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-
 use super::{Attempt, Heads, Memo, Outcome, Record, note::ClientAddress};
 use crate::{
     Address, Side,
@@ -24,6 +22,11 @@ impl Record {
         }
     }
 
+    /// Evaluates a template of the configuration for this exchange, as far as it has come.
+    pub fn evaluate(&self, template: &Template, now: Now, out: &mut Vec<u8>) {
+        self.write_template(template, now, out);
+    }
+
     /// Evaluates one variable and escapes its value.
     pub(super) fn write_value(&self, variable: &Variable, escape: Escape, now: Now, out: &mut Vec<u8>) {
         if escape == Escape::None {
@@ -37,11 +40,21 @@ impl Record {
 
     fn write_variable(&self, variable: &Variable, now: Now, out: &mut Vec<u8>) {
         match variable {
-            Variable::RemoteAddr | Variable::RealipRemoteAddr => {
-                show(out, ClientAddress(&self.client.remote));
+            Variable::RemoteAddr => show(out, ClientAddress(self.remote())),
+            Variable::RemotePort => write_port(out, self.remote()),
+            Variable::BinaryRemoteAddr => write_binary(out, self.remote()),
+            Variable::RealipRemoteAddr => show(out, ClientAddress(&self.client.remote)),
+            Variable::RealipRemotePort => write_port(out, &self.client.remote),
+            Variable::ProxyProtocolAddr => {
+                if let Some(header) = self.told.as_ref().and_then(|told| told.header) {
+                    show(out, header.source.ip());
+                }
             }
-            Variable::RemotePort | Variable::RealipRemotePort => write_port(out, &self.client.remote),
-            Variable::BinaryRemoteAddr => write_binary(out, &self.client.remote),
+            Variable::ProxyProtocolPort => {
+                if let Some(header) = self.told.as_ref().and_then(|told| told.header) {
+                    write_decimal(out, u64::from(header.source.port()));
+                }
+            }
             Variable::ServerAddr => show(out, ClientAddress(&self.client.local)),
             Variable::ServerPort => write_port(out, &self.client.local),
             Variable::Scheme => out.extend_from_slice(b"http"),
@@ -114,7 +127,12 @@ impl Record {
             }),
             Variable::ContentLength => join(out, fields.values(Known::ContentLength), b", "),
             Variable::ContentType => join(out, fields.values(Known::ContentType), b", "),
-            Variable::RemoteUser => write_user(out, fields.only(Known::Authorization).unwrap_or_default()),
+            Variable::RemoteUser => {
+                let start = out.len();
+                self.write_credentials(out);
+                let colon = out.get(start..).and_then(|pair| memchr::memchr(b':', pair));
+                out.truncate(start + colon.unwrap_or(0));
+            }
             // An absolute-form target overrides Host, here as in routing (E4).
             Variable::Http(name) if &**name == "host" => out.extend_from_slice(request.authority()),
             Variable::Http(name) if &**name == "cookie" => join(out, fields.named(b"cookie"), b"; "),
@@ -154,7 +172,7 @@ impl Record {
                 if out.len() > start {
                     out.extend_from_slice(b", ");
                 }
-                show(out, ClientAddress(&self.client.remote));
+                show(out, ClientAddress(self.remote()));
             }
             _ => {}
         }
@@ -382,18 +400,4 @@ fn sent_values<'a>(head: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = &'a [
         let matches = line.get(..colon)?.eq_ignore_ascii_case(name);
         matches.then(|| crate::http1::trim(line.get(colon + 1..).unwrap_or_default().trim_ascii_end()))
     })
-}
-
-/// The user name of Basic credentials (RFC 7617 §2).
-fn write_user(out: &mut Vec<u8>, credentials: &[u8]) {
-    let Some((scheme, encoded)) = credentials.split_at_checked(6) else { return };
-    if !scheme.eq_ignore_ascii_case(b"basic ") {
-        return;
-    }
-    let start = out.len();
-    if STANDARD.decode_vec(crate::http1::trim(encoded), out).is_err() {
-        out.truncate(start);
-    }
-    let colon = out.get(start..).and_then(|pair| memchr::memchr(b':', pair));
-    out.truncate(start + colon.unwrap_or(0));
 }

@@ -7,6 +7,7 @@ use crate::{
         ConnectionOptions, Framing, Known, Request, Version, listed, protocols, trim, write_encoded_path,
         write_encoded_uri,
     },
+    proxy_protocol,
     record::Record,
     time::{Now, write_decimal},
     violation::Violation,
@@ -35,6 +36,8 @@ pub(crate) struct Plan {
     silent: bool,
     /// Towards an HTTP/1.0 server nothing persists unless configured (E15).
     is_http11: bool,
+    /// What the PROXY protocol header told of this client is not true of the next.
+    is_personal: bool,
 }
 
 impl Plan {
@@ -58,12 +61,12 @@ impl Plan {
         } else {
             Offer::Nothing
         };
-        Ok(Self { offer, connection, silent, is_http11 })
+        Ok(Self { offer, connection, silent, is_http11, is_personal: proxy.proxy_protocol })
     }
 
     /// Whether the upstream connection ends after this exchange, by our own word or version.
     pub(crate) fn closes(self) -> bool {
-        self.connection.close || (!self.is_http11 && !self.connection.keep_alive)
+        self.connection.close || self.is_personal || (!self.is_http11 && !self.connection.keep_alive)
     }
 }
 
@@ -84,6 +87,9 @@ pub(crate) fn write_request(
     }
     if plan.offer == Offer::WebSocket && proxy.upgrade.websocket_validation {
         websocket::check_request(request)?;
+    }
+    if proxy.proxy_protocol {
+        proxy_protocol::write(record.remote(), &record.client.local, out);
     }
     write_request_line(proxy, request, out);
     let mut lines = Lines { record, proxy, now, out };
@@ -224,7 +230,7 @@ impl Lines<'_> {
     }
 
     fn connection(&mut self, plan: Plan) {
-        let Plan { offer, connection: configured, silent, is_http11 } = plan;
+        let Plan { offer, connection: configured, silent, is_http11, .. } = plan;
         let options: [(bool, &[u8]); 4] = [
             (offer != Offer::Nothing, b"upgrade"),
             (configured.close || (!is_http11 && !configured.keep_alive && !silent), b"close"),

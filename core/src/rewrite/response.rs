@@ -114,7 +114,8 @@ pub(crate) fn write_own(record: &Record, own: OwnResponse<'_>, now: Now, out: &m
         write_line(out, b"Location", location);
     }
     match own.status {
-        401 => write_line(out, b"WWW-Authenticate", b"Basic realm=\"restricted\""),
+        401 => write_challenge(record, b"WWW-Authenticate", now, out),
+        407 => write_challenge(record, b"Proxy-Authenticate", now, out),
         405 if record.tunnel_pass().is_some() => write_line(out, b"Allow", b"CONNECT"),
         405 => write_line(out, b"Allow", b"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"),
         426 => {
@@ -154,6 +155,24 @@ fn write_date(now: Now, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// Asks for Basic credentials (RFC 7617 §2); the realm is a quoted string (RFC 9110 §5.6.4).
+fn write_challenge(record: &Record, name: &[u8], now: Now, out: &mut Vec<u8>) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": Basic realm=\"");
+    let start = out.len();
+    if let Some(realm) = record.location().and_then(|location| location.realm.as_ref()) {
+        record.evaluate(realm, now, out);
+    }
+    let realm = out.split_off(start);
+    for byte in realm.into_iter().filter(|byte| matches!(byte, b'\t' | b' '..=0x7e | 0x80..)) {
+        if matches!(byte, b'"' | b'\\') {
+            out.push(b'\\');
+        }
+        out.push(byte);
+    }
+    out.extend_from_slice(b"\"\r\n");
+}
+
 /// RFC 9112 §9.3: persistence is said where the client's version doesn't imply it.
 fn write_connection(record: &Record, persistence: Persistence, upgrade: bool, out: &mut Vec<u8>) {
     let is_http10 = record.heads.as_ref().is_some_and(|heads| heads.request.version == Version::Http10);
@@ -185,6 +204,7 @@ pub(crate) fn reason(status: u16) -> &'static str {
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        407 => "Proxy Authentication Required",
         408 => "Request Timeout",
         410 => "Gone",
         411 => "Length Required",

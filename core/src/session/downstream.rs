@@ -76,7 +76,10 @@ impl Session {
         self.leg_event(side, connection::Event::Fail);
         match (self.exchange.state(), side) {
             (exchange::State::Tunnelling, _) => self.tunnel_side_failed(side),
-            (exchange::State::Idle | exchange::State::Lingering, Side::Downstream) => {
+            (
+                exchange::State::Greeting | exchange::State::Idle | exchange::State::Lingering,
+                Side::Downstream,
+            ) => {
                 self.close_client(super::Ending::Reset);
             }
             (_, Side::Downstream) => self.abort(Outcome::ClientLeft),
@@ -91,7 +94,12 @@ impl Session {
         let behind_request = request.is_complete() && request.inbox.raw().is_empty();
         match self.exchange.state() {
             // In these the advance that follows finds a stream that has ended and nothing to read.
-            State::Idle | State::Receiving | State::Lingering | State::Finished | State::Closed => {}
+            State::Greeting
+            | State::Idle
+            | State::Receiving
+            | State::Lingering
+            | State::Finished
+            | State::Closed => {}
             State::Replying => {
                 if !request.is_complete() {
                     self.work.client = Fate::Close;
@@ -172,7 +180,7 @@ impl Session {
         {
             self.timers.set(Timer::Drain, until);
         }
-        if self.exchange.state() == exchange::State::Idle {
+        if matches!(self.exchange.state(), exchange::State::Greeting | exchange::State::Idle) {
             self.close_client(super::Ending::Fin);
         } else if self.work.client == Fate::Persist {
             self.work.client = Fate::Linger;

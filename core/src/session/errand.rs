@@ -26,7 +26,8 @@ impl Lookup {
     }
 }
 
-/// A request that wants to be admitted.
+/// A request that wants to be admitted. What there is to decide by, [`crate::Session::record`] has: the client,
+/// its credentials, variables ([`crate::Record::evaluate`]).
 #[derive(Debug)]
 #[must_use = "answer with `handle_admitted`"]
 pub struct Claim {
@@ -61,8 +62,9 @@ pub enum Refusal {
     Forbidden,
     /// Credentials are missing or wrong: 401.
     Unauthorized,
-    /// A limit is reached: 503 (`limit_conn_status`, `limit_req_status`).
-    Limited,
+    /// A limit is reached: answered with this status (`limit_conn_status`, `limit_req_status`), with 503 when
+    /// it is none of 400 to 599.
+    Limited(u16),
 }
 
 /// An upstream connection to make.

@@ -21,7 +21,12 @@ impl Session {
     fn check_legs(&self) {
         let upstream = self.leg(Side::Upstream).state();
         match self.exchange.state() {
-            State::Idle | State::Receiving | State::Resolving | State::Admitting | State::Dialling => {
+            State::Greeting
+            | State::Idle
+            | State::Receiving
+            | State::Resolving
+            | State::Admitting
+            | State::Dialling => {
                 debug_assert_eq!(upstream, connection::State::Absent, "nobody was dialled");
             }
             State::Awaiting | State::Switching | State::Tunnelling => {

@@ -110,6 +110,9 @@ impl Session {
         session.leg_event(Side::Downstream, connection::Event::Established);
         let timeout = session.edge().client_header_timeout;
         session.timers.set(Timer::ClientHeader, now.tick.after(timeout));
+        if !session.record.config.proxy_protocol {
+            session.exchange_event(exchange::Event::Greeted);
+        }
         session
     }
 
@@ -212,6 +215,7 @@ impl Session {
         use exchange::State;
         loop {
             let moved = match self.exchange.state() {
+                State::Greeting => self.read_greeting(),
                 State::Idle | State::Receiving => self.read_request_head(turn),
                 State::Resolving | State::Admitting | State::Dialling => self.read_request_content(turn),
                 State::Awaiting => {

@@ -17,12 +17,21 @@ use crate::{
 impl Session {
     /// A rule was broken: it is noted, and answered where there is still somebody to answer.
     pub(super) fn refuse(&mut self, violation: Violation, turn: &mut Turn<'_>) {
+        self.refuse_with(violation, violation.status(), turn);
+    }
+
+    /// The same, answered with a status code of the configuration's choice.
+    pub(super) fn refuse_with(&mut self, violation: Violation, status: u16, turn: &mut Turn<'_>) {
         self.note(Event::Violation(violation));
-        self.reply_to(violation, turn);
+        self.answer_violation(violation, status, turn);
     }
 
     /// Answers a violation that has been noted.
     pub(super) fn reply_to(&mut self, violation: Violation, turn: &mut Turn<'_>) {
+        self.answer_violation(violation, violation.status(), turn);
+    }
+
+    fn answer_violation(&mut self, violation: Violation, status: u16, turn: &mut Turn<'_>) {
         self.drop_upstream(if violation.fault() == Fault::Origin {
             Verdict::Failure
         } else {
@@ -31,7 +40,6 @@ impl Session {
         if !self.exchange.permits(exchange::Event::Reply) {
             return self.abort(Outcome::ClientLeft);
         }
-        let status = violation.status();
         let mut text = format!("{status} {}\n", reason(status));
         // What the client did wrong it may know, and how to have it otherwise; the rest is for the log.
         if violation.fault() == Fault::Client {

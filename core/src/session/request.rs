@@ -8,6 +8,7 @@ use crate::{
     buffer::Turn,
     config::{Handler, Location, Route, Target},
     http1::{ConnectionOptions, Framing, Known, Parsed, elements, request_framing},
+    proxy_protocol::{self, Greeting},
     record::Outcome,
     rewrite::{Offer, Plan, write_request},
     state::{exchange, message},
@@ -16,6 +17,28 @@ use crate::{
 };
 
 impl Session {
+    /// Reads the PROXY protocol header that the connection begins with.
+    pub(super) fn read_greeting(&mut self) -> bool {
+        let ended = !self.leg(Side::Downstream).reads();
+        match proxy_protocol::read(self.flow(Side::Downstream).inbox.raw()) {
+            Greeting::Complete(length, header) => {
+                self.flow_mut(Side::Downstream).inbox.consume(length);
+                if header.is_some() {
+                    self.record.told.get_or_insert_default().header = header;
+                }
+                self.exchange_event(exchange::Event::Greeted);
+            }
+            Greeting::Partial if !ended => return false,
+            Greeting::Partial => self.close_client(super::Ending::Fin),
+            // Whoever this is, it is not the proxy that was announced, and gets no answer.
+            Greeting::Malformed => {
+                self.note(Event::Violation(Violation::BadProxyHeader));
+                self.close_client(super::Ending::Fin);
+            }
+        }
+        true
+    }
+
     /// Reads the next request head, and begins its exchange.
     pub(super) fn read_request_head(&mut self, turn: &mut Turn<'_>) -> bool {
         let ended = !self.leg(Side::Downstream).reads();
@@ -111,6 +134,7 @@ impl Session {
             Route::AddSlash(location) => (location, true),
         };
         self.record.location = Some(Arc::clone(&location));
+        self.record.learn_client();
         self.read_framing(&location)?;
         if add_slash {
             self.redirect_to_slash(turn);

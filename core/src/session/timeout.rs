@@ -29,7 +29,7 @@ impl Session {
                 self.end_tunnel(Outcome::TimedOut(timer));
             }
             // Nothing was begun: there is nobody to tell (E6).
-            (_, State::Idle | State::Lingering) => self.close_client(super::Ending::Fin),
+            (_, State::Greeting | State::Idle | State::Lingering) => self.close_client(super::Ending::Fin),
             (Timer::ClientHeader, _) => self.refuse(Violation::HeaderTimeout, turn),
             (Timer::Admission, State::Admitting) => self.find_origin(turn),
             (Timer::Resolve, State::Resolving) => self.refuse(Violation::ReadTimeout, turn),
@@ -61,7 +61,7 @@ impl Session {
     fn drain_is_over(&mut self, state: State) {
         match state {
             State::Closed => {}
-            State::Idle | State::Lingering => self.close_client(super::Ending::Fin),
+            State::Greeting | State::Idle | State::Lingering => self.close_client(super::Ending::Fin),
             State::Finished => {
                 self.work.client = super::Fate::Close;
             }

@@ -71,7 +71,7 @@ impl Session {
         session.record.location = Some(location);
         session.record.status = 101;
         use exchange::Event as Step;
-        for event in [Step::HeadBegun, Step::Dial, Step::Connected, Step::Switch] {
+        for event in [Step::Greeted, Step::HeadBegun, Step::Dial, Step::Connected, Step::Switch] {
             session.exchange_event(event);
         }
         for (side, bytes) in Side::BOTH.into_iter().zip(read_ahead) {

@@ -68,10 +68,16 @@ impl Session {
             Admission::Refused(refusal) => {
                 let violation = match refusal {
                     Refusal::Forbidden => Violation::Forbidden,
+                    Refusal::Unauthorized if self.connects() => Violation::ProxyUnauthorized,
                     Refusal::Unauthorized => Violation::Unauthorized,
-                    Refusal::Limited => Violation::Limited,
+                    Refusal::Limited(_) => Violation::Limited,
                 };
-                self.refuse(violation, turn);
+                match refusal {
+                    Refusal::Limited(status) if (400..600).contains(&status) => {
+                        self.refuse_with(violation, status, turn);
+                    }
+                    _ => self.refuse(violation, turn),
+                }
             }
         }
     }
@@ -111,7 +117,10 @@ impl Session {
     /// Asks for an upstream connection; one from the pool will do where `origin` says so, but an upgrade
     /// never goes on one (E10).
     pub(super) fn dial(&mut self, origin: Origin) {
-        let may_reuse = origin == Origin::Pool && !is_upgrade(self.work.offer) && !self.connects();
+        let may_reuse = origin == Origin::Pool
+            && !is_upgrade(self.work.offer)
+            && !self.connects()
+            && !self.record.proxy().is_some_and(|proxy| proxy.proxy_protocol);
         self.record.attempt.began = self.tick;
         self.work.tries += 1;
         self.send_for(Errand::Connect { may_reuse });

@@ -2,6 +2,8 @@
 
 transitions! {
     states {
+        /// A connection that another proxy made: its PROXY protocol header is awaited.
+        Greeting,
         /// Between exchanges: no byte of a request has come.
         Idle,
         /// A request head has begun.
@@ -30,6 +32,8 @@ transitions! {
         Closed,
     }
     events {
+        /// The connection begins with a request: no header is due, or it has been read.
+        Greeted,
         /// The first byte of a request head.
         HeadBegun,
         /// The head is complete and has to be looked up first.
@@ -61,8 +65,9 @@ transitions! {
         /// The connection is closed.
         Close,
     }
-    starts Idle
+    starts Greeting
     rows {
+        Greeting + Greeted => Idle;
         Idle + HeadBegun => Receiving;
         Receiving + Resolve => Resolving;
         Receiving | Admitting + Dial => Dialling;
@@ -80,6 +85,6 @@ transitions! {
         Receiving | Resolving | Admitting | Dialling | Awaiting | Responding | Replying | Switching + Abort => Finished;
         Finished + Persist => Idle;
         Finished + Linger => Lingering;
-        Idle | Finished | Lingering + Close => Closed;
+        Greeting | Idle | Finished | Lingering + Close => Closed;
     }
 }
