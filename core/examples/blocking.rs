@@ -61,19 +61,25 @@ fn serve(client: TcpStream, serial: u64, config: Arc<Config>) -> std::io::Result
             Output::Admit(claim) => session.handle_admitted(claim, Admission::Granted, turn),
             Output::Connect(dial) => match config.upstreams.choose(&dial, turn.now.tick) {
                 Err(error) => session.handle_connected(dial, Err(error), turn),
-                Ok(lease) => match connect(lease.address()) {
-                    Ok(socket) => {
-                        let connected = Connected::new(&lease, false);
-                        upstream = Some((socket, lease));
-                        session.handle_connected(dial, Ok(connected), turn);
+                Ok(choice) => {
+                    let lease = session.handle_chosen(&dial, choice, turn);
+                    match connect(lease.address()) {
+                        Ok(socket) => {
+                            upstream = Some((socket, lease));
+                            session.handle_connected(dial, Ok(Connected::Fresh), turn);
+                        }
+                        Err(error) => {
+                            lease.report(Verdict::Failure, turn.now.tick);
+                            session.handle_connected(dial, Err(DialError::Io(error.into())), turn);
+                        }
                     }
-                    Err(error) => {
-                        let failed = DialError::io(&lease, Fault::from(error));
-                        lease.report(Verdict::Failure, turn.now.tick);
-                        session.handle_connected(dial, Err(failed), turn);
-                    }
-                },
+                }
             },
+            Output::Judge(verdict) => {
+                if let Some((_, lease)) = &upstream {
+                    lease.judge(verdict, turn.now.tick);
+                }
+            }
             // There is no pool here: what could be kept is closed.
             Output::Release(verdict, Disposal::Pool | Disposal::Close(Ending::Fin | Ending::Reset)) => {
                 if let Some((_socket, lease)) = upstream.take() {

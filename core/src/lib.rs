@@ -11,7 +11,7 @@
 //!            reports                                    outputs
 //!   socket ──────────▶ handle_received  ┌─────────┐
 //!   socket ──────────▶ handle_sent      │         │ ──▶ Resolve  Admit  Connect
-//!   dialler ─────────▶ handle_connected │ Session │ ──▶ Release  Shutdown  Close
+//!   dialler ─────────▶ handle_connected │ Session │ ──▶ Judge  Release  Shutdown  Close
 //!   resolver ────────▶ handle_resolved  │         │ ──▶ Note  ExchangeDone
 //!   clock ───────────▶ handle_timeout   └─────────┘ ──▶ Wait { deadline, interest }   Done
 //!                        receive_space ──▶ memory ──▶ transmit
@@ -29,7 +29,9 @@
 //!    [`Output::ExchangeDone`]. Content received on one side is sent on the other from the same memory.
 //! 5. [`Lookup`], [`Claim`] and [`Dial`] are one-shot: the answer consumes the token, and an answer that
 //!    comes too late is recognised by its token and ignored. [`Output::Release`] while a dial is pending
-//!    cancels it.
+//!    cancels it. The peer that a dial goes to is reported before anything is sent there
+//!    ([`Session::handle_chosen`], which trades the [`Choice`] for its lease): of a dial that is cancelled the
+//!    session knows whom it tried.
 //! 6. A report about a connection that the session has closed meanwhile changes nothing; a call of
 //!    [`Session::handle_timeout`] too early neither.
 //! 7. Nothing that comes from the network makes a session panic.
@@ -41,7 +43,8 @@
 //! ```
 //! use std::sync::Arc;
 //! use underpass_core::{
-//!     Address, Buffers, ClientInfo, Connected, Now, Output, Session, Side, Tick, Turn, config::Config,
+//!     Address, Buffers, ClientInfo, Connected, Now, Output, Session, Side, Tick, Turn,
+//!     Verdict, config::Config,
 //! };
 //!
 //! fn receive(session: &mut Session, from: Side, bytes: &[u8], turn: &mut Turn<'_>) {
@@ -78,8 +81,10 @@
 //! // The session wants an origin server; an upgrade never goes on a pooled connection.
 //! let Output::Connect(dial) = session.poll_output() else { panic!("a dial is due") };
 //! assert!(!dial.may_reuse());
-//! let lease = config.upstreams.choose(&dial, now.tick).expect("a peer");
-//! session.handle_connected(dial, Ok(Connected::new(&lease, false)), turn);
+//! let choice = config.upstreams.choose(&dial, now.tick).expect("a peer");
+//! let lease = session.handle_chosen(&dial, choice, turn);
+//! assert_eq!(lease.address(), &Address::Ip(peer));
+//! session.handle_connected(dial, Ok(Connected::Fresh), turn);
 //! assert!(matches!(session.poll_output(), Output::Wait(wait) if wait.writes(Side::Upstream)));
 //! assert_eq!(send(&mut session, Side::Upstream, turn), "GET /chat/ HTTP/1.1\r\nUpgrade: websocket\r\n\
 //!     Connection: upgrade\r\nHost: backend\r\nSec-WebSocket-Version: 13\r\n\
@@ -89,6 +94,7 @@
 //! receive(&mut session, Side::Upstream, b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
 //!     Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x81\x02hi", turn);
 //! assert!(matches!(session.poll_output(), Output::Note(note) if note.event.to_string() == "tunnel opened"));
+//! assert!(matches!(session.poll_output(), Output::Judge(Verdict::Success)));
 //! assert!(session.snapshot(now.tick).is_tunnel());
 //! let client_got = session.transmit(Side::Downstream).iter().flat_map(|s| s.to_vec()).collect::<Vec<u8>>();
 //! assert!(client_got.starts_with(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"));
@@ -134,7 +140,7 @@ pub use http1::Version;
 pub use pool::{Pool, Pooled};
 pub use record::{Ended, Event, Note, Outcome, Record, RequestHead, Severity, TunnelRecord, UnknownSeverity};
 pub use session::{
-    Admission, Claim, Connected, Dial, DialError, Disposal, Ending, Lookup, Output, Refusal, Relayed,
+    Admission, Choice, Claim, Connected, Dial, DialError, Disposal, Ending, Lookup, Output, Refusal, Relayed,
     Session, Slices, Snapshot, TunnelConfig, Verdict, Wait,
 };
 pub use time::{Now, Tick};

@@ -124,7 +124,7 @@ mod tests {
     use crate::shared::{Group, Peer, Upstreams};
 
     fn dial(may_reuse: bool) -> Dial {
-        Dial { errand: 0, group: GroupId(0), addresses: None, tried: 0, may_reuse }
+        Dial { errand: 0, group: GroupId(0), addresses: None, tried: Box::default(), may_reuse }
     }
 
     fn table(connections: usize) -> Arc<Upstreams> {
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn newest_first_within_the_limits() {
         let upstreams = table(2);
-        let lease = upstreams.choose(&dial(true), Tick(0)).expect("a peer");
+        let lease = upstreams.choose(&dial(true), Tick(0)).expect("a peer").0;
         let mut pool = Pool::default();
         assert!(pool.put(&lease, Pooled::new('a', Tick(0)), Tick(1)).is_none());
         assert!(pool.put(&lease, Pooled::new('b', Tick(0)), Tick(2)).is_none());
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn leases_count_while_they_live() {
         let upstreams = table(1);
-        let lease = upstreams.choose(&dial(true), Tick(0)).expect("a peer");
+        let lease = upstreams.choose(&dial(true), Tick(0)).expect("a peer").0;
         assert_eq!(upstreams.active(GroupId(0), 0), 1);
         lease.report(crate::session::Verdict::Success, Tick(1));
         assert_eq!(upstreams.active(GroupId(0), 0), 0);

@@ -227,9 +227,10 @@ impl Proxy {
             let wait = match self.session.poll_output() {
                 Output::Wait(wait) => wait,
                 Output::Connect(dial) => {
-                    let lease = self.config.upstreams.choose(&dial, now().tick).expect("a peer");
-                    let connected = Connected::new(&lease, std::mem::take(&mut self.idle));
-                    self.lease = Some(lease);
+                    let choice = self.config.upstreams.choose(&dial, now().tick).expect("a peer");
+                    self.lease = Some(self.session.handle_chosen(&dial, choice, turn));
+                    let reused = std::mem::take(&mut self.idle);
+                    let connected = if reused { Connected::Reused } else { Connected::Fresh };
                     self.session.handle_connected(dial, Ok(connected), turn);
                     continue;
                 }
@@ -242,7 +243,7 @@ impl Proxy {
                     self.exchanges += 1;
                     continue;
                 }
-                Output::Note(_) => continue,
+                Output::Note(_) | Output::Judge(_) => continue,
                 other => panic!("{other:?}"),
             };
             let mut moved = wait.deadline.is_some_and(|deadline| deadline < now().tick);

@@ -107,8 +107,10 @@ fn connect(session: &mut Session, config: &Arc<Config>, reused: bool, turn: &mut
         match session.poll_output() {
             Output::Connect(dial) => {
                 assert_eq!(dial.may_reuse(), reused);
-                let lease = config.upstreams.choose(&dial, turn.now.tick).expect("a peer");
-                return session.handle_connected(dial, Ok(Connected::new(&lease, reused)), turn);
+                let choice = config.upstreams.choose(&dial, turn.now.tick).expect("a peer");
+                let _lease = session.handle_chosen(&dial, choice, turn);
+                let connected = if reused { Connected::Reused } else { Connected::Fresh };
+                return session.handle_connected(dial, Ok(connected), turn);
             }
             Output::Wait(_) | Output::Done => panic!("a dial is due"),
             _ => {}

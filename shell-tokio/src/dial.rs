@@ -66,13 +66,12 @@ impl Errand {
                 let Some((dial, lease)) = token.take() else { return Poll::Ready(Brought::Nothing) };
                 match result {
                     Ok(stream) => {
-                        session.handle_connected(dial, Ok(Connected::new(&lease, false)), turn);
+                        session.handle_connected(dial, Ok(Connected::Fresh), turn);
                         Poll::Ready(Brought::Connection(stream, lease))
                     }
                     Err(fault) => {
-                        let error = DialError::io(&lease, fault);
                         lease.report(Verdict::Failure, turn.now.tick);
-                        session.handle_connected(dial, Err(error), turn);
+                        session.handle_connected(dial, Err(DialError::Io(fault)), turn);
                         Poll::Ready(Brought::Nothing)
                     }
                 }

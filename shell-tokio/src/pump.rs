@@ -107,6 +107,11 @@ impl Connection {
                     self.session.handle_admitted(claim, admission, &mut shared.lend());
                 }
                 Output::Connect(dial) => self.connect(dial, shared),
+                Output::Judge(verdict) => {
+                    if let Some(upstream) = &self.upstream {
+                        upstream.lease.judge(verdict, shared.now().tick);
+                    }
+                }
                 Output::Release(verdict, disposal) => self.release(verdict, disposal, shared),
                 Output::Shutdown(side) => self.shutdowns[side as usize] = true,
                 Output::Close(ending) => {
@@ -210,14 +215,13 @@ impl Connection {
     fn connect(&mut self, dial: Dial, shared: &mut Shared) {
         let now = shared.now().tick;
         let lease = match self.config.upstreams.choose(&dial, now) {
-            Ok(lease) => lease,
+            Ok(choice) => self.session.handle_chosen(&dial, choice, &mut shared.lend()),
             Err(error) => return self.session.handle_connected(dial, Err(error), &mut shared.lend()),
         };
         while let Some(stream) = shared.pool.take(&dial, &lease, now) {
             if socket::is_quiet(&stream.connection) {
-                let connected = Connected::new(&lease, true);
                 self.begin_upstream(stream, lease);
-                return self.session.handle_connected(dial, Ok(connected), &mut shared.lend());
+                return self.session.handle_connected(dial, Ok(Connected::Reused), &mut shared.lend());
             }
         }
         self.errand = Some(Box::new(Errand::connect(dial, lease)));

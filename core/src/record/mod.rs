@@ -162,6 +162,8 @@ impl Heads {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Attempt {
     pub(crate) peer: Option<Address>,
+    /// The peer's number in its group, unless it is to count as not tried.
+    pub(crate) tried: Option<u32>,
     pub(crate) began: Tick,
     pub(crate) connected: Option<Tick>,
     pub(crate) answered: Option<Tick>,
@@ -217,6 +219,12 @@ impl Record {
                 heads.earlier.push(last);
             }
         }
+    }
+
+    /// The numbers of the peers that have been tried.
+    pub(crate) fn tried(&self) -> impl Iterator<Item = u32> {
+        let earlier = self.heads.iter().flat_map(|heads| &heads.earlier);
+        earlier.chain([&self.attempt]).filter_map(|attempt| attempt.tried)
     }
 
     /// The client's connection.

@@ -4,7 +4,6 @@
 use std::{net::IpAddr, sync::Arc};
 
 use crate::{
-    Address,
     fault::Fault,
     shared::{GroupId, Lease},
     time::Tick,
@@ -74,7 +73,7 @@ pub struct Dial {
     pub(crate) errand: u32,
     pub(crate) group: GroupId,
     pub(crate) addresses: Option<(Arc<[IpAddr]>, u16)>,
-    pub(crate) tried: u64,
+    pub(crate) tried: Box<[u32]>,
     pub(crate) may_reuse: bool,
 }
 
@@ -97,54 +96,33 @@ impl Dial {
         self.may_reuse
     }
 
-    /// Whether this exchange has tried the peer with this index before.
-    #[must_use]
-    pub fn tried(&self, index: usize) -> bool {
-        index < 64 && self.tried & (1 << index) != 0
+    /// Whether this exchange has tried the peer with this number before.
+    pub(crate) fn has_tried(&self, number: u32) -> bool {
+        self.tried.contains(&number)
     }
 }
+
+/// The peer that was chosen for a dial ([`Upstreams::choose`](crate::shared::Upstreams::choose)). The session
+/// is told before anything is sent there, so that it knows whom it tried whatever becomes of the dial.
+#[derive(Debug)]
+#[must_use = "report it with `handle_chosen`, which gives the lease"]
+pub struct Choice(pub(crate) Lease);
 
 /// What a dial brought.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Connected {
-    /// The origin server's end.
-    pub peer: Address,
-    /// Index of the peer in its group.
-    pub index: usize,
-    /// Whether the connection came from the pool.
-    pub reused: bool,
-}
-
-impl Connected {
-    /// A connection for `lease`; `reused` when it came from the pool.
-    #[must_use]
-    pub fn new(lease: &Lease, reused: bool) -> Self {
-        Self { peer: lease.address().clone(), index: lease.peer(), reused }
-    }
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Connected {
+    /// A connection made for it.
+    Fresh,
+    /// One from the pool.
+    Reused,
 }
 
 /// Why a dial brought nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DialError {
-    /// No peer is left to try.
+    /// No peer can be chosen.
     NoPeer,
     /// Connecting failed.
-    Io {
-        /// The failure.
-        fault: Fault,
-        /// The peer that was tried.
-        peer: Address,
-        /// Its index.
-        index: usize,
-    },
-}
-
-impl DialError {
-    /// Connecting to the peer of `lease` failed.
-    #[must_use]
-    pub fn io(lease: &Lease, fault: Fault) -> Self {
-        Self::Io { fault, peer: lease.address().clone(), index: lease.peer() }
-    }
+    Io(Fault),
 }

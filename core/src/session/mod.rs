@@ -25,7 +25,7 @@ mod tunnel;
 mod upstream;
 mod work;
 
-pub use errand::{Admission, Claim, Connected, Dial, DialError, Lookup, Refusal};
+pub use errand::{Admission, Choice, Claim, Connected, Dial, DialError, Lookup, Refusal};
 pub(crate) use outbox::Around;
 pub use outbox::Slices;
 pub use output::{Disposal, Ending, Output, Relayed, Verdict, Wait};
@@ -41,11 +41,12 @@ use pending::Pending;
 use work::{Expectation, Fate, Look, Origin, Work};
 
 use crate::{
-    ClientInfo, Side,
+    Address, ClientInfo, Side,
     buffer::{Buffers, Turn},
     config::{Config, Settings},
     fault::Fault,
     record::Record,
+    shared::Lease,
     state::{connection, exchange},
     time::{Now, Tick},
     timer::{Timer, Timers},
@@ -96,6 +97,7 @@ enum Input<'a> {
     Relayed(Side, Relayed),
     Resolved(Lookup, Result<&'a [IpAddr], Fault>),
     Admitted(Claim, Admission),
+    Chosen(&'a Dial, u32, &'a Address),
     Connected(Dial, Result<Connected, DialError>),
     Timeout,
     Drain(Option<Tick>),
@@ -159,6 +161,14 @@ impl Session {
         self.apply(Input::Admitted(claim, admission), turn);
     }
 
+    /// A peer was chosen for a dial: the session notes whom it tries, and hands the lease out. To be reported
+    /// at once, before the pool is looked into or anything is sent.
+    pub fn handle_chosen(&mut self, dial: &Dial, choice: Choice, turn: &mut Turn<'_>) -> Lease {
+        let Choice(lease) = choice;
+        self.apply(Input::Chosen(dial, lease.number(), lease.address()), turn);
+        lease
+    }
+
     /// A dial brought a connection, or none.
     pub fn handle_connected(
         &mut self,
@@ -200,6 +210,7 @@ impl Session {
             Input::Relayed(from, moved) => self.relayed(from, moved),
             Input::Resolved(lookup, result) => self.resolved(&lookup, result, turn),
             Input::Admitted(claim, admission) => self.admitted(&claim, admission, turn),
+            Input::Chosen(dial, number, address) => self.chosen(dial, number, address),
             Input::Connected(dial, result) => self.connected(&dial, result, turn),
             Input::Timeout => self.timed_out(turn),
             Input::Drain(until) => self.drain(until),

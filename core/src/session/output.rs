@@ -16,9 +16,13 @@ pub enum Output {
     Resolve(Lookup),
     /// Decide whether the request may go on; answer with [`crate::Session::handle_admitted`].
     Admit(Claim),
-    /// Choose a peer ([`crate::shared::Upstreams::choose`]), take an idle connection from the pool if the
-    /// dial may reuse one, else connect; answer with [`crate::Session::handle_connected`].
+    /// Choose a peer ([`crate::shared::Upstreams::choose`]) and report it
+    /// ([`crate::Session::handle_chosen`]), take an idle connection from the pool if the dial may reuse one,
+    /// else connect; answer with [`crate::Session::handle_connected`].
     Connect(Dial),
+    /// Tell the lease what is thought of the peer so far ([`crate::shared::Lease::judge`]): a tunnel has
+    /// opened, which may be released in hours only.
+    Judge(Verdict),
     /// The upstream connection, or the dial under way, is no more this session's: report the verdict to
     /// the lease, and pool or close the connection. A dial that is pending is cancelled: drop its token
     /// and whatever it still brings.

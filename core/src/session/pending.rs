@@ -9,6 +9,7 @@ use crate::Side;
 pub(super) struct Pending {
     notes: [Option<Note>; 4],
     lost: u32,
+    pub(super) judgement: Option<Verdict>,
     pub(super) release: Option<(Verdict, Disposal)>,
     pub(super) errand: Option<Errand>,
     /// The shell is out to connect.

@@ -21,6 +21,9 @@ impl Session {
         if let Some(note) = self.pending.take_note() {
             return Output::Note(note);
         }
+        if let Some(verdict) = self.pending.judgement.take() {
+            return Output::Judge(verdict);
+        }
         if let Some((verdict, disposal)) = self.pending.release.take() {
             return Output::Release(verdict, disposal);
         }
@@ -92,7 +95,7 @@ impl Session {
                     errand: number,
                     group,
                     addresses: self.work.addresses.clone(),
-                    tried: self.work.tried,
+                    tried: self.record.tried().collect(),
                     may_reuse: errand == Errand::Connect { may_reuse: true },
                 })
             }

@@ -7,7 +7,7 @@ use super::{
     Session, Verdict, errand::Claim, pending::Errand, request::is_upgrade,
 };
 use crate::{
-    Side,
+    Address, Side,
     buffer::Turn,
     config::Target,
     fault::Fault,
@@ -128,6 +128,15 @@ impl Session {
         self.timers.set(Timer::Connect, self.tick.after(timeout));
     }
 
+    /// Whom the dial goes to: known from now on, even if nothing is heard of it again.
+    pub(super) fn chosen(&mut self, dial: &Dial, number: u32, address: &Address) {
+        if dial.errand != self.errands || self.exchange.state() != exchange::State::Dialling {
+            return;
+        }
+        self.record.attempt.peer = Some(address.clone());
+        self.record.attempt.tried = Some(number);
+    }
+
     pub(super) fn connected(
         &mut self,
         dial: &Dial,
@@ -141,10 +150,11 @@ impl Session {
         self.pending.dialling = false;
         match result {
             Ok(connected) => {
-                self.tried(connected.index);
-                self.record.attempt.peer = Some(connected.peer);
                 self.record.attempt.connected = Some(self.tick);
-                self.work.origin = if connected.reused { Origin::Pool } else { Origin::Fresh };
+                self.work.origin = match connected {
+                    Connected::Fresh => Origin::Fresh,
+                    Connected::Reused => Origin::Pool,
+                };
                 self.leg_event(Side::Upstream, connection::Event::Established);
                 self.flow_mut(Side::Upstream).inbox.discard();
                 self.exchange_event(exchange::Event::Connected);
@@ -157,17 +167,7 @@ impl Session {
                 let violation = self.work.failure.unwrap_or(Violation::NoPeer);
                 self.refuse(violation, turn);
             }
-            Err(DialError::Io { fault, peer, index }) => {
-                self.tried(index);
-                self.record.attempt.peer = Some(peer);
-                self.fail_attempt(Failure::Connect(fault), turn);
-            }
-        }
-    }
-
-    fn tried(&mut self, index: usize) {
-        if index < 64 {
-            self.work.tried |= 1 << index;
+            Err(DialError::Io(fault)) => self.fail_attempt(Failure::Connect(fault), turn),
         }
     }
 
@@ -258,7 +258,7 @@ impl Session {
     /// the peer was not asked.
     pub(super) fn replace_stale(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
         self.note(Event::StaleConnection);
-        self.work.tried = 0;
+        self.record.attempt.tried = None;
         self.work.tries = self.work.tries.saturating_sub(1);
         self.retry(Verdict::Unjudged, Origin::Fresh, turn)
     }

@@ -20,7 +20,6 @@ pub(super) struct Work {
     /// Empty lines before the request line.
     pub(super) empty_lines: u8,
     pub(super) tries: u32,
-    pub(super) tried: u64,
     /// Why the last attempt failed.
     pub(super) failure: Option<Violation>,
     pub(super) addresses: Option<(Arc<[IpAddr]>, u16)>,
@@ -45,7 +44,6 @@ impl Default for Work {
             interim: 0,
             empty_lines: 0,
             tries: 0,
-            tried: 0,
             failure: None,
             addresses: None,
             content_sent: 0,

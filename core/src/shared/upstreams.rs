@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Address,
-    session::{Dial, DialError, Verdict},
+    session::{Choice, Dial, DialError, Verdict},
     time::Tick,
 };
 
@@ -35,39 +35,27 @@ impl Upstreams {
     ///
     /// # Errors
     /// [`DialError::NoPeer`] when every peer has been tried, or there is none.
-    pub fn choose(self: &Arc<Self>, dial: &Dial, now: Tick) -> Result<Lease, DialError> {
+    pub fn choose(self: &Arc<Self>, dial: &Dial, now: Tick) -> Result<Choice, DialError> {
         let _ = now;
         let group = self.group(dial.group()).ok_or(DialError::NoPeer)?;
+        let lease = |number, address, counted| {
+            Choice(Lease { table: Arc::clone(self), group: dial.group(), peer: number, address, counted })
+        };
         if let Some((addresses, port)) = dial.addresses() {
-            let (index, ip) = next_address(addresses, dial).ok_or(DialError::NoPeer)?;
-            let address = Address::Ip(SocketAddr::new(ip, port));
-            return Ok(Lease {
-                table: Arc::clone(self),
-                group: dial.group(),
-                peer: index,
-                address,
-                counted: false,
-            });
+            let (number, ip) = next_address(addresses, dial).ok_or(DialError::NoPeer)?;
+            return Ok(lease(number, Address::Ip(SocketAddr::new(ip, port)), false));
         }
         let count = group.peers.len();
         if count == 0 {
             return Err(DialError::NoPeer);
         }
         let first = usize::try_from(group.turn.fetch_add(1, Ordering::Relaxed) % count as u64).unwrap_or(0);
-        let order = (0..count).map(|step| (first + step) % count);
-        for index in order {
-            let Some(slot) = group.peers.get(index) else { continue };
+        for index in (0..count).map(|step| (first + step) % count) {
+            let (Some(slot), Ok(number)) = (group.peers.get(index), u32::try_from(index)) else { continue };
             let Endpoint::Address(address) = &slot.peer.endpoint else { continue };
-            if !dial.tried(index) {
+            if !dial.has_tried(number) {
                 slot.active.fetch_add(1, Ordering::Relaxed);
-                let address = address.clone();
-                return Ok(Lease {
-                    table: Arc::clone(self),
-                    group: dial.group(),
-                    peer: index,
-                    address,
-                    counted: true,
-                });
+                return Ok(lease(number, address.clone(), true));
             }
         }
         Err(DialError::NoPeer)
@@ -81,8 +69,8 @@ impl Upstreams {
     }
 }
 
-fn next_address(addresses: &[IpAddr], dial: &Dial) -> Option<(usize, IpAddr)> {
-    addresses.iter().copied().enumerate().find(|(index, _)| !dial.tried(*index))
+fn next_address(addresses: &[IpAddr], dial: &Dial) -> Option<(u32, IpAddr)> {
+    (0..).zip(addresses.iter().copied()).find(|(number, _)| !dial.has_tried(*number))
 }
 
 /// One active connection to a peer. Dropping it un-counts, so that counts can't drift.
@@ -91,7 +79,7 @@ fn next_address(addresses: &[IpAddr], dial: &Dial) -> Option<(usize, IpAddr)> {
 pub struct Lease {
     table: Arc<Upstreams>,
     group: GroupId,
-    peer: usize,
+    peer: u32,
     address: Address,
     counted: bool,
 }
@@ -109,9 +97,8 @@ impl Lease {
         self.group
     }
 
-    /// Index of the peer in its group; goes back to the session in [`crate::Connected`].
-    #[must_use]
-    pub fn peer(&self) -> usize {
+    /// Number of the peer, by which its group knows it.
+    pub(crate) fn number(&self) -> u32 {
         self.peer
     }
 
@@ -119,6 +106,11 @@ impl Lease {
     #[must_use]
     pub fn keepalive(&self) -> KeepAlive {
         self.table.group(self.group).map_or_else(KeepAlive::default, |group| *group.keepalive())
+    }
+
+    /// What the session thinks of the peer so far; the lease goes on.
+    pub fn judge(&self, verdict: Verdict, now: Tick) {
+        let _ = (verdict, now);
     }
 
     /// Ends the lease with what the session thinks of the peer.
@@ -132,7 +124,7 @@ impl Drop for Lease {
         if !self.counted {
             return;
         }
-        let slot = self.table.group(self.group).and_then(|group| group.peers.get(self.peer));
+        let slot = self.table.group(self.group).and_then(|group| group.peers.get(self.peer as usize));
         if let Some(slot) = slot {
             slot.active.fetch_sub(1, Ordering::Relaxed);
         }

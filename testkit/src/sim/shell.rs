@@ -61,6 +61,11 @@ impl World {
                     session.handle_admitted(claim, admission, &mut turn);
                 }
                 Output::Connect(dial) => self.dial(dial),
+                Output::Judge(verdict) => {
+                    if let Some(lease) = &self.lease {
+                        lease.judge(verdict, self.now.tick);
+                    }
+                }
                 Output::Release(verdict, disposal) => self.release(verdict, disposal),
                 Output::Shutdown(side) => self.peer(side).expect("a connection to shut down").shut_down(),
                 Output::Close(ending) => {
@@ -110,7 +115,9 @@ impl World {
                 let (session, mut turn) = self.parts();
                 session.handle_connected(dial, Err(error), &mut turn);
             }
-            Ok(lease) => {
+            Ok(choice) => {
+                let (session, mut turn) = self.parts();
+                let lease = session.handle_chosen(&dial, choice, &mut turn);
                 let pooled = self.origins.iter().rposition(|o| o.idle && o.address == *lease.address());
                 if let (true, Some(index)) = (dial.may_reuse(), pooled) {
                     self.origins[index].idle = false;
@@ -129,9 +136,9 @@ impl World {
             Connect::Hang => self.tokens.dial = Some((dial, lease)),
             Connect::Refuse => {
                 let refused = Fault { kind: std::io::ErrorKind::ConnectionRefused, os: Some(111) };
-                let error = DialError::io(&lease, refused);
+                lease.report(Verdict::Failure, self.now.tick);
                 let (session, mut turn) = self.parts();
-                session.handle_connected(dial, Err(error), &mut turn);
+                session.handle_connected(dial, Err(DialError::Io(refused)), &mut turn);
             }
             Connect::Accept => {
                 let address: Address = lease.address().clone();
@@ -143,7 +150,7 @@ impl World {
     }
 
     fn established(&mut self, dial: Dial, lease: Lease, index: usize, reused: bool) {
-        let connected = Connected::new(&lease, reused);
+        let connected = if reused { Connected::Reused } else { Connected::Fresh };
         self.upstream = Some(index);
         self.lease = Some(Arc::new(lease));
         self.told_of_reset[1] = false;
@@ -154,8 +161,9 @@ impl World {
     fn release(&mut self, verdict: Verdict, disposal: Disposal) {
         self.releases.push((verdict, disposal));
         self.pipes = Default::default();
-        if self.tokens.dial.take().is_some() {
+        if let Some((_, lease)) = self.tokens.dial.take() {
             assert!(matches!(disposal, Disposal::Close(_)), "a dial can't be pooled");
+            lease.report(verdict, self.now.tick);
             return;
         }
         let index = self.upstream.take().expect("something to release");
