@@ -64,6 +64,11 @@ impl Group {
         &self.keepalive
     }
 
+    /// Its `server` lines, in their order.
+    pub fn peers(&self) -> impl Iterator<Item = &Peer> {
+        self.peers.iter().map(|slot| &slot.peer)
+    }
+
     /// How many peers it has.
     #[must_use]
     pub fn size(&self) -> usize {

@@ -3,7 +3,10 @@
 use core::time::Duration;
 use std::{io, net::IpAddr};
 
-use underpass_core::config::{Handler, HttpVersion, Location, Proxy, ProxyUri, Return, Target};
+use underpass_core::{
+    config::{Handler, HttpVersion, Location, Proxy, ProxyUri, Return, Target},
+    shared::{Endpoint, Peer},
+};
 
 use super::*;
 use crate::Resolve;
@@ -66,9 +69,11 @@ impl Site {
 
     fn peers(&self, path: &str) -> String {
         let Target::Group(id) = self.proxy(path).target else { panic!("{path} has no group") };
-        let group = format!("{:?}", self.groups[id.0]);
-        let addresses = group.split("address: Ip(").skip(1).filter_map(|rest| rest.split(')').next());
-        addresses.collect::<Vec<_>>().join(" ")
+        let address = |peer: &Peer| match &peer.endpoint {
+            Endpoint::Address(address) => address.to_string(),
+            other => panic!("{other:?}"),
+        };
+        self.groups[id.0].peers().map(address).collect::<Vec<_>>().join(" ")
     }
 }
 
