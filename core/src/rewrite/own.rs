@@ -1,0 +1,123 @@
+//! Responses of our own (E11).
+
+use super::{
+    response::{Persistence, write_connection, write_date, write_status_line},
+    write_line,
+};
+use crate::{
+    record::Record,
+    time::{Now, write_decimal},
+};
+
+/// A response of our own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OwnResponse<'a> {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'a [u8],
+    pub(crate) content: &'a [u8],
+    pub(crate) location: Option<&'a [u8]>,
+    pub(crate) persistence: Persistence,
+    /// To a HEAD request: the length is shown, the content isn't sent.
+    pub(crate) to_head: bool,
+}
+
+/// Writes a response of our own, head and content (E11); says where the head ends.
+pub(crate) fn write_own(record: &Record, own: OwnResponse<'_>, now: Now, out: &mut Vec<u8>) -> usize {
+    write_status_line(own.status, reason(own.status).as_bytes(), out);
+    write_line(out, b"Server", record.config.identity.server.as_bytes());
+    write_date(now, out);
+    let has_content = !matches!(own.status, 204 | 304);
+    if has_content {
+        write_line(out, b"Content-Type", own.content_type);
+        out.extend_from_slice(b"Content-Length: ");
+        write_decimal(out, own.content.len() as u64);
+        out.extend_from_slice(b"\r\n");
+    }
+    if let Some(location) = own.location {
+        write_line(out, b"Location", location);
+    }
+    match own.status {
+        401 => write_challenge(record, b"WWW-Authenticate", now, out),
+        407 => write_challenge(record, b"Proxy-Authenticate", now, out),
+        405 if record.tunnel_pass().is_some() => write_line(out, b"Allow", b"CONNECT"),
+        405 => write_line(out, b"Allow", b"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"),
+        426 => {
+            write_line(out, b"Upgrade", b"websocket");
+            write_line(out, b"Sec-WebSocket-Version", b"13");
+        }
+        _ => {}
+    }
+    write_connection(record, own.persistence, own.status == 426, out);
+    out.extend_from_slice(b"\r\n");
+    let head_end = out.len();
+    if has_content && !own.to_head {
+        out.extend_from_slice(own.content);
+    }
+    head_end
+}
+
+/// Writes the head that opens a CONNECT's tunnel (RFC 9110 §9.3.6).
+pub(crate) fn write_established(record: &Record, now: Now, out: &mut Vec<u8>) {
+    write_status_line(200, b"Connection established", out);
+    write_line(out, b"Server", record.config.identity.server.as_bytes());
+    write_date(now, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Asks for Basic credentials (RFC 7617 §2); the realm is a quoted string (RFC 9110 §5.6.4).
+fn write_challenge(record: &Record, name: &[u8], now: Now, out: &mut Vec<u8>) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": Basic realm=\"");
+    let start = out.len();
+    if let Some(realm) = record.location().and_then(|location| location.realm.as_ref()) {
+        record.evaluate(realm, now, out);
+    }
+    let realm = out.split_off(start);
+    for byte in realm.into_iter().filter(|byte| matches!(byte, b'\t' | b' '..=0x7e | 0x80..)) {
+        if matches!(byte, b'"' | b'\\') {
+            out.push(b'\\');
+        }
+        out.push(byte);
+    }
+    out.extend_from_slice(b"\"\r\n");
+}
+
+/// The phrase that goes with a status code (RFC 9110 §15).
+pub(crate) fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        407 => "Proxy Authentication Required",
+        408 => "Request Timeout",
+        410 => "Gone",
+        411 => "Length Required",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        417 => "Expectation Failed",
+        421 => "Misdirected Request",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        508 => "Loop Detected",
+        _ => "",
+    }
+}
