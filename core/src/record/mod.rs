@@ -15,7 +15,7 @@ use std::{cell::RefCell, sync::Arc};
 
 use crate::{
     Address, ClientInfo,
-    config::{Config, Handler, Hop, Location, Proxy},
+    config::{Config, Handler, Hop, Location, Proxy, Settings},
     http1::{Fields, Request, Response},
     template::{Captures, Regex},
     time::{Now, Tick},
@@ -267,6 +267,11 @@ impl Record {
     #[must_use]
     pub fn request_line(&self) -> &[u8] {
         self.heads.as_ref().map_or(b"", |heads| heads.request.line())
+    }
+
+    /// Settings of the location, once there is one, else those of the edge.
+    pub(crate) fn settings(&self) -> &Settings {
+        self.location.as_ref().map_or(&*self.config.edge, |location| &location.settings)
     }
 
     /// The upstream connection of the location, whatever goes over it.

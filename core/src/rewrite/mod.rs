@@ -3,10 +3,12 @@
 //! What is written here is canonical: one space where one is meant, CRLF, framing that says what follows.
 
 mod own;
+mod redirect;
 mod request;
 mod response;
 
 pub(crate) use own::{OwnResponse, reason, write_established, write_own};
+pub(crate) use redirect::write_own_origin;
 pub(crate) use request::{Offer, Plan, answers_offer, max_forwards, write_request};
 pub(crate) use response::{Persistence, ResponseHead, write_interim, write_response};
 

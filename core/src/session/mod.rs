@@ -322,7 +322,7 @@ impl Session {
 
     /// Settings of the location, once there is one.
     fn settings(&self) -> &Settings {
-        self.record.location.as_ref().map_or(&*self.record.config.edge, |location| &location.settings)
+        self.record.settings()
     }
 
     fn note(&mut self, event: Event) {

@@ -7,7 +7,7 @@ use crate::{
     config::Return,
     http1::{write_encoded_path, write_encoded_uri},
     record::{Outcome, Record},
-    rewrite::{OwnResponse, Persistence, max_forwards, reason, write_own},
+    rewrite::{OwnResponse, Persistence, max_forwards, reason, write_own, write_own_origin},
     state::{exchange, message},
     template::Variable,
     time::Now,
@@ -61,7 +61,7 @@ impl Session {
         if answer.text.is_some() && matches!(answer.status, 301..=303 | 307 | 308) {
             let mut location = turn.buffers.scratch();
             if text.starts_with(b"/") {
-                self.write_origin_of_self(&mut location);
+                write_own_origin(&self.record, &mut location);
             }
             write_encoded_uri(&text, &mut location);
             let page = page(answer.status);
@@ -83,7 +83,7 @@ impl Session {
     /// `/x` for `location /x/`: 301 to the path with a slash, the query kept.
     pub(super) fn redirect_to_slash(&mut self, turn: &mut Turn<'_>) {
         let mut location = turn.buffers.scratch();
-        self.write_origin_of_self(&mut location);
+        write_own_origin(&self.record, &mut location);
         if let Some(heads) = &self.record.heads {
             write_encoded_path(heads.request.path(), &mut location);
             location.push(b'/');
@@ -110,20 +110,6 @@ impl Session {
 
     pub(super) fn answer_options(&mut self, turn: &mut Turn<'_>) {
         self.reply(200, b"text/plain", b"", None, turn);
-    }
-
-    /// `http://host[:port]` of this request: as nginx, the host that was asked for and the port we listen on.
-    fn write_origin_of_self(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"http://");
-        let host = self.record.heads.as_ref().map_or(b"".as_slice(), |heads| heads.request.host());
-        match (host, &self.record.location) {
-            (b"", Some(location)) => out.extend_from_slice(location.server_name.as_bytes()),
-            (host, _) => out.extend_from_slice(host),
-        }
-        if let Some(port) = self.record.client.local.port().filter(|port| *port != 80) {
-            out.push(b':');
-            crate::time::write_decimal(out, u64::from(port));
-        }
     }
 
     fn reply(
