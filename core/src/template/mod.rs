@@ -70,7 +70,8 @@ pub enum Escape {
     Json,
 }
 
-/// Finds what a name that is no built-in variable stands for: the variables of `map` and, later, `set`.
+/// Finds what a name stands for that the configuration defines: the variables of `map`, `set` and others.
+/// They come before built-in ones of the same name.
 pub trait Names {
     /// The variable called `name` (without the dollar sign).
     fn lookup(&self, name: &str) -> Option<Variable>;
@@ -95,8 +96,10 @@ impl Template {
             let (text, tail) = rest.split_at(dollar);
             push_literal(&mut parts, text.as_bytes());
             let (name, behind) = split_name(tail.get(1..).unwrap_or_default())?;
-            let variable = Variable::built_in(name)
-                .or_else(|| names.lookup(name))
+            // A file may define `$http_NAME` and its like, and then it means its own.
+            let variable = names
+                .lookup(name)
+                .or_else(|| Variable::built_in(name))
                 .or_else(|| Variable::built_in(&name.to_ascii_lowercase()))
                 .ok_or_else(|| TemplateError::UnknownVariable(name.into()))?;
             parts.push(Part::Variable(variable));
