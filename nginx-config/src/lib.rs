@@ -38,6 +38,7 @@ mod check;
 mod directives;
 mod error;
 mod loaded;
+mod regex;
 mod resolve;
 mod source;
 mod syntax;

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use underpass_core::Network;
+
 /// The largest number nginx takes.
 const MAX: u64 = i64::MAX as u64;
 
@@ -106,9 +108,56 @@ pub(crate) fn parse_port(text: &str) -> Option<u16> {
     number(text).and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0)
 }
 
+/// Addresses as `10.0.0.0/8`, or one of them.
+pub(crate) fn network(text: &str) -> Option<Network> {
+    let Some((address, bits)) = text.split_once('/') else {
+        return text.parse().ok().map(Network::host);
+    };
+    let address: std::net::IpAddr = address.parse().ok()?;
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let bits = number(bits).and_then(|bits| u8::try_from(bits).ok()).filter(|bits| *bits <= most)?;
+    Some(Network::new(address, bits))
+}
+
+/// Whether `text` is a host name or a mask of some: `*.example.com`, `.example.com`, `example.*`.
+pub(crate) fn is_host_mask(text: &str) -> bool {
+    let masked = [text.strip_prefix("*."), text.strip_prefix('.'), text.strip_suffix(".*")];
+    let name = masked.into_iter().flatten().next();
+    !text.contains("..")
+        && !text.contains('\0')
+        && name.map_or_else(|| !text.contains('*'), |name| !name.is_empty() && !name.contains('*'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn networks() {
+        for (text, expected) in [
+            ("10.0.0.0/8", Some("10.0.0.0/8")),
+            ("10.1.2.3", Some("10.1.2.3/32")),
+            ("10.1.2.3/8", Some("10.0.0.0/8")),
+            ("::/0", Some("::/0")),
+            ("fe80::1", Some("fe80::1/128")),
+            ("10.0.0.0/33", None),
+            ("10.0.0.0/", None),
+            ("10.0.0", None),
+            ("all", None),
+        ] {
+            assert_eq!(network(text).map(|network| network.to_string()).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn masks_of_hosts() {
+        for text in ["", "a", "*.a", ".a", "a.*", "*.a.b", "a.b.*"] {
+            assert!(is_host_mask(text), "{text:?}");
+        }
+        for text in ["*", "*.", ".", "a*", "*a", "a.*.b", "*.a.*", "a..b", "*a.b"] {
+            assert!(!is_host_mask(text), "{text:?}");
+        }
+    }
 
     #[test]
     fn times() {

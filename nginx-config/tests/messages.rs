@@ -51,12 +51,20 @@ fn directives() {
     expect("^server { }", "\"server\" directive is not allowed here; \"server\" stands in \"http\"");
     expect(
         "events { ^proxy_pass x; }",
-        "\"proxy_pass\" directive is not allowed here; \"proxy_pass\" stands in \"location\"",
+        "\"proxy_pass\" directive is not allowed here; \"proxy_pass\" stands in \"location\" or in an \"if\" of a \"location\"",
     );
     in_http("^pid x;", "\"pid\" directive is not allowed here; \"pid\" stands outside of all blocks");
-    in_location(
+    expect(
         "^location /b { }",
-        "\"location\" directive is not allowed here; \"location\" stands in \"server\"",
+        "\"location\" directive is not allowed here; \"location\" stands in \"server\" or in \"location\"",
+    );
+    in_location(
+        "if ($host) { ^location /b { } }",
+        "\"location\" directive is not allowed here; \"location\" stands in \"server\" or in \"location\"",
+    );
+    in_server(
+        "if ($host) { ^proxy_pass http://a; }",
+        "\"proxy_pass\" directive is not allowed here; \"proxy_pass\" stands in \"location\" or in an \"if\" of a \"location\"",
     );
     expect("^http;", "directive \"http\" has no opening \"{\"");
     expect("^pid x { }", "directive \"pid\" is not terminated by \";\"");
@@ -116,31 +124,44 @@ fn listening() {
 
 #[test]
 fn servers_and_locations() {
-    in_server("server_name ^a*b;", "server name \"a*b\" is invalid");
     in_server(
-        "server_name a ^*.b;",
-        "server name \"*.b\": masks and regular expressions are not in this version; write out the names",
+        "server_name ^a*b;",
+        "server name \"a*b\" is invalid; a mask stands for whole labels at one end: *.example.com, .example.com or example.*",
     );
+    in_server("server_name ^~;", "empty regex in server name \"~\"");
+    in_server("server_name ^~(a;", "invalid regular expression \"(a\": missing closing parenthesis");
     in_server("location /a { } ^location /a { }", "duplicate location \"/a\"");
     in_server("location = /a { } ^location =/a { }", "duplicate location \"/a\"");
-    in_server("location ^! /a { }", "invalid location modifier \"!\"");
-    const FORMS: &str = "a location is a prefix, or with \"=\" one path";
-    for (text, what) in [
-        ("~ a", "regular expressions in \"location\""),
-        ("~*a", "regular expressions in \"location\""),
-        ("^~ /a", "locations with \"^~\""),
-        ("@a", "named locations"),
-    ] {
-        in_server(&format!("location ^{text} {{ }}"), &format!("{what} are not in this version; {FORMS}"));
-    }
+    in_server(
+        "location ^! /a { }",
+        "invalid location modifier \"!\"; it is =, ^~, ~ or ~*, with a space before the path",
+    );
+    in_server(
+        "location ~ a { } location ~ a { } location @n { } ^location @n { }",
+        "duplicate location \"@n\"",
+    );
+    in_server(
+        "location ~ ^[a { }",
+        "invalid regular expression \"[a\": missing terminating ] for character class",
+    );
+    in_server(
+        "location = /a { ^location /a/b { } }",
+        "location \"/a/b\" cannot be inside the exact location \"/a\"",
+    );
+    in_server(
+        "location @a { ^location /b { } }",
+        "location \"/b\" cannot be inside the named location \"@a\"",
+    );
+    in_location("^location @b { }", "named location \"@b\" can be on the server level only");
+    in_location("^location /b { }", "location \"/b\" is outside location \"/a\"");
+    in_location("^location = /b { }", "location \"/b\" is outside location \"/a\"");
     in_location(
         "return ^foo;",
         "invalid return code \"foo\"; it takes a code, or a URL that begins with http://, https:// or $scheme",
     );
-    in_location("return ^1000;", "invalid return code \"1000\"; it is between 200 and 599");
     in_location(
-        "return ^444;",
-        "invalid return code \"444\"; closing without an answer is not in this version",
+        "return ^1000;",
+        "invalid return code \"1000\"; it is between 200 and 599; 444 closes the connection",
     );
     in_server("return 200 ^$hots;", "unknown \"hots\" variable; did you mean \"$host\"?");
     in_server("return 200 ^'a$';", "invalid variable name");
@@ -204,10 +225,11 @@ fn upstreams() {
 fn maps() {
     let in_map = |pairs: &str, message: &str| in_http(&format!("map $uri $x {{ {pairs} }}"), message);
     in_http("map ^$a $b { }", "unknown \"a\" variable; did you mean \"$b\"?");
-    in_http("map $uri ^b { }", "invalid variable name \"b\"; a map defines a \"$variable\"");
+    const NAME: &str = "it begins with \"$\", letters, digits and _ follow";
+    in_http("map $uri ^b { }", &format!("invalid variable name \"b\"; {NAME}"));
     in_http(
-        "map $uri ^$http_x { }",
-        "the duplicate \"http_x\" variable; this variable is built in: choose another name",
+        "map $uri ^$request_uri { }",
+        "the duplicate \"request_uri\" variable; this variable is built in: choose another name",
     );
     in_map("default 1; ^default 2;", "duplicate default map parameter");
     in_map("a 1; ^A 2;", "conflicting parameter \"A\"");
@@ -216,10 +238,7 @@ fn maps() {
         in_map(pair, &format!("invalid number of the map parameters; {PAIR}"));
     }
     in_map("^a { b; }", "unexpected \"{\"; this block holds pairs, each ends in \";\"");
-    in_map(
-        "^~a 1;",
-        "invalid map parameter \"~a\"; regular expressions are not in this version; \"\\\" in front makes a plain string of it",
-    );
+    in_map("^~(a 1;", "invalid regular expression \"(a\": missing closing parenthesis");
     in_map("hostnames; ^a* 1;", "invalid hostname or wildcard \"a*\"");
     in_map("a ^$zzz;", "unknown \"zzz\" variable");
     in_http(
@@ -230,6 +249,73 @@ fn maps() {
         "map $uri ^$a { b $a; }",
         "cycle while evaluating variable \"a\"; maps use each other in a circle",
     );
+}
+
+#[test]
+fn addresses_and_shares() {
+    let in_geo = |pairs: &str, message: &str| in_http(&format!("geo $x {{ {pairs} }}"), message);
+    in_geo("^10.0.0.0/40 a;", "invalid network \"10.0.0.0/40\"");
+    in_geo("^a;", "invalid number of the geo parameters");
+    in_geo("^a 1 2;", "invalid number of the geo parameters");
+    in_geo(
+        "default 1; ^ranges;",
+        "the \"ranges\" directive must be the first directive inside \"geo\" block",
+    );
+    in_geo("ranges; ^10.0.0.9-10.0.0.1 a;", "invalid range \"10.0.0.9-10.0.0.1\"");
+    in_geo(
+        "^proxy 10.0.0.1;",
+        "\"proxy\" of a \"geo\" block is not in this version; addresses behind trusted proxies are taken by \"set_real_ip_from\" in this version",
+    );
+    let in_split =
+        |pairs: &str, message: &str| in_http(&format!("split_clients $uri $x {{ {pairs} }}"), message);
+    const SHARE: &str = "a share has at most two places, as in 0.25%, or is \"*\" for the rest";
+    for share in ["5", "a%", "0.123%", "1.%", "0%"] {
+        in_split(&format!("^{share} a;"), &format!("invalid percent value \"{share}\"; {SHARE}"));
+    }
+    in_split("60% a; ^50% b;", "percent total is greater than 100%");
+    in_split("^60%;", "invalid number of the split_clients parameters");
+}
+
+#[test]
+fn rewriting() {
+    const FLAG: &str = "the flag is last, break, redirect or permanent";
+    in_server("rewrite a b ^c;", &format!("invalid parameter \"c\"; {FLAG}"));
+    in_server("rewrite ^(a b;", "invalid regular expression \"(a\": missing closing parenthesis");
+    in_server("rewrite a ^$b;", "unknown \"b\" variable");
+    in_server("set ^a b;", "invalid variable name \"a\"; it begins with \"$\", letters, digits and _ follow");
+    in_server(
+        "set ^$host b;",
+        "the duplicate \"host\" variable; this variable is built in: choose another name",
+    );
+    in_http(
+        "map $uri $m { } server { set ^$m b; }",
+        "the duplicate \"m\" variable; a block defines it already: choose another name",
+    );
+    in_server(
+        "location ~ ^(?<host>.) { }",
+        "the duplicate \"host\" variable; this variable is built in: choose another name",
+    );
+    const PARENTHESES: &str = "a condition stands in parentheses";
+    const FORMS: &str = "it is ($variable), ($variable = text), or with !=, ~, ~*, !~, !~* in the place of =";
+    in_server("if ^$host { }", &format!("invalid condition \"$host\"; {PARENTHESES}"));
+    in_server("if (^$host { }", &format!("invalid condition \"$host\"; {PARENTHESES}"));
+    in_server("if ^() { }", &format!("invalid condition \"()\"; {PARENTHESES}"));
+    in_server("if (^host) { }", &format!("invalid condition \"host\"; {FORMS}"));
+    in_server("if (^$host = a b) { }", &format!("invalid condition \"$host\"; {FORMS}"));
+    in_server(
+        "if ($host ^== a) { }",
+        "unexpected \"==\" in condition; there are =, !=, ~, ~*, !~ and !~*, with spaces around",
+    );
+    in_server("if ($host ~ ^(a) { }", "invalid regular expression \"(a\": missing closing parenthesis");
+    in_server(
+        "if (^!-f $request_filename) { }",
+        "invalid condition \"!-f\"; files are not looked at in this version: remove the \"if\"",
+    );
+    const URI: &str = "\"proxy_pass\" cannot have URI part in location given by regular expression, or inside named \
+                       location, or inside \"if\" statement, or inside \"limit_except\" block; remove what follows the address";
+    in_location("if ($host) { proxy_pass ^http://127.0.0.1/; }", URI);
+    in_server("location ~ a { proxy_pass ^http://127.0.0.1/; }", URI);
+    in_server("location @a { proxy_pass ^http://127.0.0.1/; }", URI);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use underpass_core::config::{Config, ServerTable, Settings};
+use underpass_core::config::{Config, ServerName, ServerTable, Settings};
 
 use super::{Builder, all, server::VirtualServer, upstream::look_up};
 use crate::{
@@ -189,11 +189,12 @@ impl Socket<'_> {
     fn note_conflicts(&self, servers: &[VirtualServer], notes: &mut Vec<Note>) {
         let mut seen: HashSet<&str> = HashSet::new();
         let members = self.servers.iter().filter_map(|index| servers.get(*index));
-        for (name, position) in members.flat_map(|server| &server.names) {
-            if !seen.insert(name) {
+        for name in members.flat_map(|server| &server.names) {
+            let ServerName::Name(text) = &name.name else { continue };
+            if !seen.insert(text) {
                 let address = self.listen.address;
-                let message = format!("conflicting server name \"{name}\" on {address}, ignored");
-                notes.push(Note::new(position, message));
+                let message = format!("conflicting server name \"{text}\" on {address}, ignored");
+                notes.push(Note::new(&name.position, message));
             }
         }
     }

@@ -1,62 +1,168 @@
-//! `location` and `return`.
+//! `location`, and what is nested in it.
 
 use std::sync::Arc;
 
 use underpass_core::{
-    config::{Handler, Location, Return},
-    template::Escape,
+    config::{Handler, Location, Locations, Place, Return, Script, Server, Step},
+    template::Regex,
 };
 
-use super::{Builder, all, level::Level};
+use super::{Builder, all, level::Level, script::Forwarding};
 use crate::{
     error::{Error, Note},
     syntax::{Directive, Word},
-    values,
 };
 
-/// Which paths a location answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Which requests a location answers.
+#[derive(Clone, Debug)]
 pub(super) enum Matcher {
+    /// `= PATH`.
     Exact(String),
-    Prefix(String),
+    /// `PATH`, or `^~ PATH`.
+    Prefix { path: String, settles: bool },
+    /// `~ REGEX`, or `~* REGEX`.
+    Regex { source: String, regex: Regex },
+    /// `@NAME`.
+    Named(String),
 }
 
 impl Matcher {
+    /// As it was written, without its modifier.
     pub(super) fn path(&self) -> &str {
         match self {
-            Self::Exact(path) | Self::Prefix(path) => path,
+            Self::Exact(path)
+            | Self::Prefix { path, .. }
+            | Self::Regex { source: path, .. }
+            | Self::Named(path) => path,
+        }
+    }
+
+    /// What `proxy_pass` with a URI replaces.
+    pub(super) fn replaceable(&self) -> Option<usize> {
+        match self {
+            Self::Exact(path) | Self::Prefix { path, .. } => Some(path.len()),
+            Self::Regex { .. } | Self::Named(_) => None,
+        }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Exact(one), Self::Exact(other))
+            | (Self::Prefix { path: one, .. }, Self::Prefix { path: other, .. })
+            | (Self::Named(one), Self::Named(other)) => one == other,
+            _ => false,
         }
     }
 }
 
+/// A location of the file.
+pub(super) struct Site {
+    pub(super) matcher: Matcher,
+    pub(super) location: Arc<Location>,
+    pub(super) nested: Vec<Self>,
+}
+
+/// The locations of a block, for one socket.
+pub(super) fn add_to(server: &mut Server, sites: &[Site]) {
+    server.locations = locations(sites);
+    for site in sites {
+        if let Matcher::Named(name) = &site.matcher {
+            server.named.insert(name.trim_start_matches('@').into(), Arc::clone(&site.location));
+        }
+    }
+}
+
+fn locations(sites: &[Site]) -> Locations {
+    let mut found = Locations::default();
+    for site in sites {
+        let mut place = Place::new(Arc::clone(&site.location));
+        place.nested = locations(&site.nested);
+        match &site.matcher {
+            Matcher::Exact(path) => {
+                found.exact(path.as_bytes(), place.location);
+            }
+            Matcher::Prefix { path, settles } => {
+                place.settles = *settles;
+                found.prefix(path.as_bytes(), place);
+            }
+            Matcher::Regex { regex, .. } => found.regex(regex.clone(), place),
+            Matcher::Named(_) => {}
+        }
+    }
+    found
+}
+
+/// What is around a location.
+#[derive(Clone, Copy)]
+pub(super) struct Around<'a, 't> {
+    pub(super) level: &'a Level<'t>,
+    pub(super) server_name: &'a Arc<str>,
+    /// The location that it is nested in.
+    pub(super) outer: Option<&'a Matcher>,
+}
+
 impl Builder<'_> {
-    /// Reads one `location` block.
-    pub(super) fn location(
+    /// Reads the `location` blocks of a server or a location.
+    pub(super) fn locations<'t>(
         &mut self,
-        block: &Directive,
-        outer: &Level<'_>,
-        server_name: &Arc<str>,
-    ) -> Result<(Matcher, Arc<Location>), Error> {
-        let matcher = matcher(block)?;
-        let level = self.level(Some(outer), block.inside())?;
-        let proxy_pass = all(block.inside(), "proxy_pass").next();
-        let proxy = proxy_pass
-            .map(|directive| self.proxy(directive.argument(0), &level, matcher.path().len()))
-            .transpose()?;
-        let handler = match (self.returned(block.inside())?, proxy) {
+        block: &'t [Directive],
+        around: Around<'_, 't>,
+    ) -> Result<Vec<Site>, Error> {
+        let mut sites: Vec<Site> = Vec::new();
+        for directive in all(block, "location") {
+            let site = self.location(directive, around)?;
+            if sites.iter().any(|known| known.matcher.is_same(&site.matcher)) {
+                let message = format!("duplicate location \"{}\"", site.matcher.path());
+                return Err(Error::new(&directive.name.position, message));
+            }
+            sites.push(site);
+        }
+        Ok(sites)
+    }
+
+    fn location<'t>(&mut self, block: &'t Directive, around: Around<'_, 't>) -> Result<Site, Error> {
+        let matcher = self.matcher(block)?;
+        check_nesting(&matcher, around.outer, block)?;
+        let inside = block.inside();
+        let level = self.level(Some(around.level), inside)?;
+        let handler = self.handler(&matcher, inside, &level)?;
+        let mut script =
+            self.script(inside, Forwarding { level: &level, server_name: around.server_name })?;
+        let handler = match (first_return(&mut script), handler) {
             (Some(answer), _) => Handler::Return(answer),
-            (None, Some(proxy)) => Handler::Proxy(Box::new(proxy)),
+            (None, Some(handler)) => handler,
             (None, None) => {
-                let message = format!(
-                    "location \"{}\" has neither \"proxy_pass\" nor \"return\": it answers 404",
-                    matcher.path()
-                );
-                self.notes.push(Note::new(&block.name.position, message));
+                if !answers_itself(&script.steps) {
+                    self.note_no_handler(&matcher, block);
+                }
                 not_found()
             }
         };
-        let location = self.finish_location(handler, &level, server_name, &block.name)?;
-        Ok((matcher, location))
+        let mut location = self.finish_location(handler, &level, around.server_name, &block.name)?;
+        location.script = Arc::new(script);
+        let around = Around { level: &level, outer: Some(&matcher), ..around };
+        let nested = self.locations(inside, around)?;
+        Ok(Site { matcher, location: Arc::new(location), nested })
+    }
+
+    /// What answers requests that get through the script.
+    fn handler(
+        &mut self,
+        matcher: &Matcher,
+        block: &[Directive],
+        level: &Level<'_>,
+    ) -> Result<Option<Handler>, Error> {
+        let Some(directive) = all(block, "proxy_pass").next() else { return Ok(None) };
+        let proxy = self.proxy(directive.argument(0), level, matcher.replaceable())?;
+        Ok(Some(Handler::Proxy(Box::new(proxy))))
+    }
+
+    fn note_no_handler(&mut self, matcher: &Matcher, block: &Directive) {
+        let message = format!(
+            "location \"{}\" has neither \"proxy_pass\" nor \"return\": it answers 404",
+            matcher.path()
+        );
+        self.notes.push(Note::new(&block.name.position, message));
     }
 
     /// A location with what `level` says of it.
@@ -66,50 +172,64 @@ impl Builder<'_> {
         level: &Level<'_>,
         server_name: &Arc<str>,
         place: &Word,
-    ) -> Result<Arc<Location>, Error> {
+    ) -> Result<Location, Error> {
         let mut location = Location::new(handler);
         location.settings = level.settings()?;
         location.server_name = Arc::clone(server_name);
         location.access_logs = self.access_logs_of(level, place)?;
-        Ok(Arc::new(location))
+        Ok(location)
     }
 
-    /// The first `return` of a block; those behind it are never reached.
-    pub(super) fn returned(&mut self, block: &[Directive]) -> Result<Option<Return>, Error> {
-        let mut first = None;
-        for directive in all(block, "return") {
-            let answer = self.answer(directive)?;
-            if first.is_some() {
-                let message = "this \"return\" is never reached: one before it answers";
-                self.notes.push(Note::new(&directive.name.position, message));
-            } else {
-                first = Some(answer);
+    fn matcher(&mut self, block: &Directive) -> Result<Matcher, Error> {
+        let (modifier, path) = match block.arguments.as_slice() {
+            [modifier, path] => (modifier.text.as_str(), path),
+            [path, ..] => ("", path),
+            [] => ("", &block.name),
+        };
+        let text = path.text.as_str();
+        // A modifier may be glued to its path; of `~*` and `~` the longer one is meant.
+        let (modifier, text) = match modifier {
+            "" => ["=", "^~", "~*", "~"]
+                .into_iter()
+                .find_map(|modifier| text.strip_prefix(modifier).map(|rest| (modifier, rest)))
+                .unwrap_or(("", text)),
+            modifier => (modifier, text),
+        };
+        Ok(match modifier {
+            "=" => Matcher::Exact(text.to_owned()),
+            "^~" => Matcher::Prefix { path: text.to_owned(), settles: true },
+            "~" | "~*" => {
+                let regex = self.regex(path, text, modifier == "~*")?;
+                Matcher::Regex { source: text.to_owned(), regex }
             }
-        }
-        Ok(first)
+            "" if text.starts_with('@') => Matcher::Named(text.to_owned()),
+            "" => Matcher::Prefix { path: text.to_owned(), settles: false },
+            _ => {
+                let message = format!("invalid location modifier \"{modifier}\"");
+                return Err(Error::new(&block.argument(0).position, message)
+                    .hint("it is =, ^~, ~ or ~*, with a space before the path"));
+            }
+        })
     }
+}
 
-    fn answer(&self, directive: &Directive) -> Result<Return, Error> {
-        let word = directive.argument(0);
-        let text = directive.arguments.get(1);
-        let invalid = || Error::new(&word.position, format!("invalid return code \"{}\"", word.text));
-        let Some(code) = values::number(&word.text) else {
-            let is_url = ["http://", "https://", "$scheme"].iter().any(|start| word.text.starts_with(start));
-            if text.is_some() || !is_url {
-                return Err(
-                    invalid().hint("it takes a code, or a URL that begins with http://, https:// or $scheme")
-                );
-            }
-            return Ok(Return::new(302, Some(self.template(word, Escape::None)?)));
-        };
-        if code == 444 {
-            return Err(invalid().hint("closing without an answer is not in this version"));
+/// nginx's rules for locations in locations.
+fn check_nesting(inner: &Matcher, outer: Option<&Matcher>, block: &Directive) -> Result<(), Error> {
+    let Some(outer) = outer else { return Ok(()) };
+    let (name, around) = (inner.path(), outer.path());
+    let error = |message: String| Err(Error::new(&block.name.position, message));
+    match (outer, inner) {
+        (Matcher::Exact(_), _) => {
+            error(format!("location \"{name}\" cannot be inside the exact location \"{around}\""))
         }
-        let Some(status) = u16::try_from(code).ok().filter(|status| (200..=599).contains(status)) else {
-            return Err(invalid().hint("it is between 200 and 599"));
-        };
-        let text = text.map(|text| self.template(text, Escape::None)).transpose()?;
-        Ok(Return::new(status, text))
+        (Matcher::Named(_), _) => {
+            error(format!("location \"{name}\" cannot be inside the named location \"{around}\""))
+        }
+        (_, Matcher::Named(_)) => error(format!("named location \"{name}\" can be on the server level only")),
+        (_, Matcher::Exact(path) | Matcher::Prefix { path, .. }) if !path.starts_with(around) => {
+            error(format!("location \"{name}\" is outside location \"{around}\""))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -118,31 +238,22 @@ pub(super) fn not_found() -> Handler {
     Handler::Return(Return::new(404, None))
 }
 
-fn matcher(block: &Directive) -> Result<Matcher, Error> {
-    let (modifier, path) = match block.arguments.as_slice() {
-        [modifier, path] => (modifier.text.as_str(), path),
-        [path, ..] => ("", path),
-        [] => ("", &block.name),
-    };
-    let absent = |what: &str| {
-        Error::new(&block.argument(0).position, format!("{what} are not in this version"))
-            .hint("a location is a prefix, or with \"=\" one path")
-    };
-    let text = path.text.as_str();
-    match modifier {
-        "=" => Ok(Matcher::Exact(text.to_owned())),
-        "~" | "~*" => Err(absent("regular expressions in \"location\"")),
-        "^~" => Err(absent("locations with \"^~\"")),
-        "" if text.starts_with('~') => Err(absent("regular expressions in \"location\"")),
-        "" if text.starts_with("^~") => Err(absent("locations with \"^~\"")),
-        "" if text.starts_with('@') => Err(absent("named locations")),
-        "" => Ok(match text.strip_prefix('=') {
-            Some(exact) => Matcher::Exact(exact.to_owned()),
-            None => Matcher::Prefix(text.to_owned()),
-        }),
-        _ => {
-            let message = format!("invalid location modifier \"{modifier}\"");
-            Err(Error::new(&block.argument(0).position, message))
-        }
+/// Takes the `return` that a script begins with: then there is nothing else in it.
+pub(super) fn first_return(script: &mut Script) -> Option<Return> {
+    if !matches!(script.steps.first(), Some(Step::Return(_))) {
+        return None;
     }
+    script.steps.drain(..).find_map(|step| match step {
+        Step::Return(answer) => Some(answer),
+        _ => None,
+    })
+}
+
+/// Whether some way through the script ends in an answer, or somewhere else.
+fn answers_itself(steps: &[Step]) -> bool {
+    steps.iter().any(|step| match step {
+        Step::Return(_) | Step::Rewrite(_) => true,
+        Step::If(branch) => branch.location.is_some() || answers_itself(&branch.steps),
+        _ => false,
+    })
 }

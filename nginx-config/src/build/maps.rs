@@ -1,146 +1,107 @@
-//! `map`: the variables that a file defines.
+//! `map`, and the order of all blocks that define a variable by another value.
 
-use std::collections::HashMap;
+use underpass_core::template::{Escape, Map, MapBuilder, MapId, Mapping, Template, Variable};
 
-use underpass_core::template::{Escape, Map, MapBuilder, MapId, Names, Template, Variable};
-
-use super::{Builder, all};
+use super::{Builder, variables::MAPPINGS};
 use crate::{
-    error::{Error, Note, Position},
+    error::{Error, Position},
     syntax::{Directive, Word},
+    values,
 };
 
-/// The variables of the maps, by name in lower case: case is ignored, as in nginx.
-#[derive(Debug, Default)]
-pub(super) struct Variables(HashMap<String, MapId>);
-
-impl Variables {
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
-    }
-}
-
-impl Names for Variables {
-    fn lookup(&self, name: &str) -> Option<Variable> {
-        self.0.get(&name.to_ascii_lowercase()).copied().map(Variable::Map)
-    }
-}
-
 impl Builder<'_> {
-    /// Builds the maps. All variables are known before the first value is read, so that maps may use each
-    /// other in any order.
-    pub(super) fn maps(&mut self, http: &[Directive]) -> Result<Vec<Map>, Error> {
-        for (index, block) in all(http, "map").enumerate() {
-            let name = block.argument(1);
-            if self.variables.0.insert(variable_name(name)?, MapId(index)).is_some() {
-                let message = format!("\"{}\" is defined by a \"map\" before: this one holds", name.text);
-                self.notes.push(Note::new(&name.position, message));
-            }
-        }
-        let mut maps = Vec::new();
+    /// Builds the `map`, `geo` and `split_clients` blocks, by their numbers.
+    pub(super) fn mappings(&mut self, http: &[Directive]) -> Result<Vec<Mapping>, Error> {
+        let mut mappings = Vec::new();
         let mut uses = Vec::new();
-        for block in all(http, "map") {
-            let mut draft = Draft::new(self, block)?;
-            for pair in block.inside() {
-                draft.add(pair)?;
-            }
-            uses.push(Uses { of: block.argument(1), maps: draft.uses });
-            maps.push(draft.map.build());
+        for block in http.iter().filter(|directive| MAPPINGS.contains(&directive.name.text.as_str())) {
+            let mut used = Vec::new();
+            mappings.push(match block.name.text.as_str() {
+                "map" => Mapping::Map(self.map(block, &mut used)?),
+                "geo" => Mapping::Geo(self.geo(block, &mut used)?),
+                _ => Mapping::Split(self.split_clients(block, &mut used)?),
+            });
+            uses.push(Uses { of: block.arguments.last().unwrap_or(&block.name), maps: used });
         }
         refuse_circles(&uses)?;
-        Ok(maps)
+        Ok(mappings)
     }
-}
 
-fn variable_name(word: &Word) -> Result<String, Error> {
-    let is_name = |name: &&str| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    };
-    let Some(name) = word.text.strip_prefix('$').filter(is_name) else {
-        let message = format!("invalid variable name \"{}\"", word.text);
-        return Err(Error::new(&word.position, message).hint("a map defines a \"$variable\""));
-    };
-    let name = name.to_ascii_lowercase();
-    if Variable::built_in(&name).is_some() {
-        let message = format!("the duplicate \"{name}\" variable");
-        return Err(
-            Error::new(&word.position, message).hint("this variable is built in: choose another name")
-        );
+    fn map(&mut self, block: &Directive, used: &mut Vec<usize>) -> Result<Map, Error> {
+        let source = self.template(block.argument(0), Escape::None)?;
+        used.extend(maps_in(&source));
+        // Wherever it stands, it is meant for the whole block.
+        let hostnames = block.inside().iter().any(|pair| is_word(pair, "hostnames"));
+        let mut draft = Draft { builder: self, map: Map::builder(source), hostnames, used };
+        block.inside().iter().try_for_each(|pair| draft.add(pair))?;
+        Ok(draft.map.build())
     }
-    Ok(name)
 }
 
 /// A map that is being built.
 struct Draft<'b, 'o> {
-    builder: &'b Builder<'o>,
+    builder: &'b mut Builder<'o>,
     map: MapBuilder,
     hostnames: bool,
     /// The maps whose variables it uses.
-    uses: Vec<usize>,
+    used: &'b mut Vec<usize>,
 }
 
-impl<'b, 'o> Draft<'b, 'o> {
-    fn new(builder: &'b Builder<'o>, block: &Directive) -> Result<Self, Error> {
-        let source = builder.template(block.argument(0), Escape::None)?;
-        let uses = maps_in(&source).collect();
-        Ok(Self { builder, map: Map::builder(source), hostnames: false, uses })
-    }
-
+impl Draft<'_, '_> {
     fn add(&mut self, pair: &Directive) -> Result<(), Error> {
-        let position = &pair.name.position;
-        match (pair.name.text.as_str(), pair.arguments.as_slice()) {
-            ("hostnames", []) => {
-                self.hostnames = true;
-                self.map.hostnames();
-                Ok(())
-            }
-            ("volatile", []) => {
-                self.map.volatile();
-                Ok(())
-            }
-            (_, [value]) => {
+        let key = &pair.name;
+        match pair.arguments.as_slice() {
+            [] if key.text == "hostnames" => self.map.hostnames(),
+            [] if key.text == "volatile" => self.map.volatile(),
+            [value] => {
                 let value = self.builder.template(value, Escape::None)?;
-                self.uses.extend(maps_in(&value));
-                self.add_pair(&pair.name.text, value, position)
+                self.used.extend(maps_in(&value));
+                return self.add_pair(key, value);
             }
-            _ => Err(Error::new(position, "invalid number of the map parameters")
-                .hint("a pair is a value and what the variable is then; text with spaces stands in quotes")),
+            _ => {
+                return Err(Error::new(&key.position, "invalid number of the map parameters").hint(
+                    "a pair is a value and what the variable is then; text with spaces stands in quotes",
+                ));
+            }
         }
+        Ok(())
     }
 
-    fn add_pair(&mut self, key: &str, value: Template, position: &Position) -> Result<(), Error> {
+    fn add_pair(&mut self, word: &Word, value: Template) -> Result<(), Error> {
+        let (key, position) = (word.text.as_str(), &word.position);
         if key == "default" {
-            let message = "duplicate default map parameter";
-            return self.map.default(value).then_some(()).ok_or_else(|| Error::new(position, message));
+            return added(self.map.default(value), position, || "duplicate default map parameter".to_owned());
         }
-        if key.starts_with('~') {
-            return Err(Error::new(position, format!("invalid map parameter \"{key}\"")).hint(
-                "regular expressions are not in this version; \"\\\" in front makes a plain string of it",
-            ));
+        if let Some(source) = key.strip_prefix('~') {
+            let insensitive = source.strip_prefix('*');
+            let regex = self.builder.regex(word, insensitive.unwrap_or(source), insensitive.is_some())?;
+            self.map.regex(regex, value);
+            return Ok(());
         }
         let key = key.strip_prefix('\\').unwrap_or(key);
-        if self.hostnames && !is_hostname(key) {
-            return Err(Error::new(position, format!("invalid hostname or wildcard \"{key}\"")));
-        }
-        let added = if self.hostnames {
+        let new = if self.hostnames {
+            if !values::is_host_mask(key) {
+                return Err(Error::new(position, format!("invalid hostname or wildcard \"{key}\"")));
+            }
             self.map.hostname(key.as_bytes(), value)
         } else {
             self.map.exact(key.as_bytes(), value)
         };
-        added.then_some(()).ok_or_else(|| Error::new(position, format!("conflicting parameter \"{key}\"")))
+        added(new, position, || format!("conflicting parameter \"{key}\""))
     }
 }
 
-/// A name, or a mask: `*.example.com`, `.example.com`, `example.*`.
-fn is_hostname(key: &str) -> bool {
-    let masked = [key.strip_prefix("*."), key.strip_prefix('.'), key.strip_suffix(".*")];
-    let name = masked.into_iter().flatten().next();
-    !key.contains("..")
-        && !key.contains('\0')
-        && name.map_or_else(|| !key.contains('*'), |name| !name.is_empty() && !name.contains('*'))
+fn added(new: bool, position: &Position, message: impl FnOnce() -> String) -> Result<(), Error> {
+    if new { Ok(()) } else { Err(Error::new(position, message())) }
 }
 
-fn maps_in(template: &Template) -> impl Iterator<Item = usize> {
+/// A line of a block of pairs that is one word.
+pub(super) fn is_word(pair: &Directive, word: &str) -> bool {
+    pair.name.text == word && pair.arguments.is_empty()
+}
+
+/// The numbers of the maps whose variables are in a template.
+pub(super) fn maps_in(template: &Template) -> impl Iterator<Item = usize> {
     template.variables().filter_map(|variable| match variable {
         Variable::Map(MapId(index)) => Some(*index),
         _ => None,

@@ -1,14 +1,18 @@
 //! The checked tree to the typed configuration.
 
+mod geo;
 mod level;
 mod listen;
 mod location;
 mod logs;
 mod maps;
+mod names;
 mod process;
 mod proxy;
+mod script;
 mod server;
 mod upstream;
+mod variables;
 
 #[cfg(test)]
 mod tests;
@@ -29,9 +33,9 @@ use crate::{
     syntax::{Directive, Word},
 };
 use listen::Sockets;
-use maps::Variables;
 use server::VirtualServer;
 use upstream::Groups;
+use variables::Variables;
 
 /// Builds everything.
 pub(crate) fn build(source: Source, options: &LoadOptions) -> Result<Loaded, Error> {
@@ -67,7 +71,8 @@ impl<'o> Builder<'o> {
 
     /// What can be named from anywhere comes first: variables, formats, groups.
     fn http(&mut self, http: &[Directive]) -> Result<Vec<Listener>, Error> {
-        let maps: Arc<[Mapping]> = self.maps(http)?.into_iter().map(Mapping::Map).collect();
+        self.declare(http)?;
+        let maps: Arc<[Mapping]> = self.mappings(http)?.into();
         self.log_formats(http)?;
         self.upstreams(http)?;
         let servers = self.servers(http)?;

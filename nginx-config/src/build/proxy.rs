@@ -13,9 +13,20 @@ use crate::{
 };
 
 impl Builder<'_> {
-    /// Reads `proxy_pass URL`, in a location whose path has `matched` bytes.
-    pub(super) fn proxy(&mut self, url: &Word, level: &Level<'_>, matched: usize) -> Result<Proxy, Error> {
+    /// Reads `proxy_pass URL`, in a location that `matched` so many bytes of the path; where that is not a
+    /// fixed number, there can't be a URI.
+    pub(super) fn proxy(
+        &mut self,
+        url: &Word,
+        level: &Level<'_>,
+        matched: Option<usize>,
+    ) -> Result<Proxy, Error> {
         let (authority, uri) = split_url(url)?;
+        if uri.is_some() && matched.is_none() {
+            let message = "\"proxy_pass\" cannot have URI part in location given by regular expression, or inside \
+                           named location, or inside \"if\" statement, or inside \"limit_except\" block";
+            return Err(Error::new(&url.position, message).hint("remove what follows the address"));
+        }
         let host = parse_host(authority, url)?;
         let group = match self.groups.named(host.host) {
             Some(group) => {
@@ -28,7 +39,7 @@ impl Builder<'_> {
         let shown = if port == 80 { host.host } else { authority };
         let mut proxy = Proxy::new(Target::Group(group), shown);
         proxy.port = port.to_string().into();
-        proxy.uri = uri.map(|uri| ProxyUri::new(matched, uri.as_bytes()));
+        proxy.uri = uri.zip(matched).map(|(uri, matched)| ProxyUri::new(matched, uri.as_bytes()));
         proxy.http_version = level.value("proxy_http_version", |text| match text {
             "1.0" => Some(HttpVersion::Http10),
             "1.1" => Some(HttpVersion::Http11),

@@ -4,13 +4,14 @@ use core::time::Duration;
 use std::{io, net::IpAddr};
 
 use underpass_core::{
-    config::{Handler, HttpVersion, Location, Proxy, ProxyUri, Return, Target},
+    config::{Condition, Handler, HttpVersion, Location, Proxy, ProxyUri, Return, Step, Target},
     shared::{Endpoint, Peer},
+    template::SetId,
 };
 
 use super::*;
 use crate::Resolve;
-use location::Matcher;
+use location::Site;
 
 #[derive(Debug)]
 struct Hosts;
@@ -27,26 +28,27 @@ impl Resolve for Hosts {
 }
 
 /// The servers and groups of a file, and what was noted.
-struct Site {
+struct Found {
     servers: Vec<VirtualServer>,
     groups: Vec<underpass_core::shared::Group>,
-    maps: Vec<underpass_core::template::Map>,
+    maps: Vec<Mapping>,
     sinks: Vec<PathBuf>,
     notes: Vec<String>,
 }
 
-fn site(http: &str) -> Site {
+fn site(http: &str) -> Found {
     let mut options = LoadOptions::new("/prefix");
     options.resolver = Arc::new(Hosts);
     let text = format!("http {{\n{http}\n}}");
     let source = Source::expand("f".as_ref(), text.into()).expect("directives");
     let http = source.tree[0].inside();
     let mut builder = Builder::new(&options);
-    let maps = builder.maps(http).expect("maps");
+    builder.declare(http).expect("variables");
+    let maps = builder.mappings(http).expect("maps");
     builder.log_formats(http).expect("formats");
     builder.upstreams(http).expect("upstreams");
     let servers = builder.servers(http).expect("servers");
-    Site {
+    Found {
         servers,
         groups: builder.groups.take(),
         maps,
@@ -55,11 +57,14 @@ fn site(http: &str) -> Site {
     }
 }
 
-impl Site {
+impl Found {
     fn location(&self, path: &str) -> &Location {
-        let locations = self.servers.iter().flat_map(|server| &server.locations);
-        let mut found = locations.filter(|(matcher, _)| matcher.path() == path);
-        &found.next().expect("a location of this path").1
+        fn find<'s>(sites: &'s [Site], path: &str) -> Option<&'s Location> {
+            let here = sites.iter().find(|site| site.matcher.path() == path).map(|site| &*site.location);
+            here.or_else(|| sites.iter().find_map(|site| find(&site.nested, path)))
+        }
+        let mut found = self.servers.iter().filter_map(|server| find(&server.sites, path));
+        found.next().expect("a location of this path")
     }
 
     fn proxy(&self, path: &str) -> &Proxy {
@@ -287,7 +292,7 @@ fn returns() {
     assert_eq!(
         site.notes,
         [
-            "this \"return\" is never reached: one before it answers in f:8:43",
+            "this \"return\" is never reached: one before it ends the rewriting in f:8:43",
             "location \"/empty\" has neither \"proxy_pass\" nor \"return\": it answers 404 in f:9:14",
         ]
     );
@@ -301,14 +306,14 @@ fn the_server_s_own_level_answers_the_rest() {
          server { }",
     );
     let names = |index: usize| {
-        let names = site.servers[index].names.iter().map(|(name, _)| &**name);
+        let names = site.servers[index].names.iter().map(|name| &*name.shown);
         names.collect::<Vec<_>>()
     };
     assert_eq!((names(0), names(1), names(2)), (vec!["a.test", "b.test"], vec![""], vec![""]));
     assert_eq!(&*site.location("/").server_name, "a.test");
     assert_eq!(answer(&site.servers[0].otherwise).status, 404);
     assert_eq!(answer(&site.servers[1].otherwise).status, 301);
-    assert!(site.servers[1].locations.is_empty());
+    assert!(site.servers[1].sites.is_empty());
     assert_eq!(
         site.notes,
         ["the \"return\" of the server answers every request: its locations are never reached in f:3:10"]
@@ -321,9 +326,9 @@ fn locations_are_prefixes_or_exact() {
         "server { location / { return 200; } location = / { return 200; } location =/a { return 200; }
                   location '/with space' { return 200; } location \"\" { return 200; } }",
     );
-    let matchers: Vec<_> = site.servers[0].locations.iter().map(|(matcher, _)| matcher.clone()).collect();
-    let exact = |path: &str| Matcher::Exact(path.to_owned());
-    let prefix = |path: &str| Matcher::Prefix(path.to_owned());
+    let matchers: Vec<_> = site.servers[0].sites.iter().map(|site| format!("{:?}", site.matcher)).collect();
+    let exact = |path: &str| format!("Exact({path:?})");
+    let prefix = |path: &str| format!("Prefix {{ path: {path:?}, settles: false }}");
     assert_eq!(matchers, [prefix("/"), exact("/"), exact("/a"), prefix("/with space"), prefix("")]);
 }
 
@@ -354,5 +359,133 @@ fn of_two_maps_for_a_variable_the_last_holds() {
     );
     let text = answer(site.location("/")).text.as_ref().expect("a text");
     assert_eq!(format!("{:?}", text.variables().collect::<Vec<_>>()), "[Map(MapId(1))]");
-    assert_eq!(site.notes, ["\"$x\" is defined by a \"map\" before: this one holds in f:3:19"]);
+    assert_eq!(site.notes, ["\"$x\" is defined before: this block holds in f:3:19"]);
+}
+
+/// A script as one line.
+fn shown(steps: &[Step]) -> String {
+    let step = |step: &Step| match step {
+        Step::Set(SetId(id), value) => format!("set {id} {}", value.source()),
+        Step::SetArgs(value) => format!("args {}", value.source()),
+        Step::If(branch) => {
+            let to = branch.location.as_ref().map_or("", |_| " -> proxy");
+            let condition = match &branch.condition {
+                Condition::True(value) => value.source().to_owned(),
+                Condition::Equal { value, other, negated } => {
+                    format!("{} {}= {}", value.source(), if *negated { "!" } else { "=" }, other.source())
+                }
+                Condition::Matches { value, negated, .. } => {
+                    format!("{} {}~", value.source(), if *negated { "!" } else { "" })
+                }
+                _ => "?".to_owned(),
+            };
+            format!("if {condition} [{}]{to}", shown(&branch.steps))
+        }
+        Step::Rewrite(rewrite) => format!("rewrite {} {:?}", rewrite.replacement.source(), rewrite.then),
+        Step::Break => "break".to_owned(),
+        Step::Return(answer) => format!("return {}", answer.status),
+        _ => "?".to_owned(),
+    };
+    steps.iter().map(step).collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn rewrite_directives_in_the_order_of_the_file() {
+    let site = site(
+        "server {
+             set $a 1; if ($host = x) { return 403; } rewrite ^/old(.*) /new$1;
+             location /a {
+                 set $b \"$a-2\"; set $A 3; set $args x=y;
+                 if ($b) { set $c 1; proxy_pass http://one.test; }
+                 if ( $b != '' ) { rewrite ^ /x last; }
+                 if ($b !~* \"^x(?<tail>.*)\") { rewrite ^/(?<one>.*) /y break; rewrite z /z; break; }
+                 rewrite ^ https://x$request_uri? permanent;
+                 rewrite ^ /r redirect;
+                 break; set $never 1;
+                 proxy_pass http://one.test;
+             }
+             location /tail { return 200 $tail$one$c; }
+         }",
+    );
+    assert_eq!(
+        shown(&site.servers[0].otherwise.script.steps),
+        "set 0 1; if $host == x [return 403]; rewrite /new$1 GoOn"
+    );
+    assert_eq!(
+        shown(&site.location("/a").script.steps),
+        "set 1 $a-2; set 0 3; args x=y; if $b [set 2 1] -> proxy; if $b != \u{20}[rewrite /x Last]; \
+         if $b !~ [rewrite /y Break; rewrite /z GoOn; break]; rewrite https://x$request_uri? Permanent; \
+         rewrite /r Redirect; break",
+    );
+    let text = answer(site.location("/tail")).text.as_ref().expect("a text");
+    let sets: Vec<_> = text.variables().map(|variable| format!("{variable:?}")).collect();
+    assert_eq!(sets, ["Set(SetId(3))", "Set(SetId(4))", "Set(SetId(2))"]);
+    assert_eq!(site.notes, ["this \"set\" is never reached: one before it ends the rewriting in f:11:25"]);
+}
+
+#[test]
+fn locations_of_all_kinds() {
+    let site = site(
+        "server {
+             server_name .both.test *.mask.test www.tail.* ~^(?<sub>[a-z]+)\\.rx\\.test$ ~WWW $hostname;
+             location ^~ /a/ { return 200; location /a/b { return 200 $sub; } location ~* \\.PHP$ { return 200; } }
+             location ~ ^/r/(\\d+)$ { proxy_pass http://one.test; location ~ /r/1 { return 200 $1; } }
+             location ~*x { return 200; }
+             location @named { proxy_pass http://one.test; }
+         }",
+    );
+    fn tree(sites: &[Site]) -> String {
+        let site = |site: &Site| {
+            let matcher = match &site.matcher {
+                location::Matcher::Exact(path) => format!("={path}"),
+                location::Matcher::Prefix { path, settles } => {
+                    format!("{}{path}", if *settles { "^" } else { "" })
+                }
+                location::Matcher::Regex { source, .. } => format!("~{source}"),
+                location::Matcher::Named(name) => name.clone(),
+            };
+            format!("{matcher}[{}]", tree(&site.nested))
+        };
+        sites.iter().map(site).collect::<Vec<_>>().join(" ")
+    }
+    assert_eq!(tree(&site.servers[0].sites), r"^/a/[/a/b[] ~\.PHP$[]] ~^/r/(\d+)$[~/r/1[]] ~x[] @named[]");
+    let names: Vec<_> = site.servers[0].names.iter().map(|name| &*name.shown).collect();
+    assert_eq!(
+        names,
+        ["both.test", "*.mask.test", "www.tail.*", r"~^(?<sub>[a-z]+)\.rx\.test$", "~WWW", "localhost"]
+    );
+    assert_eq!(site.servers[0].to_server().named.keys().collect::<Vec<_>>(), [&"named".into()]);
+    assert_eq!(site.notes, [""; 0]);
+}
+
+#[test]
+fn variables_of_addresses_and_shares() {
+    let site = site(
+        "geo $net { default out; 10.0.0.0/8 in; 10.1.0.0/16 $not_a_variable; 192.0.2.1 one; delete 10.1.0.0/16; }
+         geo $http_x_real_ip $by_range { ranges; default 0; 10.0.0.1-10.0.0.9 1; }
+         split_clients \"${remote_addr}$net\" $part { 0.5% a; 20% b; * c; }
+         map $http_x $http_connection_upgrade { ~^a(?<inner>.)$ \"<$inner$1>\"; ~*B b; default $part; }
+         server { location / { return 200 $http_connection_upgrade$net$by_range; } }",
+    );
+    let shown: Vec<_> = site.maps.iter().map(|map| format!("{map:?}")).collect();
+    assert!(shown[0].contains("RemoteAddr") && !shown[0].contains("10.1"), "{}", shown[0]);
+    assert!(shown[1].contains("10.0.0.9") && shown[1].contains("x-real-ip"), "{}", shown[1]);
+    assert!(shown[2].contains("Map(MapId(0))") && shown[2].contains("(None, "), "{}", shown[2]);
+    assert!(shown[3].contains("Map(MapId(2))") && shown[3].contains("SetId(0)"), "{}", shown[3]);
+    let text = answer(site.location("/")).text.as_ref().expect("a text");
+    let used: Vec<_> = text.variables().map(|variable| format!("{variable:?}")).collect();
+    assert_eq!(used, ["Map(MapId(3))", "Map(MapId(0))", "Map(MapId(1))"]);
+    assert_eq!(site.notes, [""; 0]);
+}
+
+#[test]
+fn expressions_that_need_the_other_engine_are_noted() {
+    let site = site("server { location ~ ^/(?!api) { return 200; } }");
+    assert_eq!(
+        site.notes,
+        [
+            "the regular expression \"^/(?!api)\" has look-ahead: it runs in a slower engine, and does not match \
+          when that takes too many steps in f:2:21"
+        ]
+    );
 }

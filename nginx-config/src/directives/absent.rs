@@ -46,12 +46,12 @@ const NAMES: &str = "\
     add_header_inherit add_trailer add_trailer_inherit addition_types aio aio_write alias allow \
     ancient_browser ancient_browser_value api auth_basic auth_basic_user_file auth_delay auth_jwt \
     auth_oidc auth_request auth_request_set autoindex autoindex_exact_size autoindex_format \
-    autoindex_localtime break charset charset_map charset_types chunked_transfer_encoding \
+    autoindex_localtime charset charset_map charset_types chunked_transfer_encoding \
     client_body_buffer_size client_body_in_file_only client_body_in_single_buffer \
     client_body_temp_path client_body_timeout client_header_buffer_size connection_pool_size \
     create_full_put_path debug_connection debug_points default_type deny directio \
-    directio_alignment disable_symlinks empty_gif env epoll_events error_page etag expires flv geo \
-    google_perftools_profiles gunzip gunzip_buffers gzip hash health_check http2 http3 if \
+    directio_alignment disable_symlinks empty_gif env epoll_events error_page etag expires flv \
+    google_perftools_profiles gunzip gunzip_buffers gzip hash health_check http2 http3 \
     if_modified_since ignore_invalid_headers image_filter index internal internal_redirect ip_hash \
     keepalive_disable keepalive_min_timeout keepalive_time large_client_header_buffers least_conn \
     least_time limit_conn limit_except limit_rate limit_rate_after limit_req lingering_close \
@@ -71,10 +71,10 @@ const NAMES: &str = "\
     proxy_send_lowat proxy_set_body proxy_socket_keepalive proxy_store proxy_store_access \
     proxy_temp_file_write_size proxy_temp_path queue random random_index read_ahead real_ip_header \
     real_ip_recursive recursive_error_pages referer_hash_bucket_size referer_hash_max_size \
-    request_pool_size reset_timedout_connection resolver resolver_timeout rewrite rewrite_log root \
+    request_pool_size reset_timedout_connection resolver resolver_timeout rewrite_log root \
     satisfy secure_link secure_link_md5 secure_link_secret sendfile sendfile_max_chunk \
     server_name_in_redirect server_names_hash_bucket_size server_names_hash_max_size server_tokens \
-    session_log set set_real_ip_from slice source_charset split_clients ssi ssl state status_zone \
+    session_log set_real_ip_from slice source_charset ssi ssl state status_zone \
     sticky stream stub_status sub_filter sub_filter_last_modified sub_filter_once sub_filter_types \
     subrequest_output_buffer_size tcp_nodelay tcp_nopush thread_pool timer_resolution try_files \
     types types_hash_bucket_size types_hash_max_size underscores_in_headers \

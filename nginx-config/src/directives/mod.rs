@@ -19,7 +19,11 @@ pub(crate) enum Context {
     Http,
     Upstream,
     Server,
+    /// An `if` in a server.
+    ServerIf,
     Location,
+    /// An `if` in a location.
+    LocationIf,
 }
 
 impl Context {
@@ -30,7 +34,9 @@ impl Context {
             Self::Http => "http",
             Self::Upstream => "upstream",
             Self::Server => "server",
+            Self::ServerIf => "if in server",
             Self::Location => "location",
+            Self::LocationIf => "if in location",
         }
     }
 
@@ -38,6 +44,8 @@ impl Context {
     pub(crate) fn place(self) -> String {
         match self {
             Self::Main => "outside of all blocks".to_owned(),
+            Self::ServerIf => "in an \"if\" of a \"server\"".to_owned(),
+            Self::LocationIf => "in an \"if\" of a \"location\"".to_owned(),
             block => format!("in \"{}\"", block.name()),
         }
     }

@@ -1,7 +1,7 @@
 //! The rows, by name.
 
 use super::{
-    Context::{self, Events, Http, Location, Main, Server, Upstream},
+    Context::{self, Events, Http, Location, LocationIf, Main, Server, ServerIf, Upstream},
     Kind, Row,
 };
 
@@ -51,6 +51,15 @@ pub(crate) static DIRECTIVES: &[Row] = &[
     .or("/dev/stdout combined")
     .repeatable(),
     row(
+        "break",
+        &[Server, ServerIf, Location, LocationIf],
+        Kind::Words,
+        "",
+        "Ends the rewriting of its level: the request stays in its location.",
+    )
+    .takes(0, 0)
+    .repeatable(),
+    row(
         "client_header_timeout",
         &[Http, Server],
         Kind::Time,
@@ -86,10 +95,33 @@ pub(crate) static DIRECTIVES: &[Row] = &[
     .or("stderr error")
     .repeatable(),
     row("events", &[Main], Kind::Block(Events), "", "How connections are dealt with.").takes(0, 0),
+    row(
+        "geo",
+        &[Http],
+        Kind::Pairs,
+        "[*$address*] *$variable*",
+        "Defines a variable by the client's address, or by another one: the longest network that holds it decides, \
+         else `default`. `delete` takes a network out; after `ranges` there are ranges, `10.0.0.1-10.0.0.9`.",
+    )
+    .takes(1, 2)
+    .repeatable(),
     row("http", &[Main], Kind::Block(Http), "", "The gateway and its servers.").takes(0, 0),
     row(
+        "if",
+        &[Location],
+        Kind::Block(LocationIf),
+        "(*condition*)",
+        "Does what is inside when the condition holds: `$variable`, `$variable = text`, `$variable ~ regex`, or with \
+         `!=`, `~*`, `!~`, `!~*`.",
+    )
+    .takes(1, ANY)
+    .repeatable(),
+    row("if", &[Server], Kind::Block(ServerIf), "(*condition*)", "The same for all requests of a server.")
+        .takes(1, ANY)
+        .repeatable(),
+    row(
         "include",
-        &[Main, Events, Http, Upstream, Server, Location],
+        &[Main, Events, Http, Upstream, Server, ServerIf, Location, LocationIf],
         Kind::Words,
         "*file* | *mask*",
         "Reads directives from another file, or from all files that match a mask, in order of their names. \
@@ -135,11 +167,12 @@ pub(crate) static DIRECTIVES: &[Row] = &[
     .repeatable(),
     row(
         "location",
-        &[Server],
+        &[Server, Location],
         Kind::Block(Location),
-        "[`=`] *path*",
-        "What is done with requests whose path begins with this one (the longest wins), or with `=` is \
-         exactly this.",
+        "[`=` | `^~`] *path* | `~` *regex* | `~*` *regex* | `@`*name*",
+        "What is done with requests whose path is exactly this one (`=`), matches a regular expression (the \
+         first of them; `~*`: case is ignored) or begins with this (the longest; `^~`: no regular expression is \
+         tried then). `@`: only an `error_page` leads there.",
     )
     .takes(1, 2)
     .repeatable(),
@@ -158,9 +191,9 @@ pub(crate) static DIRECTIVES: &[Row] = &[
         Kind::Pairs,
         "*text* *$variable*",
         "Defines a variable: where the text has the value on the left of a pair, case ignored, it has the \
-         value on the right. `default` stands for the rest; `hostnames` permits masks (`*.example.com`, \
-         `.example.com`, `example.*`); `volatile` evaluates anew at each use; `\\` in front makes a plain \
-         string of a special word.",
+         value on the right. `~` in front makes a regular expression of it (`~*`: case is ignored). `default` stands for \
+         the rest; `hostnames` permits masks (`*.example.com`, `.example.com`, `example.*`); `volatile` evaluates anew \
+         at each use; `\\` in front makes a plain string of a special word.",
     )
     .takes(2, 2)
     .repeatable(),
@@ -183,7 +216,7 @@ pub(crate) static DIRECTIVES: &[Row] = &[
     .or("1.1"),
     row(
         "proxy_pass",
-        &[Location],
+        &[Location, LocationIf],
         Kind::Words,
         "`http://`*address*[:*port*][*uri*] | `http://`*group*[*uri*]",
         "Forwards requests to an origin server or a group of them. A URI takes the place of the path of the \
@@ -217,12 +250,22 @@ pub(crate) static DIRECTIVES: &[Row] = &[
     .repeatable(),
     row(
         "return",
-        &[Server, Location],
+        &[Server, ServerIf, Location, LocationIf],
         Kind::Words,
         "*code* [*text*] | *code* *URL* | *URL*",
         "Answers without asking anybody. 301, 302, 303, 307 and 308 take a URL to go to, a URL alone is a 302.",
     )
     .takes(1, 2)
+    .repeatable(),
+    row(
+        "rewrite",
+        &[Server, ServerIf, Location, LocationIf],
+        Kind::Words,
+        "*regex* *text* [`last` | `break` | `redirect` | `permanent`]",
+        "Where the path matches, it becomes the text. Then a location is searched anew, with `last` at once, with \
+         `break` not at all; `redirect`, `permanent`, and a text with a scheme send the client there (302, 301, 302).",
+    )
+    .takes(2, 3)
     .repeatable(),
     row(
         "send_timeout",
@@ -252,6 +295,24 @@ pub(crate) static DIRECTIVES: &[Row] = &[
     )
     .takes(1, ANY)
     .or("\"\"")
+    .repeatable(),
+    row(
+        "set",
+        &[Server, ServerIf, Location, LocationIf],
+        Kind::Words,
+        "*$variable* *text*",
+        "Gives a variable a value; `$args` is the query of the request.",
+    )
+    .takes(2, 2)
+    .repeatable(),
+    row(
+        "split_clients",
+        &[Http],
+        Kind::Pairs,
+        "*text* *$variable*",
+        "Defines a variable by a hash of the text: each pair is a share (`0.5%`, or `*` for the rest) and a value.",
+    )
+    .takes(2, 2)
     .repeatable(),
     row("upstream", &[Http], Kind::Block(Upstream), "*name*", "A group of origin servers.").repeatable(),
     row(

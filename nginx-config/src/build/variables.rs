@@ -1,0 +1,168 @@
+//! The variables that a file defines: by `map`, `geo`, `split_clients`, `set` and named groups.
+
+use std::collections::HashMap;
+
+use underpass_core::template::{Captures, MapId, Names, Regex, SetId, Variable};
+
+use super::Builder;
+use crate::{
+    error::{Error, Note},
+    regex::{self, Expression},
+    syntax::{Directive, Word},
+};
+
+/// Variables by name in lower case: case is ignored, as in nginx.
+#[derive(Debug, Default)]
+pub(super) struct Variables {
+    names: HashMap<String, Variable>,
+    maps: usize,
+    sets: usize,
+}
+
+impl Variables {
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.keys().map(String::as_str)
+    }
+
+    /// The number of the variable that `set` or a named group defines.
+    fn set(&self, name: &str) -> Option<SetId> {
+        match self.names.get(&name.to_ascii_lowercase()) {
+            Some(Variable::Set(id)) => Some(*id),
+            _ => None,
+        }
+    }
+}
+
+impl Names for Variables {
+    fn lookup(&self, name: &str) -> Option<Variable> {
+        self.names.get(&name.to_ascii_lowercase()).cloned()
+    }
+}
+
+/// Directives that define a variable by another value; each has a number, in the order of the file.
+pub(super) const MAPPINGS: [&str; 3] = ["map", "geo", "split_clients"];
+
+impl Builder<'_> {
+    /// Learns all variables of `http`, so that they can be used before the line that defines them.
+    pub(super) fn declare(&mut self, http: &[Directive]) -> Result<(), Error> {
+        for block in http.iter().filter(|directive| MAPPINGS.contains(&directive.name.text.as_str())) {
+            self.declare_mapping(block)?;
+        }
+        self.declare_in(http)
+    }
+
+    fn declare_mapping(&mut self, block: &Directive) -> Result<(), Error> {
+        let word = block.arguments.last().unwrap_or(&block.name);
+        let name = variable_name(word)?.to_ascii_lowercase();
+        if Variable::plain().contains(&name.as_str()) {
+            return Err(duplicate(word, &name).hint("this variable is built in: choose another name"));
+        }
+        let variable = Variable::Map(MapId(self.variables.maps));
+        self.variables.maps += 1;
+        if self.variables.names.insert(name, variable).is_some() {
+            let message = format!("\"{}\" is defined before: this block holds", word.text);
+            self.notes.push(Note::new(&word.position, message));
+        }
+        Ok(())
+    }
+
+    fn declare_in(&mut self, block: &[Directive]) -> Result<(), Error> {
+        for directive in block {
+            let name = directive.name.text.as_str();
+            if name == "set" {
+                let word = directive.argument(0);
+                self.declare_set(variable_name(word)?, word)?;
+            }
+            // Others can't define a variable, whatever their words look like.
+            if matches!(
+                name,
+                "location"
+                    | "server_name"
+                    | "rewrite"
+                    | "if"
+                    | "proxy_redirect"
+                    | "proxy_cookie_domain"
+                    | "proxy_cookie_path"
+            ) {
+                self.declare_groups(directive)?;
+            }
+            if name == "map" {
+                for pair in directive.inside().iter().filter(|pair| pair.name.text.starts_with('~')) {
+                    self.declare_groups_of(&pair.name)?;
+                }
+            } else {
+                self.declare_in(directive.inside())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn declare_groups(&mut self, directive: &Directive) -> Result<(), Error> {
+        directive.arguments.iter().try_for_each(|word| self.declare_groups_of(word))
+    }
+
+    fn declare_groups_of(&mut self, word: &Word) -> Result<(), Error> {
+        // What is wrong with an expression is said where it is compiled.
+        regex::names(&word.text).iter().try_for_each(|name| self.declare_set(name, word))
+    }
+
+    fn declare_set(&mut self, name: &str, word: &Word) -> Result<(), Error> {
+        let name = name.to_ascii_lowercase();
+        match self.variables.names.get(&name) {
+            Some(Variable::Set(_)) => return Ok(()),
+            Some(_) => {
+                return Err(duplicate(word, &name).hint("a block defines it already: choose another name"));
+            }
+            None => {}
+        }
+        if name == "args" {
+            return Ok(());
+        }
+        if Variable::plain().contains(&name.as_str()) {
+            return Err(duplicate(word, &name).hint("this variable is built in: choose another name"));
+        }
+        self.variables.names.insert(name, Variable::Set(SetId(self.variables.sets)));
+        self.variables.sets += 1;
+        Ok(())
+    }
+
+    /// The number of a variable that has been declared.
+    pub(super) fn set_id(&self, name: &str, word: &Word) -> Result<SetId, Error> {
+        self.variables.set(name).ok_or_else(|| duplicate(word, name))
+    }
+
+    /// Compiles `source`, a part of `word`.
+    pub(super) fn regex(&mut self, word: &Word, source: &str, ignore_case: bool) -> Result<Regex, Error> {
+        let expression = Expression::new(source, ignore_case).map_err(|fault| {
+            Error::new(&word.position, format!("invalid regular expression \"{source}\": {fault}"))
+        })?;
+        if let Some(needs) = expression.backtracks {
+            let message = format!(
+                "the regular expression \"{source}\" has {needs}: it runs in a slower engine, and does not match when that takes too many steps"
+            );
+            self.notes.push(Note::new(&word.position, message));
+        }
+        if let Some((_, name)) = expression.names.iter().find(|(group, _)| *group >= Captures::GROUPS) {
+            let message = format!("the group \"{name}\" of the regular expression has too high a number");
+            return Err(Error::new(&word.position, message)
+                .hint("make groups that are not needed plain, (?:...): the first 19 count"));
+        }
+        let names = expression.names.iter().map(|(group, name)| Ok((*group, self.set_id(name, word)?)));
+        Ok(Regex::new(expression.pattern, names.collect::<Result<_, Error>>()?))
+    }
+}
+
+/// The name behind the dollar sign.
+pub(super) fn variable_name(word: &Word) -> Result<&str, Error> {
+    let is_name = |name: &&str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    word.text.strip_prefix('$').filter(is_name).ok_or_else(|| {
+        let message = format!("invalid variable name \"{}\"", word.text);
+        Error::new(&word.position, message).hint("it begins with \"$\", letters, digits and _ follow")
+    })
+}
+
+fn duplicate(word: &Word, name: &str) -> Error {
+    Error::new(&word.position, format!("the duplicate \"{name}\" variable"))
+}
