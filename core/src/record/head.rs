@@ -54,6 +54,6 @@ impl<'a> RequestHead<'a> {
     /// its named groups define their variables.
     #[must_use]
     pub fn matches(&self, regex: &Regex, subject: &[u8]) -> bool {
-        self.0.matches(regex, subject)
+        self.0.memo.matches(regex, subject)
     }
 }

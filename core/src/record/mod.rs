@@ -1,23 +1,26 @@
 //! What is known of an exchange, for log lines, variables and templates.
 
+mod attempt;
 mod client;
 mod frozen;
 mod head;
+mod heads;
+mod memo;
 mod note;
 mod severity;
 mod values;
 
+pub(crate) use attempt::Attempt;
 pub use head::RequestHead;
+pub(crate) use heads::Heads;
 pub use note::{Event, Note};
 pub use severity::{Severity, UnknownSeverity};
 
-use std::{cell::RefCell, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
-    Address, ClientInfo,
+    ClientInfo,
     config::{Config, Handler, Hop, Location, Proxy, Settings},
-    http1::{Fields, Request, Response},
-    template::{Captures, Regex},
     time::{Now, Tick},
     timer::Timer,
 };
@@ -93,84 +96,6 @@ pub enum Ended {
     Timer(Timer),
     /// A drain whose time was over.
     Drain,
-}
-
-/// Memory of an exchange that its worker lends: both heads, earlier attempts, values of maps.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Heads {
-    pub(crate) request: Request,
-    pub(crate) response: Response,
-    /// Trailer sections, by the side that they came from.
-    pub(crate) trailers: [Fields; 2],
-    /// The `Upgrade` list that went upstream.
-    pub(crate) offered: Vec<u8>,
-    /// The final head as the client gets it, when a log line asks for fields of it.
-    pub(crate) sent: Vec<u8>,
-    /// Attempts before the last.
-    pub(crate) earlier: Vec<Attempt>,
-    memo: RefCell<Memo>,
-}
-
-/// Values of `map` variables, found once per exchange, and space to find them in.
-#[derive(Clone, Debug, Default)]
-struct Memo {
-    values: Vec<u8>,
-    spans: Vec<Option<(u32, u32)>>,
-    captures: Captures,
-    /// Where the next match is tried.
-    trial: Captures,
-    /// Values of `set` variables and named groups.
-    set: Vec<Vec<u8>>,
-    spare: Vec<Vec<u8>>,
-}
-
-impl Heads {
-    pub(crate) fn clear(&mut self) {
-        self.request.clear();
-        self.response.clear();
-        for trailers in &mut self.trailers {
-            trailers.clear();
-        }
-        self.offered.clear();
-        self.sent.clear();
-        self.earlier.clear();
-        let memo = self.memo.get_mut();
-        memo.values.clear();
-        memo.spans.clear();
-        memo.captures.begin(b"");
-        memo.set.iter_mut().for_each(Vec::clear);
-    }
-
-    /// Matches a regular expression, and keeps what its groups matched.
-    pub(crate) fn matches(&self, regex: &Regex, subject: &[u8]) -> bool {
-        let Ok(mut memo) = self.memo.try_borrow_mut() else { return false };
-        // A match that fails leaves the captures of the last one behind, as in nginx.
-        let mut captures = std::mem::take(&mut memo.trial);
-        let matched = regex.pattern().find(subject, &mut captures);
-        if matched {
-            std::mem::swap(&mut captures, &mut memo.captures);
-            for (group, variable) in regex.names() {
-                memo.set(*variable, *group);
-            }
-        }
-        memo.trial = captures;
-        matched
-    }
-}
-
-/// One attempt to have the request answered by a peer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Attempt {
-    pub(crate) peer: Option<Address>,
-    /// The peer's number in its group, unless it is to count as not tried.
-    pub(crate) tried: Option<u32>,
-    pub(crate) began: Tick,
-    pub(crate) connected: Option<Tick>,
-    pub(crate) answered: Option<Tick>,
-    pub(crate) over: Option<Tick>,
-    pub(crate) status: u16,
-    pub(crate) sent: u64,
-    pub(crate) received: u64,
 }
 
 impl Record {

@@ -2,12 +2,12 @@
 
 use std::io::Write as _;
 
-use super::{Attempt, Heads, Memo, Outcome, Record, note::ClientAddress};
+use super::{Heads, Outcome, Record, note::ClientAddress};
 use crate::{
     Address, Side,
     http1::{Known, Version},
     rewrite::trailer_passes,
-    template::{Escape, MapId, Mapping, Part, SetId, Template, Variable, write_escaped},
+    template::{Escape, MapId, Mapping, Part, Template, Variable, write_escaped},
     time::{Civil, Now, Tick, write_decimal, write_padded},
 };
 
@@ -89,8 +89,7 @@ impl Record {
             | Variable::UpstreamResponseTime
             | Variable::UpstreamBytesSent
             | Variable::UpstreamBytesReceived => {
-                self.write_earlier(variable, out);
-                write_attempt(&self.attempt, variable, now.tick, out);
+                self.write_attempts(variable, now.tick, out);
             }
             Variable::Map(id) => self.write_map(*id, now, out),
             Variable::RequestId => self.write_request_id(out),
@@ -156,16 +155,8 @@ impl Record {
                 let found = find_pair(cookies.map(crate::http1::trim), name.as_bytes());
                 out.extend_from_slice(found.unwrap_or_default());
             }
-            Variable::Capture(index) => {
-                if let Ok(memo) = heads.memo.try_borrow() {
-                    out.extend_from_slice(memo.captures.get(usize::from(*index)));
-                }
-            }
-            Variable::Set(SetId(index)) => {
-                if let Ok(memo) = heads.memo.try_borrow() {
-                    out.extend_from_slice(memo.set.get(*index).map_or(b"", |value| value));
-                }
-            }
+            Variable::Capture(index) => heads.memo.write_capture(usize::from(*index), out),
+            Variable::Set(variable) => heads.memo.write_set(*variable, out),
             Variable::ProxyAddXForwardedFor => {
                 let start = out.len();
                 join(out, fields.named(b"x-forwarded-for"), b", ");
@@ -182,14 +173,14 @@ impl Record {
     fn write_map(&self, id: MapId, now: Now, out: &mut Vec<u8>) {
         let (Some(mapping), Some(heads)) = (self.config.maps.get(id.0), &self.heads) else { return };
         let volatile = matches!(mapping, Mapping::Map(map) if map.is_volatile());
-        if !volatile && let Some(value) = heads.memo.borrow().value(id) {
-            return out.extend_from_slice(value);
+        if !volatile && heads.memo.write_found(id, out) {
+            return;
         }
         let mut key = self.spare();
         self.write_template(mapping.source(), now, &mut key);
         let start = out.len();
         let found = match mapping {
-            Mapping::Map(map) => map.find(&mut key, |regex, subject| heads.matches(regex, subject)),
+            Mapping::Map(map) => map.find(&mut key, |regex, subject| heads.memo.matches(regex, subject)),
             Mapping::Split(split) => split.find(&key),
             Mapping::Geo(geo) => {
                 out.extend_from_slice(geo.find(&key));
@@ -200,19 +191,9 @@ impl Record {
             self.write_template(template, now, out);
         }
         if !volatile {
-            heads.memo.borrow_mut().keep(id, out.get(start..).unwrap_or_default());
+            heads.memo.keep(id, out.get(start..).unwrap_or_default());
         }
         self.return_spare(key);
-    }
-
-    /// The values of attempts before the last, as nginx lists them: each with a comma behind it.
-    pub(super) fn write_earlier(&self, variable: &Variable, out: &mut Vec<u8>) {
-        for attempt in self.heads.iter().flat_map(|heads| &heads.earlier) {
-            write_attempt(attempt, variable, attempt.over.unwrap_or_default(), out);
-            if is_attempt_variable(variable) {
-                out.extend_from_slice(b", ");
-            }
-        }
     }
 
     fn write_request_id(&self, out: &mut Vec<u8>) {
@@ -235,84 +216,18 @@ impl Record {
 
     /// Space for a value, from the exchange's own store.
     fn spare(&self) -> Vec<u8> {
-        let memo = self.heads.as_ref().and_then(|heads| heads.memo.try_borrow_mut().ok());
-        memo.and_then(|mut memo| memo.spare.pop()).unwrap_or_default()
+        self.heads.as_ref().map_or_else(Vec::new, |heads| heads.memo.spare())
     }
 
-    fn return_spare(&self, mut value: Vec<u8>) {
-        value.clear();
-        if let Some(mut memo) = self.heads.as_ref().and_then(|heads| heads.memo.try_borrow_mut().ok()) {
-            memo.spare.push(value);
+    fn return_spare(&self, value: Vec<u8>) {
+        if let Some(heads) = &self.heads {
+            heads.memo.return_spare(value);
         }
-    }
-}
-
-impl Memo {
-    /// Gives a variable what a group of the last match holds.
-    pub(super) fn set(&mut self, SetId(variable): SetId, group: usize) {
-        if self.set.len() <= variable {
-            self.set.resize(variable + 1, Vec::new());
-        }
-        if let Some(slot) = self.set.get_mut(variable) {
-            slot.clear();
-            slot.extend_from_slice(self.captures.get(group));
-        }
-    }
-
-    fn value(&self, id: MapId) -> Option<&[u8]> {
-        let (from, to) = self.spans.get(id.0).copied().flatten()?;
-        self.values.get(from as usize..to as usize)
-    }
-
-    fn keep(&mut self, id: MapId, value: &[u8]) {
-        let from = self.values.len();
-        self.values.extend_from_slice(value);
-        if self.spans.len() <= id.0 {
-            self.spans.resize(id.0 + 1, None);
-        }
-        if let (Some(slot), Ok(from), Ok(to)) =
-            (self.spans.get_mut(id.0), u32::try_from(from), u32::try_from(self.values.len()))
-        {
-            *slot = Some((from, to));
-        }
-    }
-}
-
-fn is_attempt_variable(variable: &Variable) -> bool {
-    matches!(
-        variable,
-        Variable::UpstreamAddr
-            | Variable::UpstreamStatus
-            | Variable::UpstreamConnectTime
-            | Variable::UpstreamHeaderTime
-            | Variable::UpstreamResponseTime
-            | Variable::UpstreamBytesSent
-            | Variable::UpstreamBytesReceived
-    )
-}
-
-/// One attempt's value: nothing when there was no peer, `-` where it didn't come that far.
-fn write_attempt(attempt: &Attempt, variable: &Variable, now: Tick, out: &mut Vec<u8>) {
-    let Some(peer) = &attempt.peer else { return };
-    let span = |out: &mut Vec<u8>, end: Option<Tick>| match end {
-        Some(end) => write_seconds(out, end, attempt.began),
-        None => out.push(b'-'),
-    };
-    match variable {
-        Variable::UpstreamAddr => show(out, peer),
-        Variable::UpstreamStatus if attempt.status == 0 => out.extend_from_slice(b"-"),
-        Variable::UpstreamStatus => write_decimal(out, u64::from(attempt.status)),
-        Variable::UpstreamConnectTime => span(out, attempt.connected),
-        Variable::UpstreamHeaderTime => span(out, attempt.answered),
-        Variable::UpstreamResponseTime => span(out, attempt.over.or(Some(now))),
-        Variable::UpstreamBytesSent => write_decimal(out, attempt.sent),
-        Variable::UpstreamBytesReceived => write_decimal(out, attempt.received),
-        _ => {}
     }
 }
 
 /// Appends what `value` displays.
-fn show(out: &mut Vec<u8>, value: impl std::fmt::Display) {
+pub(super) fn show(out: &mut Vec<u8>, value: impl std::fmt::Display) {
     // Writing into memory doesn't fail.
     let _ = write!(out, "{value}");
 }
@@ -332,7 +247,7 @@ fn write_binary(out: &mut Vec<u8>, address: &Address) {
     }
 }
 
-fn write_seconds(out: &mut Vec<u8>, end: Tick, start: Tick) {
+pub(super) fn write_seconds(out: &mut Vec<u8>, end: Tick, start: Tick) {
     write_thousandths(out, u64::try_from(end.since(start).as_millis()).unwrap_or(u64::MAX));
 }
 

@@ -1,0 +1,77 @@
+//! Attempts to have a request answered, and the `$upstream_*` variables that list them.
+
+use super::{
+    Record,
+    values::{show, write_seconds},
+};
+use crate::{
+    Address,
+    template::Variable,
+    time::{Tick, write_decimal},
+};
+
+/// One attempt to have the request answered by a peer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    pub(crate) peer: Option<Address>,
+    /// The peer's number in its group, unless it is to count as not tried.
+    pub(crate) tried: Option<u32>,
+    pub(crate) began: Tick,
+    pub(crate) connected: Option<Tick>,
+    pub(crate) answered: Option<Tick>,
+    pub(crate) over: Option<Tick>,
+    pub(crate) status: u16,
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+}
+
+impl Record {
+    /// The values of all attempts.
+    pub(super) fn write_attempts(&self, variable: &Variable, now: Tick, out: &mut Vec<u8>) {
+        self.write_earlier(variable, out);
+        write_attempt(&self.attempt, variable, now, out);
+    }
+
+    /// The values of attempts before the last, as nginx lists them: each with a comma behind it.
+    pub(super) fn write_earlier(&self, variable: &Variable, out: &mut Vec<u8>) {
+        for attempt in self.heads.iter().flat_map(|heads| &heads.earlier) {
+            write_attempt(attempt, variable, attempt.over.unwrap_or_default(), out);
+            if is_attempt_variable(variable) {
+                out.extend_from_slice(b", ");
+            }
+        }
+    }
+}
+
+fn is_attempt_variable(variable: &Variable) -> bool {
+    matches!(
+        variable,
+        Variable::UpstreamAddr
+            | Variable::UpstreamStatus
+            | Variable::UpstreamConnectTime
+            | Variable::UpstreamHeaderTime
+            | Variable::UpstreamResponseTime
+            | Variable::UpstreamBytesSent
+            | Variable::UpstreamBytesReceived
+    )
+}
+
+/// One attempt's value: nothing when there was no peer, `-` where it didn't come that far.
+fn write_attempt(attempt: &Attempt, variable: &Variable, now: Tick, out: &mut Vec<u8>) {
+    let Some(peer) = &attempt.peer else { return };
+    let span = |out: &mut Vec<u8>, end: Option<Tick>| match end {
+        Some(end) => write_seconds(out, end, attempt.began),
+        None => out.push(b'-'),
+    };
+    match variable {
+        Variable::UpstreamAddr => show(out, peer),
+        Variable::UpstreamStatus if attempt.status == 0 => out.extend_from_slice(b"-"),
+        Variable::UpstreamStatus => write_decimal(out, u64::from(attempt.status)),
+        Variable::UpstreamConnectTime => span(out, attempt.connected),
+        Variable::UpstreamHeaderTime => span(out, attempt.answered),
+        Variable::UpstreamResponseTime => span(out, attempt.over.or(Some(now))),
+        Variable::UpstreamBytesSent => write_decimal(out, attempt.sent),
+        Variable::UpstreamBytesReceived => write_decimal(out, attempt.received),
+        _ => {}
+    }
+}

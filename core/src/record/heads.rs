@@ -1,0 +1,34 @@
+//! What an exchange has to remember of its two messages while it lasts.
+
+use super::{Attempt, memo::Memo};
+use crate::http1::{Fields, Request, Response};
+
+/// Memory of an exchange that its worker lends: both heads, earlier attempts, values of variables.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Heads {
+    pub(crate) request: Request,
+    pub(crate) response: Response,
+    /// Trailer sections, by the side that they came from.
+    pub(crate) trailers: [Fields; 2],
+    /// The `Upgrade` list that went upstream.
+    pub(crate) offered: Vec<u8>,
+    /// The final head as the client gets it, when a log line asks for fields of it.
+    pub(crate) sent: Vec<u8>,
+    /// Attempts before the last.
+    pub(crate) earlier: Vec<Attempt>,
+    pub(super) memo: Memo,
+}
+
+impl Heads {
+    pub(crate) fn clear(&mut self) {
+        self.request.clear();
+        self.response.clear();
+        for trailers in &mut self.trailers {
+            trailers.clear();
+        }
+        self.offered.clear();
+        self.sent.clear();
+        self.earlier.clear();
+        self.memo.clear();
+    }
+}
