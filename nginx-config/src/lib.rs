@@ -72,13 +72,24 @@ pub struct LoadOptions {
     pub resolver: Arc<dyn Resolve>,
     /// Who the gateway says it is.
     pub identity: Arc<Identity>,
+    /// Directives of the main context that stand in front of the file: nginx's `-g`.
+    pub globals: String,
+    /// Where the error log goes when the file doesn't say: nginx's `-e`.
+    pub error_log: LogTarget,
 }
 
 impl LoadOptions {
-    /// Options with this prefix, the resolver of the system and the default identity.
+    /// Options with this prefix, the resolver of the system and the default identity; the error log is the
+    /// standard error stream.
     #[must_use]
     pub fn new(prefix: impl Into<PathBuf>) -> Self {
-        Self { prefix: prefix.into(), resolver: Arc::new(SystemResolver), identity: Arc::default() }
+        Self {
+            prefix: prefix.into(),
+            resolver: Arc::new(SystemResolver),
+            identity: Arc::default(),
+            globals: String::new(),
+            error_log: LogTarget::Stderr,
+        }
     }
 }
 
@@ -94,7 +105,7 @@ impl Default for LoadOptions {
 /// # Errors
 /// With the first thing that is wrong in the file or in one that it includes.
 pub fn load(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Loaded, Error> {
-    build::build(Source::read(path.as_ref())?, options)
+    build::build(Source::read(path.as_ref(), &options.globals)?, options)
 }
 
 /// Loads a configuration from memory. Messages call it `name`; relative includes are looked for in the
@@ -107,5 +118,5 @@ pub fn load_text(
     text: impl Into<Vec<u8>>,
     options: &LoadOptions,
 ) -> Result<Loaded, Error> {
-    build::build(Source::expand(name.as_ref(), text.into())?, options)
+    build::build(Source::expand(name.as_ref(), text.into(), &options.globals)?, options)
 }

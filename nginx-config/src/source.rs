@@ -35,21 +35,26 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Reads the main file and what it includes.
-    pub(crate) fn read(path: &Path) -> Result<Self, Error> {
+    /// Reads the main file and what it includes, behind `globals`.
+    pub(crate) fn read(path: &Path, globals: &str) -> Result<Self, Error> {
         let text = fs::read(path).map_err(|error| Error::unreadable(path, &error, None))?;
-        Self::expand(path, text)
+        Self::expand(path, text, globals)
     }
 
-    /// Parses `text` as the main file of this name, and reads what it includes.
-    pub(crate) fn expand(path: &Path, text: Vec<u8>) -> Result<Self, Error> {
+    /// Parses `text` as the main file of this name, behind `globals`, and reads what it includes.
+    pub(crate) fn expand(path: &Path, text: Vec<u8>, globals: &str) -> Result<Self, Error> {
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
         let mut reader = Reader { folder, files: Vec::new(), open: Vec::new() };
         let mut tree = Vec::new();
-        reader.file(path, text, Inside::Block(Context::Main), &mut tree)?;
+        let main = Inside::Block(Context::Main);
+        reader.level(&mut Parser::new(&COMMAND_LINE.into(), globals.as_bytes()), main, &mut tree)?;
+        reader.file(path, text, main, &mut tree)?;
         Ok(Self { tree, files: reader.files })
     }
 }
+
+/// What messages call directives that stand in no file.
+const COMMAND_LINE: &str = "command line";
 
 /// Where directives are read.
 #[derive(Clone, Copy)]

@@ -181,3 +181,20 @@ fn circles_of_includes() {
         "invalid number of arguments in \"include\" directive in DIR/nginx.conf:1:1; it is written include file | mask;"
     );
 }
+
+#[test]
+fn directives_of_the_command_line_stand_in_front() {
+    let mut options = options();
+    options.globals = "daemon off; worker_processes 3;".into();
+    options.error_log = LogTarget::File("/early.log".into());
+    let loaded = load_text("f", "events { }", &options).expect("loads");
+    assert_eq!(loaded.main.worker_processes, WorkerProcesses::Count(3));
+    assert_eq!(loaded.main.error_logs[0].target, options.error_log);
+    assert_eq!(loaded.expanded(), "daemon off;\nworker_processes 3;\nevents {\n}\n");
+
+    let refusal = |text: &str| load_text("f", text, &options).expect_err("refused").to_string();
+    assert_eq!(refusal("events { } daemon on;"), "\"daemon\" directive is duplicate in f:1:12");
+    options.globals = "demon off;".into();
+    let error = load_text("f", "", &options).expect_err("refused").to_string();
+    assert!(error.starts_with("unknown directive \"demon\" in command line:1:1"), "{error}");
+}

@@ -120,13 +120,14 @@ impl Builder<'_> {
         })
     }
 
-    /// The error logs outside of all blocks; standard error when there is none.
+    /// The error logs outside of all blocks; the one of the options when there is none.
     pub(super) fn error_logs(&self, tree: &[Directive]) -> Result<Vec<ErrorLog>, Error> {
         let logs: Result<Vec<_>, _> =
             all(tree, "error_log").map(|directive| self.error_log(directive)).collect();
         let mut logs = logs?;
         if logs.is_empty() {
-            logs.push(ErrorLog { target: LogTarget::Stderr, severity: Severity::Error });
+            let target = self.options.error_log.clone();
+            logs.push(ErrorLog { target, severity: Severity::Error });
         }
         Ok(logs)
     }

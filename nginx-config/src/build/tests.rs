@@ -40,7 +40,7 @@ fn site(http: &str) -> Found {
     let mut options = LoadOptions::new("/prefix");
     options.resolver = Arc::new(Hosts);
     let text = format!("http {{\n{http}\n}}");
-    let source = Source::expand("f".as_ref(), text.into()).expect("directives");
+    let source = Source::expand("f".as_ref(), text.into(), "").expect("directives");
     let http = source.tree[0].inside();
     let mut builder = Builder::new(&options);
     builder.declare(http).expect("variables");
