@@ -172,7 +172,8 @@ impl Session {
         false
     }
 
-    /// No further request is begun (C8).
+    /// No further request is begun (C8). A client that has not asked yet is no idle one: its request is on its
+    /// way, and gets its answer.
     pub(super) fn drain(&mut self, until: Option<Tick>) {
         self.draining = true;
         if let Some(until) = until
@@ -180,10 +181,15 @@ impl Session {
         {
             self.timers.set(Timer::Drain, until);
         }
-        if matches!(self.exchange.state(), exchange::State::Greeting | exchange::State::Idle) {
+        if self.has_drained() {
             self.close_client(super::Ending::Fin);
         } else if self.work.client == Fate::Persist {
             self.work.client = Fate::Linger;
         }
+    }
+
+    /// Whether no request is open, and none is begun any more.
+    pub(super) fn has_drained(&self) -> bool {
+        self.draining && self.exchange.state() == exchange::State::Idle && self.record.requests > 0
     }
 }

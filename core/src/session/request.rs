@@ -50,7 +50,7 @@ impl Session {
             return ended && self.client_is_gone();
         }
         if self.exchange.state() == exchange::State::Idle {
-            if self.draining {
+            if self.has_drained() {
                 self.close_client(super::Ending::Fin);
                 return true;
             }
