@@ -16,18 +16,14 @@ pub(crate) fn authority(text: &[u8]) -> Option<Authority<'_>> {
     let host_end = match text.first()? {
         b'[' => {
             let end = memchr::memchr(b']', text)? + 1;
-            let inner = text.get(1..end - 1)?;
-            let is_address = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
-            if inner.len() < 2 || !inner.iter().all(is_address) {
-                return None;
-            }
+            std::str::from_utf8(text.get(1..end - 1)?).ok()?.parse::<core::net::Ipv6Addr>().ok()?;
             end
         }
         _ => memchr::memchr(b':', text).unwrap_or(text.len()),
     };
     let (host, rest) = text.split_at_checked(host_end)?;
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte);
-    if host.is_empty() || !(host.starts_with(b"[") || host.iter().all(is_name)) {
+    if host.is_empty() || !(host.starts_with(b"[") || host.iter().all(is_name) && is_decodable(host)) {
         return None;
     }
     let port = match rest {
@@ -39,6 +35,13 @@ pub(crate) fn authority(text: &[u8]) -> Option<Authority<'_>> {
         _ => return None,
     };
     Some(Authority { host, port })
+}
+
+/// Whether two hexadecimal digits stand behind each percent sign (RFC 3986 §2.1).
+fn is_decodable(text: &[u8]) -> bool {
+    let digits =
+        |rest: &[u8]| matches!(rest, [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit());
+    memchr::memchr_iter(b'%', text).all(|at| text.get(at + 1..).is_some_and(digits))
 }
 
 /// Whether a request-target may hold `byte`: visible characters but `#`, and what browsers leave raw (E4).
@@ -153,8 +156,12 @@ mod tests {
         assert_eq!(parts("example.com:"), Some((b"example.com".as_slice(), None)));
         assert_eq!(parts("h:80"), Some((b"h".as_slice(), Some(b"80".as_slice()))));
         assert_eq!(parts("[::1]:8080"), Some((b"[::1]".as_slice(), Some(b"8080".as_slice()))));
+        assert_eq!(parts("[::ffff:192.0.2.1]"), Some((b"[::ffff:192.0.2.1]".as_slice(), None)));
+        assert_eq!(parts("a%2dB"), Some((b"a%2dB".as_slice(), None)));
         for bad in
             ["", ":80", "u@h", "h:0", "h:65536", "h:8x", "a b", "[::1", "[]", "[x]", "[::1]x", "h/p", "a:1:2"]
+                .into_iter()
+                .chain(["[1.2.3.4]", "[:::]", "[1:2:3:4:5:6:7:8:9]", "[fe80::1%25a]", "a%", "a%4", "a%4g"])
         {
             assert_eq!(parts(bad), None, "{bad}");
         }
