@@ -68,7 +68,9 @@ impl Response {
 fn check_start(head: &[u8]) -> Result<(), Violation> {
     match head {
         [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9', b' ', ..] => Ok(()),
-        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9', ..] => Err(Violation::OriginVersion),
+        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9', b' ', ..] => {
+            Err(Violation::OriginVersion)
+        }
         _ => Err(Violation::OriginHead),
     }
 }
@@ -107,6 +109,8 @@ mod tests {
             ("HTTP/1.1 099 x\r\n\r\n", Violation::OriginStatus),
             ("HTTP/1.1 600 x\r\n\r\n", Violation::OriginStatus),
             ("HTTP/2.0 200 x\r\n\r\n", Violation::OriginVersion),
+            ("HTTP/1.1\t200 x\r\n\r\n", Violation::OriginHead),
+            ("HTTP/1.1\r\n\r\n", Violation::OriginHead),
             ("HTTP/1.1  200 x\r\n\r\n", Violation::OriginHead),
             ("ICY 200 OK\r\n\r\n", Violation::OriginHead),
             ("HTTP/1.1 200 OK\r\nContent-Length : 5\r\n\r\n", Violation::OriginHead),
