@@ -1,6 +1,9 @@
 //! What the tests of underpass stand on: a virtual network with a clock of its own ([`sim`]), cases in data
-//! files that every driver runs ([`conformance`]), and an explorer of all states ([`explore`]).
+//! files that every driver runs ([`conformance`]), hostile peers ([`hostile`]) with a reader that forgives nothing
+//! ([`strict`]), and an explorer of all states ([`explore`]).
 
 pub mod conformance;
 pub mod explore;
+pub mod hostile;
 pub mod sim;
+pub mod strict;
