@@ -142,10 +142,14 @@ class Proxy:
         if error is not None:
             error.add_note(f"{self.kind}'s error log:\n{self.error_log()[-4000:]}")
 
-    def start(self) -> None:
-        """Writes the file, starts the binary, returns when it accepts."""
+    def write(self) -> None:
+        """Writes the file."""
         self.prefix.mkdir(parents=True, exist_ok=True)
         self.config_file.write_text(self._nginx_text() if self.kind == "nginx" else self.text)
+
+    def start(self) -> None:
+        """Writes the file, starts the binary, returns when it accepts."""
+        self.write()
         with (self.prefix / "stderr").open("wb") as stderr:
             self._process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr, cwd=self.prefix

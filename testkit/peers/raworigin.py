@@ -6,6 +6,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 
 from basics import LOOPBACK, PATIENCE
@@ -78,7 +79,8 @@ class RawOrigin:
 
     The connection is closed when its script returns. What a script raises is
     raised again when the context ends, unless it is an OSError of a peer that
-    went away (`tolerate`). `sndbuf` and `rcvbuf` set small socket buffers.
+    went away (`tolerate`). `sndbuf` and `rcvbuf` set small socket buffers. With
+    `path` it listens on that socket file, and has no port.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class RawOrigin:
         script: Script,
         *,
         port: int | None = None,
+        path: Path | None = None,
         record: bool = True,
         sndbuf: int | None = None,
         rcvbuf: int | None = None,
@@ -98,16 +101,16 @@ class RawOrigin:
         self.errors: list[BaseException] = []
         self._threads: list[threading.Thread] = []
         self._closing = False
-        self._listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._listener = socket.socket(socket.AF_UNIX if path else socket.AF_INET, socket.SOCK_STREAM)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Accepted sockets inherit these; set later, the window would already be open.
         if sndbuf is not None:
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, sndbuf)
         if rcvbuf is not None:
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
-        self._listener.bind((LOOPBACK, port or 0))
+        self._listener.bind(str(path) if path else (LOOPBACK, port or 0))
         self._listener.listen(1024)
-        self.port: int = self._listener.getsockname()[1]
+        self.port: int = 0 if path else self._listener.getsockname()[1]
 
     def __enter__(self) -> RawOrigin:
         self._acceptor = threading.Thread(target=self._accept, name="raw-origin", daemon=True)

@@ -1,0 +1,140 @@
+"""Configurations in the manner of products' published recipes.
+
+nginx accepts each file, and its requests get where the case says. `underpass -t` says of it
+what the case expects; where it loads, the same requests through underpass reach the same origin
+servers with the same rewritten request, and the client gets the same answer, but for the
+differences that `testdata/configs/deviations.toml` names; and each of those must still be there.
+
+With PEERS_PROXY=nginx, nginx stands at both sides: all is equal, without any row.
+"""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from harness import default_kind
+
+from .check import nginx_says, problems, underpass_says
+from .compare import Comparison, compare, load_rows, unmet, unused
+from .model import CONFIGS, Case, Exchange, load_cases
+from .play import Stage
+
+CASES = load_cases()
+
+# Cases that underpass fails as yet: one that passes must leave the list.
+PENDING = set((CONFIGS / "pending.txt").read_text().split())
+
+UNDERPASS = default_kind() == "underpass"
+ROWS = load_rows() if UNDERPASS else []
+
+
+class Plays:
+    """Each case, played once however often it is asked for."""
+
+    def __init__(self, folders: pytest.TempPathFactory) -> None:
+        assert shutil.which("nginx", path=None), "nginx is not installed, and without it there is nothing to compare"
+        self._folders = folders
+        self._done: dict[str, tuple[list[Exchange], Comparison | Exception]] = {}
+
+    def nginx(self, case: Case) -> list[Exchange]:
+        """What came of the requests with nginx."""
+        return self._play(case)[0]
+
+    def comparison(self, case: Case) -> Comparison:
+        """What differed with the other proxy."""
+        result = self._play(case)[1]
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def _play(self, case: Case) -> tuple[list[Exchange], Comparison | Exception]:
+        if case.name not in self._done:
+            with Stage(case, self._folders.mktemp(case.name)) as stage:
+                nginx = stage.play("nginx", "one")
+                try:
+                    result: Comparison | Exception = compare(case, nginx, stage.play(default_kind(), "other"), ROWS)
+                except (AssertionError, OSError) as error:
+                    result = error
+            self._done[case.name] = nginx, result
+        return self._done[case.name]
+
+
+@pytest.fixture(scope="module")
+def plays(tmp_path_factory: pytest.TempPathFactory) -> Plays:
+    return Plays(tmp_path_factory)
+
+
+@pytest.fixture
+def stage(case: Case, tmp_path_factory: pytest.TempPathFactory):
+    with Stage(case, tmp_path_factory.mktemp(case.name)) as stage:
+        yield stage
+
+
+every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+every_loading_case = pytest.mark.parametrize(
+    "case", [case for case in CASES if not case.refused], ids=lambda case: case.name
+)
+
+
+@every_case
+def test_nginx_accepts(case: Case, stage: Stage) -> None:
+    proxy = stage.proxy("nginx", "check")
+    proxy.write()
+    says = nginx_says(proxy)
+    if case.nginx_lacks is None:
+        assert says.returncode == 0, says.stderr
+    else:
+        assert says.returncode == 1
+        assert case.nginx_lacks in says.stderr
+
+
+@every_loading_case
+def test_nginx_serves(case: Case, plays: Plays) -> None:
+    fail_with(unmet(case, plays.nginx(case)))
+
+
+@pytest.mark.skipif(not UNDERPASS, reason="PEERS_PROXY=nginx: the words of underpass's own command")
+@every_case
+def test_underpass_checks(case: Case, stage: Stage) -> None:
+    proxy = stage.proxy("underpass", "check")
+    proxy.write()
+    if case.name not in PENDING:
+        fail_with(problems(case, *underpass_says(proxy)))
+
+
+@every_loading_case
+def test_same(case: Case, plays: Plays) -> None:
+    if case.name not in PENDING or not UNDERPASS:
+        fail_with(plays.comparison(case).problems)
+
+
+@pytest.mark.skipif(not UNDERPASS, reason="PEERS_PROXY=nginx: what underpass lacks")
+@pytest.mark.parametrize("name", sorted(PENDING))
+def test_pending(name: str, plays: Plays, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What is on the list does fail."""
+    (case,) = (case for case in CASES if case.name == name)
+    with Stage(case, tmp_path_factory.mktemp(case.name)) as stage:
+        proxy = stage.proxy("underpass", "check")
+        proxy.write()
+        if problems(case, *underpass_says(proxy)):
+            return
+    assert not case.refused, f"{name} is refused as it should be: take it off testdata/configs/pending.txt"
+    try:
+        differs = plays.comparison(case).problems
+    except (AssertionError, OSError):
+        return
+    assert differs, f"{name} passes: take it off testdata/configs/pending.txt"
+
+
+def test_each_row_is_needed(plays: Plays) -> None:
+    cases = [case for case in CASES if not case.refused]
+    used = [pair for case in cases if case.name not in PENDING for pair in plays.comparison(case).used]
+    known = [f"{case.name}/{request.name}" for case in cases for request in case.requests]
+    fail_with(unused(ROWS, used, known))
+
+
+def fail_with(found: list[str] | tuple[str, ...]) -> None:
+    if found:
+        pytest.fail("\n".join(found), pytrace=False)
