@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use underpass_core::{
     Address, Event, RequestHead,
-    config::{AccessLog, Config, Handler, Location, Proxy, Route, Router, Target},
-    shared::{Group, GroupId, KeepAlive, Peer, Upstreams},
+    config::{AccessLog, Config, Handler, Location, Proxy, Route, Router, SetHeader, Target},
+    shared::{Balance, Group, GroupId, KeepAlive, Peer, Upstreams},
     template::{Escape, Template},
 };
 use underpass_testkit::sim::{Connect, World};
 
+const ID: GroupId = GroupId(0);
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
@@ -28,15 +29,30 @@ fn peer(port: u16) -> Peer {
 }
 
 fn world(group: Group) -> World {
-    let mut location = Location::new(Handler::Proxy(Box::new(Proxy::new(Target::Group(GroupId(0)), "g"))));
+    World::new(config(group))
+}
+
+fn config(group: Group) -> Arc<Config> {
+    let mut proxy = Proxy::new(Target::Group(ID), "g");
+    proxy.set_headers = SetHeader::websocket_recipe();
+    let mut location = Location::new(Handler::Proxy(Box::new(proxy)));
     let format = Template::parse("$status $upstream_addr $upstream_status", &(), Escape::Log);
     location.access_logs.push(AccessLog::new(0, Arc::new(format.expect("a format"))));
     let upstreams = Upstreams::new(vec![group]);
-    World::new(Arc::new(Config::new(Arc::new(Only(Arc::new(location))), Arc::new(upstreams))))
+    Arc::new(Config::new(Arc::new(Only(Arc::new(location))), Arc::new(upstreams)))
 }
 
 fn group(peers: Vec<Peer>) -> Group {
     Group::new("g", peers, KeepAlive::default())
+}
+
+/// One whole exchange: its line in the log.
+fn exchange(world: &mut World, request: &str) -> String {
+    world.client_sends(request);
+    let index = world.upstream().expect("an upstream connection");
+    world.origins[index].end.send(OK.as_bytes());
+    world.run();
+    world.log.pop().expect("a line")
 }
 
 #[test]
@@ -75,4 +91,95 @@ fn a_stale_connection_counts_for_no_try() {
     assert_eq!(world.origins.len(), 2, "the only peer is dialled once more");
     world.origin_sends(OK);
     assert_eq!(world.exchanges[1].status, 200);
+}
+
+#[test]
+fn a_backup_is_tried_and_one_that_is_down_is_not() {
+    let mut backup = peer(9002);
+    backup.backup = true;
+    let mut refused = world(group(vec![backup, peer(9001)]));
+    refused.connects.push_back(Connect::Refuse);
+    refused.client_sends(GET);
+    refused.origin_sends(OK);
+    assert_eq!(refused.log, ["200 127.0.0.1:9001, 127.0.0.1:9002 502, 200"]);
+    let mut down = peer(9002);
+    down.down = true;
+    let mut alone = world(group(vec![peer(9001), down]));
+    alone.connects_else = Connect::Refuse;
+    alone.client_sends(GET);
+    assert_eq!(alone.log, ["502 127.0.0.1:9001 502"]);
+    assert!(!alone.notes.iter().any(|(event, _)| *event == Event::NextPeer));
+}
+
+#[test]
+fn a_peer_that_failed_is_left_alone_for_a_while() {
+    let mut world = world(group(vec![peer(9001), peer(9002)]));
+    world.connects.push_back(Connect::Refuse);
+    let mut after = |span| {
+        world.elapse(Duration::from_secs(span));
+        exchange(&mut world, GET)
+    };
+    assert_eq!(after(0), "200 127.0.0.1:9001, 127.0.0.1:9002 502, 200");
+    for _ in 0..4 {
+        assert_eq!(after(2), "200 127.0.0.1:9002 200");
+    }
+    let later: Vec<_> = (0..8).map(|_| after(2)).collect();
+    assert!(later.contains(&"200 127.0.0.1:9001 200".to_owned()), "{later:?}");
+}
+
+#[test]
+fn a_full_group_is_a_502() {
+    let mut limited = peer(9001);
+    limited.max_conns = 1;
+    let config = config(group(vec![limited]));
+    let mut first = World::new(Arc::clone(&config));
+    first.client_sends(GET);
+    let mut second = World::new(Arc::clone(&config));
+    second.client_sends(GET);
+    assert_eq!(second.log, ["502 - -"]);
+    first.origin_sends(OK);
+    let mut third = World::new(Arc::clone(&config));
+    third.client_sends(GET);
+    assert_eq!(third.origins.len(), 1);
+    // A worker that dies takes its leases with it.
+    drop(third);
+    assert_eq!(config.upstreams.status(ID, first.now().tick)[0].leases, 0);
+}
+
+#[test]
+fn the_key_of_a_hash_is_what_the_request_says() {
+    let key = Template::parse("$arg_k", &(), Escape::None).expect("a key");
+    let weights = [(9001, 3), (9002, 1), (9003, 2), (9004, 1)];
+    let peers = weights.map(|(port, weight)| {
+        let mut peer = peer(port);
+        (peer.weight, peer.down) = (weight, port == 9004);
+        peer
+    });
+    let group = group(peers.to_vec()).balanced(Balance::Hash { key, consistent: false });
+    let mut world = world(group);
+    // As nginx 1.22 did.
+    for (index, port) in [9001, 9001, 9002, 9002, 9001, 9003, 9003].iter().enumerate() {
+        let request = format!("GET /?k=key{index} HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(exchange(&mut world, &request), format!("200 127.0.0.1:{port} 200"));
+    }
+}
+
+#[test]
+fn a_tunnel_that_opens_clears_its_peer() {
+    let config = config(group(vec![peer(9001), peer(9002)]));
+    let mut world = World::new(Arc::clone(&config));
+    world.connects_else = Connect::Refuse;
+    world.client_sends(GET);
+    let failures = |world: &World| {
+        let status = config.upstreams.status(ID, world.now().tick);
+        status.iter().map(|peer| peer.failures).collect::<Vec<_>>()
+    };
+    assert_eq!(failures(&world), [1, 1]);
+    world.elapse(Duration::from_secs(20));
+    world.connects_else = Connect::Accept;
+    world.client_sends("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
+    assert_eq!(failures(&world), [1, 1]);
+    world.origin_sends("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
+    assert!(world.session.snapshot(world.now().tick).is_tunnel());
+    assert_eq!(failures(&world).iter().sum::<u32>(), 1);
 }

@@ -41,7 +41,7 @@ impl Session {
                     return self.refuse(violation, turn);
                 }
                 self.exchange_event(exchange::Event::Dial);
-                self.dial(super::Origin::Fresh);
+                self.dial(super::Origin::Fresh, turn);
             }
             Err(_) => {
                 self.exchange_event(exchange::Event::Resolve);

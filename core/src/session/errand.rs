@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use crate::{
     fault::Fault,
-    shared::{GroupId, Lease},
+    shared::{GroupId, HashKey, Lease},
     time::Tick,
 };
 
@@ -73,8 +73,13 @@ pub struct Dial {
     pub(crate) errand: u32,
     pub(crate) group: GroupId,
     pub(crate) addresses: Option<(Arc<[IpAddr]>, u16)>,
+    /// Numbers of the peers that this exchange has tried before.
     pub(crate) tried: Box<[u32]>,
     pub(crate) may_reuse: bool,
+    /// What the group's balance may go by: the client's address, its key, chance.
+    pub(crate) client: Option<IpAddr>,
+    pub(crate) key: HashKey,
+    pub(crate) chance: u64,
 }
 
 impl Dial {
@@ -94,11 +99,6 @@ impl Dial {
     #[must_use]
     pub fn may_reuse(&self) -> bool {
         self.may_reuse
-    }
-
-    /// Whether this exchange has tried the peer with this number before.
-    pub(crate) fn has_tried(&self, number: u32) -> bool {
-        self.tried.contains(&number)
     }
 }
 
@@ -125,4 +125,13 @@ pub enum DialError {
     NoPeer,
     /// Connecting failed.
     Io(Fault),
+}
+
+#[cfg(test)]
+impl Dial {
+    /// A first try for nobody in particular.
+    pub(crate) fn to(group: GroupId) -> Self {
+        let (tried, key) = (Box::default(), HashKey::default());
+        Self { errand: 0, group, addresses: None, tried, may_reuse: true, client: None, key, chance: 0 }
+    }
 }

@@ -1,7 +1,7 @@
 //! What has been decided and not yet polled.
 
 use super::{Disposal, Ending, Event, Note, Severity, Verdict};
-use crate::Side;
+use crate::{Side, shared::HashKey};
 
 /// Outputs that wait to be polled. There is room for each kind once, which is enough: a state that wants
 /// a second of a kind can't be reached before the first was polled.
@@ -26,9 +26,11 @@ pub(super) struct Pending {
 pub(super) enum Errand {
     Resolve,
     Admit,
-    /// Connect; an idle connection will do or won't.
+    /// Connect; an idle connection will do or won't. The key is what the group is balanced by, if it is by
+    /// one.
     Connect {
         may_reuse: bool,
+        key: HashKey,
     },
 }
 

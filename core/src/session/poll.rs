@@ -4,11 +4,11 @@ use core::time::Duration;
 
 use super::{Dial, Ending, Fate, Lookup, Output, Session, Slices, Wait, errand::Claim, pending::Errand};
 use crate::{
-    Side,
+    Address, Side,
     buffer::Turn,
     config::Target,
     rewrite::Offer,
-    shared::GroupId,
+    shared::{GroupId, HashKey, seed},
     state::{connection, exchange, message},
     time::Tick,
     timer::Timer,
@@ -73,8 +73,7 @@ impl Session {
 
     fn send_out(&mut self, errand: Errand) -> Output {
         let number = self.errands;
-        let hop = self.record.hop();
-        let target = hop.and_then(|hop| hop.target);
+        let target = self.record.hop().and_then(|hop| hop.target);
         match (errand, target) {
             (Errand::Admit, _) => {
                 let rules =
@@ -88,18 +87,27 @@ impl Session {
                 let name = self.requested_authority().map_or("", |(host, _)| host);
                 Output::Resolve(Lookup { errand: number, name: name.into() })
             }
-            (Errand::Resolve | Errand::Connect { .. }, _) => {
-                let group = hop.map_or(GroupId(usize::MAX), |hop| hop.group);
-                self.pending.dialling = true;
-                Output::Connect(Dial {
-                    errand: number,
-                    group,
-                    addresses: self.work.addresses.clone(),
-                    tried: self.record.tried().collect(),
-                    may_reuse: errand == Errand::Connect { may_reuse: true },
-                })
-            }
+            (Errand::Connect { may_reuse, key }, _) => self.send_to_connect(may_reuse, key),
+            (Errand::Resolve, _) => self.send_to_connect(false, HashKey::default()),
         }
+    }
+
+    fn send_to_connect(&mut self, may_reuse: bool, key: HashKey) -> Output {
+        let client = &self.record.client;
+        self.pending.dialling = true;
+        Output::Connect(Dial {
+            errand: self.errands,
+            group: self.record.hop().map_or(GroupId(usize::MAX), |hop| hop.group),
+            addresses: self.work.addresses.clone(),
+            tried: self.record.tried().collect(),
+            may_reuse,
+            client: match self.record.remote() {
+                Address::Ip(address) => Some(address.ip()),
+                Address::Unix(_) => None,
+            },
+            key,
+            chance: seed(&client.secret, [client.serial, self.record.requests, self.work.tries.into()]),
+        })
     }
 
     /// After an exchange: the next one, a last look at the client, or the end.

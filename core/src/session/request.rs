@@ -268,7 +268,7 @@ impl Session {
             }
             _ => {
                 self.exchange_event(exchange::Event::Dial);
-                self.dial(super::Origin::Pool);
+                self.dial(super::Origin::Pool, turn);
             }
         }
     }

@@ -11,6 +11,7 @@ use crate::{
     buffer::Turn,
     config::Target,
     fault::Fault,
+    shared::{Balance, Group, HashKey},
     state::{connection, exchange, message},
     timer::Timer,
     violation::Violation,
@@ -116,16 +117,28 @@ impl Session {
 
     /// Asks for an upstream connection; one from the pool will do where `origin` says so, but an upgrade
     /// never goes on one (E10).
-    pub(super) fn dial(&mut self, origin: Origin) {
+    pub(super) fn dial(&mut self, origin: Origin, turn: &mut Turn<'_>) {
         let may_reuse = origin == Origin::Pool
             && !is_upgrade(self.work.offer)
             && !self.connects()
             && !self.record.proxy().is_some_and(|proxy| proxy.proxy_protocol);
         self.record.attempt.began = self.tick;
         self.work.tries += 1;
-        self.send_for(Errand::Connect { may_reuse });
+        let key = self.hash_key(turn);
+        self.send_for(Errand::Connect { may_reuse, key });
         let timeout = self.record.hop().map_or_else(Default::default, |hop| hop.connect_timeout);
         self.timers.set(Timer::Connect, self.tick.after(timeout));
+    }
+
+    /// The key that the group is balanced by; empty where it is by none.
+    fn hash_key(&self, turn: &mut Turn<'_>) -> HashKey {
+        let group = self.record.hop().and_then(|hop| self.record.config.upstreams.group(hop.group));
+        let Some(Balance::Hash { key, .. }) = group.map(Group::balance) else { return HashKey::default() };
+        let mut text = turn.buffers.scratch();
+        self.record.write_template(key, turn.now, &mut text);
+        let key = HashKey::of(&text);
+        turn.buffers.return_scratch(text);
+        key
     }
 
     /// Whom the dial goes to: known from now on, even if nothing is heard of it again.
@@ -246,7 +259,7 @@ impl Session {
         };
         let peers = match &self.work.addresses {
             Some((addresses, _)) => addresses.len(),
-            None => self.record.config.upstreams.group(hop.group).map_or(0, crate::shared::Group::size),
+            None => self.record.config.upstreams.group(hop.group).map_or(0, Group::tries),
         };
         let tries = usize::try_from(self.work.tries).unwrap_or(usize::MAX);
         let allowed = usize::try_from(next.tries).unwrap_or(usize::MAX);
@@ -271,7 +284,7 @@ impl Session {
             self.write_forwarded_head(turn)?;
         }
         self.exchange_event(exchange::Event::Retry);
-        self.dial(origin);
+        self.dial(origin, turn);
         Ok(())
     }
 

@@ -1,9 +1,11 @@
 //! Groups of origin servers, as configured.
 
 use core::time::Duration;
-use std::sync::Arc;
 
-use super::sync::{AtomicU32, AtomicU64};
+use super::{
+    roster::Roster,
+    sync::{Arc, Lock},
+};
 use crate::{Address, template::Template};
 
 /// Index of a group in [`super::Upstreams`].
@@ -14,24 +16,20 @@ pub struct GroupId(pub usize);
 #[derive(Debug)]
 pub struct Group {
     name: Box<str>,
-    pub(super) peers: Box<[Slot]>,
+    peers: Box<[Arc<Peer>]>,
     keepalive: KeepAlive,
     balance: Balance,
-    pub(super) turn: AtomicU64,
+    roster: Lock<Roster>,
 }
 
 impl Group {
     /// A group of `peers`, called `name`, that are chosen in turn.
     #[must_use]
     pub fn new(name: &str, peers: Vec<Peer>, keepalive: KeepAlive) -> Self {
-        let slots = peers.into_iter().map(|peer| Slot { peer, active: AtomicU32::new(0) });
-        Self {
-            name: name.into(),
-            peers: slots.collect(),
-            keepalive,
-            balance: Balance::default(),
-            turn: AtomicU64::new(0),
-        }
+        let peers: Box<[_]> = peers.into_iter().map(Arc::new).collect();
+        let balance = Balance::default();
+        let roster = Lock::new(Roster::new(&peers, &balance));
+        Self { name: name.into(), peers, keepalive, balance, roster }
     }
 
     /// A group of one peer, with default settings.
@@ -43,7 +41,8 @@ impl Group {
     /// The same, with its peers chosen by `balance`.
     #[must_use]
     pub fn balanced(self, balance: Balance) -> Self {
-        Self { balance, ..self }
+        let roster = Lock::new(Roster::new(&self.peers, &balance));
+        Self { balance, roster, ..self }
     }
 
     /// Its name.
@@ -66,13 +65,27 @@ impl Group {
 
     /// Its `server` lines, in their order.
     pub fn peers(&self) -> impl Iterator<Item = &Peer> {
-        self.peers.iter().map(|slot| &slot.peer)
+        self.peers.iter().map(|peer| &**peer)
     }
 
-    /// How many peers it has.
+    /// How many peers it has at this time, those behind names included.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.peers.len()
+        self.roster.hold().present().count()
+    }
+
+    /// How many of them there are to try (E10): all but those that are `down`.
+    pub(crate) fn tries(&self) -> usize {
+        self.roster.hold().present().filter(|seat| !seat.peer.down).count()
+    }
+
+    /// One `server` line.
+    pub(super) fn peer(&self, server: usize) -> Option<&Arc<Peer>> {
+        self.peers.get(server)
+    }
+
+    pub(super) fn roster(&self) -> &Lock<Roster> {
+        &self.roster
     }
 }
 
@@ -167,12 +180,6 @@ pub enum Endpoint {
         /// The port there.
         port: u16,
     },
-}
-
-#[derive(Debug)]
-pub(super) struct Slot {
-    pub(super) peer: Peer,
-    pub(super) active: AtomicU32,
 }
 
 /// `keepalive` and its companions: the pool of idle upstream connections, per worker and group (E7).

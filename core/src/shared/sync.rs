@@ -1,6 +1,25 @@
-//! The one door to `std::sync`, so that a model checker can stand in its place.
+//! The one door to locks and atomics, so that a model checker can stand in `std`'s place (`--cfg loom`).
+//!
+//! `Arc` is always `std`'s: the checker's own can't be the receiver of a method.
 
-pub(crate) use std::sync::{
-    Arc,
-    atomic::{AtomicU32, AtomicU64, Ordering},
-};
+pub(crate) use std::sync::Arc;
+
+#[cfg(not(loom))]
+use std::sync::{Mutex, MutexGuard};
+
+#[cfg(loom)]
+use loom::sync::{Mutex, MutexGuard};
+
+/// A lock around what is only changed in whole steps, so that a holder that panicked has left it in order.
+#[derive(Debug)]
+pub(super) struct Lock<T>(Mutex<T>);
+
+impl<T> Lock<T> {
+    pub(super) fn new(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
+
+    pub(super) fn hold(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

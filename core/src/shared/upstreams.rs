@@ -1,10 +1,11 @@
-//! Groups of origin servers, and leases on their peers.
+//! All groups, leases on their peers, and what became of them.
 
 use std::net::{IpAddr, SocketAddr};
 
 use super::{
+    balance::Asker,
     group::{Endpoint, Group, GroupId, KeepAlive},
-    sync::{Arc, Ordering},
+    sync::Arc,
 };
 use crate::{
     Address,
@@ -12,12 +13,14 @@ use crate::{
     time::Tick,
 };
 
-/// All groups of a configuration, shared by its workers.
+/// All groups of a configuration, shared by its workers. A group is locked while a peer is chosen and when a
+/// lease ends, never while bytes move.
 #[derive(Debug, Default)]
 pub struct Upstreams {
     groups: Vec<Group>,
 }
 
+/// Choosing.
 impl Upstreams {
     /// A table of `groups`; a [`GroupId`] is an index into it.
     #[must_use]
@@ -31,46 +34,111 @@ impl Upstreams {
         self.groups.get(id.0)
     }
 
-    /// Chooses where `dial` goes: peers in turn, those that the exchange has tried already left out.
+    /// Chooses where `dial` goes, and takes a lease on it: a primary peer by the group's [`super::Balance`], a
+    /// backup when no primary can be chosen. Left out are peers that the exchange has tried already, that are
+    /// down, have `max_conns` leases, or have failed too often of late.
+    ///
+    /// `now` has the same epoch in all workers.
     ///
     /// # Errors
-    /// [`DialError::NoPeer`] when every peer has been tried, or there is none.
+    /// [`DialError::NoPeer`] when none is left.
     pub fn choose(self: &Arc<Self>, dial: &Dial, now: Tick) -> Result<Choice, DialError> {
-        let _ = now;
-        let group = self.group(dial.group()).ok_or(DialError::NoPeer)?;
         let lease = |number, address, counted| {
-            Choice(Lease { table: Arc::clone(self), group: dial.group(), peer: number, address, counted })
+            Choice(Lease { table: Arc::clone(self), group: dial.group(), number, address, counted })
         };
         if let Some((addresses, port)) = dial.addresses() {
             let (number, ip) = next_address(addresses, dial).ok_or(DialError::NoPeer)?;
             return Ok(lease(number, Address::Ip(SocketAddr::new(ip, port)), false));
         }
-        let count = group.peers.len();
-        if count == 0 {
-            return Err(DialError::NoPeer);
-        }
-        let first = usize::try_from(group.turn.fetch_add(1, Ordering::Relaxed) % count as u64).unwrap_or(0);
-        for index in (0..count).map(|step| (first + step) % count) {
-            let (Some(slot), Ok(number)) = (group.peers.get(index), u32::try_from(index)) else { continue };
-            let Endpoint::Address(address) = &slot.peer.endpoint else { continue };
-            if !dial.has_tried(number) {
-                slot.active.fetch_add(1, Ordering::Relaxed);
-                return Ok(lease(number, address.clone(), true));
-            }
-        }
-        Err(DialError::NoPeer)
-    }
-
-    /// How many leases on a peer are out.
-    #[must_use]
-    pub fn active(&self, group: GroupId, peer: usize) -> u32 {
-        let slot = self.group(group).and_then(|group| group.peers.get(peer));
-        slot.map_or(0, |slot| slot.active.load(Ordering::Relaxed))
+        let group = self.group(dial.group()).ok_or(DialError::NoPeer)?;
+        let asker =
+            Asker { tried: &dial.tried, client: dial.client, key: dial.key, chance: dial.chance, now };
+        let chosen = group.roster().hold().choose(group.balance(), &asker);
+        let (number, address) = chosen.ok_or(DialError::NoPeer)?;
+        Ok(lease(number, address, true))
     }
 }
 
 fn next_address(addresses: &[IpAddr], dial: &Dial) -> Option<(u32, IpAddr)> {
-    (0..).zip(addresses.iter().copied()).find(|(number, _)| !dial.has_tried(*number))
+    (0..).zip(addresses.iter().copied()).find(|(number, _)| !dial.tried.contains(number))
+}
+
+/// Names whose addresses change.
+impl Upstreams {
+    /// The `server` lines whose peers the shell has to look up, again and again ([`super::Peer::resolved`]).
+    pub fn names(&self) -> impl Iterator<Item = Named<'_>> {
+        let named = |group, server, endpoint| match endpoint {
+            &Endpoint::Name { ref host, port } => Some(Named { group, server, host, port }),
+            Endpoint::Address(_) => None,
+        };
+        self.groups.iter().zip(0..).flat_map(move |(group, id)| {
+            group
+                .peers()
+                .zip(0..)
+                .filter_map(move |(peer, server)| named(GroupId(id), server, &peer.endpoint))
+        })
+    }
+
+    /// From now on the peers of the line `server` are those at `addresses`: peers that were there before keep
+    /// their leases and their health, those that are gone are chosen no more, and their leases stay valid.
+    ///
+    /// Says whether there is such a line, with a name to look up. When a lookup fails for another reason than
+    /// that there is no such name, call nothing: the last answer holds.
+    pub fn update(&self, group: GroupId, server: usize, addresses: &[IpAddr]) -> bool {
+        let Some(group) = self.group(group) else { return false };
+        let Some(peer) = group.peer(server) else { return false };
+        let Endpoint::Name { port, .. } = peer.endpoint else { return false };
+        group.roster().hold().update(server, peer, port, addresses);
+        true
+    }
+}
+
+/// A `server` line with a name that is looked up while workers run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Named<'a> {
+    /// Its group.
+    pub group: GroupId,
+    /// Index of the line in the group.
+    pub server: usize,
+    /// The name.
+    pub host: &'a str,
+    /// The port.
+    pub port: u16,
+}
+
+/// Looks, for status pages and tests.
+impl Upstreams {
+    /// How the peers of a group are at this time.
+    #[must_use]
+    pub fn status(&self, group: GroupId, now: Tick) -> Vec<PeerStatus> {
+        let Some(group) = self.group(group) else { return Vec::new() };
+        let roster = group.roster().hold();
+        let status = |seat: &super::seat::Seat| PeerStatus {
+            address: seat.address.clone(),
+            server: seat.server,
+            leases: seat.leases(),
+            failures: seat.failures(),
+            unavailable: seat.is_unavailable(now),
+        };
+        roster.present().map(status).collect()
+    }
+}
+
+/// How a peer is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerStatus {
+    /// Where it listens.
+    pub address: Address,
+    /// Index of its line in the group.
+    pub server: usize,
+    /// Leases that are out.
+    pub leases: u32,
+    /// Failures since its last success.
+    pub failures: u32,
+    /// Whether it has failed too often of late to be chosen beside others.
+    pub unavailable: bool,
 }
 
 /// One active connection to a peer. Dropping it un-counts, so that counts can't drift.
@@ -79,8 +147,9 @@ fn next_address(addresses: &[IpAddr], dial: &Dial) -> Option<(u32, IpAddr)> {
 pub struct Lease {
     table: Arc<Upstreams>,
     group: GroupId,
-    peer: u32,
+    number: u32,
     address: Address,
+    /// Whether a peer of the group counts it. Those by addresses of the exchange's own are nobody's.
     counted: bool,
 }
 
@@ -99,7 +168,7 @@ impl Lease {
 
     /// Number of the peer, by which its group knows it.
     pub(crate) fn number(&self) -> u32 {
-        self.peer
+        self.number
     }
 
     /// The pool settings of its group.
@@ -110,23 +179,32 @@ impl Lease {
 
     /// What the session thinks of the peer so far; the lease goes on.
     pub fn judge(&self, verdict: Verdict, now: Tick) {
-        let _ = (verdict, now);
+        if let Some(group) = self.counting_group()
+            && verdict != Verdict::Unjudged
+        {
+            group.roster().hold().judge(self.number, verdict, now);
+        }
     }
 
     /// Ends the lease with what the session thinks of the peer.
-    pub fn report(self, verdict: Verdict, now: Tick) {
-        let _ = (verdict, now);
+    pub fn report(mut self, verdict: Verdict, now: Tick) {
+        if let Some(group) = self.counting_group() {
+            let mut roster = group.roster().hold();
+            roster.judge(self.number, verdict, now);
+            roster.give_back(self.number);
+        }
+        self.counted = false;
+    }
+
+    fn counting_group(&self) -> Option<&Group> {
+        self.table.group(self.group).filter(|_| self.counted)
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if !self.counted {
-            return;
-        }
-        let slot = self.table.group(self.group).and_then(|group| group.peers.get(self.peer as usize));
-        if let Some(slot) = slot {
-            slot.active.fetch_sub(1, Ordering::Relaxed);
+        if let Some(group) = self.counting_group() {
+            group.roster().hold().give_back(self.number);
         }
     }
 }
