@@ -7,7 +7,7 @@
 
 use std::{
     io::{ErrorKind, Read, Write},
-    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs},
     sync::Arc,
     thread,
     time::{Duration, Instant, SystemTime},
@@ -43,18 +43,16 @@ fn serve(client: TcpStream, serial: u64, config: Arc<Config>) -> std::io::Result
     client.set_nonblocking(true)?;
     client.set_nodelay(true)?;
     let (remote, local) = (client.peer_addr()?.into(), client.local_addr()?.into());
-    let epoch = Instant::now();
-    let mut buffers = Buffers::default();
-    let secret = *b"an example only!";
-    let mut session =
-        Session::new(Arc::clone(&config), ClientInfo { remote, local, serial, secret }, now(epoch));
-    let mut client = Some(client);
-    let mut upstream: Option<(TcpStream, Lease)> = None;
+    let info = ClientInfo { remote, local, serial, secret: *b"an example only!" };
+    let (epoch, mut buffers) = (Instant::now(), Buffers::default());
+    let mut session = Session::new(Arc::clone(&config), info, now(epoch));
+    let mut sockets = [Some(client), None];
+    let mut lease: Option<Lease> = None;
     loop {
         let turn = &mut Turn { now: now(epoch), buffers: &mut buffers };
         match session.poll_output() {
             Output::Resolve(lookup) => {
-                let found = std::net::ToSocketAddrs::to_socket_addrs(&(lookup.name(), 0));
+                let found = (lookup.name(), 0).to_socket_addrs();
                 let addresses = found.map(|all| all.map(|address| address.ip()).collect::<Vec<_>>());
                 session.handle_resolved(lookup, addresses.as_deref().map_err(|e| e.kind().into()), turn);
             }
@@ -62,37 +60,28 @@ fn serve(client: TcpStream, serial: u64, config: Arc<Config>) -> std::io::Result
             Output::Connect(dial) => match config.upstreams.choose(&dial, turn.now.tick) {
                 Err(error) => session.handle_connected(dial, Err(error), turn),
                 Ok(choice) => {
-                    let lease = session.handle_chosen(&dial, choice, turn);
-                    match connect(lease.address()) {
-                        Ok(socket) => {
-                            upstream = Some((socket, lease));
-                            session.handle_connected(dial, Ok(Connected::Fresh), turn);
-                        }
-                        Err(error) => {
-                            lease.report(Verdict::Failure, turn.now.tick);
-                            session.handle_connected(dial, Err(DialError::Io(error.into())), turn);
-                        }
+                    let chosen = lease.insert(session.handle_chosen(&dial, choice, turn));
+                    let connected = connect(chosen.address()).map(|socket| sockets[1] = Some(socket));
+                    if connected.is_err() {
+                        lease.take().into_iter().for_each(|l| l.report(Verdict::Failure, turn.now.tick));
                     }
+                    let result = connected.map(|()| Connected::Fresh);
+                    session.handle_connected(dial, result.map_err(|error| DialError::Io(error.into())), turn);
                 }
             },
-            Output::Judge(verdict) => {
-                if let Some((_, lease)) = &upstream {
-                    lease.judge(verdict, turn.now.tick);
-                }
-            }
+            Output::Judge(verdict) => lease.iter().for_each(|lease| lease.judge(verdict, turn.now.tick)),
             // There is no pool here: what could be kept is closed.
             Output::Release(verdict, Disposal::Pool | Disposal::Close(Ending::Fin | Ending::Reset)) => {
-                if let Some((_socket, lease)) = upstream.take() {
-                    lease.report(verdict, turn.now.tick);
-                }
+                sockets[1] = None;
+                lease.take().into_iter().for_each(|lease| lease.report(verdict, turn.now.tick));
             }
             Output::Shutdown(side) => {
-                if let Some(socket) = socket(&client, &upstream, side) {
+                if let Some(socket) = &sockets[side as usize] {
                     // A peer that has gone already can't be told anything.
                     let _ = socket.shutdown(Shutdown::Write);
                 }
             }
-            Output::Close(Ending::Fin | Ending::Reset) => client = None,
+            Output::Close(Ending::Fin | Ending::Reset) => sockets[0] = None,
             Output::Note(note) => {
                 let mut line = Vec::new();
                 session.record().write_note(&note, &mut line);
@@ -104,7 +93,7 @@ fn serve(client: TcpStream, serial: u64, config: Arc<Config>) -> std::io::Result
                 return Ok(());
             }
             Output::Wait(wait) => {
-                if !transfer(&mut session, &client, &upstream, wait, turn) {
+                if !transfer(&mut session, &mut sockets, wait, turn) {
                     thread::sleep(Duration::from_millis(1));
                 }
                 session.handle_timeout(&mut Turn { now: now(epoch), buffers: &mut buffers });
@@ -116,14 +105,13 @@ fn serve(client: TcpStream, serial: u64, config: Arc<Config>) -> std::io::Result
 /// Writes and reads what can be written and read; says whether anything moved.
 fn transfer(
     session: &mut Session,
-    client: &Option<TcpStream>,
-    upstream: &Option<(TcpStream, Lease)>,
+    sockets: &mut [Option<TcpStream>; 2],
     wait: Wait,
     turn: &mut Turn<'_>,
 ) -> bool {
     let mut moved = false;
-    for side in Side::BOTH {
-        let Some(mut socket) = socket(client, upstream, side) else { continue };
+    for (side, socket) in Side::BOTH.into_iter().zip(sockets) {
+        let Some(socket) = socket else { continue };
         if wait.writes(side) {
             let result = socket.write_vectored(&session.transmit(side));
             moved |= result.is_ok();
@@ -138,17 +126,6 @@ fn transfer(
         }
     }
     moved
-}
-
-fn socket<'a>(
-    client: &'a Option<TcpStream>,
-    upstream: &'a Option<(TcpStream, Lease)>,
-    side: Side,
-) -> Option<&'a TcpStream> {
-    match side {
-        Side::Downstream => client.as_ref(),
-        Side::Upstream => upstream.as_ref().map(|(socket, _)| socket),
-    }
 }
 
 fn connect(address: &Address) -> std::io::Result<TcpStream> {

@@ -4,6 +4,7 @@
 //! different. Nothing here is text to be parsed: names are resolved, templates compiled.
 
 mod answer;
+mod builder;
 mod hop;
 mod locations;
 mod proxy;
@@ -15,6 +16,7 @@ mod tunnel_pass;
 pub use answer::{
     AddedField, Additions, ContentTypes, ErrorLogs, ErrorPage, ErrorStatus, ErrorTarget, Expires,
 };
+pub use builder::ConfigBuilder;
 pub(crate) use hop::Hop;
 pub use locations::{Locations, Place};
 pub use proxy::{
