@@ -110,6 +110,9 @@ violations! {
     BodyTimeout: 408, Client, "RFC 9110 §15.5.9", "E6", Some("client_body_timeout"), "the request content stalled for longer than client_body_timeout";
     TemplateControl: 400, Configuration, "RFC 9110 §5.5", "B6", None, "a template evaluated to a value with CR, LF or NUL";
     NoContentLength: 411, Client, "RFC 9110 §15.5.12", "E15", Some("proxy_http_version 1.1"), "content of unknown length can't go to an HTTP/1.0 origin server";
+    RewriteCycle: 500, Configuration, "RFC 9110 §15.6.1", "E11", None, "rewrite or internal redirection cycle";
+    EmptyUri: 500, Configuration, "RFC 9110 §15.6.1", "E11", None, "the rewritten URI has a zero length";
+    UnknownLocation: 500, Configuration, "RFC 9110 §15.6.1", "E11", None, "an error page is a named location that is not there";
     NotImplemented: 501, Configuration, "RFC 9110 §15.6.2", "E11", None, "the location's directive is not in this version";
     Forbidden: 403, Client, "RFC 9110 §15.5.4", "E11", None, "access was refused";
     Unauthorized: 401, Client, "RFC 9110 §15.5.2", "E11", None, "credentials are missing or wrong";

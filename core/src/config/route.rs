@@ -76,7 +76,9 @@ impl ServerTable {
     fn server(&self, head: &RequestHead<'_>) -> &Server {
         let by_pattern =
             || self.patterns.iter().find(|(regex, _)| head.matches(regex, head.host())).map(|(_, at)| *at);
-        let index = self.names.find(head.host()).copied().or_else(by_pattern).unwrap_or(self.default);
+        let find = || self.names.find(head.host()).copied().or_else(by_pattern).unwrap_or(self.default);
+        // Found once for a request: its groups would otherwise come back and take the place of later ones.
+        let index = head.server(find);
         // `new` has checked every index; the default server is as good an answer as any.
         self.servers.get(index).unwrap_or(&self.servers[self.default])
     }

@@ -26,6 +26,8 @@ pub(crate) struct Request {
     method: Span,
     target: Span,
     form: Form,
+    /// It became a GET: what came was answered with an error, for which another location has a page.
+    is_get: bool,
     /// The authority as received: from an absolute-form target, else from `Host`.
     authority: Span,
     /// Normalised path, then the host in lower case, then the target in origin-form where it was not received
@@ -64,7 +66,7 @@ impl Request {
         self.derived.clear();
         (self.path_len, self.host_len) = (0, 0);
         (self.line, self.method, self.target) = Default::default();
-        (self.authority, self.form, self.version) = Default::default();
+        (self.authority, self.form, self.version, self.is_get) = Default::default();
     }
 
     /// Reads a request head from the front of `bytes`. What was read is kept even when it is refused, so
@@ -184,7 +186,12 @@ impl Request {
     }
 
     pub(crate) fn method(&self) -> &[u8] {
-        self.method.of(self.fields.bytes())
+        if self.is_get { b"GET" } else { self.method.of(self.fields.bytes()) }
+    }
+
+    /// From here on it is a GET, or still a HEAD.
+    pub(crate) fn become_get(&mut self) {
+        self.is_get = !self.is_head();
     }
 
     /// What goes on as request-target: origin-form or `*` (RFC 9112 §3.2.1, §3.2.4).

@@ -139,6 +139,52 @@ pub(crate) fn write_encoded_uri(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Appends a query so that it can stand in a request-target.
+pub(crate) fn write_encoded_query(query: &[u8], out: &mut Vec<u8>) {
+    for &byte in query {
+        match byte {
+            b'#' => write_percent(byte, out),
+            0x21..=0x7e => out.push(byte),
+            _ => write_percent(byte, out),
+        }
+    }
+}
+
+/// Appends text so that it is one argument of a query, whatever is in it.
+pub(crate) fn write_encoded_argument(text: &[u8], out: &mut Vec<u8>) {
+    for &byte in text {
+        match byte {
+            b'#' | b'%' | b'&' | b'+' | b';' | b'?' => write_percent(byte, out),
+            0x21..=0x7e => out.push(byte),
+            _ => write_percent(byte, out),
+        }
+    }
+}
+
+/// Appends a URI that a `rewrite` has made for a client: escapes in its path that aren't needed there are taken
+/// away. Unlike in nginx, that of a question mark stays: it is part of the path.
+pub(crate) fn write_redirection(uri: &[u8], out: &mut Vec<u8>) {
+    let end = memchr::memchr(b'?', uri).unwrap_or(uri.len());
+    let (mut rest, query) = uri.split_at_checked(end).unwrap_or_default();
+    while let [byte, behind @ ..] = rest {
+        let decoded = match rest {
+            [b'%', high, low, ..] => decode(*high, *low).ok(),
+            _ => None,
+        };
+        match decoded.filter(|byte| matches!(byte, 0x26..=0x7e) && *byte != b'?') {
+            Some(decoded) => {
+                out.push(decoded);
+                rest = behind.get(2..).unwrap_or_default();
+            }
+            None => {
+                out.push(*byte);
+                rest = behind;
+            }
+        }
+    }
+    out.extend_from_slice(query);
+}
+
 fn write_percent(byte: u8, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let hex = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or(b'0');
@@ -202,5 +248,14 @@ mod tests {
         out.clear();
         write_encoded_uri(b"http://h/a b?c\r\n", &mut out);
         assert_eq!(out, b"http://h/a%20b?c%0D%0A");
+        out.clear();
+        write_encoded_query(b"a=b&c#d e\xff", &mut out);
+        assert_eq!(out, b"a=b&c%23d%20e%FF");
+        out.clear();
+        write_encoded_argument(b"a&b=c+d;e?f%g h", &mut out);
+        assert_eq!(out, b"a%26b=c%2Bd%3Be%3Ff%25g%20h");
+        out.clear();
+        write_redirection(b"/a%26b%20c%3Fd%C3%2fe%?f%26%g", &mut out);
+        assert_eq!(out, b"/a&b%20c%3Fd%C3/e%?f%26%g");
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct Attempt {
     pub(crate) peer: Option<Address>,
     /// The peer's number in its group, unless it is to count as not tried.
     pub(crate) tried: Option<u32>,
+    /// It is the first for another location than those before.
+    pub(crate) begins_group: bool,
     pub(crate) began: Tick,
     pub(crate) connected: Option<Tick>,
     pub(crate) answered: Option<Tick>,
@@ -32,14 +34,25 @@ impl Record {
         write_attempt(&self.attempt, variable, now, out);
     }
 
-    /// The values of attempts before the last, as nginx lists them: each with a comma behind it.
+    /// The values of attempts before the last, and what stands before that one's, as nginx lists them: with commas
+    /// between, and a colon where another location has taken over.
     pub(super) fn write_earlier(&self, variable: &Variable, out: &mut Vec<u8>) {
-        for attempt in self.heads.iter().flat_map(|heads| &heads.earlier) {
-            write_attempt(attempt, variable, attempt.over.unwrap_or_default(), out);
-            if is_attempt_variable(variable) {
-                out.extend_from_slice(b", ");
-            }
+        if !is_attempt_variable(variable) {
+            return;
         }
+        let mut separates = false;
+        for attempt in self.heads.iter().flat_map(|heads| &heads.earlier) {
+            write_separator(separates, attempt, out);
+            write_attempt(attempt, variable, attempt.over.unwrap_or_default(), out);
+            separates = true;
+        }
+        write_separator(separates && self.attempt.peer.is_some(), &self.attempt, out);
+    }
+}
+
+fn write_separator(separates: bool, attempt: &Attempt, out: &mut Vec<u8>) {
+    if separates {
+        out.extend_from_slice(if attempt.begins_group { b" : " } else { b", " });
     }
 }
 

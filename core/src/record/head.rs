@@ -20,16 +20,17 @@ impl<'a> RequestHead<'a> {
         self.0.request.origin_target()
     }
 
-    /// The path, percent-decoded, with `//`, `.` and `..` resolved. Begins with a slash, or is `*`.
+    /// The path, percent-decoded, with `//`, `.` and `..` resolved: begins with a slash, or is `*`. Once it was
+    /// rewritten, what it was rewritten to.
     #[must_use]
     pub fn path(&self) -> &'a [u8] {
-        self.0.request.path()
+        self.0.path()
     }
 
     /// The query without its question mark; empty when there is none.
     #[must_use]
     pub fn query(&self) -> &'a [u8] {
-        self.0.request.query().unwrap_or_default()
+        self.0.query()
     }
 
     /// The host that the request is for, in lower case and without port; empty for an HTTP/1.0 request
@@ -55,5 +56,10 @@ impl<'a> RequestHead<'a> {
     #[must_use]
     pub fn matches(&self, regex: &Regex, subject: &[u8]) -> bool {
         self.0.memo.matches(regex, subject)
+    }
+
+    /// The number of the server that the request is for, in a table with several.
+    pub(crate) fn server(&self, find: impl FnOnce() -> usize) -> usize {
+        self.0.memo.server(find)
     }
 }

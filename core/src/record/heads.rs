@@ -1,7 +1,10 @@
 //! What an exchange has to remember of its two messages while it lasts.
 
-use super::{Attempt, memo::Memo};
-use crate::http1::{Fields, Request, Response};
+use super::{Attempt, Detour, memo::Memo};
+use crate::{
+    http1::{Fields, Request, Response},
+    template::{Regex, SetId},
+};
 
 /// Memory of an exchange that its worker lends: both heads, earlier attempts, values of variables.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +19,7 @@ pub(crate) struct Heads {
     pub(crate) sent: Vec<u8>,
     /// Attempts before the last.
     pub(crate) earlier: Vec<Attempt>,
+    pub(crate) detour: Detour,
     pub(super) memo: Memo,
 }
 
@@ -29,6 +33,21 @@ impl Heads {
         self.offered.clear();
         self.sent.clear();
         self.earlier.clear();
+        self.detour.clear();
         self.memo.clear();
+    }
+    /// Matches a regular expression of a rewrite directive. Unlike elsewhere, a match that fails takes the groups of
+    /// the last one away.
+    pub(crate) fn matches_or_forgets(&self, regex: &Regex, subject: &[u8]) -> bool {
+        let matched = self.memo.matches(regex, subject);
+        if !matched {
+            self.memo.forget_captures();
+        }
+        matched
+    }
+
+    /// `set`.
+    pub(crate) fn set(&self, variable: SetId, value: &[u8]) {
+        self.memo.set(variable, value);
     }
 }

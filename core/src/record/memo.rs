@@ -19,6 +19,7 @@ struct Values {
     trial: Captures,
     /// Values of `set` variables and named groups.
     set: Vec<Vec<u8>>,
+    server: Option<usize>,
     spare: Vec<Vec<u8>>,
 }
 
@@ -27,6 +28,7 @@ impl Memo {
         let values = self.0.get_mut();
         values.found.clear();
         values.spans.clear();
+        values.server = None;
         values.captures.begin(b"");
         values.set.iter_mut().for_each(Vec::clear);
     }
@@ -47,6 +49,11 @@ impl Memo {
         matched
     }
 
+    /// No group holds anything.
+    pub(super) fn forget_captures(&self) {
+        self.0.borrow_mut().captures.begin(b"");
+    }
+
     /// Appends what a group of the last match holds.
     pub(super) fn write_capture(&self, group: usize, out: &mut Vec<u8>) {
         out.extend_from_slice(self.0.borrow().captures.get(group));
@@ -55,6 +62,20 @@ impl Memo {
     /// Appends the value of a variable that `set` or a named group has defined.
     pub(super) fn write_set(&self, SetId(variable): SetId, out: &mut Vec<u8>) {
         out.extend_from_slice(self.0.borrow().set.get(variable).map_or(b"", |value| value));
+    }
+
+    pub(super) fn set(&self, variable: SetId, value: &[u8]) {
+        slot(&mut self.0.borrow_mut().set, variable).extend_from_slice(value);
+    }
+
+    /// The number of the request's server: it is found once, however often the request is routed.
+    pub(super) fn server(&self, find: impl FnOnce() -> usize) -> usize {
+        let known = self.0.borrow().server;
+        known.unwrap_or_else(|| {
+            let found = find();
+            self.0.borrow_mut().server = Some(found);
+            found
+        })
     }
 
     /// Appends the value of a map, when it is known.

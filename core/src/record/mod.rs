@@ -2,6 +2,7 @@
 
 mod attempt;
 mod client;
+mod detour;
 mod frozen;
 mod head;
 mod heads;
@@ -11,6 +12,7 @@ mod severity;
 mod values;
 
 pub(crate) use attempt::Attempt;
+pub(crate) use detour::Detour;
 pub use head::RequestHead;
 pub(crate) use heads::Heads;
 pub use note::{Event, Note};
@@ -58,6 +60,8 @@ pub enum Outcome {
     Open,
     /// The response was sent whole, or the tunnel ended in order.
     Complete,
+    /// The connection was closed without an answer, as the configuration says (`return 444`).
+    Unanswered,
     /// The client left before.
     ClientLeft,
     /// The origin server's response was cut short, or a stream of the tunnel.
@@ -144,6 +148,15 @@ impl Record {
                 heads.earlier.push(last);
             }
         }
+    }
+
+    /// Begins the attempts for another location: the log keeps them apart.
+    pub(crate) fn next_group(&mut self, now: Now) {
+        self.next_attempt(now);
+        let earlier = self.heads.as_mut().map(|heads| &mut heads.earlier);
+        self.attempt.begins_group = earlier.as_ref().is_some_and(|earlier| !earlier.is_empty());
+        // Numbers of peers are those of another group.
+        earlier.into_iter().flatten().for_each(|attempt| attempt.tried = None);
     }
 
     /// The numbers of the peers that have been tried.

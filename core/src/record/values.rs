@@ -28,7 +28,7 @@ impl Record {
     }
 
     /// Evaluates one variable and escapes its value.
-    pub(super) fn write_value(&self, variable: &Variable, escape: Escape, now: Now, out: &mut Vec<u8>) {
+    pub(crate) fn write_value(&self, variable: &Variable, escape: Escape, now: Now, out: &mut Vec<u8>) {
         if escape == Escape::None {
             return self.write_variable(variable, now, out);
         }
@@ -114,11 +114,11 @@ impl Record {
             Variable::IsRequestPort if request.port().is_some() => out.push(b':'),
             Variable::RequestMethod => out.extend_from_slice(request.method()),
             Variable::RequestUri => out.extend_from_slice(request.origin_target()),
-            Variable::Uri | Variable::DocumentUri => out.extend_from_slice(request.path()),
+            Variable::Uri | Variable::DocumentUri => out.extend_from_slice(heads.path()),
             Variable::Args | Variable::QueryString => {
-                out.extend_from_slice(request.query().unwrap_or_default());
+                out.extend_from_slice(heads.query());
             }
-            Variable::IsArgs if request.query().is_some_and(|query| !query.is_empty()) => out.push(b'?'),
+            Variable::IsArgs if !heads.query().is_empty() => out.push(b'?'),
             Variable::Request => out.extend_from_slice(request.line()),
             Variable::ServerProtocol => out.extend_from_slice(match request.version {
                 Version::Http10 => b"HTTP/1.0",
@@ -147,7 +147,7 @@ impl Record {
             }
             Variable::SentHttp(name) => join(out, sent_values(&heads.sent, name.as_bytes()), b", "),
             Variable::Arg(name) => {
-                let arguments = request.query().unwrap_or_default().split(|byte| *byte == b'&');
+                let arguments = heads.query().split(|byte| *byte == b'&');
                 out.extend_from_slice(find_pair(arguments, name.as_bytes()).unwrap_or_default());
             }
             Variable::Cookie(name) => {

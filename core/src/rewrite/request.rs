@@ -5,10 +5,10 @@ use crate::{
     config::{HttpVersion, Proxy, Via},
     http1::{
         ConnectionOptions, Framing, Known, Request, Version, listed, protocols, trim, write_encoded_path,
-        write_encoded_uri,
+        write_encoded_query, write_encoded_uri,
     },
     proxy_protocol,
-    record::Record,
+    record::{Heads, Record},
     time::{Now, write_decimal},
     violation::Violation,
     websocket,
@@ -91,7 +91,7 @@ pub(crate) fn write_request(
     if proxy.proxy_protocol {
         proxy_protocol::write(record.remote(), &record.client.local, out);
     }
-    write_request_line(proxy, request, out);
+    write_request_line(proxy, heads, out);
     let mut lines = Lines { record, proxy, now, out };
     lines.configured(plan, offered)?;
     lines.defaults(framing, request);
@@ -161,26 +161,38 @@ fn offer_protocols(
     Ok(offer)
 }
 
-fn write_request_line(proxy: &Proxy, request: &Request, out: &mut Vec<u8>) {
-    out.extend_from_slice(request.method());
+fn write_request_line(proxy: &Proxy, heads: &Heads, out: &mut Vec<u8>) {
+    out.extend_from_slice(heads.request.method());
     out.push(b' ');
+    let path = heads.path();
     match &proxy.uri {
         // nginx: what the location matched is replaced in the normalised path; the query goes on as it was.
-        Some(uri) if request.path().starts_with(b"/") => {
+        Some(uri) if path.starts_with(b"/") && !heads.detour.whole => {
             write_encoded_uri(&uri.replacement, out);
-            write_encoded_path(request.path().get(uri.matched..).unwrap_or_default(), out);
-            if let Some(query) = request.query().filter(|query| !query.is_empty()) {
-                out.push(b'?');
-                out.extend_from_slice(query);
-            }
+            write_encoded_path(path.get(uri.matched..).unwrap_or_default(), out);
+            write_query(heads, out);
         }
-        _ => out.extend_from_slice(request.origin_target()),
+        _ if heads.is_rewritten() => {
+            if !path.starts_with(b"/") && path != b"*" {
+                out.push(b'/');
+            }
+            write_encoded_path(path, out);
+            write_query(heads, out);
+        }
+        _ => out.extend_from_slice(heads.request.origin_target()),
     }
     // Our own version, whatever the client's (RFC 9112 §2.3, E14).
     out.extend_from_slice(match proxy.http_version {
         HttpVersion::Http11 => b" HTTP/1.1\r\n",
         HttpVersion::Http10 => b" HTTP/1.0\r\n",
     });
+}
+
+fn write_query(heads: &Heads, out: &mut Vec<u8>) {
+    if !heads.query().is_empty() {
+        out.push(b'?');
+        write_encoded_query(heads.query(), out);
+    }
 }
 
 /// The header section in the making.

@@ -20,6 +20,8 @@ pub(crate) enum Persistence {
 /// How the forwarded head differs from the received one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ResponseHead {
+    /// The status code, which an error page may have chosen.
+    pub(crate) status: u16,
     /// The content goes out in chunks.
     pub(crate) chunked: bool,
     /// `Content-Length` is shown as received.
@@ -37,8 +39,10 @@ pub(crate) fn write_response(
     now: Now,
     out: &mut Vec<u8>,
 ) {
-    let keeps_upgrade = matches!(response.status, 101 | 426) && response.fields.has(Known::Upgrade);
-    write_status_line(response.status, response.reason(), out);
+    let keeps_upgrade = matches!(shape.status, 101 | 426) && response.fields.has(Known::Upgrade);
+    let is_own = shape.status != response.status;
+    let phrase = if is_own { super::reason(shape.status).as_bytes() } else { response.reason() };
+    write_status_line(shape.status, phrase, out);
     write_lines(response, shape.length, keeps_upgrade, out);
     // RFC 9110 §6.6.1: a recipient with a clock adds the date that a response lacks.
     if response.status >= 200 && !response.fields.has(Known::Date) {

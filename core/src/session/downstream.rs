@@ -140,6 +140,17 @@ impl Session {
         self.finish(outcome);
     }
 
+    /// `return 444`: the connection is closed, and nothing is said.
+    pub(super) fn close_unanswered(&mut self) {
+        self.record.status = 444;
+        self.work.client = Fate::Close;
+        for flow in &mut self.flows {
+            flow.stop_sending();
+        }
+        self.exchange_event(exchange::Event::Abort);
+        self.finish(Outcome::Unanswered);
+    }
+
     /// The exchange is over: its record is complete.
     pub(super) fn finish(&mut self, outcome: Outcome) {
         self.record.outcome = outcome;

@@ -1,9 +1,6 @@
 //! Content on its way, in both directions: read off one connection, sent to the other from the same memory.
 
-use super::{
-    Disposal, Event, Fate, Look, Origin, Session, Verdict, flow::Content, request::is_upgrade,
-    upstream::Failure,
-};
+use super::{Disposal, Event, Fate, Look, Origin, Session, Verdict, flow::Content, upstream::Failure};
 use crate::{
     Side,
     buffer::Turn,
@@ -160,7 +157,7 @@ impl Session {
         if self.flow(Side::Upstream).message.state() != message::State::Content {
             return false;
         }
-        if self.record.status == 205 {
+        if matches!(self.record.status, 204 | 205 | 304) {
             return self.drop_response_content();
         }
         let before = self.flow(Side::Upstream).inbox.raw().len();
@@ -187,7 +184,8 @@ impl Session {
         }
     }
 
-    /// A 205 has no content, whatever came with it (E12): the connection goes with the rest.
+    /// A 205 has no content, whatever came with it (E12), nor has what an error page shows as a 204 or 304: the
+    /// connection goes with the rest.
     fn drop_response_content(&mut self) -> bool {
         self.work.upstream = Fate::Close;
         self.flow_mut(Side::Upstream).inbox.discard();
@@ -325,7 +323,7 @@ impl Session {
     /// (RFC 9112 §9.6).
     pub(super) fn foresee_close(&mut self) {
         let behind = !self.flow(Side::Downstream).inbox.raw().is_empty();
-        if is_upgrade(self.work.offer) && behind && self.work.client == Fate::Persist {
+        if self.asked_for_upgrade() && behind && self.work.client == Fate::Persist {
             self.work.client = Fate::Linger;
         }
     }
@@ -333,7 +331,7 @@ impl Session {
     /// A7: bytes behind a refused upgrade are somebody's tunnel, never a request.
     pub(super) fn close_behind_refused_upgrade(&mut self) {
         self.foresee_close();
-        if is_upgrade(self.work.offer) {
+        if self.asked_for_upgrade() {
             self.flow_mut(Side::Downstream).inbox.discard();
         }
     }

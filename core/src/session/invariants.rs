@@ -24,6 +24,7 @@ impl Session {
             State::Greeting
             | State::Idle
             | State::Receiving
+            | State::Routing
             | State::Resolving
             | State::Admitting
             | State::Dialling => {
@@ -38,6 +39,7 @@ impl Session {
             }
             State::Responding | State::Replying | State::Finished | State::Lingering => {}
         }
+        debug_assert_ne!(self.exchange.state(), State::Routing, "where a request goes is decided at once");
         if self.exchange.state() == State::Tunnelling {
             let switched = |side: &Side| self.flow(*side).message.state() == message::State::Switched;
             debug_assert!(Side::BOTH.iter().all(switched), "no messages in a tunnel");

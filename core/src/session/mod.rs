@@ -8,6 +8,7 @@
 mod connect;
 mod downstream;
 mod errand;
+mod error_page;
 mod flow;
 mod forward;
 mod inbox;
@@ -19,6 +20,8 @@ mod poll;
 mod reply;
 mod request;
 mod response;
+mod routing;
+mod script;
 mod snapshot;
 mod timeout;
 mod tunnel;
@@ -228,6 +231,7 @@ impl Session {
             let moved = match self.exchange.state() {
                 State::Greeting => self.read_greeting(),
                 State::Idle | State::Receiving => self.read_request_head(turn),
+                State::Routing => self.route(turn),
                 State::Resolving | State::Admitting | State::Dialling => self.read_request_content(turn),
                 State::Awaiting => {
                     self.read_request_content(turn)

@@ -214,7 +214,10 @@ impl Session {
         let to_client = self.flow(Side::Upstream).is_waiting() && self.leg(Side::Downstream).writes();
         let to_origin = self.flow(Side::Downstream).is_waiting() && self.leg(Side::Upstream).writes();
         let reading_request = self.flow(Side::Downstream).message.state() == message::State::Content;
-        let request_sent = self.flow(Side::Downstream).is_complete() && self.flow(Side::Downstream).is_sent();
+        let request = self.flow(Side::Downstream);
+        // What an error page has given up is over, too.
+        let request_over = matches!(request.message.state(), message::State::Complete | message::State::Cut);
+        let request_sent = request_over && request.is_sent();
         let asked = self.work.offer != Offer::Nothing;
         let (send, read, handshake) = self.record.hop().map_or_else(Default::default, |hop| {
             (hop.send_timeout, hop.read_timeout, hop.tunnel.handshake_timeout.unwrap_or(hop.read_timeout))

@@ -1,6 +1,6 @@
 //! Responses in our own name (E11).
 
-use super::{Event, Fate, Look, Session, Verdict, request::is_upgrade};
+use super::{Event, Fate, Look, Session, Verdict};
 use crate::{
     Side,
     buffer::Turn,
@@ -9,7 +9,7 @@ use crate::{
     record::{Outcome, Record},
     rewrite::{OwnResponse, Persistence, max_forwards, reason, write_own, write_own_origin},
     state::{exchange, message},
-    template::Variable,
+    template::{Template, Variable},
     time::Now,
     violation::{Fault, Violation},
 };
@@ -37,10 +37,13 @@ impl Session {
         } else {
             Verdict::Unjudged
         });
+        if may_have_page(violation) && self.goes_to_error_page(status, turn) {
+            return;
+        }
         if !self.exchange.permits(exchange::Event::Reply) {
             return self.abort(Outcome::ClientLeft);
         }
-        let mut text = format!("{status} {}\n", reason(status));
+        let mut text = page(status);
         // What the client did wrong it may know, and how to have it otherwise; the rest is for the log.
         if violation.fault() == Fault::Client {
             let section = violation.section().replace('§', "section ");
@@ -52,48 +55,77 @@ impl Session {
         self.reply(status, b"text/plain", text.as_bytes(), None, turn);
     }
 
-    /// nginx's `return`.
+    /// nginx's `return`. A status code alone, from 400 on, is an error, and may have a page; so may a redirection.
     pub(super) fn answer(&mut self, answer: &Return, turn: &mut Turn<'_>) {
-        let mut text = turn.buffers.scratch();
-        if let Some(template) = &answer.text {
-            self.record.write_template(template, turn.now, &mut text);
-        }
-        if answer.text.is_some() && matches!(answer.status, 301..=303 | 307 | 308) {
-            let mut location = turn.buffers.scratch();
-            if text.starts_with(b"/") {
-                write_own_origin(&self.record, &mut location);
+        match (&answer.text, answer.status) {
+            (_, 444) => self.close_unanswered(),
+            (Some(target), status @ (301..=303 | 307 | 308)) => {
+                let mut uri = turn.buffers.scratch();
+                self.record.write_template(target, turn.now, &mut uri);
+                self.redirect(status, &uri, turn);
+                turn.buffers.return_scratch(uri);
             }
-            write_encoded_uri(&text, &mut location);
-            let page = page(answer.status);
-            self.reply(answer.status, b"text/plain", page.as_bytes(), Some(&location), turn);
-            turn.buffers.return_scratch(location);
-        } else if answer.text.is_some() {
-            let path = self.record.heads.as_ref().map_or(b"".as_slice(), |heads| heads.request.path());
-            let by_path = || self.record.location.as_ref().map(|location| location.types.of(path));
-            let kind = answer.content_type.as_deref().or_else(by_path).unwrap_or("text/plain").to_owned();
-            self.reply(answer.status, kind.as_bytes(), &text, None, turn);
-        } else {
-            // As in nginx, success without a text says nothing more.
-            let page = if answer.status < 300 { String::new() } else { page(answer.status) };
-            self.reply(answer.status, b"text/plain", page.as_bytes(), None, turn);
+            (Some(text), status) => self.answer_with(status, answer.content_type.as_deref(), text, turn),
+            (None, status @ 400..) => self.conclude(status, turn),
+            (None, status) => {
+                let shown = self.shown_status(status);
+                // As in nginx, success without a text says nothing more.
+                let page = if status < 300 { String::new() } else { page(shown) };
+                self.reply(shown, b"text/plain", page.as_bytes(), None, turn);
+            }
         }
-        turn.buffers.return_scratch(text);
+    }
+
+    fn answer_with(&mut self, status: u16, kind: Option<&str>, text: &Template, turn: &mut Turn<'_>) {
+        let mut content = turn.buffers.scratch();
+        self.record.write_template(text, turn.now, &mut content);
+        let path = self.record.heads.as_ref().map_or(b"".as_slice(), |heads| heads.path());
+        let by_path = || self.record.location.as_ref().map(|location| location.types.of(path));
+        let kind = kind.or_else(by_path).unwrap_or("text/plain").to_owned();
+        self.reply(self.shown_status(status), kind.as_bytes(), &content, None, turn);
+        turn.buffers.return_scratch(content);
+    }
+
+    /// The status code that the client gets of a response with this one: an error page may have its own.
+    pub(super) fn shown_status(&self, status: u16) -> u16 {
+        self.record.heads.as_ref().and_then(|heads| heads.detour.status).unwrap_or(status)
+    }
+
+    /// The page that says a status code in words.
+    pub(super) fn reply_page(&mut self, status: u16, turn: &mut Turn<'_>) {
+        self.reply(status, b"text/plain", page(status).as_bytes(), None, turn);
+    }
+
+    /// Sends the client to another URI; a path is one of this server.
+    pub(super) fn redirect(&mut self, status: u16, uri: &[u8], turn: &mut Turn<'_>) {
+        if !self.goes_to_error_page(status, turn) {
+            self.reply_redirect(status, uri, turn);
+        }
+    }
+
+    pub(super) fn reply_redirect(&mut self, status: u16, uri: &[u8], turn: &mut Turn<'_>) {
+        let mut location = turn.buffers.scratch();
+        if uri.starts_with(b"/") {
+            write_own_origin(&self.record, &mut location);
+        }
+        write_encoded_uri(uri, &mut location);
+        self.reply(status, b"text/plain", page(status).as_bytes(), Some(&location), turn);
+        turn.buffers.return_scratch(location);
     }
 
     /// `/x` for `location /x/`: 301 to the path with a slash, the query kept.
     pub(super) fn redirect_to_slash(&mut self, turn: &mut Turn<'_>) {
-        let mut location = turn.buffers.scratch();
-        write_own_origin(&self.record, &mut location);
+        let mut uri = turn.buffers.scratch();
         if let Some(heads) = &self.record.heads {
-            write_encoded_path(heads.request.path(), &mut location);
-            location.push(b'/');
-            if let Some(query) = heads.request.query().filter(|query| !query.is_empty()) {
-                location.push(b'?');
-                write_encoded_uri(query, &mut location);
+            write_encoded_path(heads.path(), &mut uri);
+            uri.push(b'/');
+            if !heads.query().is_empty() {
+                uri.push(b'?');
+                uri.extend_from_slice(heads.query());
             }
         }
-        self.reply(301, b"text/plain", page(301).as_bytes(), Some(&location), turn);
-        turn.buffers.return_scratch(location);
+        self.redirect(301, &uri, turn);
+        turn.buffers.return_scratch(uri);
     }
 
     /// `OPTIONS` with `Max-Forwards: 0` ends here (RFC 9110 §7.6.2).
@@ -146,7 +178,7 @@ impl Session {
             self.flow_mut(Side::Downstream).inbox.discard();
         }
         self.timers.stop_all();
-        if is_upgrade(self.work.offer) {
+        if self.asked_for_upgrade() {
             self.work.look = Look::Wanted;
         }
         self.exchange_event(exchange::Event::Reply);
@@ -197,6 +229,12 @@ impl Session {
         self.finish(Outcome::Complete);
         true
     }
+}
+
+/// Whether an error page may answer. What a client does too slowly it won't wait for, and a response that was never
+/// asked for is not worth another request.
+fn may_have_page(violation: Violation) -> bool {
+    !matches!(violation, Violation::RewriteCycle | Violation::UnknownLocation | Violation::BodyTimeout)
 }
 
 fn page(status: u16) -> String {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::{Event, Expectation, Fate, Session, pending::Errand};
 use crate::{
-    RequestHead, Side,
+    Side,
     buffer::Turn,
-    config::{Handler, Location, Route, Target},
+    config::Target,
     http1::{ConnectionOptions, Framing, Known, Parsed, elements, request_framing},
     proxy_protocol::{self, Greeting},
     record::Outcome,
@@ -65,7 +65,7 @@ impl Session {
                 inbox.consume(length);
                 self.record.request_length = length as u64;
                 self.timers.stop(Timer::ClientHeader);
-                if let Err(violation) = self.begin_exchange(turn) {
+                if let Err(violation) = self.begin_exchange() {
                     self.refuse(violation, turn);
                 }
                 true
@@ -123,48 +123,12 @@ impl Session {
         self.exchange_event(exchange::Event::HeadBegun);
     }
 
-    /// A head is complete: everything that can be said of the request before anybody is dialled.
-    fn begin_exchange(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
-        let route = {
-            let Some(heads) = &self.record.heads else { return Err(Violation::BadRequestLine) };
-            self.record.config.router.route(&RequestHead(heads))
-        };
-        let (location, add_slash) = match route {
-            Route::Location(location) => (location, false),
-            Route::AddSlash(location) => (location, true),
-        };
-        self.record.location = Some(Arc::clone(&location));
-        self.record.learn_client();
-        self.read_framing(&location)?;
-        if add_slash {
-            self.redirect_to_slash(turn);
-            return Ok(());
+    /// A head is complete: its framing is read, and everything that is refused wherever the request goes.
+    fn begin_exchange(&mut self) -> Result<(), Violation> {
+        let level = self.server_level();
+        if let Some(level) = &level {
+            self.enter(level);
         }
-        match &location.handler {
-            Handler::Return(answer) => self.answer(answer, turn),
-            Handler::Tunnel(_) => self.admit_or_dial(&location, turn),
-            Handler::Unsupported(_) => return Err(Violation::NotImplemented),
-            Handler::Proxy(_) if self.answers_options_itself() => self.answer_options(turn),
-            Handler::Proxy(_) => {
-                self.write_forwarded_head(turn)?;
-                self.admit_or_dial(&location, turn);
-            }
-        }
-        Ok(())
-    }
-
-    fn admit_or_dial(&mut self, location: &Location, turn: &mut Turn<'_>) {
-        if location.admission.is_some() {
-            self.exchange_event(exchange::Event::Admit);
-            self.send_for(Errand::Admit);
-        } else {
-            self.find_origin(turn);
-        }
-    }
-
-    /// Framing, persistence, and what is refused whatever the location says.
-    fn read_framing(&mut self, location: &Location) -> Result<(), Violation> {
-        let settings = &location.settings;
         let Some(heads) = &self.record.heads else { return Err(Violation::BadRequestLine) };
         let request = &heads.request;
         let framing = request_framing(&request.fields, request.version)?;
@@ -175,29 +139,14 @@ impl Session {
         if options.forbidden {
             return Err(Violation::NominatedField);
         }
-        match request.method() {
-            b"CONNECT" if self.connects() => self.check_connect(framing)?,
-            b"CONNECT" => return Err(Violation::ConnectRefused),
-            _ if self.connects() => return Err(Violation::TunnelMethod),
-            b"TRACE" => return Err(Violation::TraceRefused),
-            _ => {}
+        if request.method() == b"TRACE" {
+            return Err(Violation::TraceRefused);
         }
         let expectation = expectation(request, framing)?;
         if passed_too_often(request, &self.record.config.identity.pseudonym) {
             return Err(Violation::Loop);
         }
-        let may_persist = options.persists(request.version)
-            && !self.draining
-            && !settings.keepalive_timeout.is_zero()
-            && self.record.requests < settings.keepalive_requests
-            && self.tick.since(self.record.accepted) < settings.keepalive_time;
-        let asked_to_close = !options.persists(request.version);
-        self.work.client = match (may_persist, asked_to_close) {
-            (true, _) => Fate::Persist,
-            (false, true) => Fate::Close,
-            // The client doesn't know yet: what it has sent already must not destroy the response.
-            (false, false) => Fate::Linger,
-        };
+        self.work.client = if options.persists(request.version) { Fate::Persist } else { Fate::Close };
         self.work.framing = framing;
         self.work.expectation = expectation;
         self.flow_mut(Side::Downstream).content = framing.into();
@@ -209,11 +158,8 @@ impl Session {
                 message::Event::HeadWithContent
             },
         );
-        let limit = settings.client_max_body_size;
-        match framing {
-            Framing::Length(length) if limit > 0 && length > limit => Err(Violation::ContentTooLarge),
-            _ => Ok(()),
-        }
+        self.exchange_event(exchange::Event::HeadComplete);
+        Ok(())
     }
 
     /// Writes the head that goes upstream, before anybody is dialled: what is wrong with it is the client's
@@ -246,7 +192,11 @@ impl Session {
         head: &mut Vec<u8>,
         turn: &Turn<'_>,
     ) -> Result<(), Violation> {
-        let plan = Plan::make(&self.record, turn.now, offered, head)?;
+        let mut plan = Plan::make(&self.record, turn.now, offered, head)?;
+        if self.flow(Side::Downstream).message.state() == message::State::Cut {
+            // A tunnel begins behind a request that has come whole.
+            plan.offer = Offer::Nothing;
+        }
         self.work.offer = plan.offer;
         self.work.upstream = if plan.closes() { Fate::Close } else { Fate::Persist };
         if write_request(&self.record, self.work.framing, plan, turn.now, offered, head)? {
@@ -283,7 +233,12 @@ impl Session {
 impl Session {
     /// Whether what comes behind the request may be a tunnel's and is no request.
     pub(super) fn switches(&self) -> bool {
-        is_upgrade(self.work.offer) || self.connects()
+        self.asked_for_upgrade() || self.connects()
+    }
+
+    /// Whether an upgrade went upstream, be it to a location that an error page has taken the request from.
+    pub(super) fn asked_for_upgrade(&self) -> bool {
+        is_upgrade(self.work.offer) || self.record.heads.as_ref().is_some_and(|heads| heads.detour.upgrade)
     }
 }
 

@@ -138,7 +138,12 @@ impl Session {
             return self.replace_stale(turn);
         }
         let is_http11_client = request.version == Version::Http11;
-        let drops_content = status == 205;
+        if status >= 300 && self.intercepts(status) {
+            self.intercept(status, framing.content, turn);
+            return Ok(());
+        }
+        let shown = self.shown_status(status);
+        let drops_content = matches!(shown, 204 | 205 | 304);
         let unsized_content =
             matches!(framing.content, Framing::Chunked | Framing::UntilClose) && !drops_content;
         if unsized_content && !is_http11_client {
@@ -148,11 +153,11 @@ impl Session {
         if !self.flow(Side::Downstream).is_complete() && says_close {
             self.stop_sending_request();
         }
-        if is_upgrade(self.work.offer) {
+        if self.asked_for_upgrade() {
             self.work.look = Look::Wanted;
         }
         self.record.attempt.answered = Some(self.tick);
-        self.record.status = status;
+        self.record.status = shown;
         self.exchange_event(exchange::Event::FinalHead);
         self.write_final_head(framing, unsized_content && is_http11_client, turn);
         Ok(())
@@ -161,13 +166,16 @@ impl Session {
     fn write_final_head(&mut self, framing: ResponseFraming, chunked: bool, turn: &mut Turn<'_>) {
         self.foresee_close();
         let Some(heads) = &self.record.heads else { return };
-        let empty = heads.response.status == 205;
+        let (status, shown) = (heads.response.status, self.record.status);
+        let has_none = |status: u16| matches!(status, 204 | 304);
+        // Where an error page shows another status code, its response has content, if only none.
+        let empty = shown == 205 || has_none(status) && !has_none(shown);
+        let length = framing.shown_length.is_some() && !empty && shown != 204;
         let persistence = match self.work.client {
             Fate::Persist => Persistence::Keep,
             Fate::Close | Fate::Linger => Persistence::Close,
         };
-        let shape =
-            ResponseHead { chunked, length: framing.shown_length.is_some() && !empty, empty, persistence };
+        let shape = ResponseHead { status: shown, chunked, length, empty, persistence };
         self.write_to_client(turn, |record, now, out| {
             if let Some(heads) = &record.heads {
                 write_response(record, &heads.response, shape, now, out);

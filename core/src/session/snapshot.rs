@@ -41,6 +41,8 @@ pub struct Snapshot {
     nothing_received: bool,
     /// The request that is being answered, as received.
     request: Vec<u8>,
+    /// Where it was led since.
+    detour: crate::record::Detour,
     draining: bool,
     status: u16,
 }
@@ -107,6 +109,7 @@ impl Snapshot {
                 .as_ref()
                 .map_or_else(Vec::new, |heads| heads.request.fields.bytes().to_vec()),
             nothing_received: session.record.attempt.received == 0,
+            detour: session.record.heads.as_ref().map_or_else(Default::default, |heads| heads.detour.clone()),
             draining: session.draining,
             status: session.record.status,
         }

@@ -71,7 +71,9 @@ impl Session {
         session.record.location = Some(location);
         session.record.status = 101;
         use exchange::Event as Step;
-        for event in [Step::Greeted, Step::HeadBegun, Step::Dial, Step::Connected, Step::Switch] {
+        for event in
+            [Step::Greeted, Step::HeadBegun, Step::HeadComplete, Step::Dial, Step::Connected, Step::Switch]
+        {
             session.exchange_event(event);
         }
         for (side, bytes) in Side::BOTH.into_iter().zip(read_ahead) {
@@ -100,8 +102,13 @@ impl Session {
             return true;
         }
         self.record.status = 101;
-        let shape =
-            ResponseHead { chunked: false, length: false, empty: false, persistence: Persistence::Keep };
+        let shape = ResponseHead {
+            status: 101,
+            chunked: false,
+            length: false,
+            empty: false,
+            persistence: Persistence::Keep,
+        };
         self.write_to_client(turn, |record, now, out| {
             if let Some(heads) = &record.heads {
                 write_response(record, &heads.response, shape, now, out);

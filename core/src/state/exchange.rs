@@ -8,6 +8,8 @@ transitions! {
         Idle,
         /// A request head has begun.
         Receiving,
+        /// It is being decided where the request goes: nothing is waited for.
+        Routing,
         /// The origin server's name is being looked up.
         Resolving,
         /// The request waits to be admitted.
@@ -36,9 +38,13 @@ transitions! {
         Greeted,
         /// The first byte of a request head.
         HeadBegun,
-        /// The head is complete and has to be looked up first.
+        /// The head is complete, and what it says was understood.
+        HeadComplete,
+        /// Another location has the request: an error page.
+        Reroute,
+        /// The origin server's name has to be looked up first.
         Resolve,
-        /// The head is complete, or the name known, and the request wants to be admitted.
+        /// The request wants to be admitted.
         Admit,
         /// An upstream connection is wanted.
         Dial,
@@ -69,20 +75,20 @@ transitions! {
     rows {
         Greeting + Greeted => Idle;
         Idle + HeadBegun => Receiving;
-        Receiving + Resolve => Resolving;
-        Receiving | Admitting + Dial => Dialling;
-        Receiving + Admit => Admitting;
-        Resolving + Dial => Dialling;
-        Admitting + Resolve => Resolving;
+        Receiving + HeadComplete => Routing;
+        Routing + Admit => Admitting;
+        Routing | Admitting + Resolve => Resolving;
+        Routing | Admitting | Resolving + Dial => Dialling;
         Dialling + Connected => Awaiting;
         Dialling | Awaiting + Retry => Dialling;
         Awaiting + FinalHead => Responding;
-        Receiving | Resolving | Admitting | Dialling | Awaiting + Reply => Replying;
+        Routing | Resolving | Admitting | Dialling | Awaiting | Switching + Reroute => Routing;
+        Receiving | Routing | Resolving | Admitting | Dialling | Awaiting + Reply => Replying;
         Awaiting + Switch => Switching;
         Switching + Open => Tunnelling;
         Switching + Reply => Replying;
         Responding | Replying | Tunnelling + Finish => Finished;
-        Receiving | Resolving | Admitting | Dialling | Awaiting | Responding | Replying | Switching + Abort => Finished;
+        Receiving | Routing | Resolving | Admitting | Dialling | Awaiting | Responding | Replying | Switching + Abort => Finished;
         Finished + Persist => Idle;
         Finished + Linger => Lingering;
         Greeting | Idle | Finished | Lingering + Close => Closed;

@@ -1,0 +1,164 @@
+//! Where a request goes: the rewrite directives of its server, a location, those of the location, and again while they
+//! change the path; then the location's handler has it (ngx_http_rewrite_module, "Internal implementation").
+
+use std::sync::Arc;
+
+use super::{Event, Fate, Session, pending::Errand, script::Course};
+use crate::{
+    RequestHead,
+    buffer::Turn,
+    config::{Handler, Location, Route},
+    http1::Framing,
+    state::exchange,
+    violation::Violation,
+};
+
+impl Session {
+    /// Takes a request to the handler that answers it: one whose head is complete, or that an error page has sent
+    /// elsewhere.
+    pub(super) fn route(&mut self, turn: &mut Turn<'_>) -> bool {
+        if let Err(violation) = self.find_handler(turn) {
+            self.refuse(violation, turn);
+        }
+        true
+    }
+
+    fn find_handler(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
+        let is_named = self.detour_mut().is_some_and(|detour| std::mem::take(&mut detour.is_named));
+        if !is_named && (self.run_server_script(turn)? || self.search(turn)?) {
+            return Ok(());
+        }
+        loop {
+            if self.run_location_script(turn)? {
+                return Ok(());
+            }
+            let Some(detour) = self.detour_mut().filter(|detour| detour.searches) else {
+                return self.hand_over(turn);
+            };
+            if !detour.turn() {
+                return Err(Violation::RewriteCycle);
+            }
+            if self.search(turn)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The server's own directives come first. Says whether the request was answered.
+    fn run_server_script(&mut self, turn: &mut Turn<'_>) -> Result<bool, Violation> {
+        let Some(level) = self.server_level() else { return Ok(false) };
+        self.enter(&level);
+        let answered = self.run_script(&level.script, turn)? == Course::Answered;
+        if let Some(detour) = self.detour_mut() {
+            // A location is searched in any case.
+            (detour.searches, detour.whole) = (false, false);
+        }
+        Ok(answered)
+    }
+
+    /// Those of the location, which may be the server's own level: its directives were taken before.
+    fn run_location_script(&mut self, turn: &mut Turn<'_>) -> Result<bool, Violation> {
+        let Some(location) = &self.record.location else { return Ok(false) };
+        if location.script.steps.is_empty() {
+            return Ok(false);
+        }
+        if self.server_level().is_some_and(|level| Arc::ptr_eq(&level, location)) {
+            return Ok(false);
+        }
+        let script = Arc::clone(&location.script);
+        Ok(self.run_script(&script, turn)? == Course::Answered)
+    }
+
+    /// The level of the request's server.
+    pub(super) fn server_level(&self) -> Option<Arc<Location>> {
+        let heads = self.record.heads.as_ref()?;
+        self.record.config.router.entry(&RequestHead(heads))
+    }
+
+    /// Finds the location of the path. Says whether the request was answered.
+    fn search(&mut self, turn: &mut Turn<'_>) -> Result<bool, Violation> {
+        let Some(heads) = &self.record.heads else { return Err(Violation::BadRequestLine) };
+        let (location, lacks_slash) = match self.record.config.router.route(&RequestHead(heads)) {
+            Route::Location(location) => (location, false),
+            Route::AddSlash(location) => (location, true),
+        };
+        let is_closed = location.internal && !heads.detour.internal;
+        self.enter(&location);
+        if is_closed {
+            self.conclude(404, turn);
+            return Ok(true);
+        }
+        let limit = location.settings.client_max_body_size;
+        if matches!(self.work.framing, Framing::Length(length) if limit > 0 && length > limit) {
+            return Err(Violation::ContentTooLarge);
+        }
+        if lacks_slash {
+            self.redirect_to_slash(turn);
+        }
+        Ok(lacks_slash)
+    }
+
+    /// The request is in a location from here on: what that says of the client holds.
+    pub(super) fn enter(&mut self, location: &Arc<Location>) {
+        self.record.location = Some(Arc::clone(location));
+        self.record.learn_client();
+        let settings = &location.settings;
+        let may_persist = !self.draining
+            && !settings.keepalive_timeout.is_zero()
+            && self.record.requests < settings.keepalive_requests
+            && self.tick.since(self.record.accepted) < settings.keepalive_time;
+        if !may_persist && self.work.client == Fate::Persist {
+            // The client doesn't know yet: what it has sent already must not destroy the response.
+            self.work.client = Fate::Linger;
+        }
+    }
+
+    /// The location is settled: its handler has the request.
+    fn hand_over(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
+        let (Some(location), Some(heads)) = (self.record.location.clone(), &self.record.heads) else {
+            return Err(Violation::BadRequestLine);
+        };
+        let is_connect = heads.request.method() == b"CONNECT";
+        match &location.handler {
+            Handler::Tunnel(_) if !is_connect => return Err(Violation::TunnelMethod),
+            Handler::Tunnel(_) => {
+                self.check_connect(self.work.framing)?;
+                self.admit_or_dial(&location, turn);
+            }
+            _ if is_connect => return Err(Violation::ConnectRefused),
+            Handler::Return(answer) => self.answer(answer, turn),
+            Handler::Unsupported(_) => self.lack_handler(turn),
+            Handler::Proxy(_) if self.answers_options_itself() => self.answer_options(turn),
+            Handler::Proxy(_) if self.lacks_content() => self.show_error(turn),
+            Handler::Proxy(_) => {
+                self.write_forwarded_head(turn)?;
+                self.admit_or_dial(&location, turn);
+            }
+        }
+        Ok(())
+    }
+
+    fn admit_or_dial(&mut self, location: &Location, turn: &mut Turn<'_>) {
+        if location.admission.is_some() {
+            self.exchange_event(exchange::Event::Admit);
+            self.send_for(Errand::Admit);
+        } else {
+            self.find_origin(turn);
+        }
+    }
+
+    /// The location's directive is none that we have (E11).
+    fn lack_handler(&mut self, turn: &mut Turn<'_>) {
+        if self.record.heads.as_ref().is_some_and(|heads| heads.detour.error.is_some()) {
+            // A page that can't be shown is no reason to hide the error that it is for.
+            self.note(Event::Violation(Violation::NotImplemented));
+            self.show_error(turn);
+        } else {
+            self.refuse(Violation::NotImplemented, turn);
+        }
+    }
+
+    pub(super) fn detour_mut(&mut self) -> Option<&mut crate::record::Detour> {
+        self.record.heads.as_mut().map(|heads| &mut heads.detour)
+    }
+}
