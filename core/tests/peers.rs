@@ -112,6 +112,27 @@ fn a_backup_is_tried_and_one_that_is_down_is_not() {
 }
 
 #[test]
+fn where_nobody_is_left_the_log_names_the_group() {
+    let mut patient = peer(9002);
+    patient.fail_timeout = Duration::from_secs(3600);
+    let config = config(group(vec![peer(9001), patient]));
+    let mut first = World::new(Arc::clone(&config));
+    first.connects_else = Connect::Refuse;
+    first.client_sends(GET);
+    assert_eq!(first.log, ["502 127.0.0.1:9001, 127.0.0.1:9002 502, 502"]);
+    let mut second = World::new(Arc::clone(&config));
+    second.client_sends(GET);
+    assert_eq!(second.log, ["502 g 502"]);
+    // A timeout is the better answer to the client than that there was nobody behind it.
+    let mut third = World::new(config);
+    third.elapse(Duration::from_secs(30));
+    third.connects_else = Connect::Hang;
+    third.client_sends(GET);
+    third.elapse(Duration::from_secs(60));
+    assert_eq!(third.log, ["504 127.0.0.1:9001, g 504, 502"]);
+}
+
+#[test]
 fn a_peer_that_failed_is_left_alone_for_a_while() {
     let mut world = world(group(vec![peer(9001), peer(9002)]));
     world.connects.push_back(Connect::Refuse);
@@ -136,7 +157,7 @@ fn a_full_group_is_a_502() {
     first.client_sends(GET);
     let mut second = World::new(Arc::clone(&config));
     second.client_sends(GET);
-    assert_eq!(second.log, ["502 - -"]);
+    assert_eq!(second.log, ["502 g 502"]);
     first.origin_sends(OK);
     let mut third = World::new(Arc::clone(&config));
     third.client_sends(GET);

@@ -14,6 +14,8 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Attempt {
     pub(crate) peer: Option<Address>,
+    /// No peer could be chosen.
+    pub(crate) nobody: bool,
     /// The peer's number in its group, unless it is to count as not tried.
     pub(crate) tried: Option<u32>,
     /// It is the first for another location than those before.
@@ -32,6 +34,11 @@ impl Record {
     pub(super) fn write_attempts(&self, variable: &Variable, now: Tick, out: &mut Vec<u8>) {
         self.write_earlier(variable, out);
         write_attempt(&self.attempt, variable, now, out);
+        if self.attempt.nobody && *variable == Variable::UpstreamAddr {
+            // As in nginx, the name of the group.
+            let group = self.hop().and_then(|hop| self.config.upstreams.group(hop.group));
+            out.extend_from_slice(group.map_or("", |group| group.name()).as_bytes());
+        }
     }
 
     /// The values of attempts before the last, and what stands before that one's, as nginx lists them: with commas
@@ -71,13 +78,15 @@ fn is_attempt_variable(variable: &Variable) -> bool {
 
 /// One attempt's value: nothing when there was no peer, `-` where it didn't come that far.
 fn write_attempt(attempt: &Attempt, variable: &Variable, now: Tick, out: &mut Vec<u8>) {
-    let Some(peer) = &attempt.peer else { return };
+    if attempt.peer.is_none() && !attempt.nobody {
+        return;
+    }
     let span = |out: &mut Vec<u8>, end: Option<Tick>| match end {
         Some(end) => write_seconds(out, end, attempt.began),
         None => out.push(b'-'),
     };
     match variable {
-        Variable::UpstreamAddr => show(out, peer),
+        Variable::UpstreamAddr => attempt.peer.iter().for_each(|peer| show(out, peer)),
         Variable::UpstreamStatus if attempt.status == 0 => out.extend_from_slice(b"-"),
         Variable::UpstreamStatus => write_decimal(out, u64::from(attempt.status)),
         Variable::UpstreamConnectTime => span(out, attempt.connected),

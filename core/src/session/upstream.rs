@@ -177,6 +177,8 @@ impl Session {
                 self.ask_for_content(turn);
             }
             Err(DialError::NoPeer) => {
+                self.record.attempt.nobody = true;
+                self.record.attempt.status = Violation::NoPeer.status();
                 let violation = self.work.failure.unwrap_or(Violation::NoPeer);
                 self.refuse(violation, turn);
             }
