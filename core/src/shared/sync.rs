@@ -2,13 +2,16 @@
 //!
 //! `Arc` is always `std`'s: the checker's own can't be the receiver of a method.
 
-pub(crate) use std::sync::Arc;
-
-#[cfg(not(loom))]
-use std::sync::{Mutex, MutexGuard};
+pub(super) use std::sync::Arc;
 
 #[cfg(loom)]
+pub(super) use loom::sync::atomic::{AtomicU64, Ordering};
+#[cfg(loom)]
 use loom::sync::{Mutex, MutexGuard};
+#[cfg(not(loom))]
+pub(super) use std::sync::atomic::{AtomicU64, Ordering};
+#[cfg(not(loom))]
+use std::sync::{Mutex, MutexGuard};
 
 /// A lock around what is only changed in whole steps, so that a holder that panicked has left it in order.
 #[derive(Debug)]
