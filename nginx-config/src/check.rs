@@ -1,7 +1,7 @@
 //! Directives against their table.
 
 use crate::{
-    directives::{self, Context, Kind, Row},
+    directives::{self, Context, Effect, Kind, Row},
     error::Error,
     syntax::{Directive, Word},
     values,
@@ -15,12 +15,28 @@ pub(crate) fn check(
     earlier: &[Directive],
 ) -> Result<&'static Row, Error> {
     let row = check_place(directive, context)?;
+    refuse_tls(row, directive)?;
     if !row.repeatable && earlier.iter().any(|earlier| earlier.name.text == row.name) {
         let message = format!("\"{}\" directive is duplicate", row.name);
         return Err(Error::new(&directive.name.position, message));
     }
     directive.arguments.iter().try_for_each(|word| check_value(row, word))?;
     Ok(row)
+}
+
+/// Plaintext never stands in for TLS.
+fn refuse_tls(row: &Row, directive: &Directive) -> Result<(), Error> {
+    let asks = match row.effect {
+        Effect::Tls => true,
+        Effect::TlsUnlessOff => values::flag(&directive.argument(0).text) != Some(false),
+        Effect::Full | Effect::None(_) | Effect::Content => false,
+    };
+    if !asks {
+        return Ok(());
+    }
+    let message = format!("TLS is not in this version: \"{}\"", row.name);
+    Err(Error::new(&directive.name.position, message)
+        .hint("let another server terminate TLS in front, and remove the line"))
 }
 
 fn check_place(directive: &Directive, context: Context) -> Result<&'static Row, Error> {
@@ -37,7 +53,8 @@ fn check_place(directive: &Directive, context: Context) -> Result<&'static Row, 
         (false, true) => return Err(error(format!("directive \"{name}\" is not terminated by \";\""))),
         _ => {}
     }
-    if !row.arity.contains(&directive.arguments.len()) {
+    let (least, most) = row.arity;
+    if !(least..=most).contains(&directive.arguments.len()) {
         let hint = missing_semicolon(directive).unwrap_or_else(|| row.usage());
         return Err(error(format!("invalid number of arguments in \"{name}\" directive")).hint(hint));
     }
@@ -82,11 +99,17 @@ fn check_value(row: &Row, word: &Word) -> Result<(), Error> {
             error(format!("\"{name}\" directive invalid number"))
         }
         Kind::NumberOrAuto if text != "auto" && values::number(text).is_none() => invalid(),
-        Kind::OneOf(known) if !known.contains(&text) => {
+        Kind::OneOf(known) | Kind::EachOf(known) if !known.contains(&text) => {
             let hint = format!("\"{name}\" is {} in this version", known.join(" or "));
             error(format!("invalid value \"{text}\"")).map_err(|error| error.hint(hint))
         }
-        Kind::Flag | Kind::Time | Kind::Size | Kind::Number | Kind::NumberOrAuto | Kind::OneOf(_) => Ok(()),
+        Kind::Flag
+        | Kind::Time
+        | Kind::Size
+        | Kind::Number
+        | Kind::NumberOrAuto
+        | Kind::OneOf(_)
+        | Kind::EachOf(_) => Ok(()),
     }
 }
 
@@ -100,8 +123,20 @@ impl Row {
         format!("\"{}\" stands {}", self.name, places.join(" or "))
     }
 
+    fn parameters(&self) -> String {
+        match self.arity {
+            (0, 0) => "it takes no parameters".to_owned(),
+            (least, most) if least == most => format!("it takes {least}"),
+            (least, usize::MAX) => format!("it takes at least {least}"),
+            (least, most) => format!("it takes {least} to {most}"),
+        }
+    }
+
     fn usage(&self) -> String {
         let plain = self.syntax.replace(['*', '`'], "");
+        if self.effect != Effect::Full {
+            return self.parameters();
+        }
         let space = if plain.is_empty() { "" } else { " " };
         let end = if self.is_block() { " { ... }" } else { ";" };
         format!("it is written {}{space}{plain}{end}", self.name)

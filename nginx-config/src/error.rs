@@ -80,21 +80,31 @@ impl std::error::Error for Error {}
 pub struct Note {
     /// What is odd, and what holds.
     pub message: String,
+    /// How to mend it, where that is known: a sentence without its full stop.
+    pub hint: Option<String>,
     /// Where.
     pub position: Position,
 }
 
 impl Note {
     pub(crate) fn new(position: &Position, message: impl Into<String>) -> Self {
-        Self { message: message.into(), position: position.clone() }
+        Self { message: message.into(), hint: None, position: position.clone() }
+    }
+
+    pub(crate) fn mend(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
     }
 }
 
-/// `MESSAGE in FILE:LINE:COLUMN`.
+/// `MESSAGE in FILE:LINE:COLUMN; HINT`, on one line.
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_line(f, &self.message)?;
-        write!(f, " in {}", self.position)
+        write!(f, " in {}", self.position)?;
+        let Some(hint) = &self.hint else { return Ok(()) };
+        f.write_str("; ")?;
+        write_line(f, hint)
     }
 }
 

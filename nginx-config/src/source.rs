@@ -1,6 +1,7 @@
 //! Files to one tree: each directive is checked as it is read, and what is included put in its place.
 
 use std::{
+    collections::HashSet,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -10,8 +11,8 @@ use glob::MatchOptions;
 
 use crate::{
     check,
-    directives::{Context, Kind},
-    error::{Error, Position},
+    directives::{Context, Effect, Kind},
+    error::{Error, Note, Position},
     syntax::{Directive, Item, Parser},
 };
 
@@ -32,6 +33,8 @@ pub struct SourceFile {
 pub(crate) struct Source {
     pub(crate) tree: Vec<Directive>,
     pub(crate) files: Vec<SourceFile>,
+    /// Names without effect, each once: what is noted of them.
+    pub(crate) notes: Vec<Note>,
 }
 
 impl Source {
@@ -44,12 +47,18 @@ impl Source {
     /// Parses `text` as the main file of this name, behind `globals`, and reads what it includes.
     pub(crate) fn expand(path: &Path, text: Vec<u8>, globals: &str) -> Result<Self, Error> {
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-        let mut reader = Reader { folder, files: Vec::new(), open: Vec::new() };
+        let mut reader = Reader {
+            folder,
+            files: Vec::new(),
+            open: Vec::new(),
+            without_effect: HashSet::new(),
+            notes: Vec::new(),
+        };
         let mut tree = Vec::new();
         let main = Inside::Block(Context::Main);
         reader.level(&mut Parser::new(&COMMAND_LINE.into(), globals.as_bytes()), main, &mut tree)?;
         reader.file(path, text, main, &mut tree)?;
-        Ok(Self { tree, files: reader.files })
+        Ok(Self { tree, files: reader.files, notes: reader.notes })
     }
 }
 
@@ -70,6 +79,9 @@ struct Reader {
     files: Vec<SourceFile>,
     /// The files that include the current one, and itself.
     open: Vec<PathBuf>,
+    /// The names without effect that have been met.
+    without_effect: HashSet<&'static str>,
+    notes: Vec<Note>,
 }
 
 impl Reader {
@@ -108,11 +120,39 @@ impl Reader {
                 self.include(&directive, inside, siblings)?;
                 continue;
             }
-            let below = check_in(&directive, inside, siblings)?;
+            let below = self.check(&directive, inside, siblings)?;
             if opens {
                 self.level(parser, below, directive.block.get_or_insert_default())?;
             }
             siblings.push(directive);
+        }
+    }
+
+    /// Checks a directive; says what its block, if it is one, holds.
+    fn check(
+        &mut self,
+        directive: &Directive,
+        inside: Inside,
+        earlier: &[Directive],
+    ) -> Result<Inside, Error> {
+        let Inside::Block(context) = inside else {
+            return match directive.block {
+                None => Ok(inside),
+                Some(_) => Err(Error::new(&directive.name.position, "unexpected \"{\"")
+                    .hint("this block holds pairs, each ends in \";\"")),
+            };
+        };
+        let row = check::check(directive, context, earlier)?;
+        if let Effect::None(why) = row.effect
+            && self.without_effect.insert(row.name)
+        {
+            let message = format!("\"{}\" has no effect: {why}", row.name);
+            self.notes.push(Note::new(&directive.name.position, message));
+        }
+        match row.kind {
+            Kind::Block(context) => Ok(Inside::Block(context)),
+            // The others have no block, or one of pairs.
+            _ => Ok(Inside::Pairs),
         }
     }
 
@@ -143,22 +183,6 @@ impl Reader {
             return Err(Error::new(position, "too many levels of \"include\""));
         }
         Ok(())
-    }
-}
-
-/// Checks a directive; says what its block, if it is one, holds.
-fn check_in(directive: &Directive, inside: Inside, earlier: &[Directive]) -> Result<Inside, Error> {
-    let Inside::Block(context) = inside else {
-        return match directive.block {
-            None => Ok(inside),
-            Some(_) => Err(Error::new(&directive.name.position, "unexpected \"{\"")
-                .hint("this block holds pairs, each ends in \";\"")),
-        };
-    };
-    match check::check(directive, context, earlier)?.kind {
-        Kind::Block(context) => Ok(Inside::Block(context)),
-        // The others have no block, or one of pairs.
-        _ => Ok(Inside::Pairs),
     }
 }
 

@@ -7,7 +7,9 @@ use std::{fs, path::Path};
 use common::options;
 use tempfile::TempDir;
 use underpass_core::Severity;
-use underpass_nginx_config::{LogTarget, WorkerProcesses, load, load_text};
+use underpass_nginx_config::{
+    CpuAffinity, KeepAliveProbes, ListenOptions, LogTarget, WorkerProcesses, load, load_text,
+};
 
 fn folder(files: &[(&str, &str)]) -> TempDir {
     let folder = TempDir::new().expect("a folder");
@@ -39,13 +41,9 @@ fn what_stands_outside_of_http() {
     assert_eq!(logs, [(file, Severity::Error), (LogTarget::Stderr, Severity::Warn)]);
     assert_eq!(
         main.logs.iter().map(|log| log.path.as_path()).collect::<Vec<_>>(),
-        [Path::new("/prefix/b.log")]
+        [Path::new("/prefix/b.log"), Path::new("/prefix/c.log")]
     );
-    let notes: Vec<_> = loaded.notes.iter().map(ToString::to_string).collect();
-    assert_eq!(
-        notes,
-        ["\"error_log\" has no effect in a block: the one outside of all blocks holds in f:3:42"]
-    );
+    assert_eq!(loaded.notes, []);
 }
 
 #[test]
@@ -90,9 +88,9 @@ fn servers_share_sockets() {
         notes,
         [
             "conflicting server name \"a\" on 0.0.0.0:8080, ignored in f:2:68",
-            "conflicting server name \"a\" on 0.0.0.0:8080, ignored in f:3:77",
             "conflicting server name \"a\" on 127.0.0.1:81, ignored in f:2:68",
             "conflicting server name \"a\" on [::1]:81, ignored in f:2:68",
+            "conflicting server name \"a\" on 0.0.0.0:8080, ignored in f:3:77",
             "conflicting server name \"a\" on [::1]:81, ignored in f:3:77",
         ]
     );
@@ -122,6 +120,88 @@ fn listeners_share_what_is_shared() {
     assert!(std::sync::Arc::ptr_eq(&first.config.maps, &second.config.maps));
     assert!(std::sync::Arc::ptr_eq(&first.config.identity, &identity));
     assert_eq!(first.config.maps.len(), 1);
+}
+
+#[test]
+fn what_concerns_the_process() {
+    let text = "user www-data www; worker_shutdown_timeout 10s; worker_rlimit_nofile 4096; worker_cpu_affinity 0101 10;
+                master_process off; env A; env B=c; worker_priority 5;";
+    let loaded = load_text("f", text, &options()).expect("loads");
+    let main = &loaded.main;
+    assert_eq!(main.user, Some(("www-data".to_owned(), Some("www".to_owned()))));
+    assert_eq!(main.worker_shutdown_timeout.map(|time| time.as_secs()), Some(10));
+    assert_eq!(main.worker_rlimit_nofile, Some(4096));
+    assert_eq!(main.worker_cpu_affinity, CpuAffinity::Masks(vec![vec![0, 2], vec![1]]));
+    let affinity = |text: &str| {
+        let loaded = load_text("f", format!("worker_cpu_affinity {text};"), &options()).expect("loads");
+        loaded.main.worker_cpu_affinity
+    };
+    assert_eq!(affinity("auto"), CpuAffinity::Auto(None));
+    assert_eq!(affinity("auto 110"), CpuAffinity::Auto(Some(vec![1, 2])));
+}
+
+#[test]
+fn sockets_have_options() {
+    let text = "http {
+        server {
+            listen 80 default_server reuseport backlog=128 deferred rcvbuf=8k sndbuf=1m so_keepalive=30s::5 http2;
+            listen [::]:80 ipv6only=off; listen unix:/run/x.sock proxy_protocol; listen 8000-8002;
+        }
+        server { server_name x; listen 80 http2; listen [::]:80; listen 127.0.0.1:90 fastopen=5 bind; }
+    }";
+    let loaded = load_text("f", text, &options()).expect("loads");
+    let addresses: Vec<_> = loaded.listeners.iter().map(|listener| listener.address.to_string()).collect();
+    assert_eq!(
+        addresses,
+        [
+            "0.0.0.0:80",
+            "[::]:80",
+            "unix:/run/x.sock",
+            "0.0.0.0:8000",
+            "0.0.0.0:8001",
+            "0.0.0.0:8002",
+            "127.0.0.1:90"
+        ]
+    );
+    let options = |index: usize| &loaded.listeners[index].options;
+    let first = options(0);
+    assert_eq!((first.backlog, first.reuseport, first.deferred), (Some(128), true, true));
+    assert_eq!((first.receive_buffer, first.send_buffer), (Some(8192), Some(1 << 20)));
+    let idle = Some(std::time::Duration::from_secs(30));
+    assert_eq!(first.keepalive, Some(KeepAliveProbes::On { idle, interval: None, count: Some(5) }));
+    assert!(options(1).dual_stack && !first.dual_stack);
+    assert_eq!(*options(6), ListenOptions::default());
+    let proxied: Vec<_> = loaded.listeners.iter().map(|listener| listener.config.proxy_protocol).collect();
+    assert_eq!(proxied, [false, false, true, false, false, false, false]);
+    let notes: Vec<_> = loaded.notes.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        notes,
+        [
+            "\"http2\" of \"listen\" has no effect: clients speak HTTP/1.1 in this version in f:3:109",
+            "\"fastopen\" of \"listen\" has no effect: it is not in this version in f:6:86",
+        ]
+    );
+}
+
+#[test]
+fn what_has_no_meaning_is_noted_once_for_each_name() {
+    let text = "http {
+        sendfile on; tcp_nopush on; gzip on; gzip_types a b; types_hash_max_size 2048;
+        server { gzip off; sendfile off; ssl_session_timeout 1d; ssl off; return 200; }
+    }";
+    let loaded = load_text("f", text, &options()).expect("loads");
+    let said: Vec<_> = loaded.notes.iter().map(|note| note.message.as_str()).collect();
+    assert_eq!(
+        said,
+        [
+            "\"sendfile\" has no effect: files are not served in this version",
+            "\"tcp_nopush\" has no effect: files are not served in this version",
+            "\"gzip\" has no effect: nothing is compressed or unpacked in this version",
+            "\"gzip_types\" has no effect: nothing is compressed or unpacked in this version",
+            "\"types_hash_max_size\" has no effect: memory is laid out differently here",
+            "\"ssl_session_timeout\" has no effect: there is no TLS in this version",
+        ]
+    );
 }
 
 #[test]
@@ -178,7 +258,8 @@ fn circles_of_includes() {
     fs::write(folder.path().join("nginx.conf"), "include a b;").expect("a file");
     assert_eq!(
         error(&folder),
-        "invalid number of arguments in \"include\" directive in DIR/nginx.conf:1:1; it is written include file | mask;"
+        "invalid number of arguments in \"include\" directive in DIR/nginx.conf:1:1; it is written \
+         include file | mask;"
     );
 }
 

@@ -42,8 +42,19 @@ fn a_message_is_one_line() {
 fn directives() {
     expect("^foo bar;", "unknown directive \"foo\"");
     expect("http { ^sever { } }", "unknown directive \"sever\"; did you mean \"server\"?");
-    expect("events { ^use epoll; }", "unknown directive \"use\"; \"use\" of nginx is not in this version");
-    in_server("^ssl_certificate x;", "unknown directive \"ssl_certificate\"; TLS is not in this version");
+    in_server("^mirror /x;", "unknown directive \"mirror\"; \"mirror\" of nginx is not in this version");
+    for (text, name) in [("^ssl_certificate x;", "ssl_certificate"), ("^ssl on;", "ssl")] {
+        in_server(
+            text,
+            &format!(
+                "TLS is not in this version: \"{name}\"; let another server terminate TLS in front, \
+                 and remove the line"
+            ),
+        );
+    }
+    in_server("^gzip_buffers 4;", "invalid number of arguments in \"gzip_buffers\" directive; it takes 2");
+    in_server("^gzip_types;", "invalid number of arguments in \"gzip_types\" directive; it takes at least 1");
+    in_location("^use epoll;", "\"use\" directive is not allowed here; \"use\" stands in \"events\"");
     in_location(
         "^content_by_lua_block { x = '}' }",
         "unknown directive \"content_by_lua_block\"; there is no Lua in this version",
@@ -51,7 +62,8 @@ fn directives() {
     expect("^server { }", "\"server\" directive is not allowed here; \"server\" stands in \"http\"");
     expect(
         "events { ^proxy_pass x; }",
-        "\"proxy_pass\" directive is not allowed here; \"proxy_pass\" stands in \"location\" or in an \"if\" of a \"location\"",
+        "\"proxy_pass\" directive is not allowed here; \"proxy_pass\" stands in \"location\" or in an \
+         \"if\" of a \"location\"",
     );
     in_http("^pid x;", "\"pid\" directive is not allowed here; \"pid\" stands outside of all blocks");
     expect(
@@ -64,7 +76,8 @@ fn directives() {
     );
     in_server(
         "if ($host) { ^proxy_pass http://a; }",
-        "\"proxy_pass\" directive is not allowed here; \"proxy_pass\" stands in \"location\" or in an \"if\" of a \"location\"",
+        "\"proxy_pass\" directive is not allowed here; \"proxy_pass\" stands in \"location\" or in an \
+         \"if\" of a \"location\"",
     );
     expect("^http;", "directive \"http\" has no opening \"{\"");
     expect("^pid x { }", "directive \"pid\" is not terminated by \";\"");
@@ -86,7 +99,8 @@ fn values() {
     in_http("keepalive_timeout 1 ^'';", &format!("\"keepalive_timeout\" directive invalid value; {TIME}"));
     in_http(
         "client_max_body_size ^1t;",
-        "\"client_max_body_size\" directive invalid value; a size is a number of bytes, or one with k, m or g",
+        "\"client_max_body_size\" directive invalid value; a size is a number of bytes, or one with k, \
+         m or g",
     );
     in_http("keepalive_requests ^-1;", "\"keepalive_requests\" directive invalid number");
     expect("worker_processes ^many;", "\"worker_processes\" directive invalid value");
@@ -109,12 +123,29 @@ fn listening() {
         "listen ^nowhere.test:80;",
         "host not found in \"nowhere.test:80\" of the \"listen\" directive; the resolver says: unknown host",
     );
-    in_server("listen ^unix:/x;", "\"unix:/x\": Unix domain sockets are not in this version");
-    in_server("listen 80 ^fast;", "invalid parameter \"fast\"");
-    in_server("listen 443 ^ssl;", "invalid parameter \"ssl\"; TLS is not in this version");
+    in_server("listen ^unix:;", "no path in \"unix:\"");
     in_server(
-        "listen 80 ^backlog=5;",
-        "invalid parameter \"backlog=5\"; of nginx's parameters, this version has \"default_server\"",
+        &format!("listen ^unix:/{};", "x".repeat(107)),
+        &format!("too long path in \"unix:/{}\"", "x".repeat(107)),
+    );
+    in_server("listen ^81-80;", "invalid port range in \"81-80\" of the \"listen\" directive");
+    in_server("listen 80 ^fast;", "invalid parameter \"fast\"");
+    const SSL: &str = "let another server terminate TLS in front, and listen without it";
+    in_server("listen 443 ^ssl;", &format!("TLS is not in this version: \"ssl\"; {SSL}"));
+    in_server("listen 443 ^quic;", &format!("TLS is not in this version: \"quic\"; {SSL}"));
+    in_server("listen 80 ^backlog=0;", "invalid backlog \"backlog=0\"");
+    in_server("listen 80 ^rcvbuf=x;", "invalid rcvbuf \"rcvbuf=x\"");
+    in_server("listen [::]:80 ^ipv6only=x;", "invalid ipv6only flags \"x\"");
+    in_server("listen 80 ^ipv6only=on;", "ipv6only is not supported on addr \"0.0.0.0:80\"");
+    in_server(
+        "listen 80 ^so_keepalive=x;",
+        "invalid so_keepalive value: \"x\"; it is on, off, or idle:interval:count, of which some may \
+         be left out",
+    );
+    in_http(
+        "server { listen 80 backlog=5; } server { listen ^80 backlog=5; }",
+        "duplicate listen options for 0.0.0.0:80; one \"listen\" of an address may have the options of \
+         its socket",
     );
     in_http(
         "server { listen 80 default_server; } server { listen ^80 default_server; }",
@@ -126,7 +157,8 @@ fn listening() {
 fn servers_and_locations() {
     in_server(
         "server_name ^a*b;",
-        "server name \"a*b\" is invalid; a mask stands for whole labels at one end: *.example.com, .example.com or example.*",
+        "server name \"a*b\" is invalid; a mask stands for whole labels at one end: *.example.com, \
+         .example.com or example.*",
     );
     in_server("server_name ^~;", "empty regex in server name \"~\"");
     in_server("server_name ^~(a;", "invalid regular expression \"(a\": missing closing parenthesis");
@@ -157,7 +189,8 @@ fn servers_and_locations() {
     in_location("^location = /b { }", "location \"/b\" is outside location \"/a\"");
     in_location(
         "return ^foo;",
-        "invalid return code \"foo\"; it takes a code, or a URL that begins with http://, https:// or $scheme",
+        "invalid return code \"foo\"; it takes a code, or a URL that begins with http://, https:// or \
+         $scheme",
     );
     in_location(
         "return ^1000;",
@@ -173,15 +206,29 @@ fn forwarding() {
     const PREFIX: &str = "\"proxy_pass\" takes a URL that begins with \"http://\"";
     in_location("proxy_pass ^backend;", &format!("invalid URL prefix; {PREFIX}"));
     in_location("proxy_pass ^https://a;", &format!("TLS is not in this version; {PREFIX}"));
-    in_location(
-        "proxy_pass ^http://$host;",
-        "variables in \"proxy_pass\" are not in this version; write the address, or the name of an \"upstream\"",
-    );
+    in_location("proxy_pass ^https://$host;", &format!("TLS is not in this version; {PREFIX}"));
+    in_location("proxy_pass ^ftp://$host;", &format!("invalid URL prefix; {PREFIX}"));
+    in_location("proxy_pass ^http://$hots;", "unknown \"hots\" variable; did you mean \"$host\"?");
     in_location("proxy_pass ^http://;", "no host in upstream \"\"");
     in_location("proxy_pass ^http:///a;", "no host in upstream \"\"");
     in_location("proxy_pass ^http://a:0;", "invalid port in upstream \"a:0\"");
     in_location("proxy_pass ^http://u@a;", "invalid host in upstream \"u@a\"");
-    in_location("proxy_pass ^http://unix:/a;", "\"unix:/a\": Unix domain sockets are not in this version");
+    in_location("proxy_pass ^http://unix:;", "no path in \"http://unix:\"");
+    in_location(
+        "^proxy_redirect default;",
+        "\"proxy_redirect default\" should be placed after the \"proxy_pass\" directive",
+    );
+    in_location(
+        "proxy_pass http://$host; ^proxy_redirect default;",
+        "\"proxy_redirect default\" cannot be used with \"proxy_pass\" directive with variables",
+    );
+    in_http("proxy_redirect ^on;", "invalid parameter \"on\"; one parameter is \"default\" or \"off\"");
+    in_http("proxy_cookie_path ^x;", "invalid parameter \"x\"; one parameter is \"off\"");
+    in_location("proxy_pass http://127.0.0.1; proxy_bind ^x;", "invalid address \"x\"");
+    in_location(
+        "proxy_pass http://127.0.0.1; proxy_bind 127.0.0.1 ^transparent;",
+        "invalid parameter \"transparent\"; \"transparent\" is not in this version",
+    );
     in_location(
         "proxy_pass ^http://127.0.0.1?a;",
         "invalid URI in \"proxy_pass\"; it begins with \"/\", without spaces, control characters and \"#\"",
@@ -205,20 +252,28 @@ fn forwarding() {
 fn upstreams() {
     in_http("^upstream a { }", "no servers are inside upstream");
     in_http("upstream a { server 127.0.0.1; } upstream ^A { server 127.0.0.1; }", "duplicate upstream \"A\"");
+    for parameter in ["fast", "weight=0", "weight=x", "weight", "max_conns=-1", "fail_timeout=x", "down=1"] {
+        in_http(
+            &format!("upstream a {{ server 127.0.0.1 ^{parameter}; }}"),
+            &format!("invalid parameter \"{parameter}\""),
+        );
+    }
     in_http(
-        "upstream a { server 127.0.0.1 ^weight=2; }",
-        "invalid parameter \"weight=2\"; parameters of a \"server\" in an upstream are not in this version",
+        "upstream a { server 127.0.0.1 ^slow_start=5s; }",
+        "invalid parameter \"slow_start=5s\"; \"slow_start\" is not in this version",
     );
+    in_http(
+        "upstream a { server 127.0.0.1 ^backup; hash $uri; }",
+        "balancing method does not support parameter \"backup\"",
+    );
+    in_http("upstream a { random ^one; server 127.0.0.1; }", "invalid parameter \"one\"");
+    in_http("upstream a { hash $uri ^x; server 127.0.0.1; }", "invalid parameter \"x\"");
     in_http("upstream a { server ^http://127.0.0.1; }", "invalid host in upstream \"http://127.0.0.1\"");
     in_http(
         "upstream a { server 127.0.0.1;\n server ^nowhere.test:80; }",
         "host not found in upstream \"nowhere.test\"; the resolver says: unknown host",
     );
-    in_http("upstream a { server 127.0.0.1; keepalive ^many; }", "\"keepalive\" directive invalid number");
-    in_http(
-        "upstream a { server 127.0.0.1; ^keepalive_timeout 5; }",
-        "\"keepalive_timeout\" directive is not allowed here; \"keepalive_timeout\" stands in \"http\" or in \"server\" or in \"location\"",
-    );
+    in_http("upstream a { server 127.0.0.1; keepalive ^many; }", "\"keepalive\" directive invalid value");
 }
 
 #[test]
@@ -264,7 +319,8 @@ fn addresses_and_shares() {
     in_geo("ranges; ^10.0.0.9-10.0.0.1 a;", "invalid range \"10.0.0.9-10.0.0.1\"");
     in_geo(
         "^proxy 10.0.0.1;",
-        "\"proxy\" of a \"geo\" block is not in this version; addresses behind trusted proxies are taken by \"set_real_ip_from\" in this version",
+        "\"proxy\" of a \"geo\" block is not in this version; addresses behind trusted proxies are \
+         taken by \"set_real_ip_from\" in this version",
     );
     let in_split =
         |pairs: &str, message: &str| in_http(&format!("split_clients $uri $x {{ {pairs} }}"), message);
@@ -311,20 +367,78 @@ fn rewriting() {
         "if (^!-f $request_filename) { }",
         "invalid condition \"!-f\"; files are not looked at in this version: remove the \"if\"",
     );
-    const URI: &str = "\"proxy_pass\" cannot have URI part in location given by regular expression, or inside named \
-                       location, or inside \"if\" statement, or inside \"limit_except\" block; remove what follows the address";
+    const URI: &str = "\"proxy_pass\" cannot have URI part in location given by regular expression, or \
+                       inside named location, or inside \"if\" statement, or inside \"limit_except\" block; \
+                       remove what follows the address";
     in_location("if ($host) { proxy_pass ^http://127.0.0.1/; }", URI);
     in_server("location ~ a { proxy_pass ^http://127.0.0.1/; }", URI);
     in_server("location @a { proxy_pass ^http://127.0.0.1/; }", URI);
 }
 
 #[test]
+fn answers() {
+    in_http("error_page ^200 /x;", "value \"200\" must be between 300 and 599");
+    in_http(
+        "error_page ^a /x;",
+        "invalid value \"a\"; an error_page is codes, perhaps =CODE, and where they lead to",
+    );
+    in_http("error_page 404 ^=x /x;", "invalid value \"=x\"");
+    in_http("error_page ^=404 /x;", "invalid value \"=404\"");
+    in_http("error_page 404 ^/$x;", "unknown \"x\" variable");
+    in_http(
+        "add_header A b ^c;",
+        "invalid parameter \"c\"; there is \"always\"; text with spaces stands in quotes",
+    );
+    in_http(
+        "add_header ^'A:' b;",
+        "invalid field name \"A:\"; a field name consists of letters, digits and !#$%&'*+-.^_`|~ only",
+    );
+    const EXPIRES: &str = "it takes a time from the request on, such as 1h or -1, epoch, max or off";
+    in_http("expires ^x;", "\"expires\" directive invalid value");
+    in_http("expires ^@15h;", &format!("a time of the day in \"expires\" is not in this version; {EXPIRES}"));
+    in_http(
+        "expires ^modified 1h;",
+        &format!("\"modified\" in \"expires\" is not in this version; {EXPIRES}"),
+    );
+    in_http("expires ^$x;", &format!("a variable in \"expires\" is not in this version; {EXPIRES}"));
+    in_http(
+        "types { ^text/x; }",
+        "invalid number of arguments in \"types\" directive; a pair is a type and its extensions",
+    );
+    in_http("resolver ^valid=x;", "invalid parameter: valid=x");
+    in_http("^resolver 127.0.0.1 ipv4=off ipv6=off;", "\"ipv4\" and \"ipv6\" cannot both be \"off\"");
+    in_http("^resolver valid=1s;", "no name servers defined");
+    in_http(
+        "resolver ^nowhere.test;",
+        "host not found in name server \"nowhere.test\"; the resolver says: unknown host",
+    );
+    in_http("set_real_ip_from ^10.0.0.0/40;", "invalid network \"10.0.0.0/40\"");
+    in_http(
+        "set_real_ip_from ^nowhere.test;",
+        "host not found in set_real_ip_from \"nowhere.test\"; the resolver says: unknown host",
+    );
+    in_http("large_client_header_buffers ^0 8k;", "\"large_client_header_buffers\" directive invalid value");
+    in_http("large_client_header_buffers 4 ^x;", "\"large_client_header_buffers\" directive invalid value");
+    expect(
+        "worker_cpu_affinity ^012;",
+        "invalid character \"2\" in \"worker_cpu_affinity\"; a mask is written in binary, as 0101",
+    );
+}
+
+#[test]
 fn logs() {
     in_http("access_log a ^b;", "unknown log format \"b\"");
     in_http("access_log off ^b;", "invalid parameter \"b\"");
+    in_http("access_log a combined ^buffer=x;", "invalid buffer size \"buffer=x\"");
+    in_http("access_log a combined buffer=1k ^flush=0;", "invalid flush time \"flush=0\"");
+    in_http("access_log a combined ^x=0;", "invalid parameter \"x=0\"");
     in_http(
-        "access_log a combined ^buffer=1k;",
-        "invalid parameter \"buffer=1k\"; \"access_log\" takes a file and a format in this version",
+        "access_log ^a combined flush=1;",
+        "no buffer is defined for access_log \"a\"; \"flush=\" needs \"buffer=\"",
+    );
+    in_http(
+        "access_log a combined buffer=1k; access_log ^a combined buffer=2k;",
+        "access_log \"/prefix/a\" already defined with conflicting parameters",
     );
     in_http("access_log ^syslog:server=a;", "logs to \"syslog:\" are not in this version");
     in_http("access_log ^$host.log;", "variables in the name of a log file are not in this version");

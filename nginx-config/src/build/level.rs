@@ -1,11 +1,13 @@
-//! Inheritance: what holds on a level of `http`, `server`, `location`.
+//! Inheritance: what holds on a level of `http`, `server`, `location`, `if`.
 
 use core::time::Duration;
 use std::sync::Arc;
 
-use underpass_core::config::{AccessLog, SetHeader, Settings};
+use underpass_core::config::{
+    AccessLog, Additions, ContentTypes, ErrorLogs, ErrorPage, RealIp, SetHeader, Settings,
+};
 
-use super::{Builder, all};
+use super::{Builder, all, redirect::Redirect, response::Rewriting};
 use crate::{
     directives::{self, Context},
     error::{Error, Note},
@@ -13,46 +15,58 @@ use crate::{
     values,
 };
 
-/// A block, and those around it.
-#[derive(Clone)]
+/// A block and those around it, with what is inherited all together or not at all.
+#[derive(Clone, Default)]
 pub(super) struct Level<'t> {
     /// Outermost first.
     blocks: Vec<&'t [Directive]>,
-    /// Those of the innermost block that has any; absent when none has.
+    /// Absent when no level says anything.
     pub(super) access_logs: Option<Vec<AccessLog>>,
-    /// Likewise.
+    pub(super) error_logs: Option<ErrorLogs>,
     pub(super) set_headers: Vec<SetHeader>,
+    pub(super) additions: Arc<Additions>,
+    pub(super) types: Arc<ContentTypes>,
+    pub(super) error_pages: Arc<[ErrorPage]>,
+    pub(super) resolver: Option<u32>,
+    pub(super) real_ip: Option<Arc<RealIp>>,
+    pub(super) settings: Arc<Settings>,
+    pub(super) redirects: Vec<Redirect>,
+    /// Whether any level has a `proxy_redirect`; without one, `default` holds.
+    pub(super) has_redirects: bool,
+    pub(super) rewriting: Arc<Rewriting>,
 }
 
-impl<'o> Builder<'o> {
+impl Builder<'_> {
     /// The level of `block` inside of `outer`.
     pub(super) fn level<'t>(
         &mut self,
         outer: Option<&Level<'t>>,
         block: &'t [Directive],
     ) -> Result<Level<'t>, Error> {
-        let outer = outer.cloned();
-        let mut level =
-            outer.unwrap_or_else(|| Level { blocks: Vec::new(), access_logs: None, set_headers: Vec::new() });
+        let mut level = outer.cloned().unwrap_or_default();
         level.blocks.push(block);
         if let Some(access_logs) = self.access_logs(block)? {
             level.access_logs = Some(access_logs);
         }
-        let set_headers: Result<Vec<_>, _> =
-            all(block, "proxy_set_header").map(|directive| self.set_header(directive)).collect();
-        let set_headers = set_headers?;
-        if !set_headers.is_empty() {
-            level.set_headers = set_headers;
+        if let Some(error_logs) = self.error_logs_of(block)? {
+            level.error_logs = Some(error_logs);
         }
+        if has(block, &["proxy_set_header"]) {
+            let lines = all(block, "proxy_set_header").map(|directive| self.set_header(directive));
+            level.set_headers = lines.collect::<Result<_, _>>()?;
+        }
+        self.additions(&mut level, block)?;
+        self.error_pages(&mut level, block)?;
+        self.types(&mut level, block)?;
+        self.resolver(&mut level, block)?;
+        self.redirects(&mut level, block)?;
+        self.rewriting(&mut level, block)?;
+        self.settings(&mut level, block)?;
         self.note_what_has_no_effect(block);
         Ok(level)
     }
 
     fn note_what_has_no_effect(&mut self, block: &[Directive]) {
-        for log in all(block, "error_log") {
-            let message = "\"error_log\" has no effect in a block: the one outside of all blocks holds";
-            self.notes.push(Note::new(&log.name.position, message));
-        }
         for header in all(block, "keepalive_timeout").filter_map(|directive| directive.arguments.get(1)) {
             let message = "the second parameter of \"keepalive_timeout\" has no effect";
             self.notes.push(Note::new(&header.position, message));
@@ -60,27 +74,30 @@ impl<'o> Builder<'o> {
     }
 }
 
-impl Level<'_> {
-    /// Limits and timeouts towards the client.
-    pub(super) fn settings(&self) -> Result<Arc<Settings>, Error> {
-        let mut settings = Settings::default();
-        settings.client_header_timeout = self.time("client_header_timeout")?;
-        settings.client_max_body_size = self.value("client_max_body_size", values::size)?;
-        settings.send_timeout = self.time("send_timeout")?;
-        settings.keepalive_timeout = self.time("keepalive_timeout")?;
-        settings.keepalive_requests = self.value("keepalive_requests", values::number)?;
-        Ok(Arc::new(settings))
+impl<'t> Level<'t> {
+    /// The innermost directive of this name.
+    pub(super) fn innermost(&self, name: &str) -> Option<&'t Directive> {
+        self.blocks.iter().rev().find_map(|block| all(block, name).next())
     }
 
     pub(super) fn time(&self, name: &str) -> Result<Duration, Error> {
         self.value(name, values::time)
     }
 
+    pub(super) fn flag(&self, name: &str) -> Result<bool, Error> {
+        self.value(name, values::flag)
+    }
+
     /// The value of the innermost directive of this name, else its default.
     pub(super) fn value<T>(&self, name: &str, read: impl Fn(&str) -> Option<T>) -> Result<T, Error> {
-        let word = self.blocks.iter().rev().find_map(|block| first_argument(block, name));
+        let word = self.innermost(name).map(|directive| directive.argument(0));
         value_or_default(name, word, Context::Http, read)
     }
+}
+
+/// Whether one of these directives stands in a block.
+pub(super) fn has(block: &[Directive], names: &[&str]) -> bool {
+    block.iter().any(|directive| names.contains(&directive.name.text.as_str()))
 }
 
 /// The first parameter of the directive `name` of a block.

@@ -1,201 +1,282 @@
-//! `listen`: addresses, and which servers share a socket.
+//! `listen`: addresses and options of sockets.
 
-use std::{
-    collections::{HashMap, HashSet},
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Arc,
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use underpass_core::Address;
+
+use super::{
+    Builder, all,
+    upstream::{look_up, socket_path},
 };
-
-use underpass_core::config::{Config, ServerName, ServerTable, Settings};
-
-use super::{Builder, all, server::VirtualServer, upstream::look_up};
 use crate::{
     check::missing_semicolon,
     error::{Error, Note, Position},
-    loaded::{ListenOptions, Listener},
+    loaded::{KeepAliveProbes, ListenOptions},
     syntax::{Directive, Word},
     values::{self, HostPort},
 };
 
 /// One address of a server.
 pub(super) struct Listen {
-    address: SocketAddr,
-    default_server: bool,
-    written: String,
-    position: Position,
+    pub(super) address: Address,
+    pub(super) default_server: bool,
+    pub(super) proxy_protocol: bool,
+    /// Absent when it says nothing of the socket.
+    pub(super) options: Option<ListenOptions>,
+    pub(super) written: String,
+    pub(super) position: Position,
 }
 
 impl Builder<'_> {
     /// Where a server is reached: port 80 of every address when it doesn't say.
-    pub(super) fn listens(&self, server: &Directive) -> Result<Vec<Listen>, Error> {
+    pub(super) fn listens(&mut self, server: &Directive) -> Result<Vec<Listen>, Error> {
         let mut listens: Vec<Listen> = Vec::new();
         for directive in all(server.inside(), "listen") {
             let word = directive.argument(0);
-            let default_server = default_server(directive)?;
-            for address in self.listen_addresses(word)? {
+            let addresses = self.listen_addresses(word)?;
+            let parameters = self.listen_parameters(directive, &addresses)?;
+            for address in addresses {
                 if listens.iter().any(|listen| listen.address == address) {
                     return Err(Error::new(&word.position, format!("a duplicate listen {address}")));
                 }
-                let position = word.position.clone();
-                listens.push(Listen { address, default_server, written: word.text.clone(), position });
+                listens.push(Listen {
+                    address,
+                    default_server: parameters.default_server,
+                    proxy_protocol: parameters.proxy_protocol,
+                    options: parameters.options.clone(),
+                    written: word.text.clone(),
+                    position: word.position.clone(),
+                });
             }
         }
         if listens.is_empty() {
-            let position = server.name.position.clone();
-            let address = SocketAddr::new(ANY, 80);
-            listens.push(Listen { address, default_server: false, written: "*:80".to_owned(), position });
+            listens.push(Listen {
+                address: SocketAddr::new(ANY, 80).into(),
+                default_server: false,
+                proxy_protocol: false,
+                options: None,
+                written: "*:80".to_owned(),
+                position: server.name.position.clone(),
+            });
         }
         Ok(listens)
     }
 
-    fn listen_addresses(&self, word: &Word) -> Result<Vec<SocketAddr>, Error> {
+    fn listen_addresses(&self, word: &Word) -> Result<Vec<Address>, Error> {
         let text = word.text.as_str();
         let error = |fault: &str| {
             Error::new(&word.position, format!("{fault} in \"{text}\" of the \"listen\" directive"))
         };
-        if text.starts_with("unix:") {
-            let message = format!("\"{text}\": Unix domain sockets are not in this version");
-            return Err(Error::new(&word.position, message));
+        if let Some(path) = text.strip_prefix("unix:") {
+            return Ok(vec![Address::Unix(socket_path(path, word)?)]);
         }
-        if values::number(text).is_some() {
-            let port = values::parse_port(text).ok_or_else(|| error("invalid port"))?;
-            return Ok(vec![SocketAddr::new(ANY, port)]);
-        }
-        let HostPort { host, port } = HostPort::parse(text).map_err(error)?;
-        let hosts = if host == "*" {
-            vec![ANY]
+        let (text, ports) = split_range(text).ok_or_else(|| error("invalid port"))?;
+        let (hosts, first) = if values::number(text).is_some() {
+            (vec![ANY], values::parse_port(text).ok_or_else(|| error("invalid port"))?)
         } else {
-            look_up(host, &*self.options.resolver).map_err(|hint| error("host not found").hint(hint))?
+            let HostPort { host, port } = HostPort::parse(text).map_err(error)?;
+            let hosts = if host == "*" {
+                vec![ANY]
+            } else {
+                look_up(host, &*self.options.resolver).map_err(|hint| error("host not found").hint(hint))?
+            };
+            (hosts, port.unwrap_or(80))
         };
-        Ok(hosts.into_iter().map(|host| SocketAddr::new(host, port.unwrap_or(80))).collect())
+        let last = ports.unwrap_or(first);
+        if last < first {
+            return Err(error("invalid port range"));
+        }
+        let all_ports = |host| (first..=last).map(move |port| SocketAddr::new(host, port).into());
+        Ok(hosts.into_iter().flat_map(all_ports).collect())
+    }
+
+    /// What stands behind the address.
+    fn listen_parameters(
+        &mut self,
+        directive: &Directive,
+        addresses: &[Address],
+    ) -> Result<Parameters, Error> {
+        let mut parameters = Parameters::default();
+        for word in directive.arguments.iter().skip(1) {
+            let known = parameters.read(word, addresses)?;
+            match known {
+                Known::Yes => {}
+                Known::WithoutEffect(why) => {
+                    let name = word.text.split('=').next().unwrap_or_default();
+                    let message = format!("\"{name}\" of \"listen\" has no effect: {why}");
+                    self.note_once(format!("listen {name}"), Note::new(&word.position, message));
+                }
+                Known::No => {
+                    let error = Error::new(&word.position, format!("invalid parameter \"{}\"", word.text));
+                    return Err(match missing_semicolon(directive) {
+                        Some(hint) => error.hint(hint),
+                        None => error,
+                    });
+                }
+            }
+        }
+        Ok(parameters)
     }
 }
 
 const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
-/// The parameters behind the address.
-fn default_server(directive: &Directive) -> Result<bool, Error> {
-    let mut default_server = false;
-    for word in directive.arguments.iter().skip(1) {
-        let known = |name: &&str| {
-            word.text.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+/// Splits the end of a range of ports off: `8000-8010`, `127.0.0.1:8000-8010`.
+fn split_range(text: &str) -> Option<(&str, Option<u16>)> {
+    let behind_host = text.rfind([':', ']']).map_or(0, |at| at + 1);
+    let port = text.get(behind_host..)?;
+    match port.split_once('-') {
+        Some((first, last)) if values::number(first).is_some() => {
+            Some((text.get(..behind_host + first.len())?, Some(values::parse_port(last)?)))
+        }
+        _ => Some((text, None)),
+    }
+}
+
+#[derive(Default)]
+struct Parameters {
+    default_server: bool,
+    proxy_protocol: bool,
+    options: Option<ListenOptions>,
+}
+
+/// What is known of a parameter.
+enum Known {
+    Yes,
+    WithoutEffect(&'static str),
+    No,
+}
+
+impl Parameters {
+    fn read(&mut self, word: &Word, addresses: &[Address]) -> Result<Known, Error> {
+        let (name, value) = match word.text.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (word.text.as_str(), None),
         };
-        let error = Error::new(&word.position, format!("invalid parameter \"{}\"", word.text));
-        match word.text.as_str() {
-            "default_server" | "default" => default_server = true,
-            "ssl" | "quic" => return Err(error.hint("TLS is not in this version")),
-            _ if ABSENT.iter().any(known) => {
-                return Err(error.hint("of nginx's parameters, this version has \"default_server\""));
-            }
-            _ => {
-                return Err(match missing_semicolon(directive) {
-                    Some(hint) => error.hint(hint),
-                    None => error,
+        let error = |message: String| Err(Error::new(&word.position, message));
+        match (name, value) {
+            ("default_server" | "default", None) => self.default_server = true,
+            ("proxy_protocol", None) => self.proxy_protocol = true,
+            ("ssl" | "quic", None) => {
+                return error(format!("TLS is not in this version: \"{name}\"")).map_err(|error| {
+                    error.hint("let another server terminate TLS in front, and listen without it")
                 });
             }
-        }
-    }
-    Ok(default_server)
-}
-
-/// Parameters that nginx has.
-const ABSENT: [&str; 14] = [
-    "http2",
-    "proxy_protocol",
-    "setfib",
-    "fastopen",
-    "backlog",
-    "rcvbuf",
-    "sndbuf",
-    "accept_filter",
-    "deferred",
-    "bind",
-    "ipv6only",
-    "reuseport",
-    "so_keepalive",
-    "multipath",
-];
-
-/// The listening sockets of all servers.
-pub(super) struct Sockets<'s>(Vec<Socket<'s>>);
-
-struct Socket<'s> {
-    /// The first that names the address.
-    listen: &'s Listen,
-    servers: Vec<usize>,
-    /// Index in `servers`, when one has said that it is.
-    default: Option<usize>,
-}
-
-impl<'s> Sockets<'s> {
-    /// Collects what the servers say; names that two servers of a socket claim become notes.
-    pub(super) fn of(servers: &'s [VirtualServer], notes: &mut Vec<Note>) -> Result<Self, Error> {
-        let mut sockets: Vec<Socket<'s>> = Vec::new();
-        let mut known: HashMap<SocketAddr, usize> = HashMap::new();
-        for (index, server) in servers.iter().enumerate() {
-            for listen in &server.listens {
-                let at = *known.entry(listen.address).or_insert(sockets.len());
-                if at == sockets.len() {
-                    sockets.push(Socket { listen, servers: Vec::new(), default: None });
-                }
-                if let Some(socket) = sockets.get_mut(at) {
-                    socket.add(index, listen)?;
+            ("bind", None) => {
+                self.options();
+            }
+            ("reuseport", None) => self.options().reuseport = true,
+            ("deferred", None) => self.options().deferred = true,
+            ("backlog", Some(value)) => match count(value) {
+                Some(backlog) => self.options().backlog = Some(backlog),
+                None => return error(format!("invalid backlog \"{}\"", word.text)),
+            },
+            ("rcvbuf" | "sndbuf", Some(value)) => {
+                let Some(bytes) = values::size(value).and_then(|bytes| u32::try_from(bytes).ok()) else {
+                    return error(format!("invalid {name} \"{}\"", word.text));
+                };
+                match name {
+                    "rcvbuf" => self.options().receive_buffer = Some(bytes),
+                    _ => self.options().send_buffer = Some(bytes),
                 }
             }
+            ("ipv6only", Some(value)) => {
+                let Some(only) = values::flag(value) else {
+                    return error(format!("invalid ipv6only flags \"{value}\""));
+                };
+                let ipv6 = |address: &Address| matches!(address, Address::Ip(address) if address.is_ipv6());
+                if let Some(other) = addresses.iter().find(|address| !ipv6(address)) {
+                    return error(format!("ipv6only is not supported on addr \"{other}\""));
+                }
+                self.options().dual_stack = !only;
+            }
+            ("so_keepalive", Some(value)) => match probes(value) {
+                Some(probes) => self.options().keepalive = Some(probes),
+                None => {
+                    return error(format!("invalid so_keepalive value: \"{value}\"")).map_err(|error| {
+                        error.hint("it is on, off, or idle:interval:count, of which some may be left out")
+                    });
+                }
+            },
+            ("http2", None) => return Ok(Known::WithoutEffect("clients speak HTTP/1.1 in this version")),
+            ("setfib" | "fastopen" | "accept_filter", Some(_)) | ("multipath", None) => {
+                return Ok(Known::WithoutEffect("it is not in this version"));
+            }
+            _ => return Ok(Known::No),
         }
-        for socket in &sockets {
-            socket.note_conflicts(servers, notes);
-        }
-        Ok(Self(sockets))
+        Ok(Known::Yes)
     }
 
-    /// Makes the listeners; `config` makes what sessions share of a router and the settings before routing.
-    pub(super) fn listeners(
-        self,
-        servers: &[VirtualServer],
-        config: impl Fn(ServerTable, Arc<Settings>) -> Arc<Config>,
-    ) -> Vec<Listener> {
-        let listener = |socket: Socket<'_>| {
-            let members: Vec<_> = socket.servers.iter().filter_map(|index| servers.get(*index)).collect();
-            let default = socket.default.unwrap_or(0);
-            let edge = members.get(default).map(|server| Arc::clone(&server.settings)).unwrap_or_default();
-            let table = ServerTable::new(members.iter().map(|server| server.to_server()).collect(), default);
-            Listener {
-                address: socket.listen.address.into(),
-                options: ListenOptions::default(),
-                written: socket.listen.written.clone(),
-                position: socket.listen.position.clone(),
-                config: config(table, edge),
-            }
+    fn options(&mut self) -> &mut ListenOptions {
+        self.options.get_or_insert_default()
+    }
+}
+
+fn count(text: &str) -> Option<u32> {
+    values::number(text).and_then(|number| u32::try_from(number).ok()).filter(|number| *number != 0)
+}
+
+/// `on`, `off`, `IDLE:INTERVAL:COUNT`.
+fn probes(text: &str) -> Option<KeepAliveProbes> {
+    if let Some(flag) = values::flag(text) {
+        let on = KeepAliveProbes::On { idle: None, interval: None, count: None };
+        return Some(if flag { on } else { KeepAliveProbes::Off });
+    }
+    let mut parts = text.split(':');
+    let mut time = || match parts.next()? {
+        "" => Some(None),
+        text => values::time(text).map(Some),
+    };
+    let (idle, interval) = (time()?, time()?);
+    let count = match parts.next()? {
+        "" => None,
+        text => Some(count(text)?),
+    };
+    if parts.next().is_some() || (idle, interval, count) == (None, None, None) {
+        return None;
+    }
+    Some(KeepAliveProbes::On { idle, interval, count })
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn ranges_of_ports() {
+        for (text, expected) in [
+            ("8000-8010", Some(("8000", Some(8010)))),
+            ("a-b:80-81", Some(("a-b:80", Some(81)))),
+            ("a-b", Some(("a-b", None))),
+            ("[::1]:80-81", Some(("[::1]:80", Some(81)))),
+            ("80", Some(("80", None))),
+            ("80-", None),
+            ("80-0", None),
+        ] {
+            assert_eq!(split_range(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn probes_of_idle_connections() {
+        let on = |idle: Option<u64>, interval: Option<u64>, count| {
+            let seconds = |time: Option<u64>| time.map(Duration::from_secs);
+            Some(KeepAliveProbes::On { idle: seconds(idle), interval: seconds(interval), count })
         };
-        self.0.into_iter().map(listener).collect()
-    }
-}
-
-impl Socket<'_> {
-    fn add(&mut self, server: usize, listen: &Listen) -> Result<(), Error> {
-        if listen.default_server {
-            if self.default.is_some() {
-                let message = format!("a duplicate default server for {}", listen.address);
-                return Err(Error::new(&listen.position, message)
-                    .hint("one server of an address may be its \"default_server\""));
-            }
-            self.default = Some(self.servers.len());
-        }
-        self.servers.push(server);
-        Ok(())
-    }
-
-    fn note_conflicts(&self, servers: &[VirtualServer], notes: &mut Vec<Note>) {
-        let mut seen: HashSet<&str> = HashSet::new();
-        let members = self.servers.iter().filter_map(|index| servers.get(*index));
-        for name in members.flat_map(|server| &server.names) {
-            let ServerName::Name(text) = &name.name else { continue };
-            if !seen.insert(text) {
-                let address = self.listen.address;
-                let message = format!("conflicting server name \"{text}\" on {address}, ignored");
-                notes.push(Note::new(&name.position, message));
-            }
+        for (text, expected) in [
+            ("on", on(None, None, None)),
+            ("off", Some(KeepAliveProbes::Off)),
+            ("30m::10", on(Some(1800), None, Some(10))),
+            ("1:2:3", on(Some(1), Some(2), Some(3))),
+            (":2:", on(None, Some(2), None)),
+            ("::", None),
+            ("1:2", None),
+            ("1:2:3:4", None),
+            ("a:2:3", None),
+        ] {
+            assert_eq!(probes(text), expected, "{text}");
         }
     }
 }

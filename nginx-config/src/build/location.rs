@@ -7,8 +7,13 @@ use underpass_core::{
     template::Regex,
 };
 
-use super::{Builder, all, level::Level, script::Forwarding};
+use super::{
+    Builder, all,
+    level::{Level, has},
+    script::Forwarding,
+};
 use crate::{
+    directives::{self, Context, Effect},
     error::{Error, Note},
     syntax::{Directive, Word},
 };
@@ -125,14 +130,23 @@ impl Builder<'_> {
         check_nesting(&matcher, around.outer, block)?;
         let inside = block.inside();
         let level = self.level(Some(around.level), inside)?;
-        let handler = self.handler(&matcher, inside, &level)?;
+        let other = other_answer(inside, &level);
+        let proxy = match all(inside, "proxy_pass").next() {
+            Some(directive) => Some(self.proxy(directive.argument(0), &level, Some(&matcher))?),
+            None => None,
+        };
         let mut script =
             self.script(inside, Forwarding { level: &level, server_name: around.server_name })?;
-        let handler = match (first_return(&mut script), handler) {
-            (Some(answer), _) => Handler::Return(answer),
-            (None, Some(handler)) => handler,
-            (None, None) => {
-                if !answers_itself(&script.steps) {
+        let handler = match (first_return(&mut script), proxy, other) {
+            (Some(answer), _, _) => Handler::Return(answer),
+            (None, _, Some(other)) if other.name.text == "try_files" => {
+                self.unsupported(other, &matcher, block)
+            }
+            (None, Some(proxy), _) => Handler::Proxy(Box::new(proxy)),
+            (None, None, _) if answers_all(&script.steps) => not_found(),
+            (None, None, Some(other)) => self.unsupported(other, &matcher, block),
+            (None, None, None) => {
+                if !answers_some(&script.steps) {
                     self.note_no_handler(&matcher, block);
                 }
                 not_found()
@@ -140,21 +154,21 @@ impl Builder<'_> {
         };
         let mut location = self.finish_location(handler, &level, around.server_name, &block.name)?;
         location.script = Arc::new(script);
+        location.internal = has(inside, &["internal"]);
         let around = Around { level: &level, outer: Some(&matcher), ..around };
         let nested = self.locations(inside, around)?;
         Ok(Site { matcher, location: Arc::new(location), nested })
     }
 
-    /// What answers requests that get through the script.
-    fn handler(
-        &mut self,
-        matcher: &Matcher,
-        block: &[Directive],
-        level: &Level<'_>,
-    ) -> Result<Option<Handler>, Error> {
-        let Some(directive) = all(block, "proxy_pass").next() else { return Ok(None) };
-        let proxy = self.proxy(directive.argument(0), level, matcher.replaceable())?;
-        Ok(Some(Handler::Proxy(Box::new(proxy))))
+    /// The answer in the place of a directive that this version doesn't have.
+    fn unsupported(&mut self, directive: &Directive, matcher: &Matcher, block: &Directive) -> Handler {
+        let name = &directive.name.text;
+        let message = format!("location \"{}\" answers by \"{name}\": requests get a 501", matcher.path());
+        let note = Note::new(&block.name.position, message)
+            .mend("there is only forwarding in this version: \"proxy_pass\" to a server that does this");
+        self.notes.push(note);
+        self.noted.insert(name.clone());
+        Handler::Unsupported(name.as_str().into())
     }
 
     fn note_no_handler(&mut self, matcher: &Matcher, block: &Directive) {
@@ -174,9 +188,15 @@ impl Builder<'_> {
         place: &Word,
     ) -> Result<Location, Error> {
         let mut location = Location::new(handler);
-        location.settings = level.settings()?;
+        location.settings = Arc::clone(&level.settings);
         location.server_name = Arc::clone(server_name);
         location.access_logs = self.access_logs_of(level, place)?;
+        location.error_pages = Arc::clone(&level.error_pages);
+        location.recursive_error_pages = level.flag("recursive_error_pages")?;
+        location.additions = Arc::clone(&level.additions);
+        location.types = Arc::clone(&level.types);
+        location.resolver = level.resolver;
+        location.error_logs.clone_from(&level.error_logs);
         Ok(location)
     }
 
@@ -249,11 +269,29 @@ pub(super) fn first_return(script: &mut Script) -> Option<Return> {
     })
 }
 
+/// The directive that would answer in another way than forwarding.
+fn other_answer<'t>(block: &'t [Directive], level: &Level<'t>) -> Option<&'t Directive> {
+    let is_content = |directive: &&Directive| {
+        let row = directives::find(&directive.name.text, Context::Location);
+        row.is_some_and(|row| row.effect == Effect::Content)
+    };
+    let here = || block.iter().filter(is_content);
+    here()
+        .find(|directive| directive.name.text == "try_files")
+        .or_else(|| here().find(|directive| !matches!(directive.name.text.as_str(), "root" | "dav_methods")))
+        .or_else(|| level.innermost("root"))
+}
+
 /// Whether some way through the script ends in an answer, or somewhere else.
-fn answers_itself(steps: &[Step]) -> bool {
+fn answers_some(steps: &[Step]) -> bool {
     steps.iter().any(|step| match step {
         Step::Return(_) | Step::Rewrite(_) => true,
-        Step::If(branch) => branch.location.is_some() || answers_itself(&branch.steps),
+        Step::If(branch) => branch.location.is_some() || answers_some(&branch.steps),
         _ => false,
     })
+}
+
+/// Whether every way through it does, as far as this can be seen.
+fn answers_all(steps: &[Step]) -> bool {
+    steps.iter().any(|step| matches!(step, Step::Return(_)))
 }

@@ -1,18 +1,19 @@
 //! `log_format`, `access_log`, `error_log`.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use underpass_core::{
     Severity,
-    config::AccessLog,
+    config::{AccessLog, ErrorLogs},
     template::{Escape, Template},
 };
 
 use super::{Builder, all, level::Level};
 use crate::{
-    error::Error,
+    error::{Error, Note},
     loaded::{ErrorLog, LogFile, LogTarget},
     syntax::{Directive, Word},
+    values,
 };
 
 /// The format that is there from the start.
@@ -59,14 +60,9 @@ impl Builder<'_> {
         for directive in all(block, "access_log") {
             match directive.arguments.as_slice() {
                 [file] if file.text == "off" => off = true,
-                [file] => logs.push(self.access_log(file, None)?),
-                [file, format] if file.text != "off" => logs.push(self.access_log(file, Some(format))?),
                 [file, parameter, ..] if file.text == "off" => return Err(invalid_parameter(parameter)),
-                [_, _, parameter, ..] => {
-                    return Err(invalid_parameter(parameter)
-                        .hint("\"access_log\" takes a file and a format in this version"));
-                }
-                _ => {}
+                [file, rest @ ..] => logs.push(self.access_log(file, rest)?),
+                [] => {}
             }
         }
         if off {
@@ -75,17 +71,67 @@ impl Builder<'_> {
         Ok((!logs.is_empty()).then_some(logs))
     }
 
-    fn access_log(&mut self, file: &Word, format: Option<&Word>) -> Result<AccessLog, Error> {
+    fn access_log(&mut self, file: &Word, rest: &[Word]) -> Result<AccessLog, Error> {
         refuse_special_target(file)?;
-        let format = match format {
-            None => self.combined(&file.position)?,
-            Some(name) if name.text == "combined" => self.combined(&name.position)?,
-            Some(name) => self.formats.get(&name.text).cloned().ok_or_else(|| {
-                let message = format!("unknown log format \"{}\"", name.text);
-                Error::new(&name.position, message)
-            })?,
+        let (format, parameters) = match rest.split_first() {
+            None => (self.combined(&file.position)?, rest),
+            // `if=` may stand without a format.
+            Some((name, _)) if name.text.starts_with("if=") => (self.combined(&name.position)?, rest),
+            Some((name, parameters)) if name.text == "combined" => {
+                (self.combined(&name.position)?, parameters)
+            }
+            Some((name, parameters)) => {
+                let format = self.formats.get(&name.text).cloned().ok_or_else(|| {
+                    let message = format!("unknown log format \"{}\"", name.text);
+                    Error::new(&name.position, message)
+                })?;
+                (format, parameters)
+            }
         };
-        Ok(AccessLog::new(self.sink(&file.text), format))
+        let mut sink = LogFile { path: self.path(&file.text), buffer: None, flush: None };
+        let mut condition = None;
+        for word in parameters {
+            self.log_parameter(word, &mut sink, &mut condition)?;
+        }
+        if sink.flush.is_some() && sink.buffer.is_none() {
+            let message = format!("no buffer is defined for access_log \"{}\"", file.text);
+            return Err(Error::new(&file.position, message).hint("\"flush=\" needs \"buffer=\""));
+        }
+        let mut log = AccessLog::new(self.sink(sink, file)?, format);
+        log.condition = condition;
+        Ok(log)
+    }
+
+    fn log_parameter(
+        &mut self,
+        word: &Word,
+        sink: &mut LogFile,
+        condition: &mut Option<Arc<Template>>,
+    ) -> Result<(), Error> {
+        let invalid = |what: &str| Error::new(&word.position, format!("invalid {what} \"{}\"", word.text));
+        match word.text.split_once('=') {
+            Some(("buffer", size)) => {
+                let size = values::size(size).and_then(|size| usize::try_from(size).ok());
+                sink.buffer = Some(size.filter(|size| *size != 0).ok_or_else(|| invalid("buffer size"))?);
+            }
+            Some(("flush", time)) => {
+                let time = values::time(time).filter(|time| !time.is_zero());
+                sink.flush = Some(time.ok_or_else(|| invalid("flush time"))?);
+            }
+            Some(("if", _)) => {
+                let text = word.text.trim_start_matches("if=").to_owned();
+                let word = Word { text, position: word.position.clone() };
+                *condition = Some(Arc::new(self.template(&word, Escape::None)?));
+            }
+            _ if word.text == "gzip" || word.text.starts_with("gzip=") => {
+                // nginx's size for logs that are compressed.
+                sink.buffer.get_or_insert(64 << 10);
+                let note = "\"gzip\" of \"access_log\" has no effect: logs are written as they are";
+                self.note_once("access_log gzip".to_owned(), Note::new(&word.position, note));
+            }
+            _ => return Err(invalid_parameter(word)),
+        }
+        Ok(())
     }
 
     /// The logs of a location: its level's, or nginx's default when no level says anything.
@@ -98,7 +144,8 @@ impl Builder<'_> {
             return Ok(logs.clone());
         }
         let format = self.combined(&place.position)?;
-        Ok(vec![AccessLog::new(self.sink(DEFAULT_ACCESS_LOG), format)])
+        let sink = LogFile { path: self.path(DEFAULT_ACCESS_LOG), buffer: None, flush: None };
+        Ok(vec![AccessLog::new(self.sink(sink, place)?, format)])
     }
 
     fn combined(&mut self, position: &crate::Position) -> Result<Arc<Template>, Error> {
@@ -112,12 +159,38 @@ impl Builder<'_> {
     }
 
     /// The number of the log file; each file has one, however often it is named.
-    fn sink(&mut self, name: &str) -> usize {
-        let path: PathBuf = self.path(name);
-        self.sinks.iter().position(|known| known.path == path).unwrap_or_else(|| {
-            self.sinks.push(LogFile { path, buffer: None, flush: None });
-            self.sinks.len() - 1
-        })
+    fn sink(&mut self, sink: LogFile, place: &Word) -> Result<usize, Error> {
+        let known = self.sinks.iter().position(|known| known.path == sink.path);
+        let Some(index) = known else {
+            self.sinks.push(sink);
+            return Ok(self.sinks.len() - 1);
+        };
+        if let Some(known) = self.sinks.get_mut(index) {
+            if known.buffer.is_some() && sink.buffer.is_some() && *known != sink {
+                let path = sink.path.display();
+                let message = format!("access_log \"{path}\" already defined with conflicting parameters");
+                return Err(Error::new(&place.position, message));
+            }
+            if known.buffer.is_none() {
+                *known = sink;
+            }
+        }
+        Ok(index)
+    }
+
+    /// The error logs of a block; none when nothing is said of them.
+    pub(super) fn error_logs_of(&mut self, block: &[Directive]) -> Result<Option<ErrorLogs>, Error> {
+        let mut sinks = Vec::new();
+        for directive in all(block, "error_log") {
+            let ErrorLog { target, severity } = self.error_log(directive)?;
+            let path = match target {
+                LogTarget::Stderr => "/dev/stderr".into(),
+                LogTarget::File(path) => path,
+            };
+            let sink = LogFile { path, buffer: None, flush: None };
+            sinks.push((self.sink(sink, directive.argument(0))?, severity));
+        }
+        Ok((!sinks.is_empty()).then(|| ErrorLogs::new(sinks)))
     }
 
     /// The error logs outside of all blocks; the one of the options when there is none.

@@ -1,5 +1,7 @@
 //! The checked tree to the typed configuration.
 
+mod answers;
+mod destination;
 mod geo;
 mod level;
 mod listen;
@@ -9,15 +11,23 @@ mod maps;
 mod names;
 mod process;
 mod proxy;
+mod redirect;
+mod response;
 mod script;
 mod server;
+mod settings;
+mod sockets;
 mod upstream;
 mod variables;
 
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use underpass_core::{
     config::Config,
@@ -27,13 +37,14 @@ use underpass_core::{
 
 use crate::{
     LoadOptions,
+    directives::{self, Context, Effect, Kind},
     error::{Error, Note},
-    loaded::{Listener, Loaded, LogFile},
-    source::Source,
+    loaded::{Listener, Loaded, LogFile, Resolver},
+    source::{Source, SourceFile},
     syntax::{Directive, Word},
 };
-use listen::Sockets;
 use server::VirtualServer;
+use sockets::Sockets;
 use upstream::Groups;
 use variables::Variables;
 
@@ -42,8 +53,16 @@ pub(crate) fn build(source: Source, options: &LoadOptions) -> Result<Loaded, Err
     let mut builder = Builder::new(options);
     let http = source.tree.iter().find(|directive| directive.name.text == "http");
     let listeners = http.map_or(Ok(Vec::new()), |http| builder.http(http.inside()))?;
+    builder.note_other_answers(http.map(Directive::inside).unwrap_or_default());
     let main = builder.process(&source.tree)?;
-    Ok(Loaded { listeners, main, notes: builder.notes, files: source.files, tree: source.tree })
+    let notes = [source.notes, builder.notes].concat();
+    Ok(Loaded {
+        listeners,
+        main,
+        notes: in_order(notes, &source.files),
+        files: source.files,
+        tree: source.tree,
+    })
 }
 
 /// What is collected on the way through the tree.
@@ -53,8 +72,11 @@ struct Builder<'o> {
     variables: Variables,
     formats: HashMap<String, Arc<Template>>,
     groups: Groups,
-    /// The files of access logs.
+    /// The files of logs, but the error logs of the process.
     sinks: Vec<LogFile>,
+    resolvers: Vec<Resolver>,
+    /// What has been noted of which one note is enough.
+    noted: HashSet<String>,
 }
 
 impl<'o> Builder<'o> {
@@ -66,6 +88,8 @@ impl<'o> Builder<'o> {
             formats: HashMap::new(),
             groups: Groups::default(),
             sinks: Vec::new(),
+            resolvers: Vec::new(),
+            noted: HashSet::new(),
         }
     }
 
@@ -78,9 +102,10 @@ impl<'o> Builder<'o> {
         let servers = self.servers(http)?;
         let sockets = Sockets::of(&servers, &mut self.notes)?;
         let upstreams = Arc::new(Upstreams::new(self.groups.take()));
-        Ok(sockets.listeners(&servers, |router, edge| {
-            let mut config = Config::new(Arc::new(router), Arc::clone(&upstreams));
-            config.edge = edge;
+        Ok(sockets.listeners(&servers, |shared| {
+            let mut config = Config::new(Arc::new(shared.router), Arc::clone(&upstreams));
+            config.edge = shared.edge;
+            config.proxy_protocol = shared.proxy_protocol;
             config.maps = Arc::clone(&maps);
             config.identity = Arc::clone(&self.options.identity);
             Arc::new(config)
@@ -90,6 +115,28 @@ impl<'o> Builder<'o> {
     fn servers(&mut self, http: &[Directive]) -> Result<Vec<VirtualServer>, Error> {
         let level = self.level(None, http)?;
         all(http, "server").map(|block| self.server(block, &level)).collect()
+    }
+
+    /// Notes what would answer in another way than forwarding, where nothing comes of it.
+    fn note_other_answers(&mut self, block: &[Directive]) {
+        for directive in block {
+            let name = &directive.name.text;
+            let row = directives::find(name, Context::Location);
+            if row.is_some_and(|row| row.effect == Effect::Content) {
+                let message = format!("\"{name}\" has no effect: there is only forwarding in this version");
+                self.note_once(name.clone(), Note::new(&directive.name.position, message));
+            }
+            if row.is_none_or(|row| row.kind != Kind::Pairs) {
+                self.note_other_answers(directive.inside());
+            }
+        }
+    }
+
+    /// Notes something unless it has been noted before.
+    fn note_once(&mut self, key: String, note: Note) {
+        if self.noted.insert(key) {
+            self.notes.push(note);
+        }
     }
 
     fn template(&self, word: &Word, escape: Escape) -> Result<Template, Error> {
@@ -117,6 +164,14 @@ impl<'o> Builder<'o> {
     fn path(&self, name: &str) -> PathBuf {
         self.options.prefix.join(name)
     }
+}
+
+/// Notes in the order of the files and their lines, each once: what is inherited is looked at on every level.
+fn in_order(mut notes: Vec<Note>, files: &[SourceFile]) -> Vec<Note> {
+    let file = |note: &Note| files.iter().position(|file| file.name == note.position.file);
+    notes.sort_by_key(|note| (file(note), note.position.line, note.position.column));
+    notes.dedup();
+    notes
 }
 
 /// The directives of this name in a block, in their order.

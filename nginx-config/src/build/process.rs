@@ -5,7 +5,7 @@ use crate::{
     directives::Context,
     error::Error,
     loaded::{CpuAffinity, Main, WorkerProcesses},
-    syntax::Directive,
+    syntax::{Directive, Word},
     values,
 };
 
@@ -28,13 +28,44 @@ impl Builder<'_> {
             pid: first_argument(tree, "pid").map(|name| self.path(&name.text)),
             error_logs: self.error_logs(tree)?,
             logs: std::mem::take(&mut self.sinks),
-            resolvers: Vec::new(),
-            user: None,
-            worker_shutdown_timeout: None,
-            worker_rlimit_nofile: None,
-            worker_cpu_affinity: CpuAffinity::Any,
+            resolvers: std::mem::take(&mut self.resolvers),
+            user: user(tree),
+            worker_shutdown_timeout: first_argument(tree, "worker_shutdown_timeout")
+                .and_then(|word| values::time(&word.text)),
+            worker_rlimit_nofile: first_argument(tree, "worker_rlimit_nofile")
+                .and_then(|word| values::number(&word.text)),
+            worker_cpu_affinity: cpu_affinity(tree)?,
         })
     }
+}
+
+fn user(tree: &[Directive]) -> Option<(String, Option<String>)> {
+    let directive = all(tree, "user").next()?;
+    let group = directive.arguments.get(1).map(|word| word.text.clone());
+    Some((directive.argument(0).text.clone(), group))
+}
+
+fn cpu_affinity(tree: &[Directive]) -> Result<CpuAffinity, Error> {
+    let Some(directive) = all(tree, "worker_cpu_affinity").next() else { return Ok(CpuAffinity::Any) };
+    let Some((first, rest)) = directive.arguments.split_first() else { return Ok(CpuAffinity::Any) };
+    if first.text != "auto" {
+        return Ok(CpuAffinity::Masks(directive.arguments.iter().map(cpu_mask).collect::<Result<_, _>>()?));
+    }
+    match rest {
+        [] => Ok(CpuAffinity::Auto(None)),
+        [mask] => Ok(CpuAffinity::Auto(Some(cpu_mask(mask)?))),
+        [_, more, ..] => Err(Error::new(&more.position, format!("invalid parameter \"{}\"", more.text))),
+    }
+}
+
+/// The processors in a mask: the last digit is the first of them.
+fn cpu_mask(word: &Word) -> Result<Vec<usize>, Error> {
+    if let Some(other) = word.text.chars().find(|digit| !matches!(digit, '0' | '1')) {
+        let message = format!("invalid character \"{other}\" in \"worker_cpu_affinity\"");
+        return Err(Error::new(&word.position, message).hint("a mask is written in binary, as 0101"));
+    }
+    let digits = word.text.bytes().rev().enumerate();
+    Ok(digits.filter(|(_, digit)| *digit == b'1').map(|(processor, _)| processor).collect())
 }
 
 fn worker_processes(text: &str) -> Option<WorkerProcesses> {

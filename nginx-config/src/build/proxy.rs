@@ -1,45 +1,41 @@
 //! `proxy_pass` and the directives that go with it.
 
+use std::net::{IpAddr, SocketAddr};
+
 use underpass_core::{
-    config::{HttpVersion, Proxy, ProxyUri, SetHeader, Target},
-    template::Escape,
+    config::{
+        Bind, HttpVersion, NextUpstream, Proxy, ResponseRewriting, SetHeader, SocketOptions, Upgrade,
+        UpgradeProtocols, Via,
+    },
+    template::{Escape, Template},
 };
 
-use super::{Builder, level::Level, upstream::parse_host};
+use super::{Builder, level::Level, location::Matcher, redirect::substitutions};
 use crate::{
     error::Error,
     syntax::{Directive, Word},
-    values::HostPort,
+    values,
 };
 
 impl Builder<'_> {
-    /// Reads `proxy_pass URL`, in a location that `matched` so many bytes of the path; where that is not a
-    /// fixed number, there can't be a URI.
+    /// Reads `proxy_pass URL` in the location of `matcher`; in an `if` there is none.
     pub(super) fn proxy(
         &mut self,
         url: &Word,
         level: &Level<'_>,
-        matched: Option<usize>,
+        matcher: Option<&Matcher>,
     ) -> Result<Proxy, Error> {
-        let (authority, uri) = split_url(url)?;
-        if uri.is_some() && matched.is_none() {
-            let message = "\"proxy_pass\" cannot have URI part in location given by regular expression, or inside \
-                           named location, or inside \"if\" statement, or inside \"limit_except\" block";
-            return Err(Error::new(&url.position, message).hint("remove what follows the address"));
-        }
-        let host = parse_host(authority, url)?;
-        let group = match self.groups.named(host.host) {
-            Some(group) => {
-                refuse_port_of_group(&host, url)?;
-                group
+        let destination = self.destination(url, matcher)?;
+        let mut proxy = Proxy::new(destination.target, &destination.host);
+        proxy.port = destination.port.into();
+        let redirects = match destination.variable {
+            true => substitutions(level, None, None),
+            false => {
+                let path = destination.uri.as_ref().and(matcher).map(Matcher::path);
+                substitutions(level, Some(&url.text), path)
             }
-            None => self.plain_group(host, url)?,
         };
-        let port = host.port.unwrap_or(80);
-        let shown = if port == 80 { host.host } else { authority };
-        let mut proxy = Proxy::new(Target::Group(group), shown);
-        proxy.port = port.to_string().into();
-        proxy.uri = uri.zip(matched).map(|(uri, matched)| ProxyUri::new(matched, uri.as_bytes()));
+        proxy.uri = destination.uri;
         proxy.http_version = level.value("proxy_http_version", |text| match text {
             "1.0" => Some(HttpVersion::Http10),
             "1.1" => Some(HttpVersion::Http11),
@@ -49,6 +45,27 @@ impl Builder<'_> {
         proxy.send_timeout = level.time("proxy_send_timeout")?;
         proxy.read_timeout = level.time("proxy_read_timeout")?;
         proxy.set_headers.clone_from(&level.set_headers);
+        proxy.ignore_client_abort = level.flag("proxy_ignore_client_abort")?;
+        proxy.via = level.value("proxy_via", |text| match text {
+            "request" => Some(Via::Request),
+            "both" => Some(Via::Both),
+            "off" => Some(Via::Off),
+            _ => None,
+        })?;
+        proxy.buffer_size = level.value("proxy_buffer_size", |text| {
+            values::size(text).and_then(|size| usize::try_from(size).ok()).filter(|size| *size != 0)
+        })?;
+        proxy.next_upstream = next_upstream(level)?;
+        proxy.upgrade = upgrade(level)?;
+        proxy.method = self.template_of(level, "proxy_method")?;
+        proxy.set_body = self.template_of(level, "proxy_set_body")?;
+        proxy.pass_request_headers = level.flag("proxy_pass_request_headers")?;
+        proxy.pass_request_body = level.flag("proxy_pass_request_body")?;
+        proxy.pass_trailers = level.flag("proxy_pass_trailers")?;
+        proxy.response = response(level)?;
+        proxy.response.redirects = redirects;
+        proxy.socket = self.socket(level)?;
+        proxy.proxy_protocol = level.flag("proxy_protocol")?;
         Ok(proxy)
     }
 
@@ -61,45 +78,95 @@ impl Builder<'_> {
                 .hint(error.to_string())
         })
     }
+
+    fn template_of(&self, level: &Level<'_>, name: &str) -> Result<Option<Template>, Error> {
+        let word = level.innermost(name).map(|directive| directive.argument(0));
+        word.map(|word| self.template(word, Escape::None)).transpose()
+    }
+
+    fn socket(&self, level: &Level<'_>) -> Result<SocketOptions, Error> {
+        let mut socket = SocketOptions::default();
+        socket.keepalive = level.flag("proxy_socket_keepalive")?;
+        if let Some(directive) = level.innermost("proxy_bind") {
+            socket.bind = self.bind(directive)?;
+        }
+        Ok(socket)
+    }
+
+    fn bind(&self, directive: &Directive) -> Result<Bind, Error> {
+        let word = directive.argument(0);
+        if let Some(more) = directive.arguments.get(1) {
+            let error = Error::new(&more.position, format!("invalid parameter \"{}\"", more.text));
+            return Err(match more.text.as_str() {
+                "transparent" => error.hint("\"transparent\" is not in this version"),
+                _ => error,
+            });
+        }
+        if word.text == "off" {
+            return Ok(Bind::Any);
+        }
+        if word.text.contains('$') {
+            return Ok(Bind::Template(self.template(word, Escape::None)?));
+        }
+        let plain = word.text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        let address = plain.map(|ip| SocketAddr::new(ip, 0)).or_else(|_| word.text.parse());
+        address
+            .map(Bind::Address)
+            .map_err(|_| Error::new(&word.position, format!("invalid address \"{}\"", word.text)))
+    }
 }
 
-/// Authority and URI of `http://AUTHORITY[URI]`.
-fn split_url(url: &Word) -> Result<(&str, Option<&str>), Error> {
-    let text = url.text.as_str();
-    let error = |message: &str| Error::new(&url.position, message);
-    if text.contains('$') {
-        return Err(error("variables in \"proxy_pass\" are not in this version")
-            .hint("write the address, or the name of an \"upstream\""));
+fn next_upstream(level: &Level<'_>) -> Result<NextUpstream, Error> {
+    let mut next = NextUpstream::default();
+    next.tries = level.value("proxy_next_upstream_tries", |text| {
+        values::number(text).and_then(|number| u32::try_from(number).ok())
+    })?;
+    next.within = level.time("proxy_next_upstream_timeout")?;
+    let Some(directive) = level.innermost("proxy_next_upstream") else { return Ok(next) };
+    (next.error, next.timeout) = (false, false);
+    for word in &directive.arguments {
+        match word.text.as_str() {
+            "error" => next.error = true,
+            "timeout" => next.timeout = true,
+            "invalid_header" => next.invalid_header = true,
+            "non_idempotent" => next.non_idempotent = true,
+            text => {
+                let code = text.strip_prefix("http_").and_then(|code| code.parse::<u16>().ok());
+                next.statuses.extend(code);
+            }
+        }
     }
-    if has_scheme(text, "https://") {
-        return Err(error("TLS is not in this version")
-            .hint("\"proxy_pass\" takes a URL that begins with \"http://\""));
+    if directive.arguments.iter().any(|word| word.text == "off") {
+        (next.error, next.timeout, next.invalid_header) = (false, false, false);
+        next.statuses.clear();
     }
-    let Some(rest) = text.get("http://".len()..).filter(|_| has_scheme(text, "http://")) else {
-        return Err(
-            error("invalid URL prefix").hint("\"proxy_pass\" takes a URL that begins with \"http://\"")
-        );
-    };
-    // The colon of a Unix domain socket's path is no business of this split: the host is refused as such.
-    let end = rest.find(['/', '?', '#']).filter(|_| !rest.starts_with("unix:")).unwrap_or(rest.len());
-    let (authority, uri) = rest.split_at(end);
-    if uri.is_empty() {
-        return Ok((authority, None));
-    }
-    if !uri.starts_with('/') || uri.bytes().any(|byte| !matches!(byte, 0x21..=0x7e | 0x80..) || byte == b'#')
-    {
-        return Err(error("invalid URI in \"proxy_pass\"")
-            .hint("it begins with \"/\", without spaces, control characters and \"#\""));
-    }
-    Ok((authority, Some(uri)))
+    Ok(next)
 }
 
-fn has_scheme(text: &str, scheme: &str) -> bool {
-    text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+/// The `upgrade_*` directives.
+pub(super) fn upgrade(level: &Level<'_>) -> Result<Upgrade, Error> {
+    let mut upgrade = Upgrade::default();
+    if let Some(directive) = level.innermost("upgrade_protocols") {
+        let names = directive.arguments.iter().map(|word| word.text.as_str().into());
+        upgrade.protocols = UpgradeProtocols::Only(names.collect());
+    }
+    upgrade.websocket_validation = level.flag("upgrade_websocket_validation")?;
+    upgrade.handshake_timeout = level
+        .innermost("upgrade_handshake_timeout")
+        .map(|_| level.time("upgrade_handshake_timeout"))
+        .transpose()?;
+    upgrade.half_close = level.flag("upgrade_half_close")?;
+    upgrade.half_close_timeout = level.time("upgrade_half_close_timeout")?;
+    upgrade.relay_reset = level.flag("upgrade_relay_reset")?;
+    Ok(upgrade)
 }
 
-fn refuse_port_of_group(host: &HostPort<'_>, url: &Word) -> Result<(), Error> {
-    let Some(port) = host.port else { return Ok(()) };
-    let message = format!("upstream \"{}\" may not have port {port}", host.host);
-    Err(Error::new(&url.position, message).hint("the ports stand in the \"upstream\" block"))
+fn response(level: &Level<'_>) -> Result<ResponseRewriting, Error> {
+    let mut response = ResponseRewriting::default();
+    response.cookie_domains.clone_from(&level.rewriting.cookie_domains);
+    response.cookie_paths.clone_from(&level.rewriting.cookie_paths);
+    response.hide.clone_from(&level.rewriting.hide);
+    response.pass.clone_from(&level.rewriting.pass);
+    response.intercept_errors = level.flag("proxy_intercept_errors")?;
+    Ok(response)
 }

@@ -60,15 +60,13 @@ impl Builder<'_> {
             self.notes.push(Note::new(&block.name.position, message));
             sites.clear();
         }
-        let handler = answer.map_or_else(not_found, Handler::Return);
+        let handler = match (answer, level.innermost("root")) {
+            (Some(answer), _) => Handler::Return(answer),
+            (None, Some(_)) => Handler::Unsupported("root".into()),
+            (None, None) => not_found(),
+        };
         let mut otherwise = self.finish_location(handler, &level, &server_name, &block.name)?;
         otherwise.script = Arc::new(script);
-        Ok(VirtualServer {
-            listens,
-            names,
-            settings: level.settings()?,
-            sites,
-            otherwise: Arc::new(otherwise),
-        })
+        Ok(VirtualServer { listens, names, settings: level.settings, sites, otherwise: Arc::new(otherwise) })
     }
 }

@@ -1,19 +1,25 @@
-//! `upstream`, and the groups of one that a plain `proxy_pass` makes.
+//! `upstream`, and the groups that a plain `proxy_pass` makes.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
     net::{IpAddr, SocketAddr},
+    path::Path,
+    sync::Arc,
 };
 
 use underpass_core::{
     Address,
-    shared::{Group, GroupId, KeepAlive, Peer},
+    shared::{Balance, Group, GroupId, KeepAlive, Peer},
+    template::Escape,
 };
 
-use super::{Builder, all, level::first_argument, level::value_or_default};
+use super::{
+    Builder, all,
+    level::{first_argument, value_or_default},
+};
 use crate::{
     directives::Context,
-    error::{Error, Position},
+    error::{Error, Note, Position},
     resolve::Resolve,
     syntax::{Directive, Word},
     values::{self, HostPort},
@@ -25,14 +31,26 @@ pub(super) struct Groups {
     list: Vec<Group>,
     /// Those of `upstream` blocks, names in lower case.
     named: HashMap<String, GroupId>,
-    /// Those of a plain `proxy_pass`, by host and port.
+    /// Those of a plain `proxy_pass`, by address.
     plain: HashMap<(String, u16), GroupId>,
+    /// That of URLs with variables whose host names no group.
+    variable: Option<GroupId>,
 }
 
 impl Groups {
     /// The group of an `upstream` block.
     pub(super) fn named(&self, name: &str) -> Option<GroupId> {
         self.named.get(&name.to_ascii_lowercase()).copied()
+    }
+
+    /// The group whose settings hold for peers that are found at run time.
+    pub(super) fn variable(&mut self) -> GroupId {
+        if let Some(id) = self.variable {
+            return id;
+        }
+        let id = self.push(Group::new("", Vec::new(), KeepAlive::default()));
+        self.variable = Some(id);
+        id
     }
 
     pub(super) fn take(&mut self) -> Vec<Group> {
@@ -64,34 +82,73 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn upstream(&self, name: &Word, block: &Directive) -> Result<Group, Error> {
+    fn upstream(&mut self, name: &Word, block: &Directive) -> Result<Group, Error> {
+        let balance = self.balance(block)?;
         let mut peers = Vec::new();
         for server in all(block.inside(), "server") {
-            peers.extend(self.peers(server)?);
+            peers.extend(self.peers(server, &balance)?);
         }
         if peers.is_empty() {
             let message = "no servers are inside upstream";
             return Err(Error::new(&block.name.position, message));
         }
-        let connections = first_argument(block.inside(), "keepalive");
-        let mut keepalive = KeepAlive::default();
-        keepalive.connections = value_or_default("keepalive", connections, Context::Upstream, |text| {
-            values::number(text).and_then(|number| usize::try_from(number).ok())
-        })?;
-        Ok(Group::new(&name.text, peers, keepalive))
+        Ok(Group::new(&name.text, peers, keepalive(block)?).balanced(balance))
     }
 
-    fn peers(&self, server: &Directive) -> Result<Vec<Peer>, Error> {
-        if let Some(parameter) = server.arguments.get(1) {
-            let message = format!("invalid parameter \"{}\"", parameter.text);
-            return Err(Error::new(&parameter.position, message)
-                .hint("parameters of a \"server\" in an upstream are not in this version"));
+    /// How a server is chosen; of several methods the last holds.
+    fn balance(&mut self, block: &Directive) -> Result<Balance, Error> {
+        let mut balance = Balance::default();
+        let mut chosen = false;
+        for directive in block.inside() {
+            let method = match directive.name.text.as_str() {
+                "least_conn" => Balance::LeastConn,
+                "ip_hash" => Balance::IpHash,
+                "hash" => self.hash(directive)?,
+                "random" => random(directive)?,
+                _ => continue,
+            };
+            if chosen {
+                let note = Note::new(&directive.name.position, "load balancing method redefined");
+                self.notes.push(note);
+            }
+            (balance, chosen) = (method, true);
         }
+        Ok(balance)
+    }
+
+    fn hash(&self, directive: &Directive) -> Result<Balance, Error> {
+        let key = self.template(directive.argument(0), Escape::None)?;
+        let consistent = match directive.arguments.get(1) {
+            None => false,
+            Some(word) if word.text == "consistent" => true,
+            Some(word) => return Err(invalid_parameter(word)),
+        };
+        Ok(Balance::Hash { key, consistent })
+    }
+
+    fn peers(&self, server: &Directive, balance: &Balance) -> Result<Vec<Peer>, Error> {
         let word = server.argument(0);
-        let HostPort { host, port } = parse_host(&word.text, word)?;
-        let addresses = self.addresses(host, &word.position)?;
-        let peer = |ip| Peer::new(Address::Ip(SocketAddr::new(ip, port.unwrap_or(80))));
-        Ok(addresses.into_iter().map(peer).collect())
+        let resolve = server.arguments.iter().skip(1).any(|word| word.text == "resolve");
+        let mut peers = if let Some(path) = word.text.strip_prefix("unix:") {
+            vec![Peer::new(Address::Unix(socket_path(path, word)?))]
+        } else {
+            let HostPort { host, port } = parse_host(&word.text, word)?;
+            let port = port.unwrap_or(80);
+            let is_name = host.parse::<IpAddr>().is_err() && !host.starts_with('[');
+            if resolve && is_name {
+                vec![Peer::resolved(host, port)]
+            } else {
+                let addresses = self.addresses(host, &word.position)?;
+                addresses.into_iter().map(|ip| Peer::new(SocketAddr::new(ip, port).into())).collect()
+            }
+        };
+        for peer in &mut peers {
+            peer.name = word.text.as_str().into();
+            for parameter in server.arguments.iter().skip(1) {
+                set_parameter(peer, parameter, balance)?;
+            }
+        }
+        Ok(peers)
     }
 
     /// The group of a `proxy_pass` that names no `upstream`.
@@ -105,9 +162,24 @@ impl Builder<'_> {
         let peer = |ip| Peer::new(Address::Ip(SocketAddr::new(ip, port)));
         let peers = addresses.into_iter().map(peer).collect();
         let group = Group::new(&format!("{}:{port}", target.host), peers, KeepAlive::default());
+        Ok(self.insert_plain(key, group))
+    }
+
+    /// The group of a `proxy_pass` to a Unix domain socket.
+    pub(super) fn unix_group(&mut self, path: &str, word: &Word) -> Result<GroupId, Error> {
+        let key = (format!("unix:{path}"), 0);
+        if let Some(id) = self.groups.plain.get(&key) {
+            return Ok(*id);
+        }
+        let peer = Address::Unix(socket_path(path, word)?);
+        let group = Group::single(&key.0, peer);
+        Ok(self.insert_plain(key, group))
+    }
+
+    fn insert_plain(&mut self, key: (String, u16), group: Group) -> GroupId {
         let id = self.groups.push(group);
         self.groups.plain.insert(key, id);
-        Ok(id)
+        id
     }
 
     fn addresses(&self, host: &str, position: &Position) -> Result<Vec<IpAddr>, Error> {
@@ -116,12 +188,90 @@ impl Builder<'_> {
     }
 }
 
+fn keepalive(block: &Directive) -> Result<KeepAlive, Error> {
+    let mut keepalive = KeepAlive::default();
+    if let Some(word) = all(block.inside(), "keepalive").find_map(|directive| directive.arguments.get(1))
+        && word.text != "local"
+    {
+        return Err(invalid_parameter(word));
+    }
+    let word = |name| first_argument(block.inside(), name);
+    let time = |name| value_or_default(name, word(name), Context::Upstream, values::time);
+    keepalive.connections = value_or_default("keepalive", word("keepalive"), Context::Upstream, |text| {
+        values::number(text).and_then(|number| usize::try_from(number).ok())
+    })?;
+    keepalive.requests =
+        value_or_default("keepalive_requests", word("keepalive_requests"), Context::Upstream, |text| {
+            values::number(text).map(|number| u32::try_from(number).unwrap_or(u32::MAX))
+        })?;
+    keepalive.time = time("keepalive_time")?;
+    keepalive.timeout = time("keepalive_timeout")?;
+    Ok(keepalive)
+}
+
+fn random(directive: &Directive) -> Result<Balance, Error> {
+    match directive.arguments.as_slice() {
+        [] => Ok(Balance::Random { two: false }),
+        [two] if two.text == "two" => Ok(Balance::Random { two: true }),
+        [two, method] if two.text == "two" && method.text == "least_conn" => {
+            Ok(Balance::Random { two: true })
+        }
+        [two, method] if two.text == "two" => Err(invalid_parameter(method)),
+        [word, ..] => Err(invalid_parameter(word)),
+    }
+}
+
+/// One of the parameters behind the address of a `server`.
+fn set_parameter(peer: &mut Peer, word: &Word, balance: &Balance) -> Result<(), Error> {
+    let invalid = || invalid_parameter(word);
+    let (name, value) = word.text.split_once('=').unwrap_or((&word.text, ""));
+    let count = || values::number(value).and_then(|number| u32::try_from(number).ok()).ok_or_else(invalid);
+    match (name, word.text.contains('=')) {
+        ("weight", true) => {
+            peer.weight = count()?;
+            if peer.weight == 0 {
+                return Err(invalid());
+            }
+        }
+        ("max_conns", true) => peer.max_conns = count()?,
+        ("max_fails", true) => peer.max_fails = count()?,
+        ("fail_timeout", true) => peer.fail_timeout = values::time(value).ok_or_else(invalid)?,
+        ("down", false) => peer.down = true,
+        ("resolve", false) => {}
+        ("backup", false) => {
+            if matches!(balance, Balance::IpHash | Balance::Hash { .. } | Balance::Random { .. }) {
+                let message = "balancing method does not support parameter \"backup\"";
+                return Err(Error::new(&word.position, message));
+            }
+            peer.backup = true;
+        }
+        ("service" | "slow_start" | "route" | "drain", _) => {
+            return Err(invalid().hint(format!("\"{name}\" is not in this version")));
+        }
+        _ => return Err(invalid()),
+    }
+    Ok(())
+}
+
+fn invalid_parameter(word: &Word) -> Error {
+    Error::new(&word.position, format!("invalid parameter \"{}\"", word.text))
+}
+
+/// The path of a Unix domain socket, which the system can name.
+pub(super) fn socket_path(path: &str, word: &Word) -> Result<Arc<Path>, Error> {
+    // `sun_path` has 108 bytes, one of which ends the path.
+    const LONGEST: usize = 107;
+    let error = |fault: &str| Err(Error::new(&word.position, format!("{fault} in \"{}\"", word.text)));
+    match path {
+        "" => error("no path"),
+        path if path.contains('\0') => error("invalid path"),
+        path if path.len() > LONGEST => error("too long path"),
+        path => Ok(Path::new(path).into()),
+    }
+}
+
 /// The host and port in `text`, a part of `word`.
 pub(super) fn parse_host<'t>(text: &'t str, word: &Word) -> Result<HostPort<'t>, Error> {
-    if text.starts_with("unix:") {
-        let message = format!("\"{text}\": Unix domain sockets are not in this version");
-        return Err(Error::new(&word.position, message));
-    }
     HostPort::parse(text)
         .map_err(|fault| Error::new(&word.position, format!("{fault} in upstream \"{text}\"")))
 }

@@ -138,7 +138,8 @@ impl Builder<'_> {
         })?;
         if let Some(needs) = expression.backtracks {
             let message = format!(
-                "the regular expression \"{source}\" has {needs}: it runs in a slower engine, and does not match when that takes too many steps"
+                "the regular expression \"{source}\" has {needs}: it runs in a slower engine, and does \
+                 not match when that takes too many steps"
             );
             self.notes.push(Note::new(&word.position, message));
         }

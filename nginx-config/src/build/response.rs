@@ -1,0 +1,65 @@
+//! How heads of responses are changed: cookies, fields that don't go on.
+
+use std::sync::Arc;
+
+use underpass_core::config::Substitution;
+
+use super::{
+    Builder, all,
+    level::{Level, has},
+};
+use crate::{error::Error, syntax::Directive};
+
+/// What a level has of `proxy_cookie_*`, `proxy_hide_header`, `proxy_pass_header`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rewriting {
+    pub(super) cookie_domains: Vec<Substitution>,
+    pub(super) cookie_paths: Vec<Substitution>,
+    pub(super) hide: Vec<Box<str>>,
+    pub(super) pass: Vec<Box<str>>,
+}
+
+impl Builder<'_> {
+    pub(super) fn rewriting(&mut self, level: &mut Level<'_>, block: &[Directive]) -> Result<(), Error> {
+        const NAMES: [&str; 4] =
+            ["proxy_cookie_domain", "proxy_cookie_path", "proxy_hide_header", "proxy_pass_header"];
+        if !has(block, &NAMES) {
+            return Ok(());
+        }
+        let mut rewriting = Rewriting::clone(&level.rewriting);
+        if has(block, &["proxy_cookie_domain"]) {
+            rewriting.cookie_domains = self.cookie_rules(block, "proxy_cookie_domain")?;
+        }
+        if has(block, &["proxy_cookie_path"]) {
+            rewriting.cookie_paths = self.cookie_rules(block, "proxy_cookie_path")?;
+        }
+        if has(block, &["proxy_hide_header"]) {
+            rewriting.hide = fields(block, "proxy_hide_header");
+        }
+        if has(block, &["proxy_pass_header"]) {
+            rewriting.pass = fields(block, "proxy_pass_header");
+        }
+        level.rewriting = Arc::new(rewriting);
+        Ok(())
+    }
+
+    fn cookie_rules(&mut self, block: &[Directive], name: &str) -> Result<Vec<Substitution>, Error> {
+        let mut rules = Vec::new();
+        for directive in all(block, name) {
+            match directive.arguments.as_slice() {
+                [word] if word.text == "off" => return Ok(Vec::new()),
+                [from, to] => rules.push(self.substitution(from, to, name == "proxy_cookie_domain")?),
+                _ => {
+                    let word = directive.argument(0);
+                    return Err(Error::new(&word.position, format!("invalid parameter \"{}\"", word.text))
+                        .hint("one parameter is \"off\""));
+                }
+            }
+        }
+        Ok(rules)
+    }
+}
+
+fn fields(block: &[Directive], name: &str) -> Vec<Box<str>> {
+    all(block, name).map(|directive| directive.argument(0).text.as_str().into()).collect()
+}

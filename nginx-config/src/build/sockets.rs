@@ -1,0 +1,124 @@
+//! Which servers share a socket.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use underpass_core::{
+    Address,
+    config::{Config, ServerName, ServerTable, Settings},
+};
+
+use super::{listen::Listen, server::VirtualServer};
+use crate::{
+    error::{Error, Note},
+    loaded::Listener,
+};
+
+/// The listening sockets of all servers.
+pub(super) struct Sockets<'s>(Vec<Socket<'s>>);
+
+struct Socket<'s> {
+    /// The first that names the address.
+    listen: &'s Listen,
+    /// The one that says something of the socket.
+    options: Option<&'s Listen>,
+    servers: Vec<usize>,
+    /// Index in `servers`, when one has said that it is.
+    default: Option<usize>,
+}
+
+/// What the configuration of a socket is made of.
+pub(super) struct Shared {
+    pub(super) router: ServerTable,
+    /// What holds before a request is routed.
+    pub(super) edge: Arc<Settings>,
+    pub(super) proxy_protocol: bool,
+}
+
+impl<'s> Sockets<'s> {
+    /// Collects what the servers say; names that two servers of a socket claim become notes.
+    pub(super) fn of(servers: &'s [VirtualServer], notes: &mut Vec<Note>) -> Result<Self, Error> {
+        let mut sockets: Vec<Socket<'s>> = Vec::new();
+        let mut known: HashMap<&Address, usize> = HashMap::new();
+        for (index, server) in servers.iter().enumerate() {
+            for listen in &server.listens {
+                let at = *known.entry(&listen.address).or_insert(sockets.len());
+                if at == sockets.len() {
+                    sockets.push(Socket { listen, options: None, servers: Vec::new(), default: None });
+                }
+                if let Some(socket) = sockets.get_mut(at) {
+                    socket.add(index, listen, notes)?;
+                }
+            }
+        }
+        for socket in &sockets {
+            socket.note_conflicts(servers, notes);
+        }
+        Ok(Self(sockets))
+    }
+
+    /// Makes the listeners; `config` makes what sessions share.
+    pub(super) fn listeners(
+        self,
+        servers: &[VirtualServer],
+        config: impl Fn(Shared) -> Arc<Config>,
+    ) -> Vec<Listener> {
+        let listener = |socket: Socket<'_>| {
+            let members: Vec<_> = socket.servers.iter().filter_map(|index| servers.get(*index)).collect();
+            let default = socket.default.unwrap_or(0);
+            let edge = members.get(default).map(|server| Arc::clone(&server.settings)).unwrap_or_default();
+            let router = ServerTable::new(members.iter().map(|server| server.to_server()).collect(), default);
+            Listener {
+                address: socket.listen.address.clone(),
+                options: socket.options.and_then(|listen| listen.options.clone()).unwrap_or_default(),
+                written: socket.listen.written.clone(),
+                position: socket.listen.position.clone(),
+                config: config(Shared { router, edge, proxy_protocol: socket.listen.proxy_protocol }),
+            }
+        };
+        self.0.into_iter().map(listener).collect()
+    }
+}
+
+impl<'s> Socket<'s> {
+    fn add(&mut self, server: usize, listen: &'s Listen, notes: &mut Vec<Note>) -> Result<(), Error> {
+        if listen.default_server {
+            if self.default.is_some() {
+                let message = format!("a duplicate default server for {}", listen.address);
+                return Err(Error::new(&listen.position, message)
+                    .hint("one server of an address may be its \"default_server\""));
+            }
+            self.default = Some(self.servers.len());
+        }
+        if listen.options.is_some() {
+            if self.options.is_some() {
+                let message = format!("duplicate listen options for {}", listen.address);
+                return Err(Error::new(&listen.position, message)
+                    .hint("one \"listen\" of an address may have the options of its socket"));
+            }
+            self.options = Some(listen);
+        }
+        if listen.proxy_protocol != self.listen.proxy_protocol {
+            let message = format!("protocol options redefined for {}", listen.address);
+            let mend = "the first \"listen\" of the address says whether there is \"proxy_protocol\"";
+            notes.push(Note::new(&listen.position, message).mend(mend));
+        }
+        self.servers.push(server);
+        Ok(())
+    }
+
+    fn note_conflicts(&self, servers: &[VirtualServer], notes: &mut Vec<Note>) {
+        let mut seen: HashSet<&str> = HashSet::new();
+        let members = self.servers.iter().filter_map(|index| servers.get(*index));
+        for name in members.flat_map(|server| &server.names) {
+            let ServerName::Name(text) = &name.name else { continue };
+            if !seen.insert(text) {
+                let address = &self.listen.address;
+                let message = format!("conflicting server name \"{text}\" on {address}, ignored");
+                notes.push(Note::new(&name.position, message));
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! CONNECT.
+
+use super::Row;
+
+pub(super) const ROWS: &[Row] = &[];
