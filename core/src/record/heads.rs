@@ -17,6 +17,8 @@ pub(crate) struct Heads {
     pub(crate) offered: Vec<u8>,
     /// The final head as the client gets it, when a log line asks for fields of it.
     pub(crate) sent: Vec<u8>,
+    /// The trailer section that the client gets, without its last empty line.
+    pub(crate) sent_trailers: Vec<u8>,
     /// Attempts before the last.
     pub(crate) earlier: Vec<Attempt>,
     pub(crate) detour: Detour,
@@ -32,6 +34,7 @@ impl Heads {
         }
         self.offered.clear();
         self.sent.clear();
+        self.sent_trailers.clear();
         self.earlier.clear();
         self.detour.clear();
         self.memo.clear();

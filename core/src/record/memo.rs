@@ -21,6 +21,8 @@ struct Values {
     set: Vec<Vec<u8>>,
     server: Option<usize>,
     spare: Vec<Vec<u8>>,
+    /// The template whose value can't be used.
+    blamed: Vec<u8>,
 }
 
 impl Memo {
@@ -29,6 +31,7 @@ impl Memo {
         values.found.clear();
         values.spans.clear();
         values.server = None;
+        values.blamed.clear();
         values.captures.begin(b"");
         values.set.iter_mut().for_each(Vec::clear);
     }
@@ -101,6 +104,19 @@ impl Memo {
         {
             *slot = Some((from, to));
         }
+    }
+
+    /// Notes the template whose value can't be used, as it was written; the first stays.
+    pub(super) fn blame(&self, source: &str) {
+        let blamed = &mut self.0.borrow_mut().blamed;
+        if blamed.is_empty() {
+            blamed.extend_from_slice(source.as_bytes());
+        }
+    }
+
+    /// Appends that template.
+    pub(super) fn write_blamed(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0.borrow().blamed);
     }
 
     /// Space for a value.

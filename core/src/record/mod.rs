@@ -8,6 +8,7 @@ mod head;
 mod heads;
 mod memo;
 mod note;
+mod scratch;
 mod severity;
 mod values;
 
@@ -215,6 +216,16 @@ impl Record {
     /// The upstream connection of the location, whatever goes over it.
     pub(crate) fn hop(&self) -> Option<Hop<'_>> {
         self.location.as_deref()?.handler.hop()
+    }
+
+    /// Whether trailer sections go on: `proxy_pass_trailers`.
+    pub(crate) fn passes_trailers(&self) -> bool {
+        self.proxy().is_none_or(|proxy| proxy.pass_trailers)
+    }
+
+    /// Whether the client understands chunks, trailer sections and interim responses (RFC 9110 §2.5).
+    pub(crate) fn client_speaks_http11(&self) -> bool {
+        self.heads.as_ref().is_some_and(|heads| heads.request.version == crate::Version::Http11)
     }
 
     pub(crate) fn proxy(&self) -> Option<&Proxy> {

@@ -147,6 +147,13 @@ impl Record {
             quoted(", upstream: \"", format!("http://{peer}").as_bytes());
         }
         quoted(", host: \"", host);
+        if let Event::Violation(violation) = note.event
+            && violation.fault() == crate::violation::Fault::Configuration
+        {
+            let mut template = Vec::new();
+            self.write_blamed(&mut template);
+            quoted(", template: \"", &template);
+        }
     }
 }
 

@@ -4,9 +4,8 @@ use std::io::Write as _;
 
 use super::{Heads, Outcome, Record, note::ClientAddress};
 use crate::{
-    Address, Side,
+    Address,
     http1::{Known, Version},
-    rewrite::trailer_passes,
     template::{Escape, MapId, Mapping, Part, Template, Variable, write_escaped},
     time::{Civil, Now, Tick, write_decimal, write_padded},
 };
@@ -138,12 +137,12 @@ impl Record {
             Variable::Http(name) => join(out, fields.named(name.as_bytes()), b", "),
             Variable::UpstreamHttp(name) => join(out, heads.response.fields.named(name.as_bytes()), b", "),
             Variable::UpstreamTrailer(name) => join(out, heads.trailers[1].named(name.as_bytes()), b", "),
-            Variable::SentTrailer(name) if request.version == Version::Http11 => {
-                let sent = heads.trailers[1].iter().filter(|field| {
-                    field.name.eq_ignore_ascii_case(name.as_bytes())
-                        && trailer_passes(self, Side::Upstream, *field)
-                });
-                join(out, sent.map(|field| field.value), b", ");
+            Variable::SentTrailer(name) => {
+                join(out, sent_values(&heads.sent_trailers, name.as_bytes()), b", ");
+            }
+            // Before our head is written, it is going to be much like the origin server's.
+            Variable::SentHttp(name) if heads.sent.is_empty() => {
+                join(out, heads.response.fields.named(name.as_bytes()), b", ");
             }
             Variable::SentHttp(name) => join(out, sent_values(&heads.sent, name.as_bytes()), b", "),
             Variable::Arg(name) => {
@@ -212,17 +211,6 @@ impl Record {
 
     fn server_name(&self) -> &str {
         self.location.as_ref().map_or("", |location| &location.server_name)
-    }
-
-    /// Space for a value, from the exchange's own store.
-    fn spare(&self) -> Vec<u8> {
-        self.heads.as_ref().map_or_else(Vec::new, |heads| heads.memo.spare())
-    }
-
-    fn return_spare(&self, value: Vec<u8>) {
-        if let Some(heads) = &self.heads {
-            heads.memo.return_spare(value);
-        }
     }
 }
 
@@ -308,9 +296,10 @@ fn find_pair<'a>(mut pairs: impl Iterator<Item = &'a [u8]>, name: &[u8]) -> Opti
     })
 }
 
-/// The values of a field in a head that we wrote.
-fn sent_values<'a>(head: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-    head.split(|byte| *byte == b'\n').skip(1).filter_map(move |line| {
+/// The values of a field in a section that we wrote; a status line in front of it is no field line, for it has a
+/// space before any colon.
+fn sent_values<'a>(section: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    section.split(|byte| *byte == b'\n').filter_map(move |line| {
         let colon = memchr::memchr(b':', line)?;
         let matches = line.get(..colon)?.eq_ignore_ascii_case(name);
         matches.then(|| crate::http1::trim(line.get(colon + 1..).unwrap_or_default().trim_ascii_end()))

@@ -2,11 +2,14 @@
 //!
 //! What is written here is canonical: one space where one is meant, CRLF, framing that says what follows.
 
+mod additions;
 mod own;
 mod redirect;
 mod request;
 mod response;
+mod substitution;
 
+pub(crate) use additions::{check_additions, has_trailers, write_trailers};
 pub(crate) use own::{OwnResponse, reason, write_established, write_own};
 pub(crate) use redirect::write_own_origin;
 pub(crate) use request::{Offer, Plan, answers_offer, max_forwards, write_request};
@@ -14,8 +17,9 @@ pub(crate) use response::{Persistence, ResponseHead, write_interim, write_respon
 
 use crate::{
     Side,
-    http1::{Field, Fields, Known, nominates},
+    http1::{Field, Fields, Known, is_value_byte, nominates, trim},
     record::Record,
+    template::Template,
     violation::Violation,
 };
 
@@ -33,6 +37,11 @@ pub(crate) fn trailer_passes(record: &Record, from: Side, field: Field<'_>) -> b
         let lines = record.proxy().into_iter().flat_map(|proxy| &proxy.set_headers);
         lines.into_iter().any(|line| name.eq_ignore_ascii_case(line.name.as_bytes()))
     };
+    if !record.passes_trailers() {
+        return false;
+    }
+    let hidden = from == Side::Upstream
+        && record.proxy().is_some_and(|proxy| !response::shows(&proxy.response, field));
     let underscored = !record.config.edge.underscores_in_headers && field.name.contains(&b'_');
     let passes_for_ours = from == Side::Downstream && (underscored || is_set(field.name));
     let belongs_in_head = matches!(
@@ -45,14 +54,31 @@ pub(crate) fn trailer_passes(record: &Record, from: Side, field: Field<'_>) -> b
             | Known::XAccel
     );
     !(belongs_in_head
+        || hidden
         || passes_for_ours
         || field.known.is_load_bearing()
         || !crosses(head, field.name, field.known, true))
 }
 
-/// A value that a template made must not break out of its line (B6).
-fn check_value(value: &[u8]) -> Result<(), Violation> {
-    if memchr::memchr3(b'\r', b'\n', 0, value).is_some() { Err(Violation::TemplateControl) } else { Ok(()) }
+/// A value that a template made must not break out of its line, nor hold what we would refuse in a field that we
+/// receive (B6; RFC 9110 §5.5). The log names the template.
+fn check_value(record: &Record, template: &Template, value: &[u8]) -> Result<(), Violation> {
+    if value.iter().copied().all(is_value_byte) {
+        return Ok(());
+    }
+    record.blame(template);
+    Err(Violation::TemplateControl)
+}
+
+/// Takes white space off the ends of the value that begins at `from` (RFC 9110 §5.5: it is no part of it).
+fn trim_value(out: &mut Vec<u8>, from: usize) {
+    let value = out.get(from..).unwrap_or_default();
+    let length = trim(value).len();
+    let before = value.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    if before > 0 {
+        out.drain(from..from + before);
+    }
+    out.truncate(from + length);
 }
 
 pub(crate) fn write_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {

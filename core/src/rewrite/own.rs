@@ -1,10 +1,12 @@
 //! Responses of our own (E11).
 
 use super::{
+    additions::{Added, has_trailers, write_trailers},
     response::{Persistence, write_connection, write_date, write_status_line},
     write_line,
 };
 use crate::{
+    config::ServerTokens,
     record::Record,
     time::{Now, write_decimal},
 };
@@ -21,14 +23,21 @@ pub(crate) struct OwnResponse<'a> {
     pub(crate) to_head: bool,
 }
 
-/// Writes a response of our own, head and content (E11); says where the head ends.
+/// Writes a response of our own, head and content (E11); says where the head ends. Of what the location adds,
+/// lines that could break out are left out: whether there are any is asked before.
 pub(crate) fn write_own(record: &Record, own: OwnResponse<'_>, now: Now, out: &mut Vec<u8>) -> usize {
     write_status_line(own.status, reason(own.status).as_bytes(), out);
-    write_line(out, b"Server", record.config.identity.server.as_bytes());
+    write_server(record, out);
     write_date(now, out);
     let has_content = !matches!(own.status, 204 | 304);
+    let with_trailers =
+        has_content && !own.to_head && record.client_speaks_http11() && has_trailers(record, own.status);
     if has_content {
         write_line(out, b"Content-Type", own.content_type);
+    }
+    if with_trailers {
+        write_line(out, b"Transfer-Encoding", b"chunked");
+    } else if has_content {
         out.extend_from_slice(b"Content-Length: ");
         write_decimal(out, own.content.len() as u64);
         out.extend_from_slice(b"\r\n");
@@ -47,19 +56,51 @@ pub(crate) fn write_own(record: &Record, own: OwnResponse<'_>, now: Now, out: &m
         }
         _ => {}
     }
+    if let Some(added) = Added::to(record, own.status) {
+        let _left_out = added.write(record, now, out);
+    }
     write_connection(record, own.persistence, own.status == 426, out);
     out.extend_from_slice(b"\r\n");
     let head_end = out.len();
-    if has_content && !own.to_head {
+    if with_trailers {
+        write_chunks(record, own.content, now, out);
+    } else if has_content && !own.to_head {
         out.extend_from_slice(own.content);
     }
     head_end
 }
 
+/// Writes content as one chunk, with the trailer section that the location adds (RFC 9112 §7.1).
+fn write_chunks(record: &Record, content: &[u8], now: Now, out: &mut Vec<u8>) {
+    use std::io::Write as _;
+    if !content.is_empty() {
+        // Writing into memory doesn't fail.
+        let _ = write!(out, "{:x}\r\n", content.len());
+        out.extend_from_slice(content);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"0\r\n");
+    let _left_out = write_trailers(record, now, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// `Server`, as `server_tokens` has it.
+fn write_server(record: &Record, out: &mut Vec<u8>) {
+    let name = &*record.config.identity.server;
+    let shown = match &record.settings().server_tokens {
+        ServerTokens::On => name,
+        ServerTokens::Off => name.split('/').next().unwrap_or_default(),
+        ServerTokens::Text(text) => text,
+    };
+    if !shown.is_empty() {
+        write_line(out, b"Server", shown.as_bytes());
+    }
+}
+
 /// Writes the head that opens a CONNECT's tunnel (RFC 9110 §9.3.6).
 pub(crate) fn write_established(record: &Record, now: Now, out: &mut Vec<u8>) {
     write_status_line(200, b"Connection established", out);
-    write_line(out, b"Server", record.config.identity.server.as_bytes());
+    write_server(record, out);
     write_date(now, out);
     out.extend_from_slice(b"\r\n");
 }

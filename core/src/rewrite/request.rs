@@ -1,6 +1,6 @@
 //! The request head that goes upstream.
 
-use super::{check_value, crosses, write_line};
+use super::{check_value, crosses, trim_value, write_line};
 use crate::{
     config::{HttpVersion, Proxy, Via},
     http1::{
@@ -121,10 +121,11 @@ fn configured_connection(
         if written {
             scratch.push(b',');
         }
+        let start = scratch.len();
         record.write_template(&line.value, now, scratch);
+        check_value(record, &line.value, scratch.get(start..).unwrap_or_default())?;
         written = true;
     }
-    check_value(scratch)?;
     Ok(ConnectionOptions::read([scratch.as_slice()].into_iter()))
 }
 
@@ -140,11 +141,12 @@ fn offer_protocols(
     offered.clear();
     let start = scratch.len();
     for line in proxy.set_headers.iter().filter(|line| line.name.eq_ignore_ascii_case("upgrade")) {
+        let from = scratch.len();
         record.write_template(&line.value, now, scratch);
+        check_value(record, &line.value, scratch.get(from..).unwrap_or_default())?;
         scratch.push(b',');
     }
     let configured = scratch.get(start..).unwrap_or_default();
-    check_value(configured)?;
     let mut offer = Offer::Nothing;
     for protocol in listed([configured].into_iter()).filter(|p| proxy.upgrade.protocols.permit(p.name)) {
         if !offered.is_empty() {
@@ -282,9 +284,9 @@ impl Lines<'_> {
         self.out.extend_from_slice(b": ");
         let from = self.out.len();
         self.record.write_template(value, self.now, self.out);
-        let written = self.out.get(from..).unwrap_or_default();
-        check_value(written)?;
-        if trim(written).is_empty() {
+        check_value(self.record, value, self.out.get(from..).unwrap_or_default())?;
+        trim_value(self.out, from);
+        if self.out.len() == from {
             self.out.truncate(start);
         } else {
             self.out.extend_from_slice(b"\r\n");

@@ -1,11 +1,12 @@
 //! The origin server's response head, as the client gets it.
 
-use super::{crosses, write_line};
+use super::{additions::Added, crosses, substitution::Substitutions, write_line};
 use crate::{
-    config::Via,
-    http1::{ConnectionOptions, Known, Response, Version},
+    config::{ResponseRewriting, Via},
+    http1::{ConnectionOptions, Field, Known, Response, Version},
     record::Record,
     time::{Civil, Now, write_padded},
+    violation::Violation,
 };
 
 /// What we say of the client's connection.
@@ -32,26 +33,38 @@ pub(crate) struct ResponseHead {
 }
 
 /// Writes the head of the origin server's final response, or its 101.
+///
+/// # Errors
+/// When a template of the location evaluates to what can't stand in a field line (B6).
 pub(crate) fn write_response(
     record: &Record,
     response: &Response,
     shape: ResponseHead,
     now: Now,
     out: &mut Vec<u8>,
-) {
+) -> Result<(), Violation> {
     let keeps_upgrade = matches!(shape.status, 101 | 426) && response.fields.has(Known::Upgrade);
+    let added = Added::to(record, shape.status);
     let is_own = shape.status != response.status;
     let phrase = if is_own { super::reason(shape.status).as_bytes() } else { response.reason() };
     write_status_line(shape.status, phrase, out);
-    write_lines(response, shape.length, keeps_upgrade, out);
+    let lines = Lines::new(record, response, added);
+    let mut dated = false;
+    for field in response.fields.iter().filter(|field| lines.passes(*field, shape.length, keeps_upgrade)) {
+        lines.write(field, now, out)?;
+        dated |= field.known == Known::Date;
+    }
     // RFC 9110 §6.6.1: a recipient with a clock adds the date that a response lacks.
-    if response.status >= 200 && !response.fields.has(Known::Date) {
+    if response.status >= 200 && !dated {
         write_date(now, out);
     }
     if record.proxy().is_some_and(|proxy| proxy.via == Via::Both) {
         out.extend_from_slice(if response.version == Version::Http10 { b"Via: 1.0 " } else { b"Via: 1.1 " });
         out.extend_from_slice(record.config.identity.pseudonym.as_bytes());
         out.extend_from_slice(b"\r\n");
+    }
+    if let Some(added) = added {
+        added.write(record, now, out)?;
     }
     if shape.empty {
         write_line(out, b"Content-Length", b"0");
@@ -65,29 +78,83 @@ pub(crate) fn write_response(
         write_connection(record, shape.persistence, keeps_upgrade, out);
     }
     out.extend_from_slice(b"\r\n");
+    Ok(())
 }
 
 /// Writes the head of an interim response (RFC 9110 §15.2); it has no framing and no persistence.
-pub(crate) fn write_interim(response: &Response, out: &mut Vec<u8>) {
+pub(crate) fn write_interim(record: &Record, response: &Response, out: &mut Vec<u8>) {
     write_status_line(response.status, response.reason(), out);
-    write_lines(response, false, false, out);
+    let lines = Lines::new(record, response, None);
+    for field in response.fields.iter().filter(|field| lines.passes(*field, false, false)) {
+        write_line(out, field.name, field.value);
+    }
     out.extend_from_slice(b"\r\n");
 }
 
-fn write_lines(response: &Response, length: bool, upgrade: bool, out: &mut Vec<u8>) {
-    let fields = &response.fields;
-    let nominated = ConnectionOptions::of(fields).others;
-    for field in fields.iter() {
-        let passes = match field.known {
+/// The origin server's lines, as the location has them.
+struct Lines<'a> {
+    record: &'a Record,
+    response: &'a Response,
+    /// `Connection` nominates fields.
+    nominates: bool,
+    /// Absent when the location changes nothing in response heads.
+    rewriting: Option<&'a ResponseRewriting>,
+    added: Option<Added<'a>>,
+}
+
+impl<'a> Lines<'a> {
+    fn new(record: &'a Record, response: &'a Response, added: Option<Added<'a>>) -> Self {
+        let rewriting = record.proxy().map(|proxy| &proxy.response).filter(|rewriting| changes(rewriting));
+        let nominates = ConnectionOptions::of(&response.fields).others;
+        Self { record, response, nominates, rewriting, added }
+    }
+
+    fn passes(&self, field: Field<'_>, length: bool, upgrade: bool) -> bool {
+        match field.known {
             Known::ContentLength => length,
             Known::Upgrade => upgrade,
-            Known::XAccel => false,
-            known => crosses(fields, field.name, known, nominated),
-        };
-        if passes {
-            write_line(out, field.name, field.value);
+            known => {
+                crosses(&self.response.fields, field.name, known, self.nominates)
+                    && self.rewriting.map_or(known != Known::XAccel, |rewriting| shows(rewriting, field))
+                    && !self.added.is_some_and(|added| added.replaces(field.name))
+            }
         }
     }
+
+    /// Writes a line in its place and under its name (B3), its value as the location has it.
+    fn write(&self, field: Field<'_>, now: Now, out: &mut Vec<u8>) -> Result<(), Violation> {
+        let Some(rewriting) = self.rewriting else {
+            write_line(out, field.name, field.value);
+            return Ok(());
+        };
+        let ResponseRewriting { redirects, cookie_domains: domains, cookie_paths: paths, .. } = rewriting;
+        let is = |name: &[u8]| field.name.eq_ignore_ascii_case(name);
+        let mut substitutions = Substitutions { record: self.record, now, out };
+        if !redirects.is_empty() && is(b"Location") {
+            substitutions.location(field, redirects)
+        } else if !redirects.is_empty() && is(b"Refresh") {
+            substitutions.refresh(field, redirects)
+        } else if field.known == Known::SetCookie && !(domains.is_empty() && paths.is_empty()) {
+            substitutions.cookie(field, domains, paths)
+        } else {
+            write_line(out, field.name, field.value);
+            Ok(())
+        }
+    }
+}
+
+fn changes(rewriting: &ResponseRewriting) -> bool {
+    let ResponseRewriting { redirects, cookie_domains, cookie_paths, hide, pass, .. } = rewriting;
+    let substitutes = !(redirects.is_empty() && cookie_domains.is_empty() && cookie_paths.is_empty());
+    substitutes || !(hide.is_empty() && pass.is_empty())
+}
+
+/// `proxy_hide_header` and, stronger, `proxy_pass_header`. What only we are meant to read goes on only when it is
+/// named there (E14).
+pub(super) fn shows(rewriting: &ResponseRewriting, field: Field<'_>) -> bool {
+    let named =
+        |names: &[Box<str>]| names.iter().any(|name| field.name.eq_ignore_ascii_case(name.as_bytes()));
+    !(field.known == Known::XAccel || named(&rewriting.hide)) || named(&rewriting.pass)
 }
 
 pub(super) fn write_status_line(status: u16, reason: &[u8], out: &mut Vec<u8>) {

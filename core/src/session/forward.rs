@@ -7,7 +7,7 @@ use crate::{
     fault::Fault,
     http1::{Broken, Framing, Version},
     record::Outcome,
-    rewrite::{trailer_passes, write_line},
+    rewrite::{trailer_passes, write_line, write_trailers},
     state::{connection, exchange, message},
     timer::Timer,
     violation::Violation,
@@ -153,24 +153,24 @@ impl Session {
         }
     }
 
-    pub(super) fn read_response_content(&mut self) -> bool {
+    pub(super) fn read_response_content(&mut self, turn: &mut Turn<'_>) -> bool {
         if self.flow(Side::Upstream).message.state() != message::State::Content {
             return false;
         }
         if matches!(self.record.status, 204 | 205 | 304) {
-            return self.drop_response_content();
+            return self.drop_response_content(turn);
         }
         let before = self.flow(Side::Upstream).inbox.raw().len();
         match self.read_content(Side::Upstream) {
             Step::Starved | Step::Moved if before > self.flow(Side::Upstream).inbox.raw().len() => true,
             Step::Starved | Step::Moved if !self.leg(Side::Upstream).reads() => {
-                self.response_source_ended();
+                self.response_source_ended(turn);
                 true
             }
             Step::Starved | Step::Moved => false,
             Step::Over => {
                 self.message_event(Side::Upstream, message::Event::ContentEnded);
-                self.response_is_complete();
+                self.response_is_complete(turn);
                 true
             }
             Step::Broken(broken) => {
@@ -186,11 +186,11 @@ impl Session {
 
     /// A 205 has no content, whatever came with it (E12), nor has what an error page shows as a 204 or 304: the
     /// connection goes with the rest.
-    fn drop_response_content(&mut self) -> bool {
+    fn drop_response_content(&mut self, turn: &mut Turn<'_>) -> bool {
         self.work.upstream = Fate::Close;
         self.flow_mut(Side::Upstream).inbox.discard();
         self.message_event(Side::Upstream, message::Event::ContentEnded);
-        self.response_is_complete();
+        self.response_is_complete(turn);
         true
     }
 
@@ -246,15 +246,29 @@ impl Session {
                 write_line(kept, field.name, field.value);
             }
         }
-        if dropped {
+        if dropped && record.passes_trailers() {
             self.note(Event::TrailerDropped);
         }
         Step::Over
     }
 
+    /// Trailer fields that the location adds; all of them are remembered for the log.
+    fn add_trailers(&mut self, turn: &Turn<'_>) {
+        let Some(trailers) = self.flows[Side::Upstream.index()].outbox.trailers() else { return };
+        let written = write_trailers(&self.record, turn.now, trailers);
+        if let Some(heads) = &mut self.record.heads {
+            heads.sent_trailers.clone_from(trailers);
+        }
+        if let Err(violation) = written {
+            // The response has begun: all that is left is to go without them, and to say so.
+            self.note(Event::Violation(violation));
+        }
+    }
+
     /// The response was read whole. What is left of the request is wanted by nobody (E8), unless it only
     /// waits to be sent: the report may be on its way.
-    pub(super) fn response_is_complete(&mut self) {
+    pub(super) fn response_is_complete(&mut self, turn: &Turn<'_>) {
+        self.add_trailers(turn);
         if !self.flow(Side::Downstream).is_complete() {
             self.stop_sending_request();
         }
@@ -337,10 +351,10 @@ impl Session {
     }
 
     /// The origin server has ended its direction, and what came before the end was read.
-    fn response_source_ended(&mut self) {
+    fn response_source_ended(&mut self, turn: &mut Turn<'_>) {
         if self.flow(Side::Upstream).content == Content::UntilClose {
             self.message_event(Side::Upstream, message::Event::ContentEnded);
-            self.response_is_complete();
+            self.response_is_complete(turn);
         } else {
             self.note(Event::UpstreamClosed);
             self.cut_response();

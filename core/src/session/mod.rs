@@ -240,7 +240,7 @@ impl Session {
                 }
                 State::Responding => {
                     self.read_request_content(turn)
-                        || self.read_response_content()
+                        || self.read_response_content(turn)
                         || self.release_origin(false)
                         || self.end_response()
                 }

@@ -7,7 +7,7 @@ use crate::{
     config::Return,
     http1::{write_encoded_path, write_encoded_uri},
     record::{Outcome, Record},
-    rewrite::{OwnResponse, Persistence, max_forwards, reason, write_own, write_own_origin},
+    rewrite::{OwnResponse, Persistence, check_additions, max_forwards, reason, write_own, write_own_origin},
     state::{exchange, message},
     template::{Template, Variable},
     time::Now,
@@ -152,6 +152,15 @@ impl Session {
         location: Option<&[u8]>,
         turn: &mut Turn<'_>,
     ) {
+        let mut scratch = turn.buffers.scratch();
+        let checked = check_additions(&self.record, status, turn.now, &mut scratch);
+        turn.buffers.return_scratch(scratch);
+        match checked {
+            Err(violation) if status < 400 => return self.refuse(violation, turn),
+            // What is an error already stays one; the line that can't be sent is left out.
+            Err(violation) => self.note(Event::Violation(violation)),
+            Ok(()) => {}
+        }
         // Whether the client's connection can go on: only when the request was understood and read whole.
         // A refused CONNECT ends its connection: what comes behind it is nobody's request (D3; RFC 9931).
         let is_connect = self.record.heads.as_ref().is_some_and(|heads| heads.request.method() == b"CONNECT");
@@ -171,8 +180,9 @@ impl Session {
             if self.work.client == Fate::Persist { Persistence::Keep } else { Persistence::Close };
         let to_head = self.record.heads.as_ref().is_some_and(|heads| heads.request.is_head());
         let own = OwnResponse { status, content_type, content, location, persistence, to_head };
-        self.write_to_client(turn, |record, now, out| write_own(record, own, now, out));
         self.record.status = status;
+        // Writing it can't fail: what could was checked above.
+        let _ = self.write_to_client(turn, |record, now, out| Ok(write_own(record, own, now, out)));
         self.flow_mut(Side::Downstream).stop_sending();
         if !understood {
             self.flow_mut(Side::Downstream).inbox.discard();
@@ -186,30 +196,38 @@ impl Session {
 
     /// Writes the head of a final response, or more: `write` says where in the memory it got the head ends.
     /// It is counted, and kept where a log line asks for fields of it.
+    ///
+    /// # Errors
+    /// What `write` says is wrong; nothing of it will be sent.
     pub(super) fn write_to_client(
         &mut self,
         turn: &mut Turn<'_>,
-        write: impl FnOnce(&Record, Now, &mut Vec<u8>) -> usize,
-    ) {
+        write: impl FnOnce(&Record, Now, &mut Vec<u8>) -> Result<usize, Violation>,
+    ) -> Result<(), Violation> {
         let now = turn.now;
         let record = &self.record;
         let logs = record.location.iter().flat_map(|location| &location.access_logs);
         let is_logged = |variable: &Variable| matches!(variable, Variable::SentHttp(_));
         let keeps = logs.flat_map(|log| log.format.variables()).any(is_logged);
-        let mut kept = Vec::new();
-        let mut length = 0;
+        let mut kept = turn.buffers.scratch();
+        let mut length = Ok(0);
         self.flows[Side::Upstream.index()].outbox.write(turn.buffers, |out| {
             let start = out.len();
-            let end = write(record, now, out);
-            length = end - start;
-            if keeps {
-                kept.extend_from_slice(out.get(start..end).unwrap_or_default());
+            length = write(record, now, out).map(|end| end - start);
+            match length {
+                Ok(length) if keeps => {
+                    kept.extend_from_slice(out.get(start..start + length).unwrap_or_default());
+                }
+                Ok(_) => {}
+                Err(_) => out.truncate(start),
             }
         });
-        self.record.head_sent += length as u64;
         if let (true, Some(heads)) = (keeps, &mut self.record.heads) {
-            heads.sent = kept;
+            std::mem::swap(&mut heads.sent, &mut kept);
         }
+        turn.buffers.return_scratch(kept);
+        self.record.head_sent += length? as u64;
+        Ok(())
     }
 
     /// Our response was sent whole: the exchange is over.

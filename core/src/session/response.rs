@@ -7,10 +7,10 @@ use crate::{
     Side, Version,
     buffer::Turn,
     http1::{ConnectionOptions, Framing, Parsed, ResponseFraming, response_framing},
-    rewrite::{Persistence, ResponseHead, answers_offer, write_interim, write_response},
+    rewrite::{Persistence, ResponseHead, answers_offer, has_trailers, write_interim, write_response},
     state::{exchange, message},
     timer::Timer,
-    violation::Violation,
+    violation::{Fault, Violation},
     websocket,
 };
 
@@ -45,8 +45,11 @@ impl Session {
             }
             Err(violation) => Err(violation),
         };
-        if let Err(violation) = outcome {
-            self.fail_attempt(Failure::Head(violation), turn);
+        match outcome {
+            Ok(()) => {}
+            // The response is well-formed; what we were to make of it isn't.
+            Err(violation) if violation.fault() == Fault::Configuration => self.refuse(violation, turn),
+            Err(violation) => self.fail_attempt(Failure::Head(violation), turn),
         }
         true
     }
@@ -76,7 +79,8 @@ impl Session {
         // A complete head restarts the timer, single bytes don't (A12).
         self.timers.stop(Timer::UpstreamRead);
         self.timers.stop(Timer::Handshake);
-        let Some(heads) = &self.record.heads else { return Err(Violation::OriginHead) };
+        let record = &self.record;
+        let Some(heads) = &record.heads else { return Err(Violation::OriginHead) };
         let is_continue = heads.response.status == 100;
         if heads.request.version == Version::Http10
             || (is_continue && self.work.expectation == Expectation::Answered)
@@ -89,7 +93,7 @@ impl Session {
         let mut length = 0;
         self.flows[Side::Upstream.index()].outbox.write(turn.buffers, |out| {
             let start = out.len();
-            write_interim(&heads.response, out);
+            write_interim(record, &heads.response, out);
             length = out.len() - start;
         });
         self.record.head_sent += length as u64;
@@ -144,6 +148,9 @@ impl Session {
         }
         let shown = self.shown_status(status);
         let drops_content = matches!(shown, 204 | 205 | 304);
+        // As nginx: trailer fields of the location's own need chunks to stand behind.
+        let adds_trailers =
+            is_http11_client && !request.is_head() && !drops_content && has_trailers(&self.record, shown);
         let unsized_content =
             matches!(framing.content, Framing::Chunked | Framing::UntilClose) && !drops_content;
         if unsized_content && !is_http11_client {
@@ -158,30 +165,33 @@ impl Session {
         }
         self.record.attempt.answered = Some(self.tick);
         self.record.status = shown;
-        self.exchange_event(exchange::Event::FinalHead);
-        self.write_final_head(framing, unsized_content && is_http11_client, turn);
-        Ok(())
+        self.write_final_head(framing, adds_trailers || unsized_content && is_http11_client, turn)
     }
 
-    fn write_final_head(&mut self, framing: ResponseFraming, chunked: bool, turn: &mut Turn<'_>) {
+    fn write_final_head(
+        &mut self,
+        framing: ResponseFraming,
+        chunked: bool,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Violation> {
         self.foresee_close();
-        let Some(heads) = &self.record.heads else { return };
+        let Some(heads) = &self.record.heads else { return Err(Violation::OriginHead) };
         let (status, shown) = (heads.response.status, self.record.status);
         let has_none = |status: u16| matches!(status, 204 | 304);
         // Where an error page shows another status code, its response has content, if only none.
         let empty = shown == 205 || has_none(status) && !has_none(shown);
-        let length = framing.shown_length.is_some() && !empty && shown != 204;
+        let length = framing.shown_length.is_some() && !empty && shown != 204 && !chunked;
         let persistence = match self.work.client {
             Fate::Persist => Persistence::Keep,
             Fate::Close | Fate::Linger => Persistence::Close,
         };
-        let shape = ResponseHead { status: shown, chunked, length, empty, persistence };
+        let shape = ResponseHead { status: shown, chunked, length, empty: empty && !chunked, persistence };
         self.write_to_client(turn, |record, now, out| {
-            if let Some(heads) = &record.heads {
-                write_response(record, &heads.response, shape, now, out);
-            }
-            out.len()
-        });
+            let Some(heads) = &record.heads else { return Err(Violation::OriginHead) };
+            write_response(record, &heads.response, shape, now, out)?;
+            Ok(out.len())
+        })?;
+        self.exchange_event(exchange::Event::FinalHead);
         let coding = if chunked { Coding::Chunked } else { Coding::Plain };
         self.flow_mut(Side::Upstream).begin_content(framing.content, coding, turn.buffers);
         let event = if framing.content == Framing::Empty {
@@ -191,8 +201,9 @@ impl Session {
         };
         self.message_event(Side::Upstream, event);
         if framing.content == Framing::Empty {
-            self.response_is_complete();
+            self.response_is_complete(turn);
         }
+        Ok(())
     }
 
     /// The stream has ended where a response head was awaited.

@@ -13,6 +13,7 @@ use crate::{
     shared::{GroupId, Upstreams},
     state::{connection, exchange, message, tunnel},
     timer::Timer,
+    violation::Violation,
 };
 
 /// How a tunnel lives whose handshake was done elsewhere.
@@ -109,12 +110,15 @@ impl Session {
             empty: false,
             persistence: Persistence::Keep,
         };
-        self.write_to_client(turn, |record, now, out| {
-            if let Some(heads) = &record.heads {
-                write_response(record, &heads.response, shape, now, out);
-            }
-            out.len()
+        let written = self.write_to_client(turn, |record, now, out| {
+            let Some(heads) = &record.heads else { return Err(Violation::OriginHead) };
+            write_response(record, &heads.response, shape, now, out)?;
+            Ok(out.len())
         });
+        if let Err(violation) = written {
+            self.refuse(violation, turn);
+            return true;
+        }
         self.begin_tunnel(turn);
         // It may be hours until the connection is released.
         self.pending.judgement = Some(Verdict::Success);
