@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::Signal;
 
 mod direct;
 
@@ -33,21 +35,24 @@ pub struct Program {
 
 /// What the command line asks for. Paths are as written; [`Files`] says what they mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Command {
     /// Serve what a file says.
-    Run {
-        /// `-c`
-        file: Option<PathBuf>,
-        /// `-p`
-        prefix: Option<PathBuf>,
-    },
-    /// `-t`: check the file, and do nothing else.
+    Run(Options),
+    /// `-t` and `-T`: check the file, and do nothing else.
     Test {
-        /// `-c`
-        file: Option<PathBuf>,
-        /// `-p`
-        prefix: Option<PathBuf>,
+        /// Which file, and how it is read.
+        options: Options,
+        /// `-q`: tell errors only.
+        quiet: bool,
+        /// `-T`: print the whole configuration.
+        dump: bool,
+    },
+    /// `-s`: send a signal to the process that serves the file.
+    Signal {
+        /// Which file, and how it is read.
+        options: Options,
+        /// The signal that the word stands for.
+        signal: Signal,
     },
     /// `-v`: print the version.
     Version,
@@ -65,6 +70,19 @@ pub enum Command {
         /// Where clients connect to.
         listen: SocketAddr,
     },
+}
+
+/// Which file is the configuration, and how it is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// `-c`
+    pub file: Option<PathBuf>,
+    /// `-p`
+    pub prefix: Option<PathBuf>,
+    /// `-g`: directives in front of the file.
+    pub globals: String,
+    /// `-e`: the error log until the file names one, and when it names none.
+    pub error_log: Option<PathBuf>,
 }
 
 impl Command {
@@ -86,7 +104,21 @@ impl Command {
 
 impl From<Written> for Command {
     fn from(written: Written) -> Self {
-        let Written { file, prefix, test, version, build_info, direct, subcommand } = written;
+        let Written {
+            file,
+            prefix,
+            globals,
+            error_log,
+            test,
+            dump,
+            quiet,
+            signal,
+            version,
+            build_info,
+            direct,
+            subcommand,
+        } = written;
+        let options = Options { file, prefix, globals: globals.unwrap_or_default(), error_log };
         if build_info {
             Self::BuildInfo
         } else if version && !test {
@@ -95,10 +127,12 @@ impl From<Written> for Command {
             Self::Demo { listen }
         } else if let DirectArguments { listen: Some(listen), to: Some(to) } = direct {
             Self::Direct { listen, to }
-        } else if test {
-            Self::Test { file, prefix }
+        } else if test || dump {
+            Self::Test { options, quiet, dump }
+        } else if let Some(word) = signal {
+            Self::Signal { options, signal: word.signal() }
         } else {
-            Self::Run { file, prefix }
+            Self::Run(options)
         }
     }
 }
@@ -196,6 +230,7 @@ impl fmt::Display for Stop {
     disable_help_subcommand = true,
     args_conflicts_with_subcommands = true
 )]
+#[expect(clippy::struct_excessive_bools, reason = "a field for each option without a value")]
 struct Written {
     /// Read this configuration file
     #[arg(short = 'c', value_name = "FILE", conflicts_with = "DirectArguments")]
@@ -205,9 +240,29 @@ struct Written {
     #[arg(short = 'p', value_name = "PREFIX")]
     prefix: Option<PathBuf>,
 
+    /// Read these directives before the file, such as "daemon off;"
+    #[arg(short = 'g', value_name = "DIRECTIVES", conflicts_with = "DirectArguments")]
+    globals: Option<String>,
+
+    /// Log errors here until the configuration names a log; "stderr" is the default
+    #[arg(short = 'e', value_name = "FILE", conflicts_with = "DirectArguments")]
+    error_log: Option<PathBuf>,
+
     /// Test the configuration and exit
-    #[arg(short = 't', conflicts_with = "DirectArguments")]
+    #[arg(short = 't', conflicts_with_all = ["DirectArguments", "signal"])]
     test: bool,
+
+    /// Test the configuration, print it with everything that it includes, and exit
+    #[arg(short = 'T', conflicts_with_all = ["DirectArguments", "signal"])]
+    dump: bool,
+
+    /// Tell only errors while testing the configuration
+    #[arg(short = 'q')]
+    quiet: bool,
+
+    /// Tell the process that serves this configuration to do something
+    #[arg(short = 's', value_name = "SIGNAL", conflicts_with = "DirectArguments")]
+    signal: Option<Word>,
 
     /// Print the version and exit
     #[arg(short = 'v', long = "version")]
@@ -222,6 +277,30 @@ struct Written {
 
     #[command(subcommand)]
     subcommand: Option<Sub>,
+}
+
+/// What `-s` knows.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Word {
+    /// Exit now
+    Stop,
+    /// Finish open exchanges and tunnels, then exit
+    Quit,
+    /// Reopen the logs
+    Reopen,
+    /// Read the configuration again
+    Reload,
+}
+
+impl Word {
+    fn signal(self) -> Signal {
+        match self {
+            Self::Stop => Signal::Terminate,
+            Self::Quit => Signal::Quit,
+            Self::Reopen => Signal::User1,
+            Self::Reload => Signal::HangUp,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -261,7 +340,8 @@ fn command(program: &Program) -> clap::Command {
         .mut_subcommand("demo", |demo| demo.disable_help_flag(true).arg(help()))
         .after_help(format!(
             "Without options, {} serves what {DEFAULT_PREFIX}{DEFAULT_FILE} says.\n\
-             SIGQUIT finishes open exchanges and tunnels, SIGTERM and SIGINT stop at once.",
+             SIGQUIT finishes open exchanges and tunnels, SIGTERM and SIGINT stop at once,\n\
+             SIGHUP reads the configuration again, SIGUSR1 reopens the logs.",
             program.name
         ))
 }

@@ -38,7 +38,7 @@ impl ErrorLog {
     /// The line stays one line whatever the message holds: control bytes are written as `\x0A`.
     pub fn write(&self, severity: Severity, connection: Option<u64>, message: &[u8], at: Moment) {
         if self.enabled(severity) {
-            self.file.append(&line(severity, connection, message, at));
+            write(&self.file, severity, connection, message, at);
         }
     }
 
@@ -46,6 +46,11 @@ impl ErrorLog {
     pub fn file(&self) -> &Arc<LogFile> {
         &self.file
     }
+}
+
+/// Writes an event to `file`, as [`ErrorLog::write`] does.
+pub(crate) fn write(file: &LogFile, severity: Severity, connection: Option<u64>, message: &[u8], at: Moment) {
+    file.append(&line(severity, connection, message, at));
 }
 
 fn line(severity: Severity, connection: Option<u64>, message: &[u8], at: Moment) -> Vec<u8> {

@@ -2,8 +2,11 @@
 //!
 //! | module | what it is for |
 //! |---|---|
+//! | [`process`] | the life of a process: starting, reloading, ending, on whatever runtime |
 //! | [`command`] | the command line: nginx's options, and two ways to run without a file |
-//! | [`logs`], [`error_log`] | log files that can be reopened; the error log in nginx's shape |
+//! | [`service`], [`listen`] | what a worker is made of: listening sockets and what their sessions share |
+//! | [`control`], [`wake`] | what is wanted of a worker from outside; how a socket finds its session |
+//! | [`logs`], [`error_log`], [`log`] | log files; the error log in nginx's shape; which line goes where |
 //! | [`clock`] | the only place where a shell reads a clock |
 //! | [`timers`] | deadlines that are checked lazily, one queue per worker |
 //! | [`pid`] | the file that tells other programs which process to signal |
@@ -15,17 +18,28 @@
 
 pub mod clock;
 pub mod command;
+pub mod control;
 pub mod demo;
 pub mod error_log;
+pub mod listen;
+pub mod log;
 pub mod logs;
 pub mod pid;
+pub mod process;
+pub mod service;
 pub mod signals;
 pub mod timers;
+pub mod wake;
 
 pub use clock::{Clock, Moment};
 pub use command::{Command, Destination, Files, Program, Stop};
+pub use control::{Control, End};
 pub use error_log::ErrorLog;
+pub use listen::{Listener, Listening};
+pub use log::Log;
 pub use logs::{LogFile, Logs, Target};
 pub use pid::PidFile;
+pub use process::Runtime;
+pub use service::{Reload, Service, Setup};
 pub use signals::{Signal, SignalWatch};
 pub use timers::Timers;

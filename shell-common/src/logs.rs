@@ -1,4 +1,6 @@
-//! Where log lines go: files that can be reopened, access logs by index, the error log.
+//! Where log lines go: files that can be reopened, with or without a buffer.
+
+mod buffer;
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -6,7 +8,12 @@ use std::io::{self, IoSlice, Write};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use underpass_core::Fault;
+
+use buffer::{Buffer, Flusher};
 
 /// Where a log is written to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -45,44 +52,49 @@ impl fmt::Display for Target {
 
 /// A log that lines are appended to, from any thread.
 ///
-/// A line is one write to a file opened for appending, so lines of several workers never mix. What cannot be
-/// written is counted, and the first failure is told on the standard error stream: a full disk must neither
-/// stop the service nor stay unseen.
+/// A line is one write to a file opened for appending, so lines of several workers never mix; a buffered log
+/// writes several lines together. What cannot be written is counted, and the first failure is told on the
+/// standard error stream: a full disk must neither stop the service nor stay unseen.
 #[derive(Debug)]
 pub struct LogFile {
     target: Target,
     file: RwLock<File>,
     lost: AtomicU64,
+    buffer: Option<Buffer>,
 }
 
 impl LogFile {
-    /// Opens the log.
+    /// Opens the log, without a buffer.
     ///
     /// # Errors
     /// The error's text names the target.
     pub fn open(target: Target) -> io::Result<Self> {
         let file = RwLock::new(open(&target)?);
-        Ok(Self { target, file, lost: AtomicU64::new(0) })
+        Ok(Self { target, file, lost: AtomicU64::new(0), buffer: None })
     }
 
     /// Appends `line`, which has no line end, and a line end.
     pub fn append(&self, line: &[u8]) {
-        let file = self.file.read().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = write_line(&mut &*file, line)
-            && self.lost.fetch_add(1, Ordering::Relaxed) == 0
-        {
-            complain(&format!(
-                "cannot write to the log {}: {error}; lines that are lost from here on are only counted",
-                self.target
-            ));
+        match &self.buffer {
+            Some(buffer) => buffer.append(line, |bytes| self.write(&[bytes])),
+            None => self.write(&[line, b"\n"]),
         }
     }
 
-    /// Opens the target again, after somebody has moved the file away. On failure the old one stays in use.
+    /// Writes what is buffered.
+    pub fn flush(&self) {
+        if let Some(buffer) = &self.buffer {
+            buffer.flush(|bytes| self.write(&[bytes]));
+        }
+    }
+
+    /// Opens the target again, after somebody has moved the file away; what is buffered goes to the old one.
+    /// On failure the old one stays in use.
     ///
     /// # Errors
     /// The error's text names the target.
     pub fn reopen(&self) -> io::Result<()> {
+        self.flush();
         let file = open(&self.target)?;
         *self.file.write().unwrap_or_else(PoisonError::into_inner) = file;
         let lost = self.lost.swap(0, Ordering::Relaxed);
@@ -101,12 +113,34 @@ impl LogFile {
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
+
+    /// Writes whole lines.
+    fn write(&self, parts: &[&[u8]]) {
+        let file = self.file.read().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = write_all(&mut &*file, parts) {
+            let lines = parts.iter().flat_map(|part| part.iter()).filter(|byte| **byte == b'\n').count();
+            if self.lost.fetch_add(lines as u64, Ordering::Relaxed) == 0 {
+                complain(&format!(
+                    "cannot write to the log {}: {error}; lines that are lost from here on are only counted",
+                    self.target
+                ));
+            }
+        }
+    }
 }
 
-/// All logs of a process: opened together, reopened together, each target opened once.
+impl Drop for LogFile {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+/// All logs of a process, those of earlier configurations included for as long as a session uses them:
+/// reopened together, flushed together.
 #[derive(Debug, Default)]
 pub struct Logs {
-    files: Vec<Arc<LogFile>>,
+    files: Mutex<Vec<Weak<LogFile>>>,
+    flusher: Flusher,
 }
 
 impl Logs {
@@ -115,29 +149,32 @@ impl Logs {
         Self::default()
     }
 
-    /// The number by which lines are written to `target`. It is opened unless it already was.
+    /// Opens a log, without a buffer.
     ///
     /// # Errors
     /// The error's text names the target.
-    pub fn open(&mut self, target: Target) -> io::Result<usize> {
-        if let Some(index) = self.files.iter().position(|file| file.target == target) {
-            return Ok(index);
-        }
-        self.files.push(Arc::new(LogFile::open(target)?));
-        Ok(self.files.len() - 1)
+    pub fn open(&self, target: Target) -> io::Result<Arc<LogFile>> {
+        Ok(self.keep(Arc::new(LogFile::open(target)?)))
     }
 
-    /// Appends a line, which has no line end, to the log with this number.
+    /// Opens a log that writes when `size` bytes of lines have come together, or when one has waited as long
+    /// as `flush`, where that is given.
     ///
-    /// # Panics
-    /// When the number did not come from [`open`](Self::open).
-    pub fn append(&self, index: usize, line: &[u8]) {
-        self.files[index].append(line);
-    }
-
-    /// The log with this number.
-    pub fn get(&self, index: usize) -> Option<&Arc<LogFile>> {
-        self.files.get(index)
+    /// # Errors
+    /// The error's text names the target, or says that there can be no thread.
+    pub fn open_buffered(
+        &self,
+        target: Target,
+        size: usize,
+        flush: Option<Duration>,
+    ) -> io::Result<Arc<LogFile>> {
+        let mut file = LogFile::open(target)?;
+        let alarm = flush.map(|after| self.flusher.alarm(after)).transpose()?;
+        let file = Arc::new_cyclic(|itself| {
+            file.buffer = Some(Buffer::new(size, alarm.map(|alarm| alarm.of(itself))));
+            file
+        });
+        Ok(self.keep(file))
     }
 
     /// Opens every log again. One that fails stays as it is and the rest is reopened all the same.
@@ -145,12 +182,24 @@ impl Logs {
     /// # Errors
     /// The first failure.
     pub fn reopen(&self) -> io::Result<()> {
-        self.files.iter().map(|file| file.reopen()).fold(Ok(()), Result::and)
+        self.all().iter().map(|file| file.reopen()).fold(Ok(()), Result::and)
     }
 
-    /// How many lines could not be written, in all logs together.
-    pub fn lost(&self) -> u64 {
-        self.files.iter().map(|file| file.lost()).sum()
+    /// Writes what is buffered.
+    pub fn flush(&self) {
+        self.all().iter().for_each(|file| file.flush());
+    }
+
+    fn keep(&self, file: Arc<LogFile>) -> Arc<LogFile> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.retain(|known| known.strong_count() > 0);
+        files.push(Arc::downgrade(&file));
+        file
+    }
+
+    fn all(&self) -> Vec<Arc<LogFile>> {
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.iter().filter_map(Weak::upgrade).collect()
     }
 }
 
@@ -160,15 +209,21 @@ pub(crate) fn complain(what: &str) {
     let _nobody_left_to_tell = writeln!(io::stderr(), "underpass: [alert] {what}");
 }
 
+/// The error is told in nginx's words.
 fn open(target: &Target) -> io::Result<File> {
-    target
-        .open()
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot open the log {target}: {error}")))
+    target.open().map_err(|error| {
+        let (kind, fault) = (error.kind(), Fault::from(error));
+        io::Error::new(kind, format!("open() {target} failed ({fault})"))
+    })
 }
 
-fn write_line(file: &mut impl Write, line: &[u8]) -> io::Result<()> {
-    let mut parts = [IoSlice::new(line), IoSlice::new(b"\n")];
-    let mut rest = &mut parts[..];
+fn write_all(file: &mut impl Write, parts: &[&[u8]]) -> io::Result<()> {
+    let mut slices = [IoSlice::new(b""); 2];
+    for (slice, part) in slices.iter_mut().zip(parts) {
+        *slice = IoSlice::new(part);
+    }
+    let mut rest = &mut slices[..];
+    IoSlice::advance_slices(&mut rest, 0);
     while !rest.is_empty() {
         match file.write_vectored(rest) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -285,25 +340,73 @@ mod tests {
             }
         }
         let mut narrow = Narrow(Vec::new());
-        write_line(&mut narrow, b"a line").expect("it takes everything in the end");
+        write_all(&mut narrow, &[b"a line", b"\n"]).expect("it takes everything in the end");
         assert_eq!(narrow.0, b"a line\n");
     }
 
     #[test]
-    fn each_target_is_opened_once() {
+    fn all_logs_in_use_are_reopened_together() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = |name: &str| Target::Path(folder.path().join(name));
-        let mut logs = Logs::new();
-        let first = logs.open(path("a")).expect("a writable folder");
-        let second = logs.open(path("b")).expect("a writable folder");
-        assert_eq!(logs.open(path("a")).expect("open already"), first);
-        logs.append(first, b"to a");
-        logs.append(second, b"to b");
-        logs.reopen().expect("both are still there");
-        assert_eq!(fs::read_to_string(folder.path().join("a")).expect("the log"), "to a\n");
-        assert_eq!(fs::read_to_string(folder.path().join("b")).expect("the log"), "to b\n");
-        assert_eq!(logs.lost(), 0);
-        assert!(logs.get(2).is_none());
+        let path = |name: &str| folder.path().join(name);
+        let logs = Logs::new();
+        let [first, second, gone] =
+            ["a", "b", "c"].map(|name| logs.open(Target::Path(path(name))).expect("a writable folder"));
+        drop(gone);
+        fs::remove_file(path("c")).expect("a file");
+        for (name, moved) in [("a", "a.1"), ("b", "b.1")] {
+            fs::rename(path(name), path(moved)).expect("a rename");
+        }
+        logs.reopen().expect("a writable folder");
+        first.append(b"to a");
+        second.append(b"to b");
+        let read = |name| fs::read_to_string(path(name)).expect("the log");
+        assert_eq!((read("a"), read("b"), read("a.1")), ("to a\n".into(), "to b\n".into(), String::new()));
+        assert!(!path("c").exists(), "nobody uses it any more");
+    }
+
+    #[test]
+    fn a_buffered_log_writes_lines_together() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("access.log");
+        let read = || fs::read_to_string(&path).expect("the log");
+        let logs = Logs::new();
+        let log = logs.open_buffered(Target::Path(path.clone()), 10, None).expect("a writable folder");
+        log.append(b"1234");
+        log.append(b"5678");
+        assert_eq!(read(), "", "ten bytes fit");
+        log.append(b"9");
+        assert_eq!(read(), "1234\n5678\n", "what doesn't fit makes room");
+        log.append(b"longer than the buffer");
+        assert_eq!(read(), "1234\n5678\n9\nlonger than the buffer\n", "in their order");
+        log.append(b"a");
+        let moved = folder.path().join("access.log.1");
+        fs::rename(&path, &moved).expect("a rename");
+        logs.reopen().expect("a writable folder");
+        assert!(fs::read_to_string(moved).expect("the old log").ends_with("\na\n"));
+        log.append(b"b");
+        logs.flush();
+        assert_eq!(read(), "b\n");
+        log.append(b"c");
+        drop(log);
+        assert_eq!(read(), "b\nc\n", "the end of the log writes the rest");
+    }
+
+    #[test]
+    fn a_line_waits_no_longer_than_it_may() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("access.log");
+        let logs = Logs::new();
+        let soon = Some(Duration::from_millis(5));
+        let log = logs.open_buffered(Target::Path(path.clone()), 1 << 16, soon).expect("a writable folder");
+        for written in ["first\n", "first\nsecond\n"] {
+            let line = written.lines().last().expect("a line");
+            log.append(line.as_bytes());
+            let begin = std::time::Instant::now();
+            while fs::read_to_string(&path).expect("the log") != written {
+                assert!(begin.elapsed() < Duration::from_secs(60), "the line is not written");
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The file that tells other programs which process to signal.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process;
+
+use underpass_core::Fault;
 
 /// A file that holds the number of this process for as long as the value lives.
 #[derive(Debug)]
@@ -22,11 +24,17 @@ impl PidFile {
         let write = || writeln!(File::create(&path)?, "{}", process::id());
         match write() {
             Ok(()) => Ok(Self { path }),
-            Err(error) => Err(io::Error::new(
-                error.kind(),
-                format!("cannot write the pid file \"{}\": {error}", path.display()),
-            )),
+            Err(error) => Err(io::Error::new(error.kind(), unopened(&path, error))),
         }
+    }
+
+    /// Checks that the file could be written; what is in it stays.
+    ///
+    /// # Errors
+    /// The error's text names the path.
+    pub fn check(path: &Path) -> io::Result<()> {
+        let opened = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+        opened.map(drop).map_err(|error| io::Error::new(error.kind(), unopened(path, error)))
     }
 
     /// Where the file is.
@@ -40,6 +48,24 @@ impl PidFile {
         fs::symlink_metadata(&self.path).is_ok_and(|found| found.is_file())
             && fs::read_to_string(&self.path).is_ok_and(|text| text.trim() == process::id().to_string())
     }
+}
+
+/// Reads the number of a process out of the file of another one.
+///
+/// # Errors
+/// Says in nginx's words why there is none.
+pub(crate) fn read(path: &Path) -> Result<i32, String> {
+    let bytes = fs::read(path).map_err(|error| unopened(path, error))?;
+    let text = String::from_utf8_lossy(&bytes);
+    let number = text.trim_end_matches(['\r', '\n']);
+    let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let parsed = number.parse().ok().filter(|number| digits && *number > 0);
+    parsed.ok_or_else(|| format!("invalid PID number \"{number}\" in \"{}\"", path.display()))
+}
+
+/// In nginx's words.
+fn unopened(path: &Path, error: io::Error) -> String {
+    format!("open() \"{}\" failed ({})", path.display(), Fault::from(error))
 }
 
 impl Drop for PidFile {
@@ -96,5 +122,39 @@ mod tests {
         let error = PidFile::create(&path).expect_err("there is no such folder").to_string();
         assert!(error.contains("missing/underpass.pid"), "{error}");
         assert!(error.contains("No such file"), "{error}");
+    }
+
+    #[test]
+    fn the_number_of_another_process_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("underpass.pid");
+        let missing = read(&path).expect_err("there is none");
+        assert_eq!(missing, format!("open() \"{}\" failed (2: No such file or directory)", path.display()));
+        for (text, expected) in [
+            ("17\n", Ok(17)),
+            ("17", Ok(17)),
+            ("17\r\n", Ok(17)),
+            ("", Err("")),
+            ("\n", Err("")),
+            ("+17", Err("+17")),
+            ("-1", Err("-1")),
+            ("0", Err("0")),
+            ("17 18", Err("17 18")),
+            ("99999999999", Err("99999999999")),
+        ] {
+            fs::write(&path, text).expect("a writable file");
+            let invalid = |number| format!("invalid PID number \"{number}\" in \"{}\"", path.display());
+            assert_eq!(read(&path), expected.map_err(invalid), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_check_leaves_what_is_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("underpass.pid");
+        fs::write(&path, "17\n").expect("a writable folder");
+        PidFile::check(&path).expect("it can be written");
+        assert_eq!(fs::read_to_string(&path).expect("still there"), "17\n");
+        PidFile::check(&folder.path().join("missing/underpass.pid")).expect_err("there is no such folder");
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::thread::{self, JoinHandle};
 
-use signal_hook::consts::{SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
 use signal_hook::iterator::{Handle, Signals};
 
 /// A signal that the process obeys.
@@ -17,10 +17,26 @@ pub enum Signal {
     Terminate,
     /// `SIGINT`, what Ctrl-C sends: exit now.
     Interrupt,
+    /// `SIGHUP`: read the configuration again.
+    HangUp,
+    /// `SIGUSR1`: reopen the logs.
+    User1,
+    /// `SIGUSR2`: nginx starts another version of itself.
+    User2,
+    /// `SIGWINCH`, which terminals send as well: nginx in the background ends its workers.
+    WindowChange,
 }
 
 impl Signal {
-    const ALL: [Self; 3] = [Self::Quit, Self::Terminate, Self::Interrupt];
+    const ALL: [Self; 7] = [
+        Self::Quit,
+        Self::Terminate,
+        Self::Interrupt,
+        Self::HangUp,
+        Self::User1,
+        Self::User2,
+        Self::WindowChange,
+    ];
 
     /// The name in the manual, such as `SIGQUIT`.
     pub fn name(self) -> &'static str {
@@ -28,6 +44,10 @@ impl Signal {
             Self::Quit => "SIGQUIT",
             Self::Terminate => "SIGTERM",
             Self::Interrupt => "SIGINT",
+            Self::HangUp => "SIGHUP",
+            Self::User1 => "SIGUSR1",
+            Self::User2 => "SIGUSR2",
+            Self::WindowChange => "SIGWINCH",
         }
     }
 
@@ -37,6 +57,24 @@ impl Signal {
             Self::Quit => SIGQUIT,
             Self::Terminate => SIGTERM,
             Self::Interrupt => SIGINT,
+            Self::HangUp => SIGHUP,
+            Self::User1 => SIGUSR1,
+            Self::User2 => SIGUSR2,
+            Self::WindowChange => SIGWINCH,
+        }
+    }
+
+    /// As the system's calls take it.
+    pub(crate) fn to_system(self) -> rustix::process::Signal {
+        use rustix::process::Signal;
+        match self {
+            Self::Quit => Signal::QUIT,
+            Self::Terminate => Signal::TERM,
+            Self::Interrupt => Signal::INT,
+            Self::HangUp => Signal::HUP,
+            Self::User1 => Signal::USR1,
+            Self::User2 => Signal::USR2,
+            Self::WindowChange => Signal::WINCH,
         }
     }
 

@@ -13,6 +13,8 @@ use underpass_core::{
     Address, Connected, Dial, DialError, Fault, Lookup, Session, Tick, Turn, Verdict, shared::Lease,
 };
 
+use crate::socket;
+
 type Pending<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
 
 /// An errand under way. Dropping it cancels it.
@@ -94,6 +96,6 @@ async fn connect(address: Address) -> io::Result<TcpStream> {
             stream.set_nodelay(true)?;
             Ok(stream)
         }
-        Address::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+        Address::Unix(path) => socket::connect_unix(&path),
     }
 }

@@ -29,25 +29,20 @@
 //! | `pump` | one session's turn: obeys its outputs, moves its bytes |
 //! | `socket` | what is done with one connection |
 //! | `dial` | what a session waits for besides bytes: a name, a connection |
-//! | `listen` | listening sockets |
+//! | `listen` | listening sockets in the runtime |
 //! | `slots` | the sessions of a worker, by number |
-//! | `wake` | how a socket that becomes ready finds its session |
 //! | `timer` | the one timer that a worker has of its runtime |
-//! | `control` | draining and stopping a worker from outside |
-//! | `log` | access logs and the error log |
+//!
+//! What names no runtime is in `underpass-shell-common`: how a worker is set up and controlled, where log
+//! lines go, the life of the process.
 
-mod control;
 mod dial;
 mod listen;
-mod log;
 mod pump;
 mod serve;
 mod slots;
 mod socket;
 mod timer;
-mod wake;
 
-pub use control::Control;
-pub use listen::Listener;
-pub use log::Log;
-pub use serve::{Setup, serve};
+pub use serve::serve;
+pub use underpass_shell_common::{Control, Listener, Log, Reload, Setup};

@@ -12,12 +12,11 @@ use tokio::{
 };
 use underpass_core::{
     Admission, Buffers, Claim, Connected, Dial, Disposal, Now, Output, Pool, Pooled, Session, Side, Tick,
-    Turn, Verdict, Wait, config::Config, shared::Lease,
+    Turn, Verdict, Wait, shared::Lease,
 };
-use underpass_shell_common::Moment;
+use underpass_shell_common::{Moment, Service};
 
 use crate::{
-    Log,
     dial::{Brought, Errand},
     socket,
 };
@@ -28,7 +27,7 @@ const ROUNDS: u32 = 16;
 /// A session and what it uses.
 pub(crate) struct Connection {
     pub(crate) session: Session,
-    config: Arc<Config>,
+    service: Arc<Service>,
     /// The client's connection, until it is closed.
     client: Option<TcpStream>,
     upstream: Option<Upstream>,
@@ -59,7 +58,8 @@ struct Upstream {
 pub(crate) struct Shared {
     pub(crate) buffers: Buffers,
     pub(crate) pool: Pool<TcpStream>,
-    pub(crate) log: Log,
+    /// How many times the configuration has been replaced.
+    pub(crate) generation: u64,
     /// Where log lines are put together.
     pub(crate) line: Vec<u8>,
     pub(crate) moment: Moment,
@@ -76,16 +76,21 @@ pub(crate) enum Next {
 }
 
 impl Connection {
-    pub(crate) fn new(session: Session, config: Arc<Config>, client: TcpStream) -> Self {
+    pub(crate) fn new(session: Session, service: Arc<Service>, client: TcpStream) -> Self {
         Self {
             session,
-            config,
+            service,
             client: Some(client),
             upstream: None,
             errand: None,
             blocked: Blocked::default(),
             shutdowns: [false; 2],
         }
+    }
+
+    /// Which of the worker's configurations the session began with.
+    pub(crate) fn generation(&self) -> u64 {
+        self.service.generation
     }
 
     /// How many connections the session has, those that are being made included.
@@ -120,11 +125,11 @@ impl Connection {
                     }
                 }
                 Output::Note(note) => {
-                    shared.log.note(&self.session, &note, &mut shared.line, shared.moment);
+                    self.service.log.note(&self.session, &note, &mut shared.line, shared.moment);
                 }
                 Output::ExchangeDone => {
                     let now = shared.now();
-                    shared.log.exchange(&self.session, &mut shared.line, now);
+                    self.service.log.exchange(&self.session, &mut shared.line, now);
                 }
                 Output::Wait(wait) => {
                     if rounds == ROUNDS {
@@ -214,11 +219,11 @@ impl Connection {
 
     fn connect(&mut self, dial: Dial, shared: &mut Shared) {
         let now = shared.now().tick;
-        let lease = match self.config.upstreams.choose(&dial, now) {
+        let lease = match self.service.config.upstreams.choose(&dial, now) {
             Ok(choice) => self.session.handle_chosen(&dial, choice, &mut shared.lend()),
             Err(error) => return self.session.handle_connected(dial, Err(error), &mut shared.lend()),
         };
-        while let Some(stream) = shared.pool.take(&dial, &lease, now) {
+        while let Some(stream) = shared.pool(&self.service).and_then(|pool| pool.take(&dial, &lease, now)) {
             if socket::is_quiet(&stream.connection) {
                 self.begin_upstream(stream, lease);
                 return self.session.handle_connected(dial, Ok(Connected::Reused), &mut shared.lend());
@@ -240,9 +245,10 @@ impl Connection {
         }
         self.shutdowns[Side::Upstream as usize] = false;
         let Some(Upstream { stream, lease }) = self.upstream.take() else { return };
-        match disposal {
-            Disposal::Pool => drop(shared.pool.put(&lease, stream, now)),
-            Disposal::Close(ending) => socket::close(stream.connection, ending),
+        match (disposal, shared.pool(&self.service)) {
+            (Disposal::Pool, Some(pool)) => drop(pool.put(&lease, stream, now)),
+            (Disposal::Pool, None) => drop(stream),
+            (Disposal::Close(ending), _) => socket::close(stream.connection, ending),
         }
         lease.report(verdict, now);
     }
@@ -267,6 +273,11 @@ impl Shared {
     pub(crate) fn now(&self) -> Now {
         let Moment { monotonic_ns, unix_ms, utc_offset_min } = self.moment;
         Now { tick: Tick(monotonic_ns), unix_ms, utc_offset_min }
+    }
+
+    /// The idle connections that a session may use: those that were made for its configuration.
+    fn pool(&mut self, service: &Service) -> Option<&mut Pool<TcpStream>> {
+        (service.generation == self.generation).then_some(&mut self.pool)
     }
 
     /// What a session is lent for one report.

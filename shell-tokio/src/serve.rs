@@ -1,6 +1,7 @@
 //! A worker: whose turn it is, timers, accepting, the end.
 
 use std::{
+    collections::VecDeque,
     future::{Future as _, poll_fn},
     io,
     pin::pin,
@@ -13,18 +14,17 @@ use std::{
 };
 
 use tokio::task::{unconstrained, yield_now};
-use underpass_core::{Buffers, ClientInfo, Fault, Pool, Session, Severity, Tick, config::Config};
-use underpass_shell_common::{Clock, Timers};
+use underpass_core::{Buffers, ClientInfo, Fault, Pool, Session, Severity, Tick};
+use underpass_shell_common::{
+    Clock, Control, End, Listener, Log, Reload, Service, Setup, Timers, wake::Source,
+};
 
 use crate::{
-    Control, Listener, Log,
-    control::Wish,
     listen::{Accepted, Acceptor},
     pump::{Connection, Next, Shared},
     slots::Slots,
     socket::is_quiet,
     timer::Timer,
-    wake::Source,
 };
 
 /// Clients accepted from one listening socket before others have their turn.
@@ -36,53 +36,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 /// How often idle upstream connections are looked at.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// What a worker is made of.
-#[derive(Debug)]
-pub struct Setup {
-    listeners: Vec<Listener>,
-    log: Log,
-    clock: Clock,
-    connections: usize,
-    control: Control,
-}
-
-impl Setup {
-    /// A worker that accepts clients from `listeners`, logs nothing, and has nginx's 512 connections.
-    #[must_use]
-    pub fn new(listeners: Vec<Listener>) -> Self {
-        Self {
-            listeners,
-            log: Log::default(),
-            clock: Clock::start(),
-            connections: 512,
-            control: Control::default(),
-        }
-    }
-
-    /// Logs go to `log`.
-    #[must_use]
-    pub fn logging_to(self, log: Log) -> Self {
-        Self { log, ..self }
-    }
-
-    /// At most so many connections at a time, those to origin servers included: nginx's `worker_connections`.
-    #[must_use]
-    pub fn connections(self, connections: usize) -> Self {
-        Self { connections, ..self }
-    }
-
-    /// The worker obeys `control`, which serves one worker only.
-    #[must_use]
-    pub fn controlled_by(self, control: &Control) -> Self {
-        Self { control: control.clone(), ..self }
-    }
-
-    /// Time is read from `clock`.
-    #[must_use]
-    pub fn timed_by(self, clock: Clock) -> Self {
-        Self { clock, ..self }
-    }
-}
+/// Sessions that are told to drain before others have their turn.
+const DRAINS: u32 = 256;
 
 /// Serves until [`Control`] says otherwise.
 ///
@@ -99,13 +54,17 @@ pub async fn serve(setup: Setup) -> io::Result<()> {
 
 struct Worker {
     control: Control,
-    acceptors: Vec<Acceptor>,
+    /// By the index that their wake-ups carry.
+    acceptors: Vec<Option<Acceptor>>,
     acceptance: Acceptance,
     most_connections: usize,
     /// Whether a failure to accept was told since the last success.
     told: bool,
     slots: Slots,
-    draining: bool,
+    /// Nobody is accepted any more; the worker is done when the last session is.
+    ending: bool,
+    drains: VecDeque<Drain>,
+    log: Log,
     /// Whose turn it is.
     ready: Vec<Source>,
     deadlines: Timers<u32>,
@@ -127,39 +86,47 @@ enum Acceptance {
     Full,
 }
 
+/// Sessions of one configuration that are to be told to drain, from a number on.
+#[derive(Clone, Copy, Debug)]
+struct Drain {
+    generation: u64,
+    until: Option<Tick>,
+    next: u32,
+}
+
 impl Worker {
     fn new(setup: Setup) -> io::Result<Self> {
-        let Setup { listeners, log, clock, connections, control } = setup;
-        let list = control.ready_list();
-        let acceptors = (0..)
-            .zip(listeners)
-            .map(|(index, listener)| Acceptor::new(listener, index, list))
-            .collect::<io::Result<Vec<_>>>()?;
+        let Setup { listeners, log, clock, connections, control, .. } = setup;
         let mut secret = [0; 16];
         getrandom::fill(&mut secret)?;
         let shared = Shared {
             buffers: Buffers::default(),
             pool: Pool::default(),
-            log,
+            generation: 0,
             line: Vec::new(),
             moment: clock.now(),
         };
         let mut worker = Self {
-            acceptors,
+            acceptors: Vec::new(),
             acceptance: Acceptance::Open,
             most_connections: connections,
             told: false,
             slots: Slots::default(),
-            draining: false,
+            ending: false,
+            drains: VecDeque::new(),
+            log,
             ready: Vec::new(),
             deadlines: Timers::new(),
             sweep: None,
-            timer: Timer::new(list),
+            timer: Timer::new(control.ready_list()),
             clock,
             secret,
             shared,
             control,
         };
+        for listener in listeners {
+            worker.listen(listener)?;
+        }
         worker.accept_from_all();
         Ok(worker)
     }
@@ -173,21 +140,27 @@ impl Worker {
                 Source::Session(number) => self.turn(number),
                 Source::Listener(index) => self.accept(index),
                 Source::Timer => self.timer.went_off(),
-                Source::Control => match self.control.wish() {
-                    Some(Wish::Stop) => return Poll::Ready(()),
-                    Some(Wish::Drain { within }) => self.drain(within),
-                    None => {}
-                },
+                Source::Control => {
+                    if let Some(reload) = self.control.take_reload() {
+                        self.reload(reload);
+                    }
+                    match self.control.end() {
+                        Some(End::Stop) => return Poll::Ready(()),
+                        Some(End::Drain { within }) => self.end(within),
+                        None => {}
+                    }
+                }
             }
         }
+        self.drain_some();
         // What came to the worker's own list meanwhile waits until the runtime has looked at the sockets.
         ready.append(&mut self.ready);
         self.ready = ready;
         self.keep_time();
-        if self.draining && self.slots.is_empty() {
+        if self.ending && self.slots.is_empty() {
             return Poll::Ready(());
         }
-        if !self.ready.is_empty() {
+        if !self.ready.is_empty() || !self.drains.is_empty() {
             // Not a plain wake-up, with which a runtime may come back before it has looked at them.
             let _pending = pin!(yield_now()).poll(cx);
         }
@@ -214,43 +187,47 @@ impl Worker {
     fn accept_from_all(&mut self) {
         self.acceptance = Acceptance::Open;
         for (index, acceptor) in (0..).zip(&self.acceptors) {
-            if acceptor.list() {
+            if acceptor.as_ref().is_some_and(Acceptor::list) {
                 self.ready.push(Source::Listener(index));
             }
         }
     }
 
+    fn acceptor(&self, index: u16) -> Option<&Acceptor> {
+        self.acceptors.get(usize::from(index))?.as_ref()
+    }
+
     fn accept(&mut self, index: u16) {
-        if let Some(acceptor) = self.acceptors.get(usize::from(index)) {
+        if let Some(acceptor) = self.acceptor(index) {
             acceptor.begin();
         }
         for _ in 0..ACCEPTS {
             if self.acceptance != Acceptance::Open || !self.has_room() {
                 return;
             }
-            let Some(acceptor) = self.acceptors.get(usize::from(index)) else { return };
+            let Some(acceptor) = self.acceptor(index) else { return };
             match acceptor.poll_accept() {
                 Poll::Pending => return,
                 Poll::Ready(Ok(accepted)) => {
-                    let config = Arc::clone(acceptor.config());
-                    self.begin(accepted, config);
+                    let service = Arc::clone(acceptor.service());
+                    self.begin(accepted, service);
                 }
                 Poll::Ready(Err(error)) => self.accept_failed(error),
             }
         }
-        if self.acceptors.get(usize::from(index)).is_some_and(Acceptor::list) {
+        if self.acceptor(index).is_some_and(Acceptor::list) {
             self.ready.push(Source::Listener(index));
         }
     }
 
-    fn begin(&mut self, accepted: Accepted, config: Arc<Config>) {
+    fn begin(&mut self, accepted: Accepted, service: Arc<Service>) {
         static SERIAL: AtomicU64 = AtomicU64::new(1);
         self.told = false;
         let Accepted { stream, remote, local } = accepted;
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let client = ClientInfo { remote, local, serial, secret: self.secret };
-        let session = Session::new(Arc::clone(&config), client, self.shared.now());
-        let connection = Connection::new(session, config, stream);
+        let session = Session::new(Arc::clone(&service.config), client, self.shared.now());
+        let connection = Connection::new(session, service, stream);
         let number = self.slots.insert(connection, self.control.ready_list());
         self.turn(number);
     }
@@ -289,7 +266,7 @@ impl Worker {
     fn tell(&mut self, severity: Severity, message: &str) {
         if !self.told {
             self.told = true;
-            self.shared.log.event(severity, message, self.shared.moment);
+            self.log.event(severity, message, self.shared.moment);
         }
     }
 }
@@ -327,17 +304,96 @@ impl Worker {
             self.sweep = Some(now.after(SWEEP));
         }
     }
+}
 
-    fn drain(&mut self, within: Option<Duration>) {
-        if std::mem::replace(&mut self.draining, true) {
-            return;
+/// From one configuration to the next, and the end.
+impl Worker {
+    /// Accepts clients from a socket that the worker doesn't have yet.
+    fn listen(&mut self, listener: Listener) -> io::Result<()> {
+        let at = self.acceptors.iter().position(Option::is_none).unwrap_or(self.acceptors.len());
+        let index = u16::try_from(at).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        let service = self.service(&listener);
+        let acceptor = Acceptor::new(listener, service, index, self.control.ready_list())?;
+        if at == self.acceptors.len() {
+            self.acceptors.push(None);
         }
-        self.acceptors.clear();
+        self.acceptors[at] = Some(acceptor);
+        Ok(())
+    }
+
+    fn service(&self, listener: &Listener) -> Arc<Service> {
+        let (config, log) = (Arc::clone(listener.config()), self.log.clone());
+        Arc::new(Service { config, log, generation: self.shared.generation })
+    }
+
+    fn reload(&mut self, reload: Reload) {
+        let Reload { listeners, log, connections, within, .. } = reload;
+        for at in 0..self.acceptors.len() {
+            let number = self.acceptors[at].as_ref().map(Acceptor::number);
+            if !listeners.iter().any(|listener| Some(listener.number()) == number) {
+                self.close(at);
+            }
+        }
+        self.drain(within);
+        self.shared.generation += 1;
+        self.log = log;
+        self.most_connections = connections;
+        self.told = false;
+        for listener in listeners {
+            let service = self.service(&listener);
+            let known = |acceptor: &&mut Acceptor| acceptor.number() == listener.number();
+            if let Some(acceptor) = self.acceptors.iter_mut().flatten().find(known) {
+                acceptor.renew(service);
+            } else if let Err(error) = self.listen(listener) {
+                let message = format!("a listening socket is lost ({})", Fault::from(error));
+                self.log.event(Severity::Alert, &message, self.shared.moment);
+            }
+        }
+        self.accept_from_all();
+    }
+
+    fn end(&mut self, within: Option<Duration>) {
+        if !std::mem::replace(&mut self.ending, true) {
+            (0..self.acceptors.len()).for_each(|at| self.close(at));
+            self.drain(within);
+        }
+    }
+
+    /// Closes a listening socket, once the clients that wait at it are accepted.
+    fn close(&mut self, at: usize) {
+        let Some(acceptor) = self.acceptors.get_mut(at).and_then(Option::take) else { return };
+        while self.has_room()
+            && let Ok(accepted) = acceptor.accept_waiting()
+        {
+            self.begin(accepted, Arc::clone(acceptor.service()));
+        }
+    }
+
+    /// No session of the current configuration begins another request.
+    fn drain(&mut self, within: Option<Duration>) {
         self.shared.pool.retain(|_| false);
         let until = within.map(|within| self.shared.now().tick.after(within));
-        for (number, connection) in self.slots.iter_mut() {
-            connection.session.handle_drain(until, &mut self.shared.lend());
-            self.ready.push(Source::Session(number));
+        self.drains.push_back(Drain { generation: self.shared.generation, until, next: 0 });
+    }
+
+    fn drain_some(&mut self) {
+        let Some(mut drain) = self.drains.pop_front() else { return };
+        let end = self.slots.end().min(drain.next.saturating_add(DRAINS));
+        for number in drain.next..end {
+            let concerned = |connection: &&mut Connection| connection.generation() == drain.generation;
+            if self.slots.get_mut(number).filter(concerned).is_none() {
+                continue;
+            }
+            // A request that has come already is one that was begun.
+            self.turn(number);
+            if let Some(connection) = self.slots.get_mut(number).filter(concerned) {
+                connection.session.handle_drain(drain.until, &mut self.shared.lend());
+                self.turn(number);
+            }
+        }
+        drain.next = end;
+        if end < self.slots.end() {
+            self.drains.push_front(drain);
         }
     }
 }

@@ -5,10 +5,9 @@ use std::{
     task::{Context, Waker},
 };
 
-use crate::{
-    pump::{Connection, Next, Shared},
-    wake::{Alarm, ReadyList, Source},
-};
+use underpass_shell_common::wake::{Alarm, ReadyList, Source};
+
+use crate::pump::{Connection, Next, Shared};
 
 /// Places for sessions. A place is used again and keeps its alarm.
 #[derive(Default)]
@@ -33,7 +32,7 @@ impl Slots {
             self.slots[number as usize].connection = connection;
             return number;
         }
-        let number = u32::try_from(self.slots.len()).expect("a process has fewer descriptors than that");
+        let number = self.end();
         self.slots.push(Slot { connection, alarm: Alarm::new(ready, Source::Session(number)) });
         number
     }
@@ -64,11 +63,14 @@ impl Slots {
         self.slots.get(number as usize).is_some_and(|slot| slot.alarm.list())
     }
 
-    /// Every session, with its number.
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut Connection)> {
-        (0..)
-            .zip(&mut self.slots)
-            .filter_map(|(number, slot)| Some((number, &mut **slot.connection.as_mut()?)))
+    /// The session with this number.
+    pub(crate) fn get_mut(&mut self, number: u32) -> Option<&mut Connection> {
+        self.slots.get_mut(number as usize)?.connection.as_deref_mut()
+    }
+
+    /// A number above those of all sessions.
+    pub(crate) fn end(&self) -> u32 {
+        u32::try_from(self.slots.len()).expect("a process has fewer descriptors than that")
     }
 
     /// Whether there is no session.

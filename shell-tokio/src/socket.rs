@@ -1,10 +1,33 @@
 //! What is done with one connection.
 
-use std::{io, net::Shutdown, task::Poll, time::Duration};
+use std::{
+    io,
+    net::Shutdown,
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    path::Path,
+    task::Poll,
+    time::Duration,
+};
 
-use socket2::SockRef;
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 use underpass_core::{Ending, Fault};
+
+/// A connection over a Unix domain socket. The calls by which bytes are sent and received are the same for
+/// all stream sockets, and a type that tells them apart would make each session larger.
+///
+/// To be called in the runtime; the socket must not block.
+pub(crate) fn from_unix(stream: UnixStream) -> io::Result<TcpStream> {
+    TcpStream::from_std(OwnedFd::from(stream).into())
+}
+
+/// Connects to a Unix domain socket: at once or never, for who listens there is on this machine.
+pub(crate) fn connect_unix(path: &Path) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(path)?)?;
+    from_unix(socket.into())
+}
 
 /// What the session is told of an operation.
 pub(crate) fn outcome(polled: Poll<io::Result<usize>>) -> Result<usize, Fault> {

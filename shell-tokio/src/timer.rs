@@ -9,9 +9,10 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep_until};
 use underpass_core::Tick;
-use underpass_shell_common::Clock;
-
-use crate::wake::{Alarm, ReadyList, Source};
+use underpass_shell_common::{
+    Clock,
+    wake::{Alarm, ReadyList, Source},
+};
 
 /// Goes off once, at the earliest time that it was set to, or for no reason.
 pub(crate) struct Timer {

@@ -5,111 +5,22 @@ mod common;
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _},
-    net::{Ipv4Addr, SocketAddr, TcpStream},
-    path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
-    thread,
-    time::{Duration, Instant},
+    net::TcpStream,
+    process::{Command, Stdio},
 };
 
-use common::{PATIENCE, Peer, origin, tunnel};
-use rustix::process::{Pid, Signal, kill_process};
-use socket2::{Domain, Socket, Type};
-
-fn underpass(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_underpass"));
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-/// What a run that ends by itself says on its standard error stream.
-fn run(arguments: &[&str]) -> (ExitStatus, String) {
-    let output = underpass(arguments).output().expect("the binary runs");
-    (output.status, String::from_utf8(output.stderr).expect("text"))
-}
-
-/// A process that serves.
-struct Server {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Server {
-    fn start(arguments: &[&str], address: SocketAddr) -> Self {
-        Self::started(underpass(arguments).stderr(Stdio::null()).spawn().expect("the binary runs"), address)
-    }
-
-    fn started(child: Child, address: SocketAddr) -> Self {
-        let server = Self { child, address };
-        server.wait_until("it listens", || TcpStream::connect(address).is_ok());
-        server
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
-    }
-
-    fn wait_until(&self, what: &str, mut condition: impl FnMut() -> bool) {
-        let begin = Instant::now();
-        while !condition() {
-            assert!(begin.elapsed() < PATIENCE, "{what}: not in time");
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    fn end(mut self) -> ExitStatus {
-        self.child.wait().expect("it ends")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if self.child.try_wait().expect("a child of ours").is_none() {
-            self.child.kill().expect("it runs");
-            self.child.wait().expect("it was killed");
-        }
-    }
-}
-
-/// An address for a process of ours to listen on. It is held by a socket that doesn't listen: the system gives
-/// the port to nobody who asks for just any.
-struct Reserved {
-    address: SocketAddr,
-    _socket: Socket,
-}
-
-impl Reserved {
-    fn new() -> Self {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-        socket.set_reuse_address(true).expect("an option of all systems");
-        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a free port");
-        let address = socket.local_addr().ok().and_then(|address| address.as_socket()).expect("it is bound");
-        Self { address, _socket: socket }
-    }
-}
-
-/// Writes a configuration that proxies tunnels from `listen` to `origin`.
-fn configuration(folder: &Path, listen: SocketAddr, origin: SocketAddr) -> String {
-    let file = folder.join("nginx.conf");
-    let text = format!(
-        "worker_processes 2;\npid run.pid;\nerror_log error.log notice;\nevents {{ worker_connections 64; }}\n\
-         http {{\n  access_log access.log;\n  server {{\n    listen {listen};\n    location / {{\n      \
-         proxy_pass http://{origin};\n      proxy_set_header Upgrade $http_upgrade;\n      \
-         proxy_set_header Connection \"upgrade\";\n    }}\n  }}\n}}\n"
-    );
-    fs::write(&file, text).expect("a writable folder");
-    file.to_str().expect("a plain path").to_owned()
-}
-
-fn with_prefix(folder: &Path) -> String {
-    format!("{}/", folder.display())
-}
+use common::{
+    Peer, origin,
+    server::{Reserved, Server, configuration, run, underpass, with_prefix},
+    tunnel,
+};
+use rustix::process::Signal;
 
 #[test]
 fn a_good_file_is_said_to_be_good() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = configuration(folder.path(), Reserved::new().address, Reserved::new().address);
-    let (status, said) = run(&["-t", "-c", &file]);
+    let (status, said) = run(&["-t", "-c", &file, "-p", &with_prefix(folder.path())]);
     assert_eq!(status.code(), Some(0), "{said}");
     let expected = format!(
         "underpass: the configuration file {file} syntax is ok\n\

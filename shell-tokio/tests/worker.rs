@@ -3,15 +3,17 @@
 mod common;
 
 use std::{
-    io::Read as _,
-    net::{Ipv4Addr, TcpStream},
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, Shutdown, TcpStream},
+    os::unix::net::{UnixListener, UnixStream},
     sync::Arc,
+    thread,
     time::Duration,
 };
 
-use common::{PATIENCE, Peer, Worker, configuration, origin, tunnel};
-use underpass::{Control, Listener, Setup, serve};
-use underpass_core::config::Config;
+use common::{PATIENCE, Peer, UPGRADE_REQUEST, UPGRADE_RESPONSE, Worker, configuration, origin, tunnel};
+use underpass::{Control, Listener, Reload, Setup, serve};
+use underpass_core::{Address, config::Config};
 
 fn proxy_to(origin: std::net::SocketAddr) -> Config {
     Config::proxy_to(origin.into(), &origin.to_string())
@@ -58,6 +60,62 @@ fn a_drain_with_a_limit_ends_tunnels() {
     assert_eq!(client.rest(), b"");
     assert_eq!(server.rest(), b"");
     worker.join();
+}
+
+#[test]
+fn a_reload_serves_anew_and_ends_old_tunnels_within_its_limit() {
+    let (listener, address) = origin();
+    let worker = Worker::start(proxy_to(address));
+    let (mut client, mut server) = tunnel(worker.address, &listener);
+    let other = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), configuration("", "return 200 ok;"));
+    let other = other.expect("a free port");
+    let elsewhere = other.local_addr().expect("it is bound");
+    let mut reload = Reload::new(vec![other]);
+    reload.within = Some(Duration::from_millis(50));
+    worker.control.reload(reload);
+    assert_eq!((client.rest(), server.rest()), (Vec::new(), Vec::new()));
+    assert!(TcpStream::connect(worker.address).is_err(), "nobody listens there");
+    let mut client = Peer::connect(elsewhere);
+    client.send("GET / HTTP/1.1\r\nHost: e\r\n\r\n");
+    client.head();
+    assert_eq!(client.exactly(2), b"ok");
+}
+
+#[test]
+fn unix_domain_sockets_on_both_sides() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let origin = UnixListener::bind(path("origin")).expect("a socket");
+    let peer = Address::Unix(path("origin").into());
+    let front = UnixListener::bind(path("front")).expect("a socket");
+    let front = Listener::from_unix(front, Arc::new(Config::proxy_to(peer, "origin"))).expect("it listens");
+    assert_eq!(front.address().to_string(), format!("unix:{}", path("front").display()));
+    let control = Control::new();
+    let setup = Setup::new(vec![front]).controlled_by(&control);
+    let worker = thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(serve(setup))
+    });
+    let mut client = UnixStream::connect(path("front")).expect("it listens");
+    client.write_all(UPGRADE_REQUEST.as_bytes()).expect("it reads");
+    let mut server = origin.accept().expect("a connection").0;
+    let read = |stream: &mut UnixStream, count: usize| {
+        let mut bytes = vec![0; count];
+        stream.read_exact(&mut bytes).expect("so many bytes");
+        bytes
+    };
+    assert_eq!(read(&mut server, 9), b"GET /chat");
+    server.write_all(UPGRADE_RESPONSE.as_bytes()).expect("it reads");
+    assert_eq!(read(&mut client, 13), b"HTTP/1.1 101 ");
+    client.write_all(b"through").expect("it reads");
+    client.shutdown(Shutdown::Write).expect("an open connection");
+    let mut bytes = Vec::new();
+    server.read_to_end(&mut bytes).expect("an end in order");
+    assert!(bytes.ends_with(b"through"));
+    drop(server);
+    client.read_to_end(&mut bytes).expect("an end in order");
+    control.drain(None);
+    worker.join().expect("no panic").expect("the worker can serve");
 }
 
 #[test]

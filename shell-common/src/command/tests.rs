@@ -16,18 +16,44 @@ fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address")
 }
 
+fn options(file: &str, prefix: &str) -> Options {
+    let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
+    Options { file: path(file), prefix: path(prefix), ..Options::default() }
+}
+
 #[test]
 fn nginxs_options() {
-    let path = |text: &str| Some(PathBuf::from(text));
-    assert_eq!(parse(""), Ok(Command::Run { file: None, prefix: None }));
-    assert_eq!(parse("-c a.conf -p /srv"), Ok(Command::Run { file: path("a.conf"), prefix: path("/srv") }));
-    assert_eq!(parse("-ca.conf"), Ok(Command::Run { file: path("a.conf"), prefix: None }));
-    assert_eq!(parse("-t"), Ok(Command::Test { file: None, prefix: None }));
-    assert_eq!(parse("-tc a.conf"), Ok(Command::Test { file: path("a.conf"), prefix: None }));
+    let test = |options: Options| Ok(Command::Test { options, quiet: false, dump: false });
+    assert_eq!(parse(""), Ok(Command::Run(options("", ""))));
+    assert_eq!(parse("-c a.conf -p /srv"), Ok(Command::Run(options("a.conf", "/srv"))));
+    assert_eq!(parse("-ca.conf"), Ok(Command::Run(options("a.conf", ""))));
+    assert_eq!(parse("-t"), test(options("", "")));
+    assert_eq!(parse("-tc a.conf"), test(options("a.conf", "")));
     assert_eq!(parse("-v"), Ok(Command::Version));
     assert_eq!(parse("--version"), Ok(Command::Version));
     assert_eq!(parse("-V"), Ok(Command::BuildInfo));
-    assert_eq!(parse("-t -v"), Ok(Command::Test { file: None, prefix: None }), "as nginx");
+    assert_eq!(parse("-t -v"), test(options("", "")), "as nginx");
+    let dump = |quiet| Ok(Command::Test { options: options("", ""), quiet, dump: true });
+    assert_eq!(parse("-T"), dump(false));
+    assert_eq!(parse("-tTq"), dump(true));
+    let mut written = options("a", "b");
+    written.globals = "daemon off;".into();
+    written.error_log = Some("stderr".into());
+    let arguments = ["underpass", "-g", "daemon off;", "-e", "stderr", "-c", "a", "-p", "b", "-q"];
+    assert_eq!(Command::parse(&PROGRAM, arguments), Ok(Command::Run(written)));
+}
+
+#[test]
+fn words_for_signals() {
+    for (word, signal) in [
+        ("stop", Signal::Terminate),
+        ("quit", Signal::Quit),
+        ("reopen", Signal::User1),
+        ("reload", Signal::HangUp),
+    ] {
+        let expected = Ok(Command::Signal { options: options("a", ""), signal });
+        assert_eq!(parse(&format!("-s {word} -c a")), expected);
+    }
 }
 
 #[test]
@@ -38,7 +64,23 @@ fn help_in_each_spelling() {
         assert!(stop.to_string().contains("Usage: underpass"), "{line}: {stop}");
     }
     let help = parse("-h").expect_err("help").to_string();
-    for word in ["-c <FILE>", "-p <PREFIX>", "-t", "-v", "-V", "--listen", "--to", "demo", "SIGQUIT"] {
+    for word in [
+        "-c <FILE>",
+        "-p <PREFIX>",
+        "-g <DIRECTIVES>",
+        "-e <FILE>",
+        "-s <SIGNAL>",
+        "-t",
+        "-T",
+        "-q",
+        "-v",
+        "-V",
+        "--listen",
+        "--to",
+        "demo",
+        "SIGQUIT",
+        "SIGHUP",
+    ] {
         assert!(help.contains(word), "{word} is missing in {help}");
     }
 }
@@ -90,6 +132,10 @@ fn errors_name_the_mend() {
         ("--listen 127.0.0.1:1 --to http:///path", "the host is missing"),
         ("--lisen 127.0.0.1:1", "--listen"),
         ("dmo", "demo"),
+        ("-s halt", "possible values: stop, quit, reopen, reload"),
+        ("-s", "a value is required"),
+        ("-s stop -t", "cannot be used with"),
+        ("-g x --listen 127.0.0.1:1 --to http://a", "cannot be used with"),
         ("-c", "a value is required"),
         ("-z", "--help"),
     ] {

@@ -1,6 +1,8 @@
 //! A worker on a thread, an origin server that does as it is told, and a client that reads what it expects.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub(crate) mod server;
+
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
@@ -76,12 +78,9 @@ pub(crate) fn configuration(http: &str, server: &str) -> Arc<Config> {
 
 /// Logs of a configuration with one access log, in files of `folder`.
 pub(crate) fn logs_in(folder: &std::path::Path, severity: underpass_core::Severity) -> Log {
-    use underpass_shell_common::{ErrorLog, Logs, Target};
-    let mut files = Logs::new();
-    let access = files.open(Target::Path(folder.join("access.log"))).expect("a file");
-    let errors = files.open(Target::Path(folder.join("error.log"))).expect("a file");
-    let errors = ErrorLog::new(Arc::clone(files.get(errors).expect("it was opened")), severity);
-    Log::new(vec![errors], Arc::new(files), vec![access])
+    use underpass_shell_common::{ErrorLog, LogFile, Target};
+    let open = |name| LogFile::open(Target::Path(folder.join(name))).expect("a writable folder");
+    Log::new(vec![ErrorLog::new(open("error.log").into(), severity)], vec![open("access.log").into()])
 }
 
 /// A listening socket for an origin server.

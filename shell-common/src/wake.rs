@@ -12,7 +12,7 @@ use std::task::{Wake, Waker};
 
 /// What a number on the list stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
+pub enum Source {
     /// The session in this slot.
     Session(u32),
     /// The listening socket with this index.
@@ -25,7 +25,7 @@ pub(crate) enum Source {
 
 /// What became ready since the worker looked last.
 #[derive(Debug, Default)]
-pub(crate) struct ReadyList {
+pub struct ReadyList {
     inner: Mutex<Inner>,
 }
 
@@ -37,7 +37,7 @@ struct Inner {
 
 impl ReadyList {
     /// Puts the source on the list. The worker is woken with the first one: it takes all.
-    pub(crate) fn push(&self, source: Source) {
+    pub fn push(&self, source: Source) {
         let worker = {
             let mut inner = self.lock();
             inner.ready.push(source);
@@ -49,7 +49,7 @@ impl ReadyList {
     }
 
     /// Moves the list to `into`, behind what is there; from now on `worker` is woken.
-    pub(crate) fn take(&self, into: &mut Vec<Source>, worker: &Waker) {
+    pub fn take(&self, into: &mut Vec<Source>, worker: &Waker) {
         let mut inner = self.lock();
         into.append(&mut inner.ready);
         match &mut inner.worker {
@@ -66,7 +66,7 @@ impl ReadyList {
 /// One source's place on the list. It outlives the session: a late wake-up of an earlier one costs the next
 /// session in the slot a look at its sockets, no more.
 #[derive(Debug)]
-pub(crate) struct Alarm {
+pub struct Alarm {
     ready: Arc<ReadyList>,
     source: Source,
     /// Whether it is on the list, so that it is there once.
@@ -74,17 +74,18 @@ pub(crate) struct Alarm {
 }
 
 impl Alarm {
-    pub(crate) fn new(ready: &Arc<ReadyList>, source: Source) -> Arc<Self> {
+    /// The place of `source` on the list `ready`.
+    pub fn new(ready: &Arc<ReadyList>, source: Source) -> Arc<Self> {
         Arc::new(Self { ready: Arc::clone(ready), source, listed: AtomicBool::new(false) })
     }
 
     /// The source is about to be served: what happens from now on counts anew.
-    pub(crate) fn reset(&self) {
+    pub fn reset(&self) {
         self.listed.store(false, Ordering::Release);
     }
 
     /// The source goes on a list of the worker's own, if this says that it is on none.
-    pub(crate) fn list(&self) -> bool {
+    pub fn list(&self) -> bool {
         !self.listed.swap(true, Ordering::AcqRel)
     }
 }

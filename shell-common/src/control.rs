@@ -1,0 +1,124 @@
+//! Draining, stopping and reloading a worker from outside.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use crate::{
+    service::Reload,
+    wake::{ReadyList, Source},
+};
+
+/// A handle to one worker: cheap to clone, usable from any thread, before the worker runs and after it ended.
+#[derive(Clone, Debug, Default)]
+pub struct Control {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    wishes: Mutex<Wishes>,
+    ready: Arc<ReadyList>,
+}
+
+#[derive(Debug, Default)]
+struct Wishes {
+    end: Option<End>,
+    reload: Option<Reload>,
+}
+
+/// How a worker is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// When the last session is over.
+    Drain {
+        /// Tunnels live no longer than that.
+        within: Option<Duration>,
+    },
+    /// At once.
+    Stop,
+}
+
+impl Control {
+    /// A handle that no worker obeys yet, see [`crate::Setup::controlled_by`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The worker closes its listening sockets, ends what is idle, finishes the open exchanges, and is done
+    /// when the last session is over. Tunnels live until they end by themselves or, with `within`, until that
+    /// time is over. A second call changes nothing.
+    pub fn drain(&self, within: Option<Duration>) {
+        self.tell(|wishes| {
+            wishes.end.get_or_insert(End::Drain { within });
+        });
+    }
+
+    /// The worker closes everything and is done.
+    pub fn stop(&self) {
+        self.tell(|wishes| wishes.end = Some(End::Stop));
+    }
+
+    /// Clients that the worker accepts from now on are served as `reload` says. What is open keeps the
+    /// configuration that it began with and drains: what is idle ends, exchanges are finished, tunnels live
+    /// on. Of two calls that the worker sees together, the second holds.
+    pub fn reload(&self, reload: Reload) {
+        self.tell(|wishes| wishes.reload = Some(reload));
+    }
+
+    /// For a shell: how the worker is to end.
+    #[must_use]
+    pub fn end(&self) -> Option<End> {
+        self.lock().end
+    }
+
+    /// For a shell: the configuration to change to, once.
+    #[must_use]
+    pub fn take_reload(&self) -> Option<Reload> {
+        self.lock().reload.take()
+    }
+
+    /// For a shell: where the worker finds [`Source::Control`] when something is wished.
+    #[must_use]
+    pub fn ready_list(&self) -> &Arc<ReadyList> {
+        &self.shared.ready
+    }
+
+    fn tell(&self, wish: impl FnOnce(&mut Wishes)) {
+        wish(&mut self.lock());
+        self.shared.ready.push(Source::Control);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Wishes> {
+        self.shared.wishes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_drain_counts_and_a_stop_overrides_it() {
+        let control = Control::new();
+        assert_eq!(control.end(), None);
+        control.clone().drain(None);
+        control.drain(Some(Duration::from_secs(1)));
+        assert_eq!(control.end(), Some(End::Drain { within: None }));
+        control.stop();
+        control.drain(None);
+        assert_eq!(control.end(), Some(End::Stop));
+    }
+
+    #[test]
+    fn of_two_reloads_the_last_is_taken_once() {
+        let control = Control::new();
+        for connections in [1, 2] {
+            control.reload(Reload { connections, ..Reload::new(Vec::new()) });
+        }
+        assert_eq!(control.take_reload().map(|reload| reload.connections), Some(2));
+        assert!(control.take_reload().is_none());
+    }
+}

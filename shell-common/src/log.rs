@@ -1,0 +1,65 @@
+//! Where a configuration's log lines go.
+
+use std::sync::Arc;
+
+use underpass_core::{Note, Now, Session, Severity};
+
+use crate::{ErrorLog, LogFile, Moment, error_log};
+
+/// Where the lines of one configuration go. Clones write to the same files.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    errors: Arc<[ErrorLog]>,
+    sinks: Arc<[Arc<LogFile>]>,
+}
+
+impl Log {
+    /// Events go to `errors`, where their location names no other log. The log with the number `n` in the
+    /// core's configuration is `sinks[n]`.
+    #[must_use]
+    pub fn new(errors: Vec<ErrorLog>, sinks: Vec<Arc<LogFile>>) -> Self {
+        Self { errors: errors.into(), sinks: sinks.into() }
+    }
+
+    /// Writes an event of the process.
+    pub fn event(&self, severity: Severity, message: &str, at: Moment) {
+        for log in &*self.errors {
+            log.write(severity, None, message.as_bytes(), at);
+        }
+    }
+
+    /// Writes an event of a session; `line` is memory to put it together in.
+    pub fn note(&self, session: &Session, note: &Note, line: &mut Vec<u8>, at: Moment) {
+        let record = session.record();
+        let own = record.location().and_then(|location| location.error_logs.as_ref());
+        let enabled = match own {
+            Some(logs) => logs.sinks.iter().any(|(_, threshold)| note.severity >= *threshold),
+            None => self.errors.iter().any(|log| log.enabled(note.severity)),
+        };
+        if !enabled {
+            return;
+        }
+        line.clear();
+        record.write_note(note, line);
+        let serial = Some(record.client().serial);
+        match own {
+            Some(logs) => {
+                for (sink, threshold) in logs.sinks.iter() {
+                    if let Some(file) = self.sinks.get(*sink).filter(|_| note.severity >= *threshold) {
+                        error_log::write(file, note.severity, serial, line, at);
+                    }
+                }
+            }
+            None => self.errors.iter().for_each(|log| log.write(note.severity, serial, line, at)),
+        }
+    }
+
+    /// Writes the access log lines of the exchange that is over; `line` is memory to put them together in.
+    pub fn exchange(&self, session: &Session, line: &mut Vec<u8>, now: Now) {
+        session.record().write_lines(now, line, &mut |sink, line| {
+            if let Some(file) = self.sinks.get(sink) {
+                file.append(line);
+            }
+        });
+    }
+}

@@ -1,0 +1,61 @@
+//! `-t` and `-T`: whether the configuration can be used, in nginx's words.
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use underpass_nginx_config::Loaded;
+
+use super::{say, serve, sockets::Sockets, source::Source, trouble::Trouble};
+use crate::{Logs, PidFile, Program};
+
+/// Loads the configuration and opens what it names, and does nothing else. `quiet`: only errors are told;
+/// `dump`: the configuration is printed.
+pub(crate) fn test(program: &Program, source: &Source, quiet: bool, dump: bool) -> ExitCode {
+    let (name, file) = (program.name, source.name());
+    let report = |text: String| {
+        if !quiet {
+            say(&format!("{name}: {text}"));
+        }
+    };
+    let tested = source.load().and_then(|loaded| {
+        for note in &loaded.notes {
+            report(format!("[warn] {note}"));
+        }
+        report(format!("the configuration file {file} syntax is ok"));
+        open(&loaded).map(|()| loaded)
+    });
+    match tested {
+        Ok(loaded) => {
+            report(format!("configuration file {file} test is successful"));
+            let printed = if dump { print(&loaded) } else { Ok(()) };
+            if printed.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(trouble) => {
+            say(&format!("{name}: {trouble}"));
+            say(&format!("{name}: configuration file {file} test failed"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// As nginx, all that can be known without taking the place of a process that serves.
+fn open(loaded: &Loaded) -> Result<(), Trouble> {
+    serve::open_logs(&loaded.main, &Logs::new())?;
+    if let Some(path) = &loaded.main.pid {
+        PidFile::check(path)?;
+    }
+    Sockets::check(&loaded.listeners)
+}
+
+/// The names of the files as nginx prints them, and below them what they come to together: the whole is read
+/// as the same configuration.
+fn print(loaded: &Loaded) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for file in &loaded.files {
+        writeln!(out, "# configuration file {}:", file.name)?;
+    }
+    out.write_all(loaded.expanded().as_bytes())?;
+    out.flush()
+}

@@ -1,0 +1,118 @@
+//! The life of a process, whatever runtime serves in it: what the command line asks for, starting, reloading,
+//! ending.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `source` | where the configuration comes from, to be loaded again |
+//! | `check` | `-t` and `-T` |
+//! | `send` | `-s` |
+//! | `daemon` | going into the background |
+//! | `serve` | starting, obeying signals, reloading, ending |
+//! | `sockets` | the listening sockets, kept over reloads and shared out to the workers |
+//! | `workers` | threads, each with a runtime of its own |
+//! | `rights` | user, groups, limits, processors |
+//! | `trouble` | why the program ends |
+
+mod check;
+mod daemon;
+mod rights;
+mod send;
+mod serve;
+mod sockets;
+mod source;
+mod trouble;
+mod workers;
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use crate::{
+    Command, Program, Setup,
+    command::{build_text, direct_configuration, version_text},
+    demo,
+};
+use source::Source;
+use trouble::Trouble;
+
+/// What a shell provides: workers on its runtime.
+pub trait Runtime: Sized + Send + 'static {
+    /// Made ready before any client takes a descriptor that it needs.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    fn new() -> io::Result<Self>;
+
+    /// Serves on this thread, until the setup's control says otherwise.
+    ///
+    /// # Errors
+    /// When the worker can't serve at all.
+    fn serve(self, setup: Setup) -> io::Result<()>;
+}
+
+/// Does what the command line asks for; the `main` of a binary.
+pub fn main<R: Runtime>(program: &'static Program) -> ExitCode {
+    let command = match Command::parse(program, std::env::args_os()) {
+        Ok(command) => command,
+        Err(stop) => return stop.report(),
+    };
+    obey::<R>(program, command).unwrap_or_else(|trouble| {
+        say(&format!("{}: {trouble}", program.name));
+        ExitCode::FAILURE
+    })
+}
+
+fn obey<R: Runtime>(program: &'static Program, command: Command) -> Result<ExitCode, Trouble> {
+    match command {
+        Command::Version => say(&version_text(program)),
+        Command::BuildInfo => say(&build_text(program)),
+        Command::Test { options, quiet, dump } => {
+            return Ok(check::test(program, &Source::file(&options), quiet, dump));
+        }
+        Command::Signal { options, signal } => send::send(&Source::file(&options), signal)?,
+        Command::Run(options) => {
+            let source = Source::file(&options);
+            let started = run::<R>(program, &source);
+            if let (Err(trouble), Some(target)) = (&started, source.early_log()) {
+                trouble.log_to(target);
+            }
+            return started;
+        }
+        Command::Direct { listen, to } => {
+            let source = Source::text("--to", direct_configuration(listen, &to));
+            serve::run::<R>(program, &source, source.load()?, None)?;
+        }
+        Command::Demo { listen } => show::<R>(program, listen)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// In the foreground, or as a process of its own in the background.
+fn run<R: Runtime>(program: &'static Program, source: &Source) -> Result<ExitCode, Trouble> {
+    let background = daemon::Background::enter()?;
+    let loaded = source.load()?;
+    if loaded.main.daemon && background.is_none() {
+        return daemon::start();
+    }
+    serve::run::<R>(program, source, loaded, background)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `demo`: an origin server, the configuration that proxies to it, and where to look.
+fn show<R: Runtime>(program: &'static Program, listen: std::net::SocketAddr) -> Result<(), Trouble> {
+    let origin =
+        demo::Origin::start().map_err(|error| Trouble::new(format!("the demo can't start: {error}")))?;
+    let text = demo::configuration(listen, origin.address());
+    origin.show_configuration(&text);
+    let source = Source::text("demo", text.clone());
+    let loaded = source.load()?;
+    say(&format!("{text}\nOpen http://{listen}/ in a browser; Ctrl-C ends it.\n"));
+    serve::run::<R>(program, &source, loaded, None)
+}
+
+/// Prints a line for the operator, where nginx prints it.
+fn say(text: &str) {
+    // When the standard error stream is gone, there is nobody left to tell.
+    let _nobody_left_to_tell = writeln!(io::stderr(), "{text}");
+}

@@ -1,0 +1,264 @@
+//! The listening sockets of a process: opened for a configuration, kept by the next one, shared out to workers.
+//!
+//! With each address that several workers listen on, each has a socket of its own: the system spreads the
+//! connections over them. What waits in the queue of such a socket is lost when the socket is closed. So a
+//! socket lives as long as its address is listened on, whatever becomes of its worker: another takes it over.
+
+use std::{
+    collections::HashSet,
+    fs, io,
+    net::SocketAddr,
+    os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
+    os::unix::net::{UnixListener, UnixStream},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use socket2::{SockRef, Socket, TcpKeepalive};
+use underpass_core::Address;
+use underpass_nginx_config::{KeepAliveProbes, ListenOptions, Listener as Wanted};
+
+use super::trouble::Trouble;
+use crate::{
+    Listener,
+    listen::{BACKLOG, Listening, next_number, open, refused},
+};
+
+/// Listening sockets, by address. Those of two configurations share what both listen on.
+#[derive(Debug, Default)]
+pub(crate) struct Sockets {
+    open: Vec<Open>,
+}
+
+/// The sockets of one address.
+#[derive(Debug)]
+struct Open {
+    address: Address,
+    options: ListenOptions,
+    sockets: Vec<Arc<Numbered>>,
+}
+
+#[derive(Debug)]
+struct Numbered {
+    number: u64,
+    socket: Listening,
+    /// Removed with the socket.
+    _file: Option<SocketFile>,
+}
+
+impl Sockets {
+    /// Whether what is wanted can be listened on, except that somebody may be there already: most likely the
+    /// process whose configuration is tested.
+    pub(crate) fn check(wanted: &[Wanted]) -> Result<(), Trouble> {
+        for listener in wanted {
+            let bound = match &listener.address {
+                Address::Ip(address) => Listener::address_is_free(*address),
+                Address::Unix(path) if path.exists() => Ok(()),
+                Address::Unix(path) => {
+                    UnixListener::bind(path).map(|_| ()).and_then(|()| fs::remove_file(path))
+                }
+            };
+            match bound {
+                Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+                    return Err(Trouble::new(refused(&listener.address, error)));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The sockets of the next configuration: those of this one, as far as they are `wanted`, and new ones.
+    /// This one is as it was, whatever comes of it.
+    pub(crate) fn next(&self, wanted: &[Wanted], workers: usize) -> Result<Self, Trouble> {
+        // All addresses before the first is bound: a wildcard address of ours must not pass for somebody
+        // else's.
+        for listener in wanted {
+            self.check_free(&listener.address)
+                .map_err(|error| Trouble::new(refused(&listener.address, error)))?;
+        }
+        let mut open = Vec::new();
+        for listener in wanted {
+            let Wanted { address, options, .. } = listener;
+            let mut sockets = self.find(address).map(|known| known.sockets.clone()).unwrap_or_default();
+            let count = if matches!(address, Address::Ip(_)) { workers } else { 1 };
+            while sockets.len() < count {
+                let socket = Numbered::bind(address, options);
+                sockets.push(Arc::new(socket.map_err(|error| Trouble::new(refused(address, error)))?));
+            }
+            open.push(Open { address: address.clone(), options: options.clone(), sockets });
+        }
+        Ok(Self { open })
+    }
+
+    /// Gives kept sockets the options that have changed since `earlier`; says what couldn't be set.
+    pub(crate) fn follow(&self, earlier: &Self) -> Vec<String> {
+        let mut failures = Vec::new();
+        for open in &self.open {
+            if earlier.find(&open.address).is_none_or(|known| known.options == open.options) {
+                continue;
+            }
+            for socket in &open.sockets {
+                if let Err(error) = socket.socket.configure(&open.options) {
+                    failures.push(format!("setsockopt() of {} failed, ignored ({error})", open.address));
+                }
+            }
+        }
+        failures
+    }
+
+    /// The share of one of `workers`; a handle to each socket but those that it has, by their numbers.
+    pub(crate) fn share(
+        &self,
+        wanted: &[Wanted],
+        worker: usize,
+        workers: usize,
+        has: &HashSet<u64>,
+    ) -> io::Result<Vec<Listener>> {
+        let mut share = Vec::new();
+        for listener in wanted {
+            let Some(open) = self.find(&listener.address) else { continue };
+            let alone = open.sockets.len() == 1;
+            let its = |index: usize| alone || index % workers == worker;
+            for (_, numbered) in open.sockets.iter().enumerate().filter(|(index, _)| its(*index)) {
+                let socket = match has.contains(&numbered.number) {
+                    true => None,
+                    false => Some(numbered.socket.try_clone()?),
+                };
+                let config = Arc::clone(&listener.config);
+                share.push(Listener::shared(numbered.number, socket, open.address.clone(), config));
+            }
+        }
+        Ok(share)
+    }
+
+    fn find(&self, address: &Address) -> Option<&Open> {
+        self.open.iter().find(|open| open.address == *address)
+    }
+
+    fn check_free(&self, address: &Address) -> io::Result<()> {
+        match address {
+            Address::Ip(ip) if !self.overlaps(*ip) => Listener::address_is_free(*ip),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a socket of ours is what would be found in the way: on the address itself, or on the wildcard
+    /// address of its port, or on one of those that the wildcard address stands for.
+    fn overlaps(&self, address: SocketAddr) -> bool {
+        self.open.iter().any(|open| match open.address {
+            Address::Ip(known) => {
+                let any = known.ip().is_unspecified() || address.ip().is_unspecified();
+                known == address || any && known.port() == address.port()
+            }
+            Address::Unix(_) => false,
+        })
+    }
+}
+
+impl Numbered {
+    fn bind(address: &Address, options: &ListenOptions) -> io::Result<Self> {
+        let (socket, file) = match address {
+            Address::Ip(address) => {
+                let socket = open(*address, options.dual_stack)?;
+                socket.set_reuse_port(true)?;
+                socket.bind(&(*address).into())?;
+                (Listening::Tcp(socket.into()), None)
+            }
+            Address::Unix(path) => {
+                remove_stale(path)?;
+                let socket = Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
+                socket.bind(&socket2::SockAddr::unix(path)?)?;
+                let file = SocketFile::new(path)?;
+                (Listening::Unix(socket.into()), Some(file))
+            }
+        };
+        socket.configure(options)?;
+        socket.prepare()?;
+        Ok(Self { number: next_number(), socket, _file: file })
+    }
+}
+
+impl Listening {
+    /// Listens with these options; on a socket that listens already, they change.
+    fn configure(&self, options: &ListenOptions) -> io::Result<()> {
+        let socket = match self {
+            Self::Tcp(socket) => SockRef::from(socket),
+            Self::Unix(socket) => SockRef::from(socket),
+        };
+        if let Some(size) = options.receive_buffer {
+            socket.set_recv_buffer_size(saturated(size))?;
+        }
+        if let Some(size) = options.send_buffer {
+            socket.set_send_buffer_size(saturated(size))?;
+        }
+        if matches!(self, Self::Tcp(_)) {
+            match options.keepalive {
+                None => {}
+                Some(KeepAliveProbes::Off) => socket.set_keepalive(false)?,
+                Some(KeepAliveProbes::On { idle, interval, count }) => {
+                    socket.set_keepalive(true)?;
+                    let mut probes = TcpKeepalive::new();
+                    if let Some(idle) = idle {
+                        probes = probes.with_time(idle);
+                    }
+                    if let Some(interval) = interval {
+                        probes = probes.with_interval(interval);
+                    }
+                    if let Some(count) = count {
+                        probes = probes.with_retries(count);
+                    }
+                    socket.set_tcp_keepalive(&probes)?;
+                }
+            }
+        }
+        socket.listen(options.backlog.map_or(BACKLOG, |backlog| i32::try_from(backlog).unwrap_or(i32::MAX)))
+    }
+}
+
+fn saturated(size: u32) -> usize {
+    usize::try_from(size).unwrap_or(usize::MAX)
+}
+
+/// The file by which a Unix domain socket is found. It goes with the socket, unless it has been replaced.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl SocketFile {
+    /// As in nginx, whoever reaches the file may connect.
+    fn new(path: &Path) -> io::Result<Self> {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o666))?;
+        Ok(Self { path: path.to_owned(), identity: identity(path)? })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if identity(&self.path).is_ok_and(|found| found == self.identity)
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            crate::logs::complain(&format!("cannot remove \"{}\": {error}", self.path.display()));
+        }
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let found = fs::symlink_metadata(path)?;
+    Ok((found.dev(), found.ino()))
+}
+
+/// A process that was killed leaves its socket's file behind. Where somebody answers, it is in use, and what
+/// is no socket is nothing of ours.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
+    if is_socket
+        && let Err(error) = UnixStream::connect(path)
+        && error.kind() == io::ErrorKind::ConnectionRefused
+    {
+        fs::remove_file(path)?;
+    }
+    Ok(())
+}

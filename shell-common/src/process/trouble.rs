@@ -1,0 +1,60 @@
+//! Why the program ends.
+
+use std::{fmt, io};
+
+use underpass_core::Severity;
+
+use crate::{Clock, ErrorLog, LogFile, Target};
+
+/// Why the program ends, or why a configuration isn't used.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    severity: Severity,
+    message: String,
+}
+
+impl Trouble {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self::with(Severity::Emerg, message)
+    }
+
+    pub(crate) fn with(severity: Severity, message: impl Into<String>) -> Self {
+        Self { severity, message: message.into() }
+    }
+
+    pub(crate) fn severity(&self) -> Severity {
+        self.severity
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Writes it to a log that no configuration has opened.
+    pub(crate) fn log_to(&self, target: Target) {
+        // Whoever started the program is told on its standard error stream anyway.
+        if let Ok(file) = LogFile::open(target) {
+            let log = ErrorLog::new(file.into(), Severity::Error);
+            log.write(self.severity, None, self.message.as_bytes(), Clock::start().now());
+        }
+    }
+}
+
+/// `[emerg] MESSAGE`.
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{}] {}", self.severity, self.message)
+    }
+}
+
+impl From<underpass_nginx_config::Error> for Trouble {
+    fn from(error: underpass_nginx_config::Error) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::new(error.to_string())
+    }
+}

@@ -1,0 +1,95 @@
+//! Workers: threads with a runtime each.
+
+use std::{
+    collections::HashSet,
+    io,
+    sync::mpsc::{Sender, channel},
+    thread::{self, JoinHandle},
+};
+
+use super::{Runtime, rights::Rights, serve::Event, trouble::Trouble};
+use crate::{Control, Setup};
+
+/// A worker of the process.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    number: u64,
+    control: Control,
+    /// The numbers of the listening sockets that it has.
+    has: HashSet<u64>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+/// A worker that has all it needs but something to do. Dropped, it ends.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    worker: Worker,
+    begin: Sender<Setup>,
+}
+
+impl Ready {
+    /// A thread and a runtime for a worker that has `number`.
+    pub(crate) fn new<R: Runtime>(number: u64, rights: Rights, events: Sender<Event>) -> io::Result<Self> {
+        let runtime = R::new()?;
+        let (begin, setups) = channel::<Setup>();
+        let end = Ended { number, events };
+        let work = move || {
+            let Ok(setup) = setups.recv() else { return Ok(()) };
+            let _end = end;
+            rights.assume()?;
+            runtime.serve(setup)
+        };
+        let thread = thread::Builder::new().name(format!("worker {number}")).spawn(work)?;
+        let worker = Worker { number, control: Control::new(), has: HashSet::new(), thread };
+        Ok(Self { worker, begin })
+    }
+
+    /// Lets it serve.
+    pub(crate) fn begin(self, setup: Setup) -> Worker {
+        let Self { mut worker, begin } = self;
+        worker.has = setup.listeners.iter().map(crate::Listener::number).collect();
+        // The thread waits for it, as long as this value is there.
+        let _it_waits = begin.send(setup.controlled_by(&worker.control));
+        worker
+    }
+}
+
+impl Worker {
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(crate) fn control(&self) -> &Control {
+        &self.control
+    }
+
+    pub(crate) fn has(&self) -> &HashSet<u64> {
+        &self.has
+    }
+
+    pub(crate) fn reload(&mut self, reload: crate::Reload) {
+        self.has = reload.listeners.iter().map(crate::Listener::number).collect();
+        self.control.reload(reload);
+    }
+
+    /// How it ended, once it has.
+    pub(crate) fn join(self) -> Result<(), Trouble> {
+        match self.thread.join() {
+            Ok(ended) => Ok(ended?),
+            Err(_) => Err(Trouble::new("a worker has panicked")),
+        }
+    }
+}
+
+/// Tells that a worker has ended, in whichever way.
+struct Ended {
+    number: u64,
+    events: Sender<Event>,
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // Nobody waits for it when the process is ending by itself.
+        let _nobody_waits = self.events.send(Event::Ended(self.number));
+    }
+}

@@ -1,0 +1,160 @@
+//! The binary as a process, its files in a folder of its own.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use socket2::{Domain, Socket, Type};
+use tempfile::TempDir;
+
+use super::PATIENCE;
+
+pub(crate) fn underpass(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_underpass"));
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// What a run that ends by itself says on its standard error stream.
+pub(crate) fn run(arguments: &[&str]) -> (ExitStatus, String) {
+    let output = underpass(arguments).output().expect("the binary runs");
+    (output.status, String::from_utf8(output.stderr).expect("text"))
+}
+
+/// A process that serves.
+pub(crate) struct Server {
+    pub(crate) child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Server {
+    pub(crate) fn start(arguments: &[&str], address: SocketAddr) -> Self {
+        Self::started(underpass(arguments).stderr(Stdio::null()).spawn().expect("the binary runs"), address)
+    }
+
+    pub(crate) fn started(child: Child, address: SocketAddr) -> Self {
+        let server = Self { child, address };
+        server.wait_until("it listens", || TcpStream::connect(address).is_ok());
+        server
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+    }
+
+    pub(crate) fn wait_until(&self, what: &str, mut condition: impl FnMut() -> bool) {
+        let begin = Instant::now();
+        while !condition() {
+            assert!(begin.elapsed() < PATIENCE, "{what}: not in time");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub(crate) fn end(mut self) -> ExitStatus {
+        self.child.wait().expect("it ends")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.child.try_wait().expect("a child of ours").is_none() {
+            self.child.kill().expect("it runs");
+            self.child.wait().expect("it was killed");
+        }
+    }
+}
+
+/// An address for a process of ours to listen on. It is held by a socket that doesn't listen: the system gives
+/// the port to nobody who asks for just any.
+pub(crate) struct Reserved {
+    pub(crate) address: SocketAddr,
+    _socket: Socket,
+}
+
+impl Reserved {
+    pub(crate) fn new() -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.set_reuse_address(true).expect("an option of all systems");
+        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a free port");
+        let address = socket.local_addr().ok().and_then(|address| address.as_socket()).expect("it is bound");
+        Self { address, _socket: socket }
+    }
+}
+
+/// Writes a configuration that proxies tunnels from `listen` to `origin`.
+pub(crate) fn configuration(folder: &Path, listen: SocketAddr, origin: SocketAddr) -> String {
+    let file = folder.join("nginx.conf");
+    let text = format!(
+        "worker_processes 2;\npid run.pid;\nerror_log error.log notice;\nevents {{ worker_connections 64; }}\n\
+         http {{\n  access_log access.log;\n  server {{\n    listen {listen};\n    location / {{\n      \
+         proxy_pass http://{origin};\n      proxy_set_header Upgrade $http_upgrade;\n      \
+         proxy_set_header Connection \"upgrade\";\n    }}\n  }}\n}}\n"
+    );
+    fs::write(&file, text).expect("a writable folder");
+    file.to_str().expect("a plain path").to_owned()
+}
+
+pub(crate) fn with_prefix(folder: &Path) -> String {
+    format!("{}/", folder.display())
+}
+
+/// A process that serves a configuration file, which can be changed.
+pub(crate) struct Site {
+    pub(crate) server: Server,
+    pub(crate) folder: TempDir,
+    _reserved: Reserved,
+}
+
+impl Site {
+    /// Serves `text`, where `LISTEN` is the address of the server.
+    pub(crate) fn start(text: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let reserved = Reserved::new();
+        let address = reserved.address;
+        write(folder.path(), text, address);
+        let file = folder.path().join("nginx.conf");
+        let arguments = ["-c", file.to_str().expect("a plain path"), "-p", &with_prefix(folder.path())];
+        let server = Server::start(&arguments, address);
+        Self { server, folder, _reserved: reserved }
+    }
+
+    /// Changes the file.
+    pub(crate) fn write(&self, text: &str) {
+        write(self.folder.path(), text, self.server.address);
+    }
+
+    /// Changes the file, has the process read it, and waits until it says that it has.
+    pub(crate) fn reload(&self, text: &str) {
+        self.write(text);
+        self.signalled(Signal::HUP, "] ", ": reconfigured\n");
+    }
+
+    /// Sends the signal, and waits for one more line of the error log that holds both.
+    pub(crate) fn signalled(&self, signal: Signal, first: &str, second: &str) {
+        let told = || {
+            let log = self.error_log();
+            log.split_inclusive('\n').filter(|line| line.contains(first) && line.contains(second)).count()
+        };
+        let before = told();
+        self.server.signal(signal);
+        self.server.wait_until(second, || told() > before);
+    }
+
+    /// What `error.log` holds.
+    pub(crate) fn error_log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("error.log")).unwrap_or_default()
+    }
+}
+
+fn write(folder: &Path, text: &str, listen: SocketAddr) {
+    let text = text.replace("LISTEN", &listen.to_string());
+    // In one step, so that nobody reads half of it.
+    fs::write(folder.join("next.conf"), text).expect("a writable folder");
+    fs::rename(folder.join("next.conf"), folder.join("nginx.conf")).expect("a rename");
+}
