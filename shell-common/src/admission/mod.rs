@@ -88,6 +88,15 @@ fn by_address(access: &Access, record: &Record) -> Option<bool> {
 }
 
 impl Decision {
+    /// Nobody is let in whose password could not be compared.
+    #[must_use]
+    pub fn impossible(error: std::io::Error) -> Self {
+        let mut decision = Self { admission: Admission::Granted, permits: Vec::new(), notes: Vec::new() };
+        let note = format!("a password could not be compared ({error})");
+        decision.refuse(Refusal::Unauthorized, Severity::Alert, note);
+        decision
+    }
+
     fn refuse(&mut self, refusal: Refusal, severity: Severity, note: String) {
         self.admission = Admission::Refused(refusal);
         self.permits.clear();
