@@ -167,3 +167,22 @@ fn would_block_behind_an_end_is_no_failure() {
     world.origin_sends("still here");
     assert!(world.client.received().ends_with(b"still here"));
 }
+
+#[test]
+fn what_is_wanted_does_not_change_by_asking() {
+    let mut world = World::proxy();
+    world.client_sends("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    // The buffer is full, and all that can be sent of it is the interim response in front.
+    let (session, mut turn) = world.parts();
+    let space = session.receive_space(Side::Upstream, &mut turn).expect("a response is wanted");
+    let head = b"HTTP/1.1 103 Early Hints\r\n\r\n";
+    space.fill(b'H');
+    space[..head.len()].copy_from_slice(head);
+    let length = space.len();
+    session.handle_received(Side::Upstream, Ok(length), &mut turn);
+    let mut wait = || match session.poll_output() {
+        Output::Wait(wait) => wait,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(wait(), wait());
+}

@@ -48,11 +48,12 @@ impl Session {
         if self.exchange.state() == exchange::State::Closed {
             return Output::Done;
         }
-        let wait = self.wait();
-        for side in Side::BOTH.into_iter().filter(|side| wait.writes(*side)) {
+        // What is offered stays where it is, which may leave no room to read into: it is offered first.
+        let writes = Side::BOTH.map(|side| self.leg(side).writes() && !self.transmit(side).is_empty());
+        for side in Side::BOTH.into_iter().filter(|side| writes[side.index()]) {
             self.flow_mut(side.opposite()).offer(true);
         }
-        Output::Wait(wait)
+        Output::Wait(self.wait(writes))
     }
 
     /// Where to receive bytes from this side into; `None` when none are wanted now.
@@ -156,11 +157,11 @@ impl Session {
         }
     }
 
-    fn wait(&self) -> Wait {
+    fn wait(&self, writes: [bool; 2]) -> Wait {
         let mut wait = Wait::new(self.deadline());
         for side in Side::BOTH {
             wait.read(side, self.wants(side));
-            wait.write(side, self.leg(side).writes() && !self.transmit(side).is_empty());
+            wait.write(side, writes[side.index()]);
             wait.relay(side, self.may_relay(side));
         }
         wait
