@@ -113,7 +113,8 @@ impl Wait {
     }
 
     /// Whether bytes from this side may be moved to the other without passing through the session
-    /// (`splice`), reported with [`crate::Session::handle_relayed`].
+    /// (`splice`), reported with [`crate::Session::handle_relayed`]. Once bytes from this side were reported as
+    /// received the permission is over: they go first.
     #[must_use]
     pub fn relays(self, from: Side) -> bool {
         self.has(RELAY, from)

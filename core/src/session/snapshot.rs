@@ -71,7 +71,13 @@ impl Snapshot {
                 tunnel: flow.tunnel.state(),
                 content: flow.content,
                 raw: flow.inbox.raw().to_vec(),
-                waiting: flow.outbox.slices(&flow.inbox).iter().flat_map(|slice| slice.to_vec()).collect(),
+                waiting: flow
+                    .outbox
+                    .slices(&flow.inbox)
+                    .iter()
+                    .map(|slice| &**slice)
+                    .collect::<Vec<_>>()
+                    .concat(),
                 content_waiting: flow.inbox.content().to_vec(),
                 outbox: flow.outbox.outline(),
                 inbox: flow.inbox.outline(),
@@ -80,6 +86,9 @@ impl Snapshot {
             }
         };
         let work = &session.work;
+        // The heads of an exchange that is over wait to be given back, and are of no consequence.
+        let is_over = matches!(session.exchange.state(), exchange::State::Idle | exchange::State::Lingering);
+        let under_way = session.record.heads.as_ref().filter(|_| !is_over);
         Self {
             exchange: session.exchange.state(),
             legs: Side::BOTH.map(|side| session.leg(side).state()),
@@ -103,11 +112,7 @@ impl Snapshot {
             content_sent: work.content_sent > 0,
             content_received: work.content_received,
             nothing_sent: session.record.attempt.sent == 0,
-            request: session
-                .record
-                .heads
-                .as_ref()
-                .map_or_else(Vec::new, |heads| heads.request.fields.bytes().to_vec()),
+            request: under_way.map_or_else(Vec::new, |heads| heads.request.fields.bytes().to_vec()),
             nothing_received: session.record.attempt.received == 0,
             detour: session.record.heads.as_ref().map_or_else(Default::default, |heads| heads.detour.clone()),
             draining: session.draining,
