@@ -1,9 +1,12 @@
 //! What the tests of underpass stand on: a virtual network with a clock of its own ([`sim`]), cases in data
 //! files that every driver runs ([`conformance`]), hostile peers ([`hostile`]) with a reader that forgives nothing
-//! ([`strict`]), and an explorer of all states ([`explore`]).
+//! ([`strict`]), an explorer of all states ([`explore`]), and a simulation of a whole worker ([`simulation`]) whose
+//! peers read canonical messages as they come ([`wire`]).
 
 pub mod conformance;
 pub mod explore;
 pub mod hostile;
 pub mod sim;
+pub mod simulation;
 pub mod strict;
+pub mod wire;
