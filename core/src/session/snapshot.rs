@@ -105,7 +105,7 @@ impl Snapshot {
             failure: work.failure,
             interim: work.interim,
             tries: work.tries,
-            tried: session.record.tried().collect(),
+            tried: if is_over { Vec::new() } else { session.record.tried().collect() },
             framing: work.framing,
             empty_lines: work.empty_lines,
             resolved: work.addresses.is_some(),
@@ -114,7 +114,7 @@ impl Snapshot {
             nothing_sent: session.record.attempt.sent == 0,
             request: under_way.map_or_else(Vec::new, |heads| heads.request.fields.bytes().to_vec()),
             nothing_received: session.record.attempt.received == 0,
-            detour: session.record.heads.as_ref().map_or_else(Default::default, |heads| heads.detour.clone()),
+            detour: under_way.map_or_else(Default::default, |heads| heads.detour.clone()),
             draining: session.draining,
             status: session.record.status,
         }
