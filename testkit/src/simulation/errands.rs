@@ -26,23 +26,23 @@ impl Simulation {
         assert_eq!(facts.client, number, "a dial for another session's request");
         let meets = facts.request.answer(attempt).map_or(script::Dial::Hangs, |answer| answer.dial);
         let now = self.now.tick;
-        let lease = match self.ledger.setting.config.upstreams.choose(&dial, now) {
-            Ok(lease) => lease,
+        let choice = match self.ledger.setting.config.upstreams.choose(&dial, now) {
+            Ok(choice) => choice,
             Err(error) => {
                 return self.report(number, |session, turn| session.handle_connected(dial, Err(error), turn));
             }
         };
+        let lease = self.report(number, |session, turn| session.handle_chosen(&dial, choice, turn));
         self.live(number).facts.attempts.push(0);
         while let Some(end) = self.worker.pool.take(&dial, &lease, now) {
             assert!(!self.worker.draining, "an idle connection that outlived the drain");
             if self.network.readable(end.connection, self.time).is_none() {
-                let connected = Connected::new(&lease, true);
                 self.begin_upstream(
                     number,
                     Upstream { read: self.reads[end.connection.connection], end, lease },
                 );
                 return self.report(number, |session, turn| {
-                    session.handle_connected(dial, Ok(connected), turn);
+                    session.handle_connected(dial, Ok(Connected::Reused), turn);
                 });
             }
             self.network.close(end.connection, Ending::Fin, self.time);
@@ -80,12 +80,13 @@ impl Simulation {
     /// The dial with this number has its answer, or nobody waits for it any more.
     pub(super) fn dialled(&mut self, number: usize, errand: u32) {
         let live = self.live(number);
-        if let Some(at) = live.late.iter().position(|late| late.number == errand) {
-            let late = live.late.remove(at);
+        if let Some(at) = live.late.iter().position(|(number, _)| *number == errand) {
+            let (_, late) = live.late.remove(at);
             if live.session.is_some() {
                 let before = self.snapshot(number);
-                let connected = Connected::new(&late.lease, false);
-                self.report(number, |session, turn| session.handle_connected(late.dial, Ok(connected), turn));
+                self.report(number, |session, turn| {
+                    session.handle_connected(late, Ok(Connected::Fresh), turn)
+                });
                 self.changed_nothing(number, &before, "an answer that came too late");
             }
             return;
@@ -101,13 +102,12 @@ impl Simulation {
             self.origins.push(Origin::new(end.other()));
             self.owners.resize(connection + 1, Wake::Nothing);
             self.owners[connection] = Wake::Origin(self.origins.len() - 1);
-            let connected = Connected::new(&lease, false);
             let end = Pooled::new(end, self.now.tick);
             self.begin_upstream(number, Upstream { end, lease, read: 0 });
-            self.report(number, |session, turn| session.handle_connected(dial, Ok(connected), turn));
+            self.report(number, |session, turn| session.handle_connected(dial, Ok(Connected::Fresh), turn));
         } else {
             let refused: Fault = std::io::ErrorKind::ConnectionRefused.into();
-            let error = DialError::io(&errand.lease, refused);
+            let error = DialError::Io(refused);
             errand.lease.report(Verdict::Failure, self.now.tick);
             self.report(number, |session, turn| session.handle_connected(errand.dial, Err(error), turn));
         }
@@ -136,10 +136,11 @@ impl Simulation {
         let (now, time) = (self.now.tick, self.time);
         let live = self.live(number);
         live.pipes = Default::default();
-        if let Some(dial) = live.dial.take() {
+        if let Some(Errand { dial, lease, number, meets: _ }) = live.dial.take() {
             assert!(matches!(disposal, Disposal::Close(_)), "a dial can't be pooled");
             // What it brings comes too late.
-            live.late.push(dial);
+            live.late.push((number, dial));
+            lease.report(verdict, now);
             return;
         }
         let Upstream { end, lease, read } = live.upstream.take().expect("something to release");

@@ -21,7 +21,6 @@ impl Simulation {
         let mut stats = Stats { steps: self.steps, seconds: self.time / 1_000_000, ..Stats::default() };
         for number in 0..self.worker.live.len() {
             let live = &mut self.worker.live[number];
-            live.late.clear();
             if let Some(session) = &live.session {
                 panic!("session {number} never ends: {:?}", session.snapshot(self.now.tick));
             }
@@ -42,10 +41,8 @@ impl Simulation {
     }
 
     fn check_leases(&self) {
-        let setting = &self.ledger.setting;
-        for peer in 0..setting.peers {
-            let active = setting.config.upstreams.active(GroupId(0), peer);
-            assert_eq!(active, 0, "leases on peer {peer} are out");
+        for peer in self.ledger.setting.config.upstreams.status(GroupId(0), self.now.tick) {
+            assert_eq!(peer.leases, 0, "leases are out: {peer:?}");
         }
     }
 

@@ -16,8 +16,6 @@ pub(super) const SETTINGS: usize = 6;
 pub(super) struct Setting {
     /// The configuration.
     pub(super) config: Arc<Config>,
-    /// Peers of the only group.
-    pub(super) peers: usize,
     /// Requests that are not idempotent are sent again, too.
     pub(super) non_idempotent: bool,
     /// One ended direction of a tunnel doesn't end the other.
@@ -84,12 +82,7 @@ pub(super) fn setting(number: usize) -> Setting {
             proxy.upgrade.relay_reset = true;
         }
     }
-    let setting = |config| Setting {
-        config,
-        peers,
-        non_idempotent: number == 4,
-        half_close: number != 2,
-    };
+    let setting = |config| Setting { config, non_idempotent: number == 4, half_close: number != 2 };
     let mut location = Location::new(Handler::Proxy(Box::new(proxy)));
     let settings = Arc::new(settings);
     location.settings = Arc::clone(&settings);

@@ -97,6 +97,11 @@ impl Simulation {
                     session.handle_admitted(claim, Admission::Granted, turn);
                 }),
                 Output::Connect(dial) => self.connect(number, dial),
+                Output::Judge(verdict) => {
+                    if let Some(upstream) = &live.upstream {
+                        upstream.lease.judge(verdict, self.now.tick);
+                    }
+                }
                 Output::Release(verdict, disposal) => self.release(number, verdict, disposal),
                 Output::Shutdown(side) => {
                     let end = self.end(number, side).expect("a connection to shut down");

@@ -24,7 +24,7 @@ pub(super) struct Live {
     pub(super) upstream: Option<Upstream>,
     pub(super) dial: Option<Errand>,
     /// Answers that nobody waits for any more.
-    pub(super) late: Vec<Errand>,
+    pub(super) late: Vec<(u32, Dial)>,
     pub(super) errands: u32,
     pub(super) wait: Option<Wait>,
     pub(super) splices: bool,
