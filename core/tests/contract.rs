@@ -105,6 +105,28 @@ fn keep_alive_exchanges_allocate_nothing_in_a_steady_state() {
 }
 
 #[test]
+fn a_rewritten_request_allocates_nothing_in_a_steady_state() {
+    let config = config_of(
+        "http { access_log off; map $uri $kind { ~^/b/(?<tail>.*)$ t-$tail; default other; }
+         server { listen 127.0.0.1:8080; keepalive_requests 10000; set $x $host;
+         location / { rewrite ^/(.*)$ /b/$1?x=$x last; }
+         location ~ ^/b/(.*)$ { if ($request_method = GET) { set $y $1; } rewrite ^ /c/$y/$kind break;
+         proxy_pass http://127.0.0.1:9000; } } }",
+    );
+    let mut proxy = Proxy::with(Buffers::default(), config);
+    for _ in 0..100 {
+        proxy.exchange(GET, OK);
+    }
+    let counted = measure(|| {
+        for _ in 0..900 {
+            proxy.exchange(GET, OK);
+        }
+    });
+    assert_eq!(proxy.exchanges, 1000);
+    assert_eq!(counted.count_total, 0, "{counted:?}");
+}
+
+#[test]
 fn messages_in_a_tunnel_allocate_nothing() {
     let mut proxy = Proxy::new();
     proxy.exchange(UPGRADE, SWITCH);

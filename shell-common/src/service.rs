@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use underpass_core::config::Config;
 
-use crate::{Clock, Control, Listener, Log, admission::Gate};
+use crate::{Clock, Control, Listener, Log};
 
 /// What a worker is made of.
 #[derive(Debug)]
@@ -14,8 +14,6 @@ pub struct Setup {
     pub listeners: Vec<Listener>,
     /// Where events and finished exchanges are told.
     pub log: Log,
-    /// Who decides whether requests may go on, where their location wants to know.
-    pub gate: Arc<Gate>,
     /// Where time is read.
     pub clock: Clock,
     /// Connections at a time, those to origin servers included.
@@ -31,7 +29,6 @@ impl Setup {
         Self {
             listeners,
             log: Log::default(),
-            gate: Arc::default(),
             clock: Clock::start(),
             connections: 512,
             control: Control::default(),
@@ -42,12 +39,6 @@ impl Setup {
     #[must_use]
     pub fn logging_to(self, log: Log) -> Self {
         Self { log, ..self }
-    }
-
-    /// Requests are admitted by `gate`.
-    #[must_use]
-    pub fn admitting_by(self, gate: Arc<Gate>) -> Self {
-        Self { gate, ..self }
     }
 
     /// At most so many connections at a time, those to origin servers included: nginx's `worker_connections`.
@@ -78,8 +69,6 @@ pub struct Reload {
     pub listeners: Vec<Listener>,
     /// Where new sessions tell their events and exchanges.
     pub log: Log,
-    /// Who decides whether requests of new sessions may go on.
-    pub gate: Arc<Gate>,
     /// Connections at a time.
     pub connections: usize,
     /// How long the sessions that are open now may go on; absent: their tunnels live until they end.
@@ -90,7 +79,7 @@ impl Reload {
     /// The same settings as a worker made of [`Setup::new`].
     #[must_use]
     pub fn new(listeners: Vec<Listener>) -> Self {
-        Self { listeners, log: Log::default(), gate: Arc::default(), connections: 512, within: None }
+        Self { listeners, log: Log::default(), connections: 512, within: None }
     }
 }
 
@@ -101,8 +90,6 @@ pub struct Service {
     pub config: Arc<Config>,
     /// Where events and finished exchanges are told.
     pub log: Log,
-    /// Who decides whether requests may go on, where their location wants to know.
-    pub gate: Arc<Gate>,
     /// How many times the worker's configuration had been replaced.
     pub generation: u64,
 }

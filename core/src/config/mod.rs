@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 use crate::{
     shared::Upstreams,
-    template::{Mapping, Template},
+    template::{Mapping, Template, Variable},
 };
 
 /// What the sessions of one listening socket share. Immutable; a reload makes a new one, and sessions
@@ -77,6 +77,19 @@ impl Config {
         proxy.set_headers = SetHeader::websocket_recipe();
         let location = Arc::new(Location::new(Handler::Proxy(Box::new(proxy))));
         Self::new(Arc::new(Always(location)), Arc::new(Upstreams::new(vec![group])))
+    }
+}
+
+impl Config {
+    /// Whether a template shows the response that the client gets, be it through what a map looks up.
+    pub(crate) fn shows_what_is_sent(&self, template: &Template) -> bool {
+        template.variables().any(|variable| match variable {
+            Variable::SentHttp(_) => true,
+            Variable::Map(id) => {
+                self.maps.get(id.0).is_some_and(|mapping| self.shows_what_is_sent(mapping.source()))
+            }
+            _ => false,
+        })
     }
 }
 

@@ -1,11 +1,14 @@
 //! Attempts to have a request answered, and the `$upstream_*` variables that list them.
 
+use std::num::NonZeroU32;
+
 use super::{
     Record,
     values::{show, write_seconds},
 };
 use crate::{
     Address,
+    shared::GroupId,
     template::Variable,
     time::{Tick, write_decimal},
 };
@@ -14,8 +17,8 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Attempt {
     pub(crate) peer: Option<Address>,
-    /// No peer could be chosen.
-    pub(crate) nobody: bool,
+    /// No peer could be chosen: the number of the group and one.
+    pub(super) nobody: Option<NonZeroU32>,
     /// The peer's number in its group, unless it is to count as not tried.
     pub(crate) tried: Option<u32>,
     /// It is the first for another location than those before.
@@ -29,16 +32,29 @@ pub(crate) struct Attempt {
     pub(crate) received: u64,
 }
 
+impl Attempt {
+    /// Whether somebody was asked, or was to be asked.
+    pub(crate) fn counts(&self) -> bool {
+        self.peer.is_some() || self.nobody.is_some()
+    }
+
+    /// No peer of the group could be chosen.
+    pub(crate) fn found_nobody(&mut self, GroupId(group): GroupId) {
+        let number = u32::try_from(group.saturating_add(1)).unwrap_or(u32::MAX);
+        self.nobody = NonZeroU32::new(number);
+    }
+
+    /// The group of which no peer could be chosen.
+    fn group(&self) -> Option<GroupId> {
+        self.nobody.map(|number| GroupId(number.get() as usize - 1))
+    }
+}
+
 impl Record {
     /// The values of all attempts.
     pub(super) fn write_attempts(&self, variable: &Variable, now: Tick, out: &mut Vec<u8>) {
         self.write_earlier(variable, out);
-        write_attempt(&self.attempt, variable, now, out);
-        if self.attempt.nobody && *variable == Variable::UpstreamAddr {
-            // As in nginx, the name of the group.
-            let group = self.hop().and_then(|hop| self.config.upstreams.group(hop.group));
-            out.extend_from_slice(group.map_or("", |group| group.name()).as_bytes());
-        }
+        self.write_attempt(&self.attempt, variable, now, out);
     }
 
     /// The values of attempts before the last, and what stands before that one's, as nginx lists them: with commas
@@ -50,10 +66,39 @@ impl Record {
         let mut separates = false;
         for attempt in self.heads.iter().flat_map(|heads| &heads.earlier) {
             write_separator(separates, attempt, out);
-            write_attempt(attempt, variable, attempt.over.unwrap_or_default(), out);
+            self.write_attempt(attempt, variable, attempt.over.unwrap_or_default(), out);
             separates = true;
         }
-        write_separator(separates && self.attempt.peer.is_some(), &self.attempt, out);
+        write_separator(separates && self.attempt.counts(), &self.attempt, out);
+    }
+
+    /// One attempt's value: nothing when there was no peer, `-` where it didn't come that far.
+    fn write_attempt(&self, attempt: &Attempt, variable: &Variable, now: Tick, out: &mut Vec<u8>) {
+        if !attempt.counts() {
+            return;
+        }
+        let span = |out: &mut Vec<u8>, end: Option<Tick>| match end {
+            Some(end) => write_seconds(out, end, attempt.began),
+            None => out.push(b'-'),
+        };
+        match variable {
+            Variable::UpstreamAddr => match (&attempt.peer, attempt.group()) {
+                (Some(peer), _) => show(out, peer),
+                // As in nginx, the name of the group.
+                (None, group) => {
+                    let group = group.and_then(|group| self.config.upstreams.group(group));
+                    out.extend_from_slice(group.map_or("", |group| group.name()).as_bytes());
+                }
+            },
+            Variable::UpstreamStatus if attempt.status == 0 => out.extend_from_slice(b"-"),
+            Variable::UpstreamStatus => write_decimal(out, u64::from(attempt.status)),
+            Variable::UpstreamConnectTime => span(out, attempt.connected),
+            Variable::UpstreamHeaderTime => span(out, attempt.answered),
+            Variable::UpstreamResponseTime => span(out, attempt.over.or(Some(now))),
+            Variable::UpstreamBytesSent => write_decimal(out, attempt.sent),
+            Variable::UpstreamBytesReceived => write_decimal(out, attempt.received),
+            _ => {}
+        }
     }
 }
 
@@ -74,26 +119,4 @@ fn is_attempt_variable(variable: &Variable) -> bool {
             | Variable::UpstreamBytesSent
             | Variable::UpstreamBytesReceived
     )
-}
-
-/// One attempt's value: nothing when there was no peer, `-` where it didn't come that far.
-fn write_attempt(attempt: &Attempt, variable: &Variable, now: Tick, out: &mut Vec<u8>) {
-    if attempt.peer.is_none() && !attempt.nobody {
-        return;
-    }
-    let span = |out: &mut Vec<u8>, end: Option<Tick>| match end {
-        Some(end) => write_seconds(out, end, attempt.began),
-        None => out.push(b'-'),
-    };
-    match variable {
-        Variable::UpstreamAddr => attempt.peer.iter().for_each(|peer| show(out, peer)),
-        Variable::UpstreamStatus if attempt.status == 0 => out.extend_from_slice(b"-"),
-        Variable::UpstreamStatus => write_decimal(out, u64::from(attempt.status)),
-        Variable::UpstreamConnectTime => span(out, attempt.connected),
-        Variable::UpstreamHeaderTime => span(out, attempt.answered),
-        Variable::UpstreamResponseTime => span(out, attempt.over.or(Some(now))),
-        Variable::UpstreamBytesSent => write_decimal(out, attempt.sent),
-        Variable::UpstreamBytesReceived => write_decimal(out, attempt.received),
-        _ => {}
-    }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Detour {
     pub(crate) error: Option<u16>,
     /// The status code that its answer has, whatever it says itself.
     pub(crate) status: Option<u16>,
+    /// The origin server's status code that a page has taken the place of.
+    pub(crate) intercepted: Option<u16>,
     /// The request's content can't be had any more.
     pub(crate) content_gone: bool,
     /// An upgrade was on offer before.

@@ -35,19 +35,25 @@ impl Record {
             pack(scratch, |out| out.extend_from_slice(heads.request.authority()));
         }
         for log in self.location.iter().flat_map(|location| &location.access_logs) {
-            for variable in log.format.variables() {
-                pack(scratch, |out| {
-                    if is_late(variable) {
-                        // Of a list over several attempts, all but the last value are known.
-                        self.write_earlier(variable, out);
-                    } else {
-                        self.write_value(variable, log.format.escape(), now, out);
-                    }
-                });
+            for template in log.condition.iter().chain([&log.format]) {
+                self.freeze_values(template, now, scratch);
             }
         }
         self.frozen = Some(scratch.as_slice().into());
         self.heads.take()
+    }
+
+    fn freeze_values(&self, template: &Template, now: Now, out: &mut Vec<u8>) {
+        for variable in template.variables() {
+            pack(out, |out| {
+                if is_late(variable) {
+                    // Of a list over several attempts, all but the last value are known.
+                    self.write_earlier(variable, out);
+                } else {
+                    self.write_value(variable, template.escape(), now, out);
+                }
+            });
+        }
     }
 
     /// Request line and host.

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use crate::{
     ClientInfo,
     config::{Config, Handler, Hop, Location, Proxy, Settings},
+    template::Template,
     time::{Now, Tick},
     timer::Timer,
 };
@@ -43,6 +44,8 @@ pub struct Record {
     pub(crate) accepted: Tick,
     pub(crate) began: Tick,
     pub(crate) requests: u64,
+    /// Bytes of the request were here before the exchange before it was over.
+    pub(crate) pipelined: bool,
     pub(crate) request_length: u64,
     pub(crate) sent: u64,
     pub(crate) head_sent: u64,
@@ -115,6 +118,7 @@ impl Record {
             accepted: now.tick,
             began: now.tick,
             requests: 0,
+            pipelined: false,
             request_length: 0,
             sent: 0,
             head_sent: 0,
@@ -143,7 +147,7 @@ impl Record {
     pub(crate) fn next_attempt(&mut self, now: Now) {
         let mut last =
             std::mem::replace(&mut self.attempt, Attempt { began: now.tick, ..Attempt::default() });
-        if last.peer.is_some() {
+        if last.counts() {
             last.over.get_or_insert(now.tick);
             if let Some(heads) = &mut self.heads {
                 heads.earlier.push(last);
@@ -235,17 +239,33 @@ impl Record {
         }
     }
 
+    /// Whether a log line asks for fields of the response that the client gets.
+    pub(crate) fn logs_what_is_sent(&self) -> bool {
+        let logs = self.location.iter().flat_map(|location| &location.access_logs);
+        logs.flat_map(|log| log.condition.iter().chain([&log.format]))
+            .any(|template| self.config.shows_what_is_sent(template))
+    }
+
     /// Writes the lines of the location's access logs: calls `write` with each log's number and its line
     /// (without a line end), which is put together in `line`.
     pub fn write_lines(&self, now: Now, line: &mut Vec<u8>, write: &mut dyn FnMut(usize, &[u8])) {
         let mut frozen = self.frozen_logs();
         for log in self.location.iter().flat_map(|location| &location.access_logs) {
-            line.clear();
-            match &mut frozen {
-                Some(frozen) => self.write_thawed(&log.format, frozen, now, line),
-                None => self.write_template(&log.format, now, line),
+            let mut evaluate = |template: &Template, line: &mut Vec<u8>| {
+                line.clear();
+                match &mut frozen {
+                    Some(frozen) => self.write_thawed(template, frozen, now, line),
+                    None => self.write_template(template, now, line),
+                }
+            };
+            let is_wanted = log.condition.as_ref().is_none_or(|condition| {
+                evaluate(condition, line);
+                !matches!(line.as_slice(), b"" | b"0")
+            });
+            evaluate(&log.format, line);
+            if is_wanted {
+                write(log.sink, line);
             }
-            write(log.sink, line);
         }
     }
 }

@@ -23,6 +23,13 @@ impl Record {
         }
     }
 
+    /// Notes the directive that is none that we have.
+    pub(crate) fn blame_directive(&self, name: &str) {
+        if let Some(heads) = &self.heads {
+            heads.memo.blame(name);
+        }
+    }
+
     /// Appends the template that was blamed, as it was written.
     pub(super) fn write_blamed(&self, out: &mut Vec<u8>) {
         if let Some(heads) = &self.heads {

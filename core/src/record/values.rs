@@ -79,7 +79,7 @@ impl Record {
             Variable::BodyBytesSent => write_decimal(out, self.sent.saturating_sub(self.head_sent)),
             Variable::RequestLength => write_decimal(out, self.request_length),
             Variable::RequestCompletion if self.outcome == Outcome::Complete => out.extend_from_slice(b"OK"),
-            Variable::Pipe => out.push(b'.'),
+            Variable::Pipe => out.push(if self.pipelined { b'p' } else { b'.' }),
             Variable::GzipRatio => out.push(b'-'),
             Variable::UpstreamAddr
             | Variable::UpstreamStatus
@@ -144,7 +144,7 @@ impl Record {
             Variable::SentHttp(name) if heads.sent.is_empty() => {
                 join(out, heads.response.fields.named(name.as_bytes()), b", ");
             }
-            Variable::SentHttp(name) => join(out, sent_values(&heads.sent, name.as_bytes()), b", "),
+            Variable::SentHttp(name) => write_sent(&heads.sent, name, out),
             Variable::Arg(name) => {
                 let arguments = heads.query().split(|byte| *byte == b'&');
                 out.extend_from_slice(find_pair(arguments, name.as_bytes()).unwrap_or_default());
@@ -179,7 +179,12 @@ impl Record {
         self.write_template(mapping.source(), now, &mut key);
         let start = out.len();
         let found = match mapping {
-            Mapping::Map(map) => map.find(&mut key, |regex, subject| heads.memo.matches(regex, subject)),
+            Mapping::Map(map) => {
+                let mut lower = self.spare();
+                let found = map.find(&key, &mut lower, |regex, subject| heads.memo.matches(regex, subject));
+                self.return_spare(lower);
+                found
+            }
             Mapping::Split(split) => split.find(&key),
             Mapping::Geo(geo) => {
                 out.extend_from_slice(geo.find(&key));
@@ -294,6 +299,15 @@ fn find_pair<'a>(mut pairs: impl Iterator<Item = &'a [u8]>, name: &[u8]) -> Opti
         let matches = pair.get(..equals)?.eq_ignore_ascii_case(name);
         matches.then(|| pair.get(equals + 1..).unwrap_or_default())
     })
+}
+
+/// A field of the head that the client got. Persistence is shown where it was understood without a word, too.
+fn write_sent(head: &[u8], name: &str, out: &mut Vec<u8>) {
+    let start = out.len();
+    join(out, sent_values(head, name.as_bytes()), b", ");
+    if out.len() == start && name == "connection" && !head.is_empty() {
+        out.extend_from_slice(b"keep-alive");
+    }
 }
 
 /// The values of a field in a section that we wrote; a status line in front of it is no field line, for it has a

@@ -46,6 +46,7 @@ pub(crate) fn write_own(record: &Record, own: OwnResponse<'_>, now: Now, out: &m
         write_line(out, b"Location", location);
     }
     match own.status {
+        401 if write_received_challenges(record, out) => {}
         401 => write_challenge(record, b"WWW-Authenticate", now, out),
         407 => write_challenge(record, b"Proxy-Authenticate", now, out),
         405 if record.tunnel_pass().is_some() => write_line(out, b"Allow", b"CONNECT"),
@@ -121,6 +122,16 @@ fn write_challenge(record: &Record, name: &[u8], now: Now, out: &mut Vec<u8>) {
         out.push(byte);
     }
     out.extend_from_slice(b"\"\r\n");
+}
+
+/// Passes on what an intercepted 401 asked for (RFC 9110 §11.6.1); says whether there was anything.
+fn write_received_challenges(record: &Record, out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    let intercepted = record.heads.as_ref().filter(|heads| heads.detour.intercepted == Some(401));
+    for value in intercepted.iter().flat_map(|heads| heads.response.fields.named(b"www-authenticate")) {
+        write_line(out, b"WWW-Authenticate", value);
+    }
+    out.len() > start
 }
 
 /// The phrase that goes with a status code (RFC 9110 §15).

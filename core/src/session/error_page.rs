@@ -40,6 +40,9 @@ impl Session {
     /// The origin server's answer isn't forwarded: its connection is let go, and the error page has the request.
     pub(super) fn intercept(&mut self, status: u16, content: Framing, turn: &mut Turn<'_>) {
         self.record.attempt.answered = Some(self.tick);
+        if let Some(detour) = self.detour_mut() {
+            detour.intercepted = Some(status);
+        }
         let request = self.flow(Side::Downstream);
         if content == Framing::Empty && request.is_complete() && request.is_sent() {
             self.message_event(Side::Upstream, message::Event::HeadAlone);

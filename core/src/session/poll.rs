@@ -133,6 +133,7 @@ impl Session {
         for flow in &mut self.flows {
             flow.offer(false);
         }
+        self.record.pipelined = !self.flow(Side::Downstream).inbox.raw().is_empty();
         self.exchange_event(exchange::Event::Persist);
         self.message_event(Side::Downstream, message::Event::Next);
         self.flow_mut(Side::Upstream).message = message::Machine::default();

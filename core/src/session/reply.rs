@@ -9,7 +9,7 @@ use crate::{
     record::{Outcome, Record},
     rewrite::{OwnResponse, Persistence, check_additions, max_forwards, reason, write_own, write_own_origin},
     state::{exchange, message},
-    template::{Template, Variable},
+    template::Template,
     time::Now,
     violation::{Fault, Violation},
 };
@@ -22,6 +22,12 @@ impl Session {
 
     /// The same, answered with a status code of the configuration's choice.
     pub(super) fn refuse_with(&mut self, violation: Violation, status: u16, turn: &mut Turn<'_>) {
+        if self.record.location.is_none()
+            && let Some(level) = self.server_level()
+        {
+            // Nobody knows where it was to go: it is logged where the server says.
+            self.enter(&level);
+        }
         self.note(Event::Violation(violation));
         self.answer_violation(violation, status, turn);
     }
@@ -206,9 +212,7 @@ impl Session {
     ) -> Result<(), Violation> {
         let now = turn.now;
         let record = &self.record;
-        let logs = record.location.iter().flat_map(|location| &location.access_logs);
-        let is_logged = |variable: &Variable| matches!(variable, Variable::SentHttp(_));
-        let keeps = logs.flat_map(|log| log.format.variables()).any(is_logged);
+        let keeps = self.record.logs_what_is_sent();
         let mut kept = turn.buffers.scratch();
         let mut length = Ok(0);
         self.flows[Side::Upstream.index()].outbox.write(turn.buffers, |out| {

@@ -127,7 +127,7 @@ impl Session {
             }
             _ if is_connect => return Err(Violation::ConnectRefused),
             Handler::Return(answer) => self.answer(answer, turn),
-            Handler::Unsupported(_) => self.lack_handler(turn),
+            Handler::Unsupported(directive) => self.lack_handler(directive, turn),
             Handler::Proxy(_) if self.answers_options_itself() => self.answer_options(turn),
             Handler::Proxy(_) if self.lacks_content() => self.show_error(turn),
             Handler::Proxy(_) => {
@@ -148,7 +148,8 @@ impl Session {
     }
 
     /// The location's directive is none that we have (E11).
-    fn lack_handler(&mut self, turn: &mut Turn<'_>) {
+    fn lack_handler(&mut self, directive: &str, turn: &mut Turn<'_>) {
+        self.record.blame_directive(directive);
         if self.record.heads.as_ref().is_some_and(|heads| heads.detour.error.is_some()) {
             // A page that can't be shown is no reason to hide the error that it is for.
             self.note(Event::Violation(Violation::NotImplemented));

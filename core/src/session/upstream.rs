@@ -177,7 +177,9 @@ impl Session {
                 self.ask_for_content(turn);
             }
             Err(DialError::NoPeer) => {
-                self.record.attempt.nobody = true;
+                if let Some(group) = self.record.hop().map(|hop| hop.group) {
+                    self.record.attempt.found_nobody(group);
+                }
                 self.record.attempt.status = Violation::NoPeer.status();
                 let violation = self.work.failure.unwrap_or(Violation::NoPeer);
                 self.refuse(violation, turn);

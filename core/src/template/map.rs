@@ -39,23 +39,20 @@ impl Map {
     }
 
     /// Exact, then longest prefix mask, longest suffix mask, first regular expression, `default`.
-    /// `value` is put into lower case on the way; `matches` tries a regular expression.
+    /// `lower` is space to work in; `matches` tries a regular expression.
     pub(crate) fn find(
         &self,
-        value: &mut Vec<u8>,
+        value: &[u8],
+        lower: &mut Vec<u8>,
         mut matches: impl FnMut(&Regex, &[u8]) -> bool,
     ) -> Option<&Template> {
-        if self.hostnames && value.ends_with(b".") {
-            value.pop();
-        }
+        let value = value.strip_suffix(b".").filter(|_| self.hostnames).unwrap_or(value);
+        lower.clear();
+        lower.extend(value.iter().map(u8::to_ascii_lowercase));
         // Strings first: a pattern that isn't asked leaves the captures as they were.
-        let original = (!self.patterns.is_empty()).then(|| value.clone());
-        value.make_ascii_lowercase();
-        let by_pattern = || {
-            let subject = original.as_deref()?;
-            self.patterns.iter().find(|(regex, _)| matches(regex, subject)).map(|(_, found)| found)
-        };
-        self.strings.find(value).or_else(by_pattern).or(self.default.as_ref()).map(AsRef::as_ref)
+        let by_pattern =
+            || self.patterns.iter().find(|(regex, _)| matches(regex, value)).map(|(_, found)| found);
+        self.strings.find(lower).or_else(by_pattern).or(self.default.as_ref()).map(AsRef::as_ref)
     }
 }
 
@@ -108,7 +105,7 @@ mod tests {
     use crate::template::{Captures, Names, Pattern, Variable};
 
     fn found(map: &Map, value: &str) -> String {
-        map.find(&mut value.as_bytes().to_vec(), |_, _| false)
+        map.find(value.as_bytes(), &mut Vec::new(), |_, _| false)
             .map_or_else(String::new, |t| t.source().to_owned())
     }
 
@@ -169,8 +166,8 @@ mod tests {
         let map = map.build();
         let mut captures = Captures::default();
         let mut find = |value: &[u8]| {
-            let found =
-                map.find(&mut value.to_vec(), |regex, subject| regex.pattern().find(subject, &mut captures));
+            let found = map
+                .find(value, &mut Vec::new(), |regex, subject| regex.pattern().find(subject, &mut captures));
             (found.map(Template::source), captures.get(1).to_vec())
         };
         assert_eq!(find(b"abc"), (Some("first"), b"c".to_vec()));

@@ -53,7 +53,6 @@ class Request:
     listen: str | None = None
     fields: Sequence[str] = ()
     content: str = ""
-    chunked: bool = False
     websocket: bool = False
     preamble: str = ""
     answers: Mapping[str, Answer] = field(default_factory=dict)

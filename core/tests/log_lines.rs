@@ -1,0 +1,130 @@
+//! What log lines show of an exchange (B5, B6).
+
+use underpass_testkit::sim::{Connect, World, config_of};
+
+/// One location that forwards, and a log of this format.
+fn world(format: &str, more: &str) -> World {
+    World::new(config_of(&format!(
+        "http {{ log_format f '{format}'; map $sent_http_x $mapped {{ default no; yes 1; }}
+         server {{ listen 127.0.0.1:8080; access_log log f; location / {{ proxy_pass http://127.0.0.1:9000; {more} }}
+         location @second {{ proxy_pass http://127.0.0.1:9001; }} }} }}"
+    )))
+}
+
+fn logged(format: &str, more: &str, request: &str, response: &str) -> Vec<String> {
+    let mut world = world(format, more);
+    world.client_sends(request);
+    if !response.is_empty() {
+        world.origin_sends(response);
+    }
+    world.log
+}
+
+const GET: &str = "GET /p?q HTTP/1.1\r\nHost: a\r\n\r\n";
+const OK: &str = "HTTP/1.1 200 OK\r\nX: yes\r\nContent-Length: 1\r\n\r\nx";
+
+#[test]
+fn a_log_may_have_a_condition() {
+    let with_condition = |condition: &str| {
+        let more = format!("access_log log f if={condition}; error_page 404 = @second;");
+        logged("$uri", &more, GET, OK)
+    };
+    assert_eq!(with_condition("$arg_a"), [""; 0]);
+    assert_eq!(with_condition("$status"), ["/p"]);
+    assert_eq!(with_condition("$mapped"), ["/p"]);
+    assert_eq!(with_condition("0"), [""; 0]);
+    // A tunnel has dropped its heads by then.
+    for (condition, lines) in [("$http_upgrade", 1), ("$arg_a", 0)] {
+        let more = format!(
+            "access_log log f if={condition}; proxy_set_header Upgrade $http_upgrade;
+             proxy_set_header Connection upgrade;"
+        );
+        let mut world = world("$uri $http_upgrade", &more);
+        world.client_sends("GET /t HTTP/1.1\r\nHost: a\r\nUpgrade: foo\r\nConnection: upgrade\r\n\r\n");
+        world.origin_sends("HTTP/1.1 101 S\r\nUpgrade: foo\r\nConnection: upgrade\r\n\r\n");
+        world.client_ends();
+        world.origin_ends();
+        assert!(world.done);
+        assert_eq!(world.log.len(), lines, "{condition}");
+        assert!(world.log.iter().all(|line| line == "/t foo"), "{:?}", world.log);
+    }
+}
+
+#[test]
+fn pipelined_requests_are_marked() {
+    let mut world = world("$pipe $connection_requests", "");
+    world.client_sends(GET.repeat(3));
+    for _ in 0..3 {
+        world.origin_sends(OK);
+    }
+    world.client_sends(GET);
+    world.origin_sends(OK);
+    assert_eq!(world.log, [". 1", "p 2", "p 3", ". 4"]);
+}
+
+#[test]
+fn fields_of_the_response_that_was_sent() {
+    let format =
+        "$sent_http_connection|$sent_http_content_length|$sent_http_transfer_encoding|$sent_http_x|$mapped";
+    assert_eq!(logged(format, "", GET, OK), ["keep-alive|1|-|yes|1"]);
+    let closing = "GET /p HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    assert_eq!(logged(format, "", closing, chunked), ["close|-|chunked|-|no"]);
+    assert_eq!(logged(format, "return 404;", GET, ""), ["keep-alive|14|-|-|no"]);
+}
+
+#[test]
+fn a_request_that_can_t_be_read_is_logged_where_the_server_says() {
+    let broken = "GET /p HTTP/1.1\r\nHost : a\r\n\r\n";
+    assert_eq!(logged("$status \"$request\"", "", broken, ""), ["400 \"GET /p HTTP/1.1\""]);
+}
+
+#[test]
+fn attempts_of_several_locations_are_kept_apart() {
+    let mut world = World::new(config_of(
+        "http { log_format f '$upstream_addr|$upstream_status|$upstream_bytes_received'; access_log log f;
+         upstream g { server 127.0.0.1:9000; server 127.0.0.1:9002; }
+         server { listen 127.0.0.1:8080; location / { error_page 502 = @second; proxy_pass http://g; }
+         location @second { proxy_pass http://127.0.0.1:9001; } } }",
+    ));
+    world.connects.extend([Connect::Refuse, Connect::Refuse]);
+    world.client_sends(GET);
+    world.origin_sends(OK);
+    let length = OK.len();
+    assert_eq!(
+        world.log,
+        [format!("127.0.0.1:9000, 127.0.0.1:9002 : 127.0.0.1:9001|502, 502 : 200|0, 0 : {length}")]
+    );
+    // Both are left alone for a while.
+    world.client_sends(GET);
+    world.origin_sends(OK);
+    assert_eq!(world.log[1], format!("g : 127.0.0.1:9001|502 : 200|0 : {length}"));
+}
+
+#[test]
+fn the_log_names_the_template_that_made_a_bad_value() {
+    let mut world = world("$status", "proxy_set_header X \"a$uri\";");
+    world.client_sends("GET /%0d%0aY:%20z HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(world.log, ["400"]);
+    assert!(world.origins.is_empty());
+    let line = &world.notes[0].1;
+    assert!(line.contains("template: \"a$uri\""), "{line}");
+}
+
+#[test]
+fn a_challenge_that_was_intercepted_is_passed_on() {
+    let more = "proxy_intercept_errors on; error_page 401 = @second;";
+    let mut world = world("$status", more);
+    world.client_sends(GET);
+    world.origin_sends("HTTP/1.1 401 U\r\nWWW-Authenticate: Bearer x\r\nContent-Length: 0\r\n\r\n");
+    world.origin_sends(OK);
+    assert_eq!(world.log, ["200"]);
+    let mut world = self::world(
+        "$status",
+        "proxy_intercept_errors on; error_page 401 /p2; if ($uri = /p2) { return 401; }",
+    );
+    world.client_sends(GET);
+    world.origin_sends("HTTP/1.1 401 U\r\nWWW-Authenticate: Bearer x\r\nContent-Length: 0\r\n\r\n");
+    let got = String::from_utf8_lossy(world.client.received()).into_owned();
+    assert!(got.starts_with("HTTP/1.1 401 ") && got.contains("\r\nWWW-Authenticate: Bearer x\r\n"), "{got}");
+}
