@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{Location, Return};
-use crate::template::{Regex, SetId, Template};
+use crate::template::{MapId, Regex, SetId, Template};
 
 /// The rewrite directives of one `server` or `location`, in the order of the file.
 #[derive(Debug, Default)]
@@ -28,6 +28,9 @@ impl Script {
 pub enum Step {
     /// `set $variable value`.
     Set(SetId, Template),
+    /// `set $variable value`, where a `map`, `geo` or `split_clients` defines the variable: it has this value from
+    /// here on.
+    SetMap(MapId, Template),
     /// `set $args value`: the query of the request from here on.
     SetArgs(Template),
     /// `if (condition) { … }`.

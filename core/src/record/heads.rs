@@ -3,7 +3,7 @@
 use super::{Attempt, Detour, memo::Memo};
 use crate::{
     http1::{Fields, Request, Response},
-    template::{Regex, SetId},
+    template::{MapId, Regex, SetId},
 };
 
 /// Memory of an exchange that its worker lends: both heads, earlier attempts, values of variables.
@@ -52,5 +52,10 @@ impl Heads {
     /// `set`.
     pub(crate) fn set(&self, variable: SetId, value: &[u8]) {
         self.memo.set(variable, value);
+    }
+
+    /// `set` of a variable that a `map` defines.
+    pub(crate) fn set_map(&self, variable: MapId, value: &[u8]) {
+        self.memo.keep(variable, value);
     }
 }

@@ -171,10 +171,11 @@ impl Record {
     /// A `map`: evaluated when first used, once per exchange unless it is volatile (B7).
     fn write_map(&self, id: MapId, now: Now, out: &mut Vec<u8>) {
         let (Some(mapping), Some(heads)) = (self.config.maps.get(id.0), &self.heads) else { return };
-        let volatile = matches!(mapping, Mapping::Map(map) if map.is_volatile());
-        if !volatile && heads.memo.write_found(id, out) {
+        // What `set` gave it holds, volatile or not.
+        if heads.memo.write_found(id, out) {
             return;
         }
+        let volatile = matches!(mapping, Mapping::Map(map) if map.is_volatile());
         let mut key = self.spare();
         self.write_template(mapping.source(), now, &mut key);
         let start = out.len();

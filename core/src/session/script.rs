@@ -52,6 +52,14 @@ impl Session {
                     turn.buffers.return_scratch(value);
                     Course::GoesOn
                 }
+                Step::SetMap(variable, value) => {
+                    let value = self.evaluated(value, *groups, turn);
+                    if let Some(heads) = &self.record.heads {
+                        heads.set_map(*variable, &value);
+                    }
+                    turn.buffers.return_scratch(value);
+                    Course::GoesOn
+                }
                 Step::SetArgs(value) => {
                     let value = self.evaluated(value, *groups, turn);
                     if let Some(heads) = &mut self.record.heads {
