@@ -104,6 +104,28 @@ fn the_servers_own_directives_come_first_and_once() {
 }
 
 #[test]
+fn what_a_map_defines_can_be_set() {
+    for volatile in ["", "volatile;"] {
+        let map = |script: &str| {
+            let mut world = World::new(config_of(&format!(
+                "http {{ map $arg_a $m {{ {volatile} default by-map; 1 one; }}
+                 server {{ listen 127.0.0.1:8080; location / {{ {script} return 200 $m; }} }} }}"
+            )));
+            asks(&mut world, "/?a=1");
+            asks(&mut world, "/?a=2");
+            let got = String::from_utf8_lossy(world.client.received()).into_owned();
+            let contents = got.split("\r\n\r\n").skip(1);
+            contents
+                .map(|part| part.split("HTTP/1.1").next().unwrap_or_default().to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(map("set $x $m;"), ["one", "by-map"]);
+        assert_eq!(map("set $m set-$m;"), ["set-one", "set-by-map"]);
+        assert_eq!(map("set $x $m; if ($arg_a = 1) { set $m a; }"), ["a", "by-map"]);
+    }
+}
+
+#[test]
 fn ten_rewrites_are_enough() {
     let blocks = "location /c/ { rewrite ^/c/(.*)$ /c/x$1 last; }
                   location /d/ { if ($uri ~ xxxxxxxxxx$) { return 200 $uri; } rewrite ^(.*)$ $1x last; }";

@@ -344,7 +344,7 @@ fn rewriting() {
         "the duplicate \"host\" variable; this variable is built in: choose another name",
     );
     in_http(
-        "map $uri $m { } server { set ^$m b; }",
+        "map $uri $m { } server { location ~ ^(?<m>.) { } }",
         "the duplicate \"m\" variable; a block defines it already: choose another name",
     );
     in_server(

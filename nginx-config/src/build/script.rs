@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use underpass_core::{
     config::{Condition, Handler, If, Location, Return, Rewrite, Script, Step, Then},
-    template::Escape,
+    template::{Escape, Names, Variable},
 };
 
 use super::{Builder, all, level::Level, variables::variable_name};
@@ -87,7 +87,10 @@ impl Builder<'_> {
         if name.eq_ignore_ascii_case("args") {
             return Ok(Step::SetArgs(value));
         }
-        Ok(Step::Set(self.set_id(name, word)?, value))
+        Ok(match self.variables.lookup(name) {
+            Some(Variable::Map(id)) => Step::SetMap(id, value),
+            _ => Step::Set(self.set_id(name, word)?, value),
+        })
     }
 
     fn rewrite(&mut self, directive: &Directive) -> Result<Rewrite, Error> {

@@ -71,7 +71,10 @@ impl Builder<'_> {
             let name = directive.name.text.as_str();
             if name == "set" {
                 let word = directive.argument(0);
-                self.declare_set(variable_name(word)?, word)?;
+                let name = variable_name(word)?;
+                if !matches!(self.variables.lookup(name), Some(Variable::Map(_))) {
+                    self.declare_set(name, word)?;
+                }
             }
             // Others can't define a variable, whatever their words look like.
             if matches!(

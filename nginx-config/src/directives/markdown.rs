@@ -115,8 +115,8 @@ const FOOT: &str = "
 ## What differs from nginx
 
 - `daemon` is `off` by default, and there may be no `events` block.
-- A `log_format` may be used before its line. `set` can't change a variable that a `map` defines, nor `map` a
-  built-in one. Maps that use each other in a circle are an error of the file, as is a file that includes itself.
+- A `log_format` may be used before its line. A `map` can't redefine a built-in variable, nor a named group one
+  that a `map` defines. Maps that use each other in a circle are an error of the file, as is a file that includes itself.
 - An `if` holds `return`, `set`, `rewrite`, `break` and, in a location, `proxy_pass`; it doesn't look at files.
 - `return` takes codes from 200 to 599. Field names that are no tokens, a URI of `proxy_pass` that does not
   begin with `/`, and IPv4 addresses with leading zeros are refused.
