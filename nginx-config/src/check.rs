@@ -39,6 +39,10 @@ fn refuse_tls(row: &Row, directive: &Directive) -> Result<(), Error> {
         .hint("let another server terminate TLS in front, and remove the line"))
 }
 
+/// What the others are wanted for in an `if` can be said by a value.
+const IN_AN_IF: &str = "an \"if\" holds return, set, rewrite, break and, in a location, proxy_pass; let a \"map\" \
+                        make the value instead, outside of the \"if\": an empty one adds no field";
+
 fn check_place(directive: &Directive, context: Context) -> Result<&'static Row, Error> {
     let name = &directive.name.text;
     let error = |message| Error::new(&directive.name.position, message);
@@ -46,7 +50,13 @@ fn check_place(directive: &Directive, context: Context) -> Result<&'static Row, 
         return Err(unknown(&directive.name));
     };
     if !row.contexts.contains(&context) {
-        return Err(error(format!("\"{name}\" directive is not allowed here")).hint(row.places()));
+        let hint = match context {
+            Context::ServerIf | Context::LocationIf if row.contexts.contains(&Context::Location) => {
+                IN_AN_IF.to_owned()
+            }
+            _ => row.places(),
+        };
+        return Err(error(format!("\"{name}\" directive is not allowed here")).hint(hint));
     }
     match (row.is_block(), directive.block.is_some()) {
         (true, false) => return Err(error(format!("directive \"{name}\" has no opening \"{{\""))),

@@ -37,6 +37,7 @@ mod build;
 mod check;
 mod directives;
 mod error;
+mod lint;
 mod loaded;
 mod regex;
 mod resolve;

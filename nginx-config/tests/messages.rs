@@ -70,14 +70,19 @@ fn directives() {
         "^location /b { }",
         "\"location\" directive is not allowed here; \"location\" stands in \"server\" or in \"location\"",
     );
-    in_location(
-        "if ($host) { ^location /b { } }",
-        "\"location\" directive is not allowed here; \"location\" stands in \"server\" or in \"location\"",
-    );
+    const IF: &str = "an \"if\" holds return, set, rewrite, break and, in a location, proxy_pass; let a \"map\" make the \
+                      value instead, outside of the \"if\": an empty one adds no field";
+    for (text, name) in
+        [("^location /b { }", "location"), ("^add_header a b;", "add_header"), ("^root /x;", "root")]
+    {
+        in_location(
+            &format!("if ($host) {{ {text} }}"),
+            &format!("\"{name}\" directive is not allowed here; {IF}"),
+        );
+    }
     in_server(
         "if ($host) { ^proxy_pass http://a; }",
-        "\"proxy_pass\" directive is not allowed here; \"proxy_pass\" stands in \"location\" or in an \
-         \"if\" of a \"location\"",
+        &format!("\"proxy_pass\" directive is not allowed here; {IF}"),
     );
     expect("^http;", "directive \"http\" has no opening \"{\"");
     expect("^pid x { }", "directive \"pid\" is not terminated by \";\"");

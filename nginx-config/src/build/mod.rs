@@ -39,6 +39,7 @@ use crate::{
     LoadOptions,
     directives::{self, Context, Effect, Kind},
     error::{Error, Note},
+    lint,
     loaded::{Listener, Loaded, LogFile, Resolver},
     source::{Source, SourceFile},
     syntax::{Directive, Word},
@@ -55,7 +56,8 @@ pub(crate) fn build(source: Source, options: &LoadOptions) -> Result<Loaded, Err
     let listeners = http.map_or(Ok(Vec::new()), |http| builder.http(http.inside()))?;
     builder.note_other_answers(http.map(Directive::inside).unwrap_or_default());
     let main = builder.process(&source.tree)?;
-    let notes = [source.notes, builder.notes].concat();
+    let linted = lint::lint(http.map(Directive::inside).unwrap_or_default(), &listeners);
+    let notes = [source.notes, builder.notes, linted].concat();
     Ok(Loaded {
         listeners,
         main,

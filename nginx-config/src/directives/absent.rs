@@ -6,7 +6,7 @@ pub(crate) fn reason(name: &str) -> Option<String> {
     if tls {
         return Some("TLS is not in this version".to_owned());
     }
-    if name.contains("_by_lua") {
+    if name.contains("_by_lua") || name.starts_with("lua_") {
         return Some("there is no Lua in this version".to_owned());
     }
     let known =

@@ -159,7 +159,8 @@ fn names_are_found_before_anything_is_compiled() {
 
 proptest! {
     #[test]
-    fn no_expression_panics(source in "([a(){}|?*+^$.\\\\\\[\\]<>:P'=!#0-9xiQEk-]|\\PC){0,20}", ignore_case: bool) {
+    fn no_expression_panics(source in
+        "([a(){}|?*+^$.\\\\\\[\\]<>:P'=!#0-9xiQEk-]|\\PC){0,20}", ignore_case: bool) {
         if let Ok(expression) = Expression::new(&source, ignore_case) {
             let mut captures = Captures::default();
             for subject in [b"".as_slice(), b"abc/1", b"\xff\xc3\xa9"] {

@@ -191,7 +191,8 @@ mod tests {
             ("a {\n b c }", "unexpected \"}\" in f:2:6; \"b\" of line 2 lacks a \";\" at its end"),
             (
                 "a\n b",
-                "unexpected end of file, expecting \";\" or \"}\" in f:2:3; \"a\" of line 1 lacks a \";\" at its end",
+                "unexpected end of file, expecting \";\" or \"}\" in f:2:3; \"a\" of line 1 lacks a \
+                 \";\" at its end",
             ),
             (
                 "a 'b;\n",

@@ -1,0 +1,122 @@
+//! Requests that come back.
+
+use std::net::{IpAddr, SocketAddr};
+
+use underpass_core::Address;
+
+use super::web::{Web, named};
+use crate::{error::Note, syntax::Directive, values::HostPort};
+
+pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
+    let edges: Vec<Edge<'_>> = web
+        .forwarding()
+        .filter_map(|(place, pass)| {
+            let to = targets(web, pass);
+            let server = place.server?;
+            let to: Vec<_> = to.iter().filter_map(|address| listener(web, address)).collect();
+            (!to.is_empty()).then(|| Edge { from: listens(web, server), to, pass })
+        })
+        .collect();
+    let comes_back = |edge: &&Edge<'_>| edge.to.iter().any(|to| leads_to(&edges, *to, &edge.from));
+    let note = |edge: &Edge<'_>| {
+        let url = edge.pass.argument(0);
+        let message = format!("\"{}\" leads back to this gateway", url.text);
+        let mend = "write the address of the origin server; a request in a circle ends in a 508";
+        Note::new(&url.position, message).mend(mend)
+    };
+    edges.iter().filter(comes_back).map(note).collect()
+}
+
+/// A `proxy_pass` from sockets to sockets of our own, by their numbers.
+struct Edge<'t> {
+    from: Vec<usize>,
+    to: Vec<usize>,
+    pass: &'t Directive,
+}
+
+/// Whether requests that come to the socket `at` may go on to one of `goals`.
+fn leads_to(edges: &[Edge<'_>], at: usize, goals: &[usize]) -> bool {
+    let mut reached = vec![at];
+    let mut next = 0;
+    while let Some(&socket) = reached.get(next) {
+        next += 1;
+        if goals.contains(&socket) {
+            return true;
+        }
+        for to in edges.iter().filter(|edge| edge.from.contains(&socket)).flat_map(|edge| &edge.to) {
+            if !reached.contains(to) {
+                reached.push(*to);
+            }
+        }
+    }
+    false
+}
+
+/// The sockets that a server listens on.
+fn listens(web: &Web<'_>, server: &Directive) -> Vec<usize> {
+    let written: Vec<_> =
+        named(server.inside(), "listen").map(|listen| listen.argument(0).text.as_str()).collect();
+    let is_here = |listener: &crate::loaded::Listener| match written.as_slice() {
+        [] => listener.address == Address::Ip(SocketAddr::from(([0, 0, 0, 0], 80))),
+        written => written.iter().any(|text| {
+            *text == listener.written || address(text, 80).is_some_and(|address| address == listener.address)
+        }),
+    };
+    web.listeners
+        .iter()
+        .enumerate()
+        .filter(|(_, listener)| is_here(listener))
+        .map(|(index, _)| index)
+        .collect()
+}
+
+/// Where a `proxy_pass` leads, as far as it says so by addresses.
+fn targets(web: &Web<'_>, pass: &Directive) -> Vec<Address> {
+    let url = &pass.argument(0).text;
+    let Some(rest) = url.get("http://".len()..) else { return Vec::new() };
+    if let Some(path) = rest.strip_prefix("unix:") {
+        let path = path.split(':').next().unwrap_or_default();
+        return vec![Address::Unix(std::path::Path::new(path).into())];
+    }
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    match web.upstream(authority) {
+        Some(upstream) => named(upstream.inside(), "server")
+            .filter_map(|server| {
+                let text = &server.argument(0).text;
+                match text.strip_prefix("unix:") {
+                    Some(path) => Some(Address::Unix(std::path::Path::new(path).into())),
+                    None => address(text, 80),
+                }
+            })
+            .collect(),
+        None => address(authority, 80).into_iter().collect(),
+    }
+}
+
+/// An address as `listen` and `proxy_pass` write it; names but `localhost` are not looked up again.
+fn address(text: &str, port: u16) -> Option<Address> {
+    if let Some(port) = crate::values::parse_port(text) {
+        return Some(SocketAddr::from(([0, 0, 0, 0], port)).into());
+    }
+    let HostPort { host, port: written } = HostPort::parse(text).ok()?;
+    let ip = match host {
+        "localhost" => IpAddr::from([127, 0, 0, 1]),
+        "*" => IpAddr::from([0, 0, 0, 0]),
+        host => host.trim_matches(['[', ']']).parse().ok()?,
+    };
+    Some(SocketAddr::new(ip, written.unwrap_or(port)).into())
+}
+
+/// The number of the socket that answers at `target`.
+fn listener(web: &Web<'_>, target: &Address) -> Option<usize> {
+    let same = web.listeners.iter().position(|listener| listener.address == *target);
+    let Address::Ip(target) = target else { return same };
+    let is_ours = target.ip().is_loopback() || target.ip().is_unspecified();
+    let wildcard = || {
+        web.listeners.iter().position(|listener| match &listener.address {
+            Address::Ip(address) => address.ip().is_unspecified() && address.port() == target.port(),
+            Address::Unix(_) => false,
+        })
+    };
+    same.or_else(|| wildcard().filter(|_| is_ours))
+}

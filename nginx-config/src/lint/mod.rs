@@ -1,0 +1,40 @@
+//! What is said of configurations that load and can't work, or are dangerous: each with the line and the mend.
+//!
+//! The rules look at the directives as they stand in the file, not at what they come to: what is said of a
+//! line has to point at it. A rule is a function of the whole `http` block, in a file of its family.
+
+mod accepted;
+mod branches;
+mod inheritance;
+mod loops;
+mod maps;
+mod names;
+mod pool;
+mod timeouts;
+mod upgrade;
+mod web;
+
+#[cfg(test)]
+mod tests;
+
+use crate::{error::Note, loaded::Listener, syntax::Directive};
+use web::Web;
+
+/// The rules.
+const RULES: [fn(&Web<'_>) -> Vec<Note>; 9] = [
+    accepted::check,
+    branches::check,
+    inheritance::check,
+    loops::check,
+    maps::check,
+    names::check,
+    pool::check,
+    timeouts::check,
+    upgrade::check,
+];
+
+/// Looks at the directives of `http`, which listens on `listeners`.
+pub(crate) fn lint(http: &[Directive], listeners: &[Listener]) -> Vec<Note> {
+    let web = Web::new(http, listeners);
+    RULES.iter().flat_map(|rule| rule(&web)).collect()
+}

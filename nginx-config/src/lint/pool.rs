@@ -1,0 +1,38 @@
+//! Requests that cost the origin server a connection each.
+
+use super::web::{Web, named, variables};
+use crate::{error::Note, syntax::Word};
+
+pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
+    let mut notes: Vec<Note> = Vec::new();
+    let closes = |word: &Word| word.text.eq_ignore_ascii_case("close");
+    for (place, _) in web.forwarding() {
+        let Some(line) = place.set_header("Connection") else { continue };
+        let value = line.argument(1);
+        let Some(closing) =
+            Some(value).into_iter().chain(web.values_of(&value.text)).find(|word| closes(word))
+        else {
+            continue;
+        };
+        // The second recipe of nginx's page: `'' close` in a map of `$http_upgrade`.
+        let in_map = named(web.http, "map").find_map(|map| {
+            let of_upgrade = variables(&map.argument(0).text).any(|name| name == "http_upgrade");
+            let pair = map
+                .inside()
+                .iter()
+                .find(|pair| pair.arguments.first().is_some_and(|word| std::ptr::eq(word, closing)));
+            pair.filter(|_| of_upgrade)
+        });
+        let mend = match in_map {
+            Some(pair) if pair.name.text.is_empty() => "write \"'' '';\": the connections are kept then",
+            Some(_) => "write '' in the place of close: the connections are kept then",
+            None => "remove the line, or make its value '': the connections are kept then",
+        };
+        let position = &in_map.map_or(&line.name, |pair| &pair.name).position;
+        let message = "\"Connection: close\" has a connection to the origin server made for each request";
+        if !notes.iter().any(|note| note.position == *position) {
+            notes.push(Note::new(position, message).mend(mend));
+        }
+    }
+    notes
+}

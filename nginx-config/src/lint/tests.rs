@@ -1,0 +1,269 @@
+//! Each rule says what it is for, and nothing of what is fine.
+
+use std::{io, net::IpAddr, sync::Arc};
+
+use crate::{LoadOptions, Resolve, load_text};
+
+#[derive(Debug)]
+struct Anybody;
+
+impl Resolve for Anybody {
+    fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+        Ok(vec![[192, 0, 2, 1].into()])
+    }
+}
+
+/// What is said of an `http` block, each line with its place in front.
+fn said(http: &str) -> Vec<String> {
+    let mut options = LoadOptions::new("/prefix");
+    options.resolver = Arc::new(Anybody);
+    let loaded = load_text("f", format!("http {{\n{http}\n}}"), &options).expect(http);
+    let line =
+        |note: &crate::Note| format!("{}:{} {}", note.position.line, note.position.column, note.message);
+    loaded.notes.iter().map(line).collect()
+}
+
+/// What is said of a location's directives; `resolver` and a long timeout keep other rules quiet.
+fn of_location(directives: &str) -> Vec<String> {
+    said(&format!(
+        "resolver 127.0.0.1; proxy_read_timeout 1h;\nserver {{ listen 81; location /a {{ {directives} }} }}"
+    ))
+}
+
+const RECIPE: &str = "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;";
+
+#[test]
+fn the_recipes_of_nginx_s_page_have_only_the_hints_that_are_meant() {
+    let first = "server { listen 81; location /chat/ {
+            proxy_pass http://192.0.2.1;
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection \"upgrade\";
+        } }";
+    const PING: &str =
+        "a WebSocket of location \"/chat/\" that is silent for 60 s is closed (\"proxy_read_timeout\")";
+    assert_eq!(said(first), [format!("3:13 {PING}")]);
+    let second = "map $http_upgrade $connection_upgrade { default upgrade; '' close; }
+        server { listen 81;
+        location /chat/ {
+            proxy_pass http://192.0.2.1;
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $connection_upgrade;
+        } }";
+    const POOL: &str = "\"Connection: close\" has a connection to the origin server made for each request";
+    assert_eq!(said(second), [format!("2:58 {POOL}"), format!("5:13 {PING}")]);
+    let kept = second.replace("'' close", "'' ''").replace("1.1;", "1.1; proxy_read_timeout 1h;");
+    assert_eq!(said(&kept), [""; 0]);
+}
+
+#[test]
+fn upgrades_that_lose_a_half() {
+    const PASS: &str = "proxy_pass http://192.0.2.1;";
+    let lacks_upgrade = "3:43 location \"/a\" sets \"Connection\" for an upgrade, but no \"Upgrade\"";
+    for value in ["upgrade", "Upgrade", "'keep-alive, Upgrade'", "$http_connection"] {
+        let lines = format!("proxy_set_header Connection {value}; {PASS}");
+        assert_eq!(of_location(&lines), [lacks_upgrade.replace("3:43", "3:35")], "{value}");
+    }
+    let empty = format!("proxy_set_header Upgrade ''; proxy_set_header Connection upgrade; {PASS}");
+    assert_eq!(of_location(&empty), [lacks_upgrade.replace("3:43", "3:64")]);
+    let lacks_connection =
+        "3:35 location \"/a\" sets \"Upgrade\", but no \"Connection\" that permits an upgrade";
+    for line in ["", "proxy_set_header Connection '';", "proxy_set_header Connection keep-alive;"] {
+        let lines = format!("proxy_set_header Upgrade $http_upgrade; {line} {PASS}");
+        assert_eq!(of_location(&lines), [lacks_connection], "{line}");
+    }
+    for fine in [
+        format!("{RECIPE} {PASS}"),
+        PASS.to_owned(),
+        format!("proxy_set_header Connection ''; {PASS}"),
+        format!(
+            "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $http_connection; {PASS}"
+        ),
+        "proxy_set_header Connection upgrade; return 200;".to_owned(),
+    ] {
+        assert_eq!(of_location(&fine), [""; 0], "{fine}");
+    }
+    let by_map =
+        "proxy_read_timeout 1h; map $http_upgrade $c { default $d; } map $uri $d { default upgrade; }
+        server { listen 81; location / { proxy_set_header Connection $c; proxy_pass http://192.0.2.1; } }";
+    assert_eq!(said(by_map).len(), 1);
+    let by_set = "proxy_read_timeout 1h;
+        server { listen 81; set $c upgrade; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection ${c};
+                 location / { proxy_pass http://192.0.2.1; } }";
+    assert_eq!(said(by_set), [""; 0]);
+}
+
+#[test]
+fn upgrades_need_http_1_1() {
+    let lines = format!("{RECIPE} proxy_http_version 1.0; proxy_pass http://192.0.2.1;");
+    assert_eq!(of_location(&lines), ["3:112 location \"/a\" forwards upgrades, and HTTP/1.0 has none"]);
+    assert_eq!(of_location("proxy_http_version 1.0; proxy_pass http://192.0.2.1;"), [""; 0]);
+    let outer = format!(
+        "proxy_http_version 1.0; proxy_read_timeout 1h; server {{ listen 81; location /b {{ {RECIPE}
+         proxy_pass http://192.0.2.1; }} }}"
+    );
+    assert_eq!(said(&outer), ["3:10 location \"/b\" forwards upgrades, and HTTP/1.0 has none"]);
+}
+
+#[test]
+fn quiet_websockets_are_closed() {
+    let with = |timeout: &str| of_location(&format!("{RECIPE} {timeout} proxy_pass http://192.0.2.1;"));
+    let message = "a WebSocket of location \"/a\" that is silent for 30 s is closed (\"proxy_read_timeout\")";
+    assert_eq!(with("proxy_read_timeout 30s;"), [format!("3:112 {message}")]);
+    assert_eq!(with("proxy_read_timeout 61s;"), [""; 0]);
+    assert_eq!(of_location("proxy_read_timeout 30s; proxy_pass http://192.0.2.1;"), [""; 0]);
+}
+
+#[test]
+fn header_lines_that_are_lost() {
+    let server = "proxy_read_timeout 1h; server { listen 81; proxy_set_header Host $host;
+        proxy_set_header upgrade $http_upgrade; proxy_set_header Connection upgrade;";
+    let lost = format!("{server} location /a {{ proxy_set_header X 1; proxy_pass http://192.0.2.1; }} }}");
+    assert_eq!(
+        said(&lost),
+        ["3:100 location \"/a\" has \"proxy_set_header\" lines of its own and loses those of line 2: \
+          \"Host\", \"upgrade\", \"Connection\""]
+    );
+    let some = format!("{server} location /a {{ {RECIPE} proxy_pass http://192.0.2.1; }} }}");
+    assert_eq!(
+        said(&some),
+        ["3:100 location \"/a\" has \"proxy_set_header\" lines of its own and loses those of line \
+             2: \"Host\""]
+    );
+    for fine in [
+        "location /a { proxy_pass http://192.0.2.1; } }".to_owned(),
+        format!("location /a {{ proxy_set_header HOST x; {RECIPE} proxy_pass http://192.0.2.1; }} }}"),
+        "location /a { proxy_set_header X 1; return 200; } }".to_owned(),
+    ] {
+        assert_eq!(said(&format!("{server} {fine}")), [""; 0], "{fine}");
+    }
+}
+
+#[test]
+fn maps_that_are_never_used() {
+    let server = "server { listen 81; return 200 \"$Used ${used2}x\"; }";
+    let maps = "map $http_upgrade $connection_upgrade { default upgrade; } map $uri $used { }
+        map $used3 $used2 { } map $uri $used3 { } map $uri $use { }";
+    assert_eq!(
+        said(&format!("{maps} {server}")),
+        ["2:19 \"$connection_upgrade\" is never used", "3:60 \"$use\" is never used"]
+    );
+}
+
+#[test]
+fn ifs_that_mean_something_else() {
+    let server = |text: &str| said(&format!("server {{ listen 81; {text} return 200; }}"));
+    assert_eq!(
+        server("if ($http_upgrade = websocket) { return 403; }"),
+        ["2:21 \"=\" heeds case: $http_upgrade may as well be \"WebSocket\" as \"websocket\""]
+    );
+    assert_eq!(
+        server("if ( $host != ^www ) { return 403; }"),
+        ["2:21 \"=\" compares text: \"^www\" is not matched as a regular expression"]
+    );
+    assert_eq!(server("if ($host) { }"), ["2:21 this \"if\" does nothing"]);
+    assert_eq!(server("if ($host = a) { }"), ["2:21 this \"if\" does nothing"]);
+    for fine in [
+        "if ($http_upgrade ~* websocket) { return 403; }",
+        "if ($host = a) { return 403; }",
+        "if ($host = '') { return 403; }",
+        "if ($host = $http_x) { return 403; }",
+        "if ($host ~ ^www) { return 403; }",
+    ] {
+        assert_eq!(server(fine), [""; 0], "{fine}");
+    }
+    let twice = "if ($arg_a) { proxy_pass http://192.0.2.1; } if ($arg_b) { proxy_pass http://192.0.2.2; }
+        proxy_pass http://192.0.2.3;";
+    assert_eq!(
+        of_location(twice),
+        ["3:80 where this \"if\" holds and that of line 3, too, requests go where this one says"]
+    );
+    let once = "if ($arg_a) { proxy_pass http://192.0.2.1; } if ($arg_b) { return 403; } proxy_pass \
+         http://192.0.2.3;";
+    assert_eq!(of_location(once), [""; 0]);
+}
+
+#[test]
+fn names_without_a_resolver() {
+    let server = |blocks: &str, url: &str| {
+        said(&format!("{blocks}\nserver {{ listen 81; location /a {{ proxy_pass {url}; }} }}"))
+    };
+    let message =
+        "the host in this \"proxy_pass\" is looked up for each request, and there is no \"resolver\"";
+    for (blocks, url) in [
+        ("", "http://$host"),
+        ("", "http://example.test/$1"),
+        ("", "http://a-$host:80/"),
+        ("map $uri $to { default example.test; }", "http://$to"),
+        ("map $uri $to { default 192.0.2.1; /a example.test; }", "http://${to}/x"),
+    ] {
+        assert_eq!(server(blocks, url), [format!("3:46 {message}")], "{blocks} {url}");
+    }
+    for (blocks, url) in [
+        ("resolver 127.0.0.1;", "http://$host"),
+        ("", "http://example.test/x"),
+        ("", "http://192.0.2.1:80$request_uri"),
+        ("", "http://[2001:db8::1]/$1"),
+        ("", "http://unix:/run/$host.sock"),
+        ("upstream u { server 192.0.2.1; }", "http://U$request_uri"),
+        ("upstream u_1 { server 192.0.2.1; }", "http://u_$arg_n"),
+        (
+            "upstream u { server 192.0.2.1; } map $uri $to { default u; /a 192.0.2.1:81; /b ''; }",
+            "http://$to/$1",
+        ),
+        ("map $uri $to { default http://192.0.2.1; }", "$to"),
+    ] {
+        assert_eq!(server(blocks, url), [""; 0], "{blocks} {url}");
+    }
+    let page = "server { listen 81; error_page 502 @gone; error_page 404 @there; location @there { return \
+         200; } return 200; }";
+    let notes: Vec<_> = said(page).into_iter().filter(|note| !note.contains("never reached")).collect();
+    assert_eq!(notes, ["2:36 the server has no location \"@gone\""]);
+}
+
+#[test]
+fn requests_that_come_back() {
+    let server =
+        |listen: &str, pass: &str| format!("server {{ {listen} location /a {{ proxy_pass {pass}; }} }}\n");
+    let back = |url: &str| format!("\"{url}\" leads back to this gateway");
+    for (listen, url) in [
+        ("listen 81;", "http://127.0.0.1:81"),
+        ("listen 127.0.0.1:81;", "http://localhost:81/x"),
+        ("listen *:81;", "http://127.0.0.2:81"),
+        ("listen [::]:81;", "http://[::1]:81"),
+        ("listen 81; listen unix:/run/x;", "http://unix:/run/x:/y"),
+        ("", "http://127.0.0.1"),
+    ] {
+        let notes = said(&server(listen, url));
+        assert!(notes.len() == 1 && notes[0].ends_with(&back(url)), "{listen} {url}: {notes:?}");
+    }
+    let group = "upstream u { server 192.0.2.1; server 127.0.0.1:81; }".to_owned()
+        + &server("listen 81;", "http://u");
+    assert_eq!(said(&group).len(), 1);
+    let circle = server("listen 81;", "http://127.0.0.1:82") + &server("listen 82;", "http://127.0.0.1:81");
+    assert_eq!(said(&circle).len(), 2);
+    for fine in [
+        server("listen 81;", "http://127.0.0.1:82"),
+        server("listen 127.0.0.1:81;", "http://127.0.0.2:81"),
+        server("listen 81;", "http://192.0.2.1:81"),
+        server("listen 81;", "http://127.0.0.1:82") + "server { listen 82; return 200; }",
+    ] {
+        assert_eq!(said(&fine), [""; 0], "{fine}");
+    }
+}
+
+#[test]
+fn values_that_nothing_comes_of() {
+    let notes = of_location(
+        "proxy_buffering on; proxy_request_buffering off; tcp_nodelay off; proxy_pass http://192.0.2.1;",
+    );
+    assert_eq!(
+        notes,
+        [
+            "3:35 \"proxy_buffering on\" has no effect: content streams through one buffer for each \
+             direction",
+            "3:84 \"tcp_nodelay off\" has no effect: it is always on",
+        ]
+    );
+}

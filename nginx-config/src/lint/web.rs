@@ -1,0 +1,190 @@
+//! The places of an `http` block, with what is around them.
+
+use std::time::Duration;
+
+use crate::{
+    loaded::Listener,
+    syntax::{Directive, Word},
+    values,
+};
+
+/// An `http` block, as the rules look at it.
+pub(super) struct Web<'t> {
+    pub(super) http: &'t [Directive],
+    pub(super) listeners: &'t [Listener],
+    /// Every `http`, `server`, `location` and `if`, outer ones first.
+    pub(super) places: Vec<Place<'t>>,
+}
+
+/// A block and those around it.
+#[derive(Clone)]
+pub(super) struct Place<'t> {
+    /// The blocks around it and its own, outermost first; `http` has no directive here.
+    levels: Vec<&'t [Directive]>,
+    /// Its own directive; absent: `http`.
+    pub(super) block: Option<&'t Directive>,
+    /// The server that it is in.
+    pub(super) server: Option<&'t Directive>,
+}
+
+impl<'t> Web<'t> {
+    pub(super) fn new(http: &'t [Directive], listeners: &'t [Listener]) -> Self {
+        let outermost = Place { levels: vec![http], block: None, server: None };
+        let mut web = Self { http, listeners, places: Vec::new() };
+        web.collect(outermost);
+        web
+    }
+
+    fn collect(&mut self, place: Place<'t>) {
+        let inside = place.own();
+        self.places.push(place.clone());
+        for block in inside {
+            if matches!(block.name.text.as_str(), "server" | "location" | "if") && block.block.is_some() {
+                let mut inner = place.clone();
+                inner.levels.push(block.inside());
+                inner.block = Some(block);
+                if block.name.text == "server" {
+                    inner.server = Some(block);
+                }
+                self.collect(inner);
+            }
+        }
+    }
+
+    /// The places that forward, each with its `proxy_pass`.
+    pub(super) fn forwarding(&self) -> impl Iterator<Item = (&Place<'t>, &'t Directive)> {
+        self.places.iter().filter_map(|place| {
+            let pass = named(place.own(), "proxy_pass").next()?;
+            Some((place, pass))
+        })
+    }
+
+    /// The `upstream` of this name.
+    pub(super) fn upstream(&self, name: &str) -> Option<&'t Directive> {
+        let is_it = |block: &&Directive| block.argument(0).text.eq_ignore_ascii_case(name);
+        named(self.http, "upstream").find(is_it)
+    }
+
+    /// What the variable in `text` may be, as far as the file says: the values of its `map` or of its `set`s,
+    /// variables in them included. Nothing for any other text.
+    pub(super) fn values_of(&self, text: &str) -> Vec<&'t Word> {
+        let mut values = Vec::new();
+        self.collect_values(text, 4, &mut values);
+        values
+    }
+
+    fn collect_values(&self, text: &str, depth: usize, values: &mut Vec<&'t Word>) {
+        let plain = text.replace(['{', '}'], "");
+        let Some(name) = plain.strip_prefix('$').filter(|_| depth > 0) else { return };
+        let mut add = |word: &'t Word| {
+            values.push(word);
+            self.collect_values(&word.text, depth - 1, values);
+        };
+        let is_it = |word: &Word| word.text.trim_start_matches('$').eq_ignore_ascii_case(name);
+        for map in named(self.http, "map").filter(|map| is_it(map.argument(1))) {
+            map.inside().iter().filter_map(|pair| pair.arguments.first()).for_each(&mut add);
+        }
+        for place in &self.places {
+            for set in named(place.own(), "set").filter(|set| is_it(set.argument(0))) {
+                add(set.argument(1));
+            }
+        }
+    }
+}
+
+impl<'t> Place<'t> {
+    /// The directives of the block itself.
+    pub(super) fn own(&self) -> &'t [Directive] {
+        self.levels.last().copied().unwrap_or_default()
+    }
+
+    /// The directives of the blocks around it, innermost first.
+    pub(super) fn around(&self) -> impl Iterator<Item = &'t [Directive]> {
+        self.levels.iter().rev().skip(1).copied()
+    }
+
+    /// The innermost directive of this name.
+    pub(super) fn innermost(&self, name: &str) -> Option<&'t Directive> {
+        self.levels.iter().rev().find_map(|level| named(level, name).next())
+    }
+
+    /// The directives of this name that hold: those of the innermost level that has any.
+    pub(super) fn holding(&self, name: &str) -> Vec<&'t Directive> {
+        let levels = self.levels.iter().rev().map(|level| named(level, name).collect::<Vec<_>>());
+        levels.into_iter().find(|found| !found.is_empty()).unwrap_or_default()
+    }
+
+    /// The `proxy_set_header` for a field that holds.
+    pub(super) fn set_header(&self, field: &str) -> Option<&'t Directive> {
+        let lines = self.holding("proxy_set_header");
+        lines.into_iter().rev().find(|line| line.argument(0).text.eq_ignore_ascii_case(field))
+    }
+
+    /// `location "/chat/"`, `the "if"`.
+    pub(super) fn called(&self) -> String {
+        match self.block {
+            Some(block) if block.name.text == "location" => {
+                let path = block.arguments.last().map_or("", |word| &word.text);
+                format!("location \"{path}\"")
+            }
+            Some(block) => format!("this \"{}\"", block.name.text),
+            None => "\"http\"".to_owned(),
+        }
+    }
+
+    /// What the `Connection` and `Upgrade` that it forwards say.
+    pub(super) fn upgrades(&self, web: &Web<'_>) -> Upgrades<'t> {
+        let connection = self.set_header("Connection");
+        let upgrade = self.set_header("Upgrade").filter(|line| !line.argument(1).text.is_empty());
+        let permits = connection.is_some_and(|line| permits_upgrade(web, &line.argument(1).text));
+        Upgrades { connection, upgrade, permits }
+    }
+
+    /// How long a tunnel may be silent, and the line that says so.
+    pub(super) fn read_timeout(&self) -> (Option<Duration>, Option<&'t Directive>) {
+        let line = self.innermost("proxy_read_timeout");
+        let time = line.map_or(Some(Duration::from_secs(60)), |line| values::time(&line.argument(0).text));
+        (time, line)
+    }
+}
+
+/// How a place forwards an upgrade.
+pub(super) struct Upgrades<'t> {
+    pub(super) connection: Option<&'t Directive>,
+    /// `Upgrade` that is not empty.
+    pub(super) upgrade: Option<&'t Directive>,
+    /// Whether `connection` permits an upgrade.
+    pub(super) permits: bool,
+}
+
+fn permits_upgrade(web: &Web<'_>, value: &str) -> bool {
+    let says = |text: &str| text.split([',', ' ']).any(|option| option.eq_ignore_ascii_case("upgrade"));
+    let received = ["$http_connection", "${http_connection}", "$http_upgrade", "${http_upgrade}"];
+    let one = |text: &str| says(text) || received.contains(&text.to_ascii_lowercase().as_str());
+    one(value) || web.values_of(value).iter().any(|word| one(&word.text))
+}
+
+/// The directives of this name in a block.
+pub(super) fn named<'t, 'n>(
+    block: &'t [Directive],
+    name: &'n str,
+) -> impl Iterator<Item = &'t Directive> + use<'t, 'n> {
+    block.iter().filter(move |directive| directive.name.text == name)
+}
+
+/// Every directive below `block`, itself not.
+pub(super) fn below<'t>(block: &'t [Directive], found: &mut Vec<&'t Directive>) {
+    for directive in block {
+        found.push(directive);
+        below(directive.inside(), found);
+    }
+}
+
+/// The names of the variables in a text.
+pub(super) fn variables(text: &str) -> impl Iterator<Item = String> {
+    text.split('$').skip(1).filter_map(|rest| {
+        let rest = rest.strip_prefix('{').unwrap_or(rest);
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+        rest.get(..end).filter(|name| !name.is_empty()).map(str::to_ascii_lowercase)
+    })
+}
