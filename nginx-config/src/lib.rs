@@ -33,6 +33,7 @@
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod access;
 mod build;
 mod check;
 mod directives;
@@ -45,6 +46,9 @@ mod source;
 mod syntax;
 mod values;
 
+pub use access::{
+    Access, ClientRule, ConnectionLimit, ConnectionZone, RequestLimit, RequestZone, Users, Who,
+};
 pub use directives::markdown as directives_markdown;
 pub use error::{Error, Note, Position};
 pub use loaded::{

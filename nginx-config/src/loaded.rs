@@ -6,6 +6,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use underpass_core::{Address, Severity, config::Config};
 
 use crate::{
+    access::Access,
     error::{Note, Position},
     source::SourceFile,
     syntax::{Directive, Printed},
@@ -20,6 +21,8 @@ pub struct Loaded {
     pub listeners: Vec<Listener>,
     /// What concerns the process.
     pub main: Main,
+    /// Who may use the locations: [`underpass_core::config::Location::admission`] is an index into them.
+    pub access: Vec<Access>,
     /// What the operator should know.
     pub notes: Vec<Note>,
     /// The files that were read, the main file first.

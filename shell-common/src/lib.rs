@@ -3,6 +3,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`process`] | the life of a process: starting, reloading, ending, on whatever runtime |
+//! | [`admission`] | whether a request may go on: limits, addresses, credentials |
 //! | [`command`] | the command line: nginx's options, and two ways to run without a file |
 //! | [`service`], [`listen`] | what a worker is made of: listening sockets and what their sessions share |
 //! | [`control`], [`wake`] | what is wanted of a worker from outside; how a socket finds its session |
@@ -16,6 +17,7 @@
 //! Nothing here names a runtime, and nothing decides what a byte of a proxied connection means: that is the
 //! core's part. The demo's origin server does speak HTTP, as the other end of such a connection.
 
+pub mod admission;
 pub mod clock;
 pub mod command;
 pub mod control;

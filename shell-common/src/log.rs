@@ -31,26 +31,51 @@ impl Log {
     /// Writes an event of a session; `line` is memory to put it together in.
     pub fn note(&self, session: &Session, note: &Note, line: &mut Vec<u8>, at: Moment) {
         let record = session.record();
+        self.told(session, note.severity, line, at, |line| record.write_note(note, line));
+    }
+
+    /// Writes a sentence about the exchange of a session.
+    pub fn remark(
+        &self,
+        session: &Session,
+        severity: Severity,
+        sentence: &str,
+        line: &mut Vec<u8>,
+        at: Moment,
+    ) {
+        let record = session.record();
+        self.told(session, severity, line, at, |line| record.write_remark(sentence, line));
+    }
+
+    fn told(
+        &self,
+        session: &Session,
+        severity: Severity,
+        line: &mut Vec<u8>,
+        at: Moment,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let record = session.record();
         let own = record.location().and_then(|location| location.error_logs.as_ref());
         let enabled = match own {
-            Some(logs) => logs.sinks.iter().any(|(_, threshold)| note.severity >= *threshold),
-            None => self.errors.iter().any(|log| log.enabled(note.severity)),
+            Some(logs) => logs.sinks.iter().any(|(_, threshold)| severity >= *threshold),
+            None => self.errors.iter().any(|log| log.enabled(severity)),
         };
         if !enabled {
             return;
         }
         line.clear();
-        record.write_note(note, line);
+        write(line);
         let serial = Some(record.client().serial);
         match own {
             Some(logs) => {
                 for (sink, threshold) in logs.sinks.iter() {
-                    if let Some(file) = self.sinks.get(*sink).filter(|_| note.severity >= *threshold) {
-                        error_log::write(file, note.severity, serial, line, at);
+                    if let Some(file) = self.sinks.get(*sink).filter(|_| severity >= *threshold) {
+                        error_log::write(file, severity, serial, line, at);
                     }
                 }
             }
-            None => self.errors.iter().for_each(|log| log.write(note.severity, serial, line, at)),
+            None => self.errors.iter().for_each(|log| log.write(severity, serial, line, at)),
         }
     }
 

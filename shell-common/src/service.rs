@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use underpass_core::config::Config;
 
-use crate::{Clock, Control, Listener, Log};
+use crate::{Clock, Control, Listener, Log, admission::Gate};
 
 /// What a worker is made of.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub struct Setup {
     pub listeners: Vec<Listener>,
     /// Where events and finished exchanges are told.
     pub log: Log,
+    /// Who decides whether requests may go on, where their location wants to know.
+    pub gate: Arc<Gate>,
     /// Where time is read.
     pub clock: Clock,
     /// Connections at a time, those to origin servers included.
@@ -29,6 +31,7 @@ impl Setup {
         Self {
             listeners,
             log: Log::default(),
+            gate: Arc::default(),
             clock: Clock::start(),
             connections: 512,
             control: Control::default(),
@@ -39,6 +42,12 @@ impl Setup {
     #[must_use]
     pub fn logging_to(self, log: Log) -> Self {
         Self { log, ..self }
+    }
+
+    /// Requests are admitted by `gate`.
+    #[must_use]
+    pub fn admitting_by(self, gate: Arc<Gate>) -> Self {
+        Self { gate, ..self }
     }
 
     /// At most so many connections at a time, those to origin servers included: nginx's `worker_connections`.
@@ -69,6 +78,8 @@ pub struct Reload {
     pub listeners: Vec<Listener>,
     /// Where new sessions tell their events and exchanges.
     pub log: Log,
+    /// Who decides whether requests of new sessions may go on.
+    pub gate: Arc<Gate>,
     /// Connections at a time.
     pub connections: usize,
     /// How long the sessions that are open now may go on; absent: their tunnels live until they end.
@@ -79,7 +90,7 @@ impl Reload {
     /// The same settings as a worker made of [`Setup::new`].
     #[must_use]
     pub fn new(listeners: Vec<Listener>) -> Self {
-        Self { listeners, log: Log::default(), connections: 512, within: None }
+        Self { listeners, log: Log::default(), gate: Arc::default(), connections: 512, within: None }
     }
 }
 
@@ -90,6 +101,8 @@ pub struct Service {
     pub config: Arc<Config>,
     /// Where events and finished exchanges are told.
     pub log: Log,
+    /// Who decides whether requests may go on, where their location wants to know.
+    pub gate: Arc<Gate>,
     /// How many times the worker's configuration had been replaced.
     pub generation: u64,
 }

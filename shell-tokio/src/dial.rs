@@ -8,10 +8,15 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::net::{TcpStream, lookup_host};
-use underpass_core::{
-    Address, Connected, Dial, DialError, Fault, Lookup, Session, Tick, Turn, Verdict, shared::Lease,
+use tokio::{
+    net::{TcpStream, lookup_host},
+    task::spawn_blocking,
 };
+use underpass_core::{
+    Address, Claim, Connected, Dial, DialError, Fault, Lookup, Session, Tick, Turn, Verdict, shared::Lease,
+};
+
+use underpass_shell_common::admission::Decision;
 
 use crate::socket;
 
@@ -21,6 +26,8 @@ type Pending<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
 pub(crate) enum Errand {
     /// A name is looked up.
     Resolve(Option<Lookup>, Pending<Vec<IpAddr>>),
+    /// A password is compared.
+    Admit(Option<Claim>, Pending<Decision>),
     /// A connection is made.
     Connect(Option<(Dial, Lease)>, Pending<TcpStream>),
 }
@@ -31,6 +38,8 @@ pub(crate) enum Brought {
     Nothing,
     /// A connection.
     Connection(TcpStream, Lease),
+    /// Whether the request may go on.
+    Decision(Claim, Decision),
 }
 
 impl Errand {
@@ -41,6 +50,11 @@ impl Errand {
             lookup_host((name, 0)).await.map(|found| found.map(|address| address.ip()).collect())
         };
         Self::Resolve(Some(lookup), Box::pin(addresses))
+    }
+
+    pub(crate) fn admit(claim: Claim, decide: Box<dyn FnOnce() -> Decision + Send>) -> Self {
+        let decided = async move { spawn_blocking(decide).await.map_err(io::Error::other) };
+        Self::Admit(Some(claim), Box::pin(decided))
     }
 
     pub(crate) fn connect(dial: Dial, lease: Lease) -> Self {
@@ -62,6 +76,10 @@ impl Errand {
                     session.handle_resolved(lookup, result.as_deref().map_err(|fault| *fault), turn);
                 }
                 Poll::Ready(Brought::Nothing)
+            }
+            Self::Admit(claim, decision) => {
+                let decision = ready!(decision.as_mut().poll(cx)).unwrap_or_else(Decision::impossible);
+                Poll::Ready(claim.take().map_or(Brought::Nothing, |claim| Brought::Decision(claim, decision)))
             }
             Self::Connect(token, connection) => {
                 let result = ready!(connection.as_mut().poll(cx)).map_err(Fault::from);

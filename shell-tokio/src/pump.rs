@@ -11,10 +11,14 @@ use tokio::{
     net::TcpStream,
 };
 use underpass_core::{
-    Admission, Buffers, Claim, Connected, Dial, Disposal, Now, Output, Pool, Pooled, Session, Side, Tick,
-    Turn, Verdict, Wait, shared::Lease,
+    Buffers, Claim, Connected, Dial, Disposal, Now, Output, Pool, Pooled, Session, Side, Tick, Turn, Verdict,
+    Wait,
+    shared::{Lease, Permit},
 };
-use underpass_shell_common::{Moment, Service};
+use underpass_shell_common::{
+    Moment, Service,
+    admission::{Answer, Decision},
+};
 
 use crate::{
     dial::{Brought, Errand},
@@ -33,6 +37,12 @@ pub(crate) struct Connection {
     upstream: Option<Upstream>,
     /// Boxed, so that a session without one has little to carry.
     errand: Option<Box<Errand>>,
+    /// What the exchange is counted by.
+    #[expect(
+        clippy::box_collection,
+        reason = "most exchanges have none, and a quiet tunnel pays for every byte"
+    )]
+    permits: Option<Box<Vec<Permit>>>,
     blocked: Blocked,
     /// Sides whose write direction is to be shut down before the session waits: when their connection is
     /// closed instead, that says the same with a call less.
@@ -83,6 +93,7 @@ impl Connection {
             client: Some(client),
             upstream: None,
             errand: None,
+            permits: None,
             blocked: Blocked::default(),
             shutdowns: [false; 2],
         }
@@ -108,8 +119,10 @@ impl Connection {
             match self.session.poll_output() {
                 Output::Resolve(lookup) => self.errand = Some(Box::new(Errand::resolve(lookup))),
                 Output::Admit(claim) => {
-                    let admission = admit(&claim);
-                    self.session.handle_admitted(claim, admission, &mut shared.lend());
+                    match self.service.gate.ask(&claim, self.session.record(), shared.now()) {
+                        Answer::Now(decision) => self.admit(claim, decision, shared),
+                        Answer::Later(decide) => self.errand = Some(Box::new(Errand::admit(claim, decide))),
+                    }
                 }
                 Output::Connect(dial) => self.connect(dial, shared),
                 Output::Judge(verdict) => {
@@ -130,6 +143,7 @@ impl Connection {
                 Output::ExchangeDone => {
                     let now = shared.now();
                     self.service.log.exchange(&self.session, &mut shared.line, now);
+                    self.permits = None;
                 }
                 Output::Wait(wait) => {
                     if rounds == ROUNDS {
@@ -210,11 +224,25 @@ impl Connection {
             return false;
         };
         self.errand = None;
-        if let Brought::Connection(stream, lease) = brought {
-            let stream = Pooled::new(stream, shared.now().tick);
-            self.begin_upstream(stream, lease);
+        match brought {
+            Brought::Nothing => {}
+            Brought::Connection(stream, lease) => {
+                let stream = Pooled::new(stream, shared.now().tick);
+                self.begin_upstream(stream, lease);
+            }
+            Brought::Decision(claim, decision) => self.admit(claim, decision, shared),
         }
         true
+    }
+
+    fn admit(&mut self, claim: Claim, decision: Decision, shared: &mut Shared) {
+        let Decision { admission, permits, notes } = decision;
+        for (severity, sentence) in notes {
+            let Shared { line, moment, .. } = shared;
+            self.service.log.remark(&self.session, severity, &sentence, line, *moment);
+        }
+        self.permits = (!permits.is_empty()).then(|| Box::new(permits));
+        self.session.handle_admitted(claim, admission, &mut shared.lend());
     }
 
     fn connect(&mut self, dial: Dial, shared: &mut Shared) {
@@ -284,11 +312,6 @@ impl Shared {
     pub(crate) fn lend(&mut self) -> Turn<'_> {
         Turn { now: self.now(), buffers: &mut self.buffers }
     }
-}
-
-/// Limits and credentials: there are no such rules, every request may go on.
-fn admit(_: &Claim) -> Admission {
-    Admission::Granted
 }
 
 fn stream<'a>(

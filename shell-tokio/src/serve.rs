@@ -16,7 +16,7 @@ use std::{
 use tokio::task::{unconstrained, yield_now};
 use underpass_core::{Buffers, ClientInfo, Fault, Pool, Session, Severity, Tick};
 use underpass_shell_common::{
-    Clock, Control, End, Listener, Log, Reload, Service, Setup, Timers, wake::Source,
+    Clock, Control, End, Listener, Log, Reload, Service, Setup, Timers, admission::Gate, wake::Source,
 };
 
 use crate::{
@@ -65,6 +65,7 @@ struct Worker {
     ending: bool,
     drains: VecDeque<Drain>,
     log: Log,
+    gate: Arc<Gate>,
     /// Whose turn it is.
     ready: Vec<Source>,
     deadlines: Timers<u32>,
@@ -96,7 +97,7 @@ struct Drain {
 
 impl Worker {
     fn new(setup: Setup) -> io::Result<Self> {
-        let Setup { listeners, log, clock, connections, control, .. } = setup;
+        let Setup { listeners, log, gate, clock, connections, control, .. } = setup;
         let mut secret = [0; 16];
         getrandom::fill(&mut secret)?;
         let shared = Shared {
@@ -115,6 +116,7 @@ impl Worker {
             ending: false,
             drains: VecDeque::new(),
             log,
+            gate,
             ready: Vec::new(),
             deadlines: Timers::new(),
             sweep: None,
@@ -323,11 +325,11 @@ impl Worker {
 
     fn service(&self, listener: &Listener) -> Arc<Service> {
         let (config, log) = (Arc::clone(listener.config()), self.log.clone());
-        Arc::new(Service { config, log, generation: self.shared.generation })
+        Arc::new(Service { config, log, gate: Arc::clone(&self.gate), generation: self.shared.generation })
     }
 
     fn reload(&mut self, reload: Reload) {
-        let Reload { listeners, log, connections, within, .. } = reload;
+        let Reload { listeners, log, gate, connections, within, .. } = reload;
         for at in 0..self.acceptors.len() {
             let number = self.acceptors[at].as_ref().map(Acceptor::number);
             if !listeners.iter().any(|listener| Some(listener.number()) == number) {
@@ -336,7 +338,7 @@ impl Worker {
         }
         self.drain(within);
         self.shared.generation += 1;
-        self.log = log;
+        (self.log, self.gate) = (log, gate);
         self.most_connections = connections;
         self.told = false;
         for listener in listeners {

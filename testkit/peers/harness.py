@@ -165,10 +165,10 @@ class Proxy:
         """The command line, without a shell."""
         if self.kind == "underpass":
             return [str(underpass_binary()), "-p", f"{self.prefix}/", "-c", str(self.config_file)]
-        main = "daemon off;"
-        if not re.search(r"^\s*pid\s", self.text, re.MULTILINE):
+        main = "" if self._has("daemon") else "daemon off;"
+        if not self._has("pid"):
             main += f" pid {self.prefix}/nginx.pid;"
-        if os.geteuid() == 0 and not re.search(r"^\s*user\s", self.text, re.MULTILINE):
+        if os.geteuid() == 0 and not self._has("user"):
             # The worker must reach its temporary files below a private folder.
             main += " user root;"
         return ["nginx", "-e", "stderr", "-p", f"{self.prefix}/", "-c", str(self.config_file), "-g", main]
@@ -213,7 +213,9 @@ class Proxy:
 
     def _nginx_text(self) -> str:
         own = "".join(
-            f" {name}_temp_path {self.prefix}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+            f" {name}_temp_path {self.prefix}/{name};"
+            for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+            if not self._has(f"{name}_temp_path")
         )
         if "access_log" not in self.text:
             own += " access_log off;"
@@ -222,6 +224,9 @@ class Proxy:
         if count != 1:
             raise ValueError("the configuration has no http block")
         return text
+
+    def _has(self, directive: str) -> bool:
+        return re.search(rf"^\s*{directive}\s", self.text, re.MULTILINE) is not None
 
     def _fail_if_ended(self) -> None:
         if self.process.poll() is not None:

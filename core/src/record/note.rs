@@ -3,7 +3,12 @@
 use std::{fmt, io::Write as _};
 
 use super::{Ended, Record, Severity};
-use crate::{fault::Fault, timer::Timer, violation::Violation};
+use crate::{
+    fault::Fault,
+    template::{Escape, write_escaped},
+    timer::Timer,
+    violation::Violation,
+};
 
 /// Something that happened, for the error log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -117,47 +122,63 @@ impl Record {
     /// Appends the sentence of a note and what it is about, in the manner of nginx's error log: client,
     /// server, request, upstream, host.
     pub fn write_note(&self, note: &Note, line: &mut Vec<u8>) {
-        use crate::template::{Escape, write_escaped};
-        // Writing into memory doesn't fail.
-        let _ = write!(line, "{}, client: {}", note.event, ClientAddress(self.remote()));
+        self.write_sentence(&note.event, line);
         if let (Event::TunnelClosed(_), Some(tunnel)) = (note.event, &self.tunnel) {
             let order = if tunnel.cut { ", cut" } else { "" };
+            // Writing into memory doesn't fail.
             let _ = write!(
                 line,
                 ", from client: {}, from upstream: {}{order}",
                 tunnel.from_client, tunnel.from_upstream
             );
         }
-        if let Some(location) = &self.location {
-            let _ = write!(line, ", server: {}", location.server_name);
-        }
-        let mut quoted = |label: &str, value: &[u8]| {
-            if !value.is_empty() {
-                line.extend_from_slice(label.as_bytes());
-                write_escaped(line, value, Escape::Log);
-                line.push(b'"');
-            }
-        };
-        let [request, host] = self.frozen_context().unwrap_or_else(|| match &self.heads {
-            Some(heads) => [heads.request.line(), heads.request.authority()],
-            None => [b"", b""],
-        });
-        quoted(", request: \"", request);
-        let earlier = self.heads.iter().flat_map(|heads| heads.earlier.last());
-        // By now another attempt may have begun.
-        let mut attempts = [&self.attempt].into_iter().chain(earlier);
-        if let Some(peer) = attempts.find_map(|attempt| attempt.peer.as_ref()) {
-            quoted(", upstream: \"", format!("http://{peer}").as_bytes());
-        }
-        quoted(", host: \"", host);
+        self.write_context(line);
         if let Event::Violation(violation) = note.event
             && violation.fault() == crate::violation::Fault::Configuration
         {
             let mut blamed = Vec::new();
             self.write_blamed(&mut blamed);
             let is_directive = violation == Violation::NotImplemented;
-            quoted(if is_directive { ", directive: \"" } else { ", template: \"" }, &blamed);
+            write_quoted(if is_directive { ", directive: \"" } else { ", template: \"" }, &blamed, line);
         }
+    }
+
+    /// The same for a sentence of the shell's own about this exchange.
+    pub fn write_remark(&self, sentence: &str, line: &mut Vec<u8>) {
+        self.write_sentence(&sentence, line);
+        self.write_context(line);
+    }
+
+    fn write_sentence(&self, sentence: &dyn fmt::Display, line: &mut Vec<u8>) {
+        // Writing into memory doesn't fail.
+        let _ = write!(line, "{sentence}, client: {}", ClientAddress(self.remote()));
+    }
+
+    fn write_context(&self, line: &mut Vec<u8>) {
+        if let Some(location) = &self.location {
+            // Writing into memory doesn't fail.
+            let _ = write!(line, ", server: {}", location.server_name);
+        }
+        let [request, host] = self.frozen_context().unwrap_or_else(|| match &self.heads {
+            Some(heads) => [heads.request.line(), heads.request.authority()],
+            None => [b"", b""],
+        });
+        write_quoted(", request: \"", request, line);
+        let earlier = self.heads.iter().flat_map(|heads| heads.earlier.last());
+        // By now another attempt may have begun.
+        let mut attempts = [&self.attempt].into_iter().chain(earlier);
+        if let Some(peer) = attempts.find_map(|attempt| attempt.peer.as_ref()) {
+            write_quoted(", upstream: \"", format!("http://{peer}").as_bytes(), line);
+        }
+        write_quoted(", host: \"", host, line);
+    }
+}
+
+fn write_quoted(label: &str, value: &[u8], line: &mut Vec<u8>) {
+    if !value.is_empty() {
+        line.extend_from_slice(label.as_bytes());
+        write_escaped(line, value, Escape::Log);
+        line.push(b'"');
     }
 }
 

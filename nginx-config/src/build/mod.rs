@@ -61,6 +61,7 @@ pub(crate) fn build(source: Source, options: &LoadOptions) -> Result<Loaded, Err
     Ok(Loaded {
         listeners,
         main,
+        access: Vec::new(),
         notes: in_order(notes, &source.files),
         files: source.files,
         tree: source.tree,

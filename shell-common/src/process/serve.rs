@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     Clock, ErrorLog, Listener, Log, LogFile, Logs, PidFile, Program, Reload, Setup, Signal, SignalWatch,
-    Target,
+    Target, admission::Gate,
 };
 
 /// What the process waits for.
@@ -82,6 +82,7 @@ struct Process<'p, R> {
 struct Next {
     main: Main,
     log: Log,
+    gate: Arc<Gate>,
     sockets: Sockets,
     /// Absent: the file stays.
     pid_file: Option<PidFile>,
@@ -222,7 +223,8 @@ impl<R: Runtime> Process<'_, R> {
 
     /// Everything that can fail. Nothing that is in use changes.
     fn prepare(&mut self, loaded: Loaded) -> Result<Next, Trouble> {
-        let Loaded { listeners, main, .. } = loaded;
+        let Loaded { listeners, main, access, .. } = loaded;
+        let gate = Arc::new(Gate::new(access));
         let log = open_logs(&main, &self.logs)?;
         let (credentials, warning) = Credentials::of(&main)?;
         if let Some(warning) = warning {
@@ -248,12 +250,12 @@ impl<R: Runtime> Process<'_, R> {
         }
         let same_file = self.pid_file.as_ref().map(PidFile::path) == main.pid.as_deref();
         let pid_file = main.pid.as_ref().filter(|_| !same_file).map(PidFile::create).transpose()?;
-        Ok(Next { main, log, sockets, pid_file, shares, ready })
+        Ok(Next { main, log, gate, sockets, pid_file, shares, ready })
     }
 
     /// Takes the configuration into use; nothing of it fails.
     fn change(&mut self, next: Next) {
-        let Next { main, log, sockets, pid_file, shares, ready } = next;
+        let Next { main, log, gate, sockets, pid_file, shares, ready } = next;
         let earlier = std::mem::replace(&mut self.main, main);
         self.log = log;
         self.limit(&earlier);
@@ -273,6 +275,7 @@ impl<R: Runtime> Process<'_, R> {
             worker.reload(Reload {
                 connections,
                 log: self.log.clone(),
+                gate: Arc::clone(&gate),
                 within: earlier.worker_shutdown_timeout,
                 ..Reload::new(listeners)
             });
@@ -280,6 +283,7 @@ impl<R: Runtime> Process<'_, R> {
         for (ready, listeners) in ready.into_iter().zip(shares) {
             let setup = Setup::new(listeners)
                 .logging_to(self.log.clone())
+                .admitting_by(Arc::clone(&gate))
                 .timed_by(self.clock.clone())
                 .connections(connections);
             self.workers.push(ready.begin(setup));

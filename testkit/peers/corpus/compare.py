@@ -133,8 +133,9 @@ def unmet(case: Case, exchanges: Iterable[Exchange]) -> list[str]:
 
 def _unmet(request: Request, exchange: Exchange) -> Iterable[str]:
     reached = tuple(arrival.origin for arrival in exchange.arrivals)
-    if reached != request.origins():
-        yield f"reached {reached}, not {request.origins()}"
+    wanted = request.origins()
+    if len(reached) != len(wanted) or any(want not in ("*", got) for want, got in zip(wanted, reached, strict=True)):
+        yield f"reached {reached}, not {wanted}"
     if exchange.status != ("none" if request.final_status() == 444 else str(request.final_status())):
         yield f"status {exchange.status}, not {request.final_status()}"
     if exchange.status == "101" and not exchange.tunnel:

@@ -53,6 +53,7 @@ class Request:
     listen: str | None = None
     fields: Sequence[str] = ()
     content: str = ""
+    chunked: bool = False
     websocket: bool = False
     preamble: str = ""
     answers: Mapping[str, Answer] = field(default_factory=dict)

@@ -80,7 +80,9 @@ class Origins:
         connection.sock.settimeout(PATIENCE)
         while head := connection.recv_head():
             start, fields = parse_head(head)
-            method, target, version = start.split(" ", 2)
+            # nginx forwards spaces that it decoded.
+            method, rest = start.split(" ", 1)
+            target, version = rest.rsplit(" ", 1)
             content = read_content(connection, fields)
             arrival = Arrival(name, method, target, version, fields, content.decode("latin-1"))
             with self._lock:

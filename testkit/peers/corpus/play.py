@@ -125,9 +125,13 @@ def message(request: Request) -> bytes:
     lines = [f"{request.method} {request.target} HTTP/1.1", f"Host: {request.host}"]
     lines += HANDSHAKE if request.websocket else ()
     lines += request.fields
-    if request.content:
-        lines.append(f"Content-Length: {len(request.content.encode())}")
-    return (request.preamble + "\r\n".join([*lines, "", request.content])).encode("latin-1")
+    content = request.content
+    if request.chunked:
+        lines.append("Transfer-Encoding: chunked")
+        content = f"{len(content):x}\r\n{content}\r\n0\r\n\r\n"
+    elif content:
+        lines.append(f"Content-Length: {len(content)}")
+    return (request.preamble + "\r\n".join([*lines, "", content])).encode("latin-1")
 
 
 class Normal:

@@ -34,31 +34,42 @@ class Plays:
     """Each case, played once however often it is asked for."""
 
     def __init__(self, folders: pytest.TempPathFactory) -> None:
-        assert shutil.which("nginx", path=None), "nginx is not installed, and without it there is nothing to compare"
+        assert shutil.which("nginx"), "nginx is not installed, and without it there is nothing to compare with"
         self._folders = folders
-        self._done: dict[str, tuple[list[Exchange], Comparison | Exception]] = {}
-
-    def nginx(self, case: Case) -> list[Exchange]:
-        """What came of the requests with nginx."""
-        return self._play(case)[0]
+        self._done: dict[str, tuple[Outcome, Outcome]] = {}
 
     def comparison(self, case: Case) -> Comparison:
-        """What differed with the other proxy."""
-        result = self._play(case)[1]
-        if isinstance(result, Exception):
-            raise result
-        return result
+        """What differs with the other proxy."""
+        return compare(case, self.nginx(case), self._play(case)[1].exchanges(), ROWS)
 
-    def _play(self, case: Case) -> tuple[list[Exchange], Comparison | Exception]:
+    def nginx(self, case: Case) -> list[Exchange]:
+        """What comes of the requests with nginx."""
+        return self._play(case)[0].exchanges()
+
+    def _play(self, case: Case) -> tuple[Outcome, Outcome]:
         if case.name not in self._done:
+            # On the same ports, as a hash may be taken of them.
             with Stage(case, self._folders.mktemp(case.name)) as stage:
-                nginx = stage.play("nginx", "one")
-                try:
-                    result: Comparison | Exception = compare(case, nginx, stage.play(default_kind(), "other"), ROWS)
-                except (AssertionError, OSError) as error:
-                    result = error
-            self._done[case.name] = nginx, result
+                self._done[case.name] = Outcome(stage, "nginx", "one"), Outcome(stage, default_kind(), "other")
         return self._done[case.name]
+
+
+class Outcome:
+    """What came of a case with one proxy, if it could be played."""
+
+    def __init__(self, stage: Stage, kind: str, run: str) -> None:
+        self._exchanges: list[Exchange] = []
+        self._error: Exception | None = None
+        try:
+            self._exchanges = stage.play(kind, run)
+        except (AssertionError, OSError) as error:
+            self._error = error
+
+    def exchanges(self) -> list[Exchange]:
+        """The exchanges, or what happened instead."""
+        if self._error:
+            raise self._error
+        return self._exchanges
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,220 @@
+//! Whether a request may go on: limits, addresses, credentials. The one place where that is decided; a shell asks
+//! it when its session says [`underpass_core::Output::Admit`].
+
+mod passwords;
+
+use std::fmt;
+
+use underpass_core::{
+    Address, Admission, Claim, Now, Record, Refusal, Severity,
+    shared::{Demand, Permit, admit_request},
+};
+use underpass_nginx_config::{Access, ConnectionLimit, RequestLimit, Users, Who};
+
+/// The rules of a configuration, by the numbers that its locations have for them.
+#[derive(Debug, Default)]
+pub struct Gate(Vec<Access>);
+
+/// What was decided.
+#[derive(Debug)]
+pub struct Decision {
+    /// What the session is told.
+    pub admission: Admission,
+    /// To be kept until the exchange is over: meanwhile it counts.
+    pub permits: Vec<Permit>,
+    /// What the operator should know, in nginx's words.
+    pub notes: Vec<(Severity, String)>,
+}
+
+/// The answer of a [`Gate`].
+#[must_use]
+pub enum Answer {
+    /// It is decided.
+    Now(Decision),
+    /// Comparing a password takes long on purpose: call it where it keeps nobody waiting.
+    Later(Box<dyn FnOnce() -> Decision + Send>),
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Now(decision) => decision.fmt(f),
+            Self::Later(_) => f.write_str("Later"),
+        }
+    }
+}
+
+impl Gate {
+    /// A gate with these rules.
+    #[must_use]
+    pub fn new(rules: Vec<Access>) -> Self {
+        Self(rules)
+    }
+
+    /// Decides about the request of `record`, in nginx's order: rates, connections, addresses, credentials.
+    pub fn ask(&self, claim: &Claim, record: &Record, now: Now) -> Answer {
+        let mut decision = Decision { admission: Admission::Granted, permits: Vec::new(), notes: Vec::new() };
+        let Some(access) = usize::try_from(claim.rules()).ok().and_then(|number| self.0.get(number)) else {
+            // A location with a number that is not ours: letting nobody in is the mistake that does no harm.
+            decision.refuse(Refusal::Forbidden, Severity::Alert, "no such access rules".to_owned());
+            return Answer::Now(decision);
+        };
+        decision.limit_requests(&access.requests, record, now);
+        decision.limit_connections(&access.connections, record, now);
+        if decision.is_refused() {
+            return Answer::Now(decision);
+        }
+        match (by_address(access, record), &access.users) {
+            (Some(true), _) if access.any => Answer::Now(decision),
+            (Some(false), users) if users.is_none() || !access.any => {
+                decision.refuse(Refusal::Forbidden, Severity::Error, "access forbidden by rule".to_owned());
+                Answer::Now(decision)
+            }
+            (_, Some(users)) => decision.ask_for_user(users, record, now),
+            (_, None) => Answer::Now(decision),
+        }
+    }
+}
+
+/// What the addresses say; nothing when there are no such rules.
+fn by_address(access: &Access, record: &Record) -> Option<bool> {
+    let matches = |who: Who| match (who, record.remote()) {
+        (Who::All, _) | (Who::Unix, Address::Unix(_)) => true,
+        (Who::Network(network), Address::Ip(address)) => network.contains(address.ip()),
+        _ => false,
+    };
+    let rule = access.clients.iter().find(|rule| matches(rule.who));
+    (!access.clients.is_empty()).then(|| rule.is_none_or(|rule| rule.allows))
+}
+
+impl Decision {
+    /// Nobody is let in whose password could not be compared.
+    #[must_use]
+    pub fn impossible(error: std::io::Error) -> Self {
+        let mut decision = Self { admission: Admission::Granted, permits: Vec::new(), notes: Vec::new() };
+        let note = format!("a password could not be compared ({error})");
+        decision.refuse(Refusal::Unauthorized, Severity::Alert, note);
+        decision
+    }
+
+    fn refuse(&mut self, refusal: Refusal, severity: Severity, note: String) {
+        self.admission = Admission::Refused(refusal);
+        self.permits.clear();
+        self.notes.push((severity, note));
+    }
+
+    fn is_refused(&self) -> bool {
+        matches!(self.admission, Admission::Refused(_))
+    }
+
+    fn limit_requests(&mut self, limits: &[RequestLimit], record: &Record, now: Now) {
+        let keyed: Vec<_> =
+            limits.iter().map(|limit| (limit, evaluated(&limit.zone.key, record, now))).collect();
+        // Who has no key is nobody's concern (nginx).
+        let keyed: Vec<_> = keyed.iter().filter(|(_, key)| !key.is_empty()).collect();
+        let demands: Vec<_> = keyed
+            .iter()
+            .map(|(limit, key)| Demand {
+                zone: &limit.zone.buckets,
+                key,
+                burst: limit.burst,
+                delay: limit.undelayed,
+            })
+            .collect();
+        if demands.is_empty() {
+            return;
+        }
+        match admit_request(&demands, now.tick) {
+            Ok(None) => {}
+            Ok(Some(_)) if keyed.iter().any(|(limit, _)| limit.dry_run) => {}
+            Ok(Some(until)) => self.admission = Admission::Delayed(until),
+            Err(excess) => {
+                let Some((limit, _)) = keyed.get(excess.index) else { return };
+                let dry = if limit.dry_run { ", dry run" } else { "" };
+                let amount = excess.thousandths.map_or_else(
+                    || "no memory for the key".to_owned(),
+                    |thousandths| format!("excess: {}.{:03}", thousandths / 1000, thousandths % 1000),
+                );
+                let note = format!("limiting requests{dry}, {amount} by zone \"{}\"", limit.zone.name);
+                if limit.dry_run {
+                    self.notes.push((limit.severity, note));
+                } else {
+                    self.refuse(Refusal::Limited(limit.status), limit.severity, note);
+                }
+            }
+        }
+    }
+
+    fn limit_connections(&mut self, limits: &[ConnectionLimit], record: &Record, now: Now) {
+        for limit in limits {
+            if self.is_refused() {
+                return;
+            }
+            let key = evaluated(&limit.zone.key, record, now);
+            if key.is_empty() {
+                continue;
+            }
+            match limit.zone.counts.admit(&key, limit.most) {
+                Some(permit) => self.permits.push(permit),
+                None if limit.dry_run => {
+                    let note = format!("limiting connections, dry run, by zone \"{}\"", limit.zone.name);
+                    self.notes.push((limit.severity, note));
+                }
+                None => {
+                    let note = format!("limiting connections by zone \"{}\"", limit.zone.name);
+                    self.refuse(Refusal::Limited(limit.status), limit.severity, note);
+                }
+            }
+        }
+    }
+
+    /// Compares the credentials with those of the file, elsewhere.
+    fn ask_for_user(mut self, users: &Users, record: &Record, now: Now) -> Answer {
+        let realm = record.location().and_then(|location| location.realm.as_ref());
+        if realm.is_some_and(|realm| evaluated(realm, record, now) == b"off") {
+            return Answer::Now(self);
+        }
+        let mut credentials = Vec::new();
+        let colon = if record.write_credentials(&mut credentials) {
+            credentials.iter().position(|byte| *byte == b':')
+        } else {
+            None
+        };
+        let Some(colon) = colon else {
+            let note = "no user/password was provided for basic authentication".to_owned();
+            self.refuse(Refusal::Unauthorized, Severity::Info, note);
+            return Answer::Now(self);
+        };
+        let file = users.file.clone();
+        Answer::Later(Box::new(move || {
+            let (user, password) = credentials.split_at(colon);
+            let shown = String::from_utf8_lossy(user).into_owned();
+            let name = file.display();
+            let fault = match passwords::find(&file, user) {
+                Err(error) => Some((Severity::Crit, format!("open() \"{name}\" failed ({error})"))),
+                Ok(None) => Some((Severity::Error, format!("user \"{shown}\" was not found in \"{name}\""))),
+                Ok(Some(hash)) => match passwords::verify(&password[1..], &hash) {
+                    Ok(true) => None,
+                    Ok(false) => Some((Severity::Error, format!("user \"{shown}\": password mismatch"))),
+                    Err(passwords::UnknownHash) => {
+                        let note = format!("user \"{shown}\": the hash in \"{name}\" is of an unknown kind");
+                        Some((Severity::Crit, note))
+                    }
+                },
+            };
+            if let Some((severity, note)) = fault {
+                self.refuse(Refusal::Unauthorized, severity, note);
+            }
+            self
+        }))
+    }
+}
+
+fn evaluated(template: &underpass_core::template::Template, record: &Record, now: Now) -> Vec<u8> {
+    let mut value = Vec::new();
+    record.evaluate(template, now, &mut value);
+    value
+}
+
+#[cfg(test)]
+mod tests;

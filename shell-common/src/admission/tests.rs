@@ -1,0 +1,160 @@
+use std::{fs, sync::Arc};
+
+use underpass_core::{
+    Address, Buffers, ClientInfo, Network, Output, RequestHead, Session, Side, Tick, Turn,
+    config::{Config, Handler, Location, Proxy, Route, Router, Target},
+    shared::{Group, GroupId, LimitConn, LimitReq, Upstreams},
+    template::{Template, Variable},
+};
+use underpass_nginx_config::{ClientRule, ConnectionZone, RequestZone};
+
+use super::*;
+
+#[derive(Debug)]
+struct Only(Arc<Location>);
+
+impl Router for Only {
+    fn route(&self, _: &RequestHead<'_>) -> Route {
+        Route::Location(Arc::clone(&self.0))
+    }
+}
+
+const NOW: Now = Now { tick: Tick(1_000_000_000), unix_ms: 784_111_777_000, utc_offset_min: 0 };
+
+/// What the gate says of a request by `remote` with these field lines, at `tick`.
+fn asked(access: &Access, remote: &str, lines: &str, tick: u64) -> Decision {
+    let proxy = Proxy::new(Target::Group(GroupId(0)), "b");
+    let mut location = Location::new(Handler::Proxy(Box::new(proxy)));
+    location.admission = Some(0);
+    location.realm = Some(Template::variable(Variable::Http("realm".into())));
+    let peer: std::net::SocketAddr = "127.0.0.1:9".parse().expect("an address");
+    let upstreams = Upstreams::new(vec![Group::single("g", peer.into())]);
+    let config = Config::new(Arc::new(Only(Arc::new(location))), Arc::new(upstreams));
+    let remote = if remote == "unix:" {
+        Address::Unix(std::path::Path::new("").into())
+    } else {
+        Address::Ip(format!("{remote}:40000").parse().expect("an address"))
+    };
+    let client = ClientInfo { remote, local: Address::Ip(peer), serial: 1, secret: [0; 16] };
+    let now = Now { tick: Tick(tick), ..NOW };
+    let mut session = Session::new(Arc::new(config), client, now);
+    let mut buffers = Buffers::default();
+    let turn = &mut Turn { now, buffers: &mut buffers };
+    let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
+    let space = session.receive_space(Side::Downstream, turn).expect("a request is wanted");
+    space[..head.len()].copy_from_slice(head.as_bytes());
+    session.handle_received(Side::Downstream, Ok(head.len()), turn);
+    let Output::Admit(claim) = session.poll_output() else { panic!("admission is asked for") };
+    match Gate::new(vec![access.clone()]).ask(&claim, session.record(), now) {
+        Answer::Now(decision) => decision,
+        Answer::Later(decide) => decide(),
+    }
+}
+
+fn admission(access: &Access, remote: &str, lines: &str) -> Admission {
+    asked(access, remote, lines, NOW.tick.0).admission
+}
+
+const FORBIDDEN: Admission = Admission::Refused(Refusal::Forbidden);
+const UNAUTHORIZED: Admission = Admission::Refused(Refusal::Unauthorized);
+
+fn network(allows: bool, address: &str, bits: u8) -> ClientRule {
+    ClientRule::new(allows, Who::Network(Network::new(address.parse().expect("an address"), bits)))
+}
+
+#[test]
+fn the_first_address_rule_that_matches_decides() {
+    let mut access = Access::default();
+    assert_eq!(admission(&access, "192.0.2.1", ""), Admission::Granted);
+    access.clients = vec![
+        network(false, "192.0.2.1", 32),
+        network(true, "192.0.2.0", 24),
+        ClientRule::new(true, Who::Unix),
+        ClientRule::new(false, Who::All),
+    ];
+    for (remote, expected) in [
+        ("192.0.2.1", FORBIDDEN),
+        ("192.0.2.2", Admission::Granted),
+        ("198.51.100.1", FORBIDDEN),
+        ("unix:", Admission::Granted),
+    ] {
+        assert_eq!(admission(&access, remote, ""), expected, "{remote}");
+    }
+    access.clients.pop();
+    assert_eq!(admission(&access, "198.51.100.1", ""), Admission::Granted, "what none matches is allowed");
+}
+
+#[test]
+fn users_and_addresses_together_or_either() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("users");
+    fs::write(&file, "ann:{PLAIN}secret\nbob:rl.3StKT.4T8M\n").expect("a file");
+    let mut access = Access::default();
+    access.users = Some(Users::new(file));
+    // ann:secret, ann:wrong, eve:secret, bob:x, ann (no colon)
+    let right = "Authorization: Basic YW5uOnNlY3JldA==\r\n";
+    let wrong = ["YW5uOndyb25n", "ZXZlOnNlY3JldA==", "Ym9iOng=", "YW5u", "%%%"];
+    assert_eq!(admission(&access, "192.0.2.1", right), Admission::Granted);
+    assert_eq!(admission(&access, "192.0.2.1", ""), UNAUTHORIZED);
+    for credentials in wrong {
+        let lines = format!("Authorization: Basic {credentials}\r\n");
+        assert_eq!(admission(&access, "192.0.2.1", &lines), UNAUTHORIZED, "{credentials}");
+    }
+    assert_eq!(admission(&access, "192.0.2.1", "Realm: off\r\n"), Admission::Granted);
+    access.clients = vec![network(true, "192.0.2.0", 24), ClientRule::new(false, Who::All)];
+    assert_eq!(admission(&access, "198.51.100.1", right), FORBIDDEN, "both are needed");
+    assert_eq!(admission(&access, "192.0.2.1", ""), UNAUTHORIZED, "both are needed");
+    access.any = true;
+    assert_eq!(admission(&access, "198.51.100.1", right), Admission::Granted, "either is enough");
+    assert_eq!(admission(&access, "192.0.2.1", ""), Admission::Granted, "either is enough");
+    assert_eq!(admission(&access, "198.51.100.1", ""), UNAUTHORIZED, "neither is too little");
+}
+
+#[test]
+fn a_file_that_is_gone_lets_nobody_in() {
+    let mut access = Access::default();
+    access.users = Some(Users::new("/nonexistent/users".into()));
+    let decision = asked(&access, "192.0.2.1", "Authorization: Basic YW5uOnNlY3JldA==\r\n", 0);
+    assert_eq!(decision.admission, UNAUTHORIZED);
+    assert_eq!(decision.notes[0].0, Severity::Crit);
+}
+
+#[test]
+fn connections_count_while_their_permit_lives() {
+    let key = Template::variable(Variable::RemoteAddr);
+    let zone = Arc::new(ConnectionZone::new("z", key, Arc::new(LimitConn::new(1 << 20))));
+    let mut access = Access::default();
+    access.connections = vec![ConnectionLimit::new(zone, 1)];
+    let first = asked(&access, "192.0.2.1", "", 0);
+    assert_eq!((first.admission, first.permits.len()), (Admission::Granted, 1));
+    let second = asked(&access, "192.0.2.1", "", 0);
+    assert_eq!(second.admission, Admission::Refused(Refusal::Limited(503)));
+    assert_eq!(second.notes, [(Severity::Error, "limiting connections by zone \"z\"".to_owned())]);
+    assert_eq!(asked(&access, "192.0.2.2", "", 0).admission, Admission::Granted, "another key");
+    drop(first);
+    assert_eq!(asked(&access, "192.0.2.1", "", 0).admission, Admission::Granted);
+}
+
+#[test]
+fn rates_delay_and_refuse() {
+    let zone = |key: &str| {
+        let key = Template::variable(Variable::Http(key.into()));
+        Arc::new(RequestZone::new("r", key, Arc::new(LimitReq::new(1 << 20, 1000))))
+    };
+    let mut limit = RequestLimit::new(zone("k"));
+    (limit.burst, limit.status) = (1, 429);
+    let mut access = Access::default();
+    access.requests = vec![limit];
+    let lines = "K: a\r\n";
+    assert_eq!(asked(&access, "192.0.2.1", lines, 0).admission, Admission::Granted);
+    let second = Admission::Delayed(Tick(1_000_000_000));
+    assert_eq!(asked(&access, "192.0.2.1", lines, 0).admission, second);
+    let third = asked(&access, "192.0.2.1", lines, 0);
+    assert_eq!(third.admission, Admission::Refused(Refusal::Limited(429)));
+    assert_eq!(third.notes[0].1, "limiting requests, excess: 2.000 by zone \"r\"");
+    assert_eq!(asked(&access, "192.0.2.1", "", 0).admission, Admission::Granted, "no key, no limit");
+    access.requests[0].dry_run = true;
+    let dry = asked(&access, "192.0.2.1", lines, 0);
+    assert_eq!(dry.admission, Admission::Granted);
+    assert!(dry.notes[0].1.contains("dry run"));
+}
