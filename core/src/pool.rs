@@ -3,7 +3,7 @@
 //! A pool has no lock: a runtime's socket doesn't leave its reactor, and nginx's pool is per worker too.
 
 use core::time::Duration;
-use std::collections::VecDeque;
+use std::{collections::VecDeque, net::SocketAddr};
 
 use crate::{
     Address,
@@ -23,6 +23,8 @@ pub struct Pool<T> {
 struct Idle<T> {
     group: GroupId,
     address: Address,
+    /// Another source address would be another connection.
+    bind: Option<SocketAddr>,
     connection: Pooled<T>,
     expires: Tick,
 }
@@ -57,7 +59,8 @@ impl<T> Pool<T> {
             return None;
         }
         let fits = |idle: &Idle<T>| {
-            idle.expires > now && idle.group == lease.group() && idle.address == *lease.address()
+            let same_ends = idle.address == *lease.address() && idle.bind == lease.bind();
+            idle.expires > now && idle.group == lease.group() && same_ends
         };
         let at = self.idle.iter().rposition(fits)?;
         self.idle.remove(at).map(|idle| idle.connection)
@@ -81,7 +84,8 @@ impl<T> Pool<T> {
             None
         };
         let expires = now.after(timeout);
-        self.idle.push_back(Idle { group, address: lease.address().clone(), connection, expires });
+        let (address, bind) = (lease.address().clone(), lease.bind());
+        self.idle.push_back(Idle { group, address, bind, connection, expires });
         evicted
     }
 

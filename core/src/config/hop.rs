@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{Destination, Handler, NextUpstream, Proxy, Target, TunnelPass, Upgrade};
+use super::{Destination, Handler, NextUpstream, Proxy, SocketOptions, Target, TunnelPass, Upgrade};
 use crate::shared::GroupId;
 
 /// An upstream connection, as `proxy_pass` or `tunnel_pass` says.
@@ -19,6 +19,7 @@ pub(crate) struct Hop<'a> {
     /// How a tunnel over it lives.
     pub(crate) tunnel: &'a Upgrade,
     pub(crate) ignore_client_abort: bool,
+    pub(crate) socket: &'a SocketOptions,
 }
 
 impl Handler {
@@ -42,6 +43,7 @@ impl Proxy {
             next_upstream: &self.next_upstream,
             tunnel: &self.upgrade,
             ignore_client_abort: self.ignore_client_abort,
+            socket: &self.socket,
         }
     }
 }
@@ -61,6 +63,7 @@ impl TunnelPass {
             next_upstream: &self.next_upstream,
             tunnel: &self.tunnel,
             ignore_client_abort: false,
+            socket: &self.socket,
         }
     }
 }

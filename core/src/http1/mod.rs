@@ -16,15 +16,15 @@ mod upgrade;
 
 pub(crate) use chunked::{Broken, ChunkedDecoder, Progress};
 pub(crate) use connection::{ConnectionOptions, nominates};
-pub(crate) use fields::{Field, Fields};
+pub(crate) use fields::{Field, Fields, Span};
 pub(crate) use framing::{Framing, ResponseFraming, request_framing, response_framing};
 pub(crate) use known::Known;
 pub(crate) use list::elements;
 pub use request::Version;
 pub(crate) use request::{Parsed, Request};
 pub(crate) use response::Response;
-pub(crate) use target::{
-    write_encoded_argument, write_encoded_path, write_encoded_query, write_encoded_uri, write_redirection,
+pub(crate) use target::{authority, 
+    write_encoded_argument, write_encoded_path, write_encoded_query, write_encoded_target, write_encoded_uri, write_redirection,
 };
 pub(crate) use upgrade::{listed, protocols};
 

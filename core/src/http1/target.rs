@@ -185,6 +185,16 @@ pub(crate) fn write_redirection(uri: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(query);
 }
 
+/// The same for a request-target, which has no fragment.
+pub(crate) fn write_encoded_target(text: &[u8], out: &mut Vec<u8>) {
+    for (index, part) in text.split(|byte| *byte == b'#').enumerate() {
+        if index > 0 {
+            write_percent(b'#', out);
+        }
+        write_encoded_uri(part, out);
+    }
+}
+
 fn write_percent(byte: u8, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let hex = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or(b'0');

@@ -1,8 +1,11 @@
 //! What an exchange has to remember of its two messages while it lasts.
 
+use std::net::SocketAddr;
+
 use super::{Attempt, Detour, memo::Memo};
 use crate::{
     http1::{Fields, Request, Response},
+    rewrite::Url,
     template::{MapId, Regex, SetId},
 };
 
@@ -22,6 +25,10 @@ pub(crate) struct Heads {
     /// Attempts before the last.
     pub(crate) earlier: Vec<Attempt>,
     pub(crate) detour: Detour,
+    /// Where the location's URL leads, when there are variables in it.
+    pub(crate) url: Url,
+    /// Where upstream connections come from, when there are variables in that.
+    pub(crate) bind: Option<SocketAddr>,
     pub(super) memo: Memo,
 }
 
@@ -37,8 +44,11 @@ impl Heads {
         self.sent_trailers.clear();
         self.earlier.clear();
         self.detour.clear();
+        self.url.clear();
+        self.bind = None;
         self.memo.clear();
     }
+
     /// Matches a regular expression of a rewrite directive. Unlike elsewhere, a match that fails takes the groups of
     /// the last one away.
     pub(crate) fn matches_or_forgets(&self, regex: &Regex, subject: &[u8]) -> bool {

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use crate::{
     ClientInfo,
     config::{Config, Handler, Hop, Location, Proxy, Settings},
+    rewrite::{Leads, Url},
     template::Template,
     time::{Now, Tick},
     timer::Timer,
@@ -219,7 +220,11 @@ impl Record {
 
     /// The upstream connection of the location, whatever goes over it.
     pub(crate) fn hop(&self) -> Option<Hop<'_>> {
-        self.location.as_deref()?.handler.hop()
+        let mut hop = self.location.as_deref()?.handler.hop()?;
+        if let Some(Leads::To(group)) = self.url().map(Url::leads) {
+            hop.group = *group;
+        }
+        Some(hop)
     }
 
     /// Whether trailer sections go on: `proxy_pass_trailers`.

@@ -67,12 +67,8 @@ impl Record {
             Variable::TimeIso8601 => write_iso8601(out, now),
             Variable::TimeLocal => write_local(out, now),
             Variable::ServerName => out.extend_from_slice(self.server_name().as_bytes()),
-            Variable::ProxyHost => {
-                out.extend_from_slice(self.proxy().map_or(b"", |proxy| proxy.host.as_bytes()));
-            }
-            Variable::ProxyPort => {
-                out.extend_from_slice(self.proxy().map_or(b"", |proxy| proxy.port.as_bytes()));
-            }
+            Variable::ProxyHost => out.extend_from_slice(self.proxy_host()),
+            Variable::ProxyPort => out.extend_from_slice(self.proxy_port()),
             Variable::Status => self.write_status(out),
             Variable::RequestTime => write_seconds(out, now.tick, self.began),
             Variable::BytesSent => write_decimal(out, self.sent),

@@ -5,7 +5,7 @@ use crate::{
     config::{HttpVersion, Proxy, Via},
     http1::{
         ConnectionOptions, Framing, Known, Request, Version, listed, protocols, trim, write_encoded_path,
-        write_encoded_query, write_encoded_uri,
+        write_encoded_query, write_encoded_target, write_encoded_uri,
     },
     proxy_protocol,
     record::{Heads, Record},
@@ -168,6 +168,14 @@ fn write_request_line(proxy: &Proxy, heads: &Heads, out: &mut Vec<u8>) {
     out.push(b' ');
     let path = heads.path();
     match &proxy.uri {
+        // nginx: a URI that variables have made is the target as it stands.
+        _ if heads.url.uri().is_some() => {
+            let uri = heads.url.uri().unwrap_or_default();
+            if uri.starts_with(b"?") {
+                out.push(b'/');
+            }
+            write_encoded_target(uri, out);
+        }
         // nginx: what the location matched is replaced in the normalised path; the query goes on as it was.
         Some(uri) if path.starts_with(b"/") && !heads.detour.whole => {
             write_encoded_uri(&uri.replacement, out);
@@ -273,7 +281,7 @@ impl Lines<'_> {
         let start = self.out.len();
         self.templated(b"Host", value)?;
         if self.out.len() == start {
-            write_line(self.out, b"Host", self.proxy.host.as_bytes());
+            write_line(self.out, b"Host", self.record.proxy_host());
         }
         Ok(())
     }
@@ -296,7 +304,7 @@ impl Lines<'_> {
 
     fn defaults(&mut self, framing: Framing, request: &Request) {
         if !self.sets("host") {
-            write_line(self.out, b"Host", self.proxy.host.as_bytes());
+            write_line(self.out, b"Host", self.record.proxy_host());
         }
         match framing {
             Framing::Chunked => self.out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Session, pending::Errand};
+use super::Session;
 use crate::{
     Address, Side,
     buffer::Turn,
@@ -43,12 +43,7 @@ impl Session {
                 self.exchange_event(exchange::Event::Dial);
                 self.dial(super::Origin::Fresh, turn);
             }
-            Err(_) => {
-                self.exchange_event(exchange::Event::Resolve);
-                self.send_for(Errand::Resolve);
-                let timeout = self.settings().resolver_timeout;
-                self.timers.set(crate::timer::Timer::Resolve, self.tick.after(timeout));
-            }
+            Err(_) => self.look_up(),
         }
     }
 

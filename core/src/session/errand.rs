@@ -1,9 +1,14 @@
 //! One-shot tokens: what a session sends its shell out for. Answering consumes the token; a token whose
 //! errand was cancelled is recognised and ignored.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use crate::{
+    Address,
+    config::SocketOptions,
     fault::Fault,
     shared::{GroupId, HashKey, Lease},
     time::Tick,
@@ -15,6 +20,7 @@ use crate::{
 pub struct Lookup {
     pub(crate) errand: u32,
     pub(crate) name: Arc<str>,
+    pub(crate) resolver: Option<u32>,
 }
 
 impl Lookup {
@@ -22,6 +28,12 @@ impl Lookup {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Number of the resolver to ask: [`crate::config::Location::resolver`]. Absent: the system's.
+    #[must_use]
+    pub fn resolver(&self) -> Option<u32> {
+        self.resolver
     }
 }
 
@@ -73,15 +85,34 @@ pub struct Dial {
     pub(crate) errand: u32,
     pub(crate) group: GroupId,
     pub(crate) addresses: Option<(Arc<[IpAddr]>, u16)>,
+    pub(crate) address: Option<Address>,
     /// Numbers of the peers that this exchange has tried before.
     pub(crate) tried: Box<[u32]>,
     pub(crate) may_reuse: bool,
+    pub(crate) socket: Socket,
     /// What the group's balance may go by: the client's address, its key, chance.
     pub(crate) client: Option<IpAddr>,
     pub(crate) key: HashKey,
     pub(crate) chance: u64,
 }
 
+/// What the socket is made with: [`SocketOptions`] with the variables in it evaluated.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Socket {
+    pub(crate) bind: Option<SocketAddr>,
+    keepalive: bool,
+    receive_buffer: Option<u32>,
+    send_buffer: Option<u32>,
+}
+
+impl Socket {
+    pub(crate) fn new(options: &SocketOptions, bind: Option<SocketAddr>) -> Self {
+        let SocketOptions { keepalive, receive_buffer, send_buffer, .. } = *options;
+        Self { bind, keepalive, receive_buffer, send_buffer }
+    }
+}
+
+/// Where it leads.
 impl Dial {
     /// The group whose peers may be chosen.
     #[must_use]
@@ -95,10 +126,58 @@ impl Dial {
         self.addresses.as_ref().map(|(addresses, port)| (&**addresses, *port))
     }
 
+    /// The address that the location's URL named, variables in it evaluated: this instead of the group's peers.
+    #[must_use]
+    pub fn address(&self) -> Option<&Address> {
+        self.address.as_ref()
+    }
+
+    /// The first of its own addresses that has not been tried, with its number. Absent when it has none of its
+    /// own, and the group's peers are meant.
+    pub(crate) fn own_address(&self) -> Option<Result<(u32, Address), DialError>> {
+        let is_left = |number: u32| !self.tried.contains(&number);
+        let found = match (&self.address, &self.addresses) {
+            (Some(address), _) => is_left(0).then(|| (0, address.clone())),
+            (None, Some((addresses, port))) => (0..)
+                .zip(addresses.iter())
+                .find(|(number, _)| is_left(*number))
+                .map(|(number, ip)| (number, Address::Ip(SocketAddr::new(*ip, *port)))),
+            (None, None) => return None,
+        };
+        Some(found.ok_or(DialError::NoPeer))
+    }
+
     /// Whether an idle connection from the pool will do. Never for an upgrade (E10).
     #[must_use]
     pub fn may_reuse(&self) -> bool {
         self.may_reuse
+    }
+}
+
+/// What its socket is made with.
+impl Dial {
+    /// Where the connection is to come from (`proxy_bind`); port 0 means any port. Absent: the system chooses.
+    #[must_use]
+    pub fn bind(&self) -> Option<SocketAddr> {
+        self.socket.bind
+    }
+
+    /// Whether the system is to probe the connection while it is idle (`proxy_socket_keepalive`).
+    #[must_use]
+    pub fn keepalive(&self) -> bool {
+        self.socket.keepalive
+    }
+
+    /// Bytes of the system's receive buffer (`tunnel_socket_rcvbuf`); absent: the system chooses.
+    #[must_use]
+    pub fn receive_buffer(&self) -> Option<u32> {
+        self.socket.receive_buffer
+    }
+
+    /// Bytes of the system's send buffer (`tunnel_socket_sndbuf`); absent: the system chooses.
+    #[must_use]
+    pub fn send_buffer(&self) -> Option<u32> {
+        self.socket.send_buffer
     }
 }
 
@@ -132,6 +211,17 @@ impl Dial {
     /// A first try for nobody in particular.
     pub(crate) fn to(group: GroupId) -> Self {
         let (tried, key) = (Box::default(), HashKey::default());
-        Self { errand: 0, group, addresses: None, tried, may_reuse: true, client: None, key, chance: 0 }
+        Self {
+            errand: 0,
+            group,
+            addresses: None,
+            address: None,
+            tried,
+            may_reuse: true,
+            socket: Socket::default(),
+            client: None,
+            key,
+            chance: 0,
+        }
     }
 }

@@ -2,11 +2,14 @@
 
 use core::time::Duration;
 
-use super::{Dial, Ending, Fate, Lookup, Output, Session, Slices, Wait, errand::Claim, pending::Errand};
+use super::{
+    Dial, Ending, Fate, Lookup, Output, Session, Slices, Wait,
+    errand::{Claim, Socket},
+    pending::Errand,
+};
 use crate::{
     Address, Side,
     buffer::Turn,
-    config::Target,
     rewrite::Offer,
     shared::{GroupId, HashKey, seed},
     state::{connection, exchange, message},
@@ -74,34 +77,34 @@ impl Session {
 
     fn send_out(&mut self, errand: Errand) -> Output {
         let number = self.errands;
-        let target = self.record.hop().and_then(|hop| hop.target);
-        match (errand, target) {
-            (Errand::Admit, _) => {
-                let rules =
-                    self.record.location.as_ref().and_then(|location| location.admission).unwrap_or(0);
+        let location = self.record.location.as_ref();
+        match errand {
+            Errand::Admit => {
+                let rules = location.and_then(|location| location.admission).unwrap_or(0);
                 Output::Admit(Claim { errand: number, rules })
             }
-            (Errand::Resolve, Some(Target::Name { name, .. })) => {
-                Output::Resolve(Lookup { errand: number, name: name.clone() })
+            Errand::Resolve => {
+                let resolver = location.and_then(|location| location.resolver);
+                let requested = || self.requested_authority().map_or("", |(host, _)| host).into();
+                let name = self.record.sought_name().map_or_else(requested, |(name, _)| name.clone());
+                Output::Resolve(Lookup { errand: number, name, resolver })
             }
-            (Errand::Resolve, None) => {
-                let name = self.requested_authority().map_or("", |(host, _)| host);
-                Output::Resolve(Lookup { errand: number, name: name.into() })
-            }
-            (Errand::Connect { may_reuse, key }, _) => self.send_to_connect(may_reuse, key),
-            (Errand::Resolve, _) => self.send_to_connect(false, HashKey::default()),
+            Errand::Connect { may_reuse, key } => self.send_to_connect(may_reuse, key),
         }
     }
 
     fn send_to_connect(&mut self, may_reuse: bool, key: HashKey) -> Output {
         let client = &self.record.client;
+        let hop = self.record.hop();
         self.pending.dialling = true;
         Output::Connect(Dial {
             errand: self.errands,
-            group: self.record.hop().map_or(GroupId(usize::MAX), |hop| hop.group),
+            group: hop.map_or(GroupId(usize::MAX), |hop| hop.group),
             addresses: self.work.addresses.clone(),
+            address: self.record.given_address().cloned(),
             tried: self.record.tried().collect(),
             may_reuse,
+            socket: hop.map_or_else(Socket::default, |hop| Socket::new(hop.socket, self.record.bind())),
             client: match self.record.remote() {
                 Address::Ip(address) => Some(address.ip()),
                 Address::Unix(_) => None,

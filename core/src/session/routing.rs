@@ -123,6 +123,7 @@ impl Session {
             Handler::Tunnel(_) if !is_connect => return Err(Violation::TunnelMethod),
             Handler::Tunnel(_) => {
                 self.check_connect(self.work.framing)?;
+                self.evaluate_target(turn)?;
                 self.admit_or_dial(&location, turn);
             }
             _ if is_connect => return Err(Violation::ConnectRefused),
@@ -131,6 +132,7 @@ impl Session {
             Handler::Proxy(_) if self.answers_options_itself() => self.answer_options(turn),
             Handler::Proxy(_) if self.lacks_content() => self.show_error(turn),
             Handler::Proxy(_) => {
+                self.evaluate_target(turn)?;
                 self.write_forwarded_head(turn)?;
                 self.admit_or_dial(&location, turn);
             }

@@ -1,6 +1,6 @@
 //! The origin server's side: it is dialled, its failures are judged, its connection is let go.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::{
     Admission, Connected, Dial, DialError, Disposal, Ending, Event, Expectation, Lookup, Origin, Refusal,
@@ -9,8 +9,9 @@ use super::{
 use crate::{
     Address, Side,
     buffer::Turn,
-    config::Target,
+    config::Bind,
     fault::Fault,
+    record::Record,
     shared::{Balance, Group, HashKey},
     state::{connection, exchange, message},
     timer::Timer,
@@ -93,10 +94,7 @@ impl Session {
             return;
         }
         self.timers.stop(Timer::Resolve);
-        let port = match self.record.proxy().map(|proxy| &proxy.target) {
-            Some(Target::Name { port, .. }) => *port,
-            _ => 80,
-        };
+        let port = self.record.sought_name().map_or(80, |(_, port)| port);
         match result {
             Ok(addresses)
                 if !addresses.is_empty() && self.record.hop().is_some_and(|hop| hop.target.is_none()) =>
@@ -124,10 +122,31 @@ impl Session {
             && !self.record.proxy().is_some_and(|proxy| proxy.proxy_protocol);
         self.record.attempt.began = self.tick;
         self.work.tries += 1;
+        if let Err(violation) = self.evaluate_bind(turn) {
+            return self.refuse(violation, turn);
+        }
         let key = self.hash_key(turn);
         self.send_for(Errand::Connect { may_reuse, key });
         let timeout = self.record.hop().map_or_else(Default::default, |hop| hop.connect_timeout);
         self.timers.set(Timer::Connect, self.tick.after(timeout));
+    }
+
+    /// Where the connection is to come from, when there are variables in that.
+    fn evaluate_bind(&mut self, turn: &Turn<'_>) -> Result<(), Violation> {
+        let Some(Bind::Template(template)) = self.record.hop().map(|hop| &hop.socket.bind) else {
+            return Ok(());
+        };
+        let bind = self.record.with_value(template, turn.now, |value| match value {
+            b"" => Ok(None),
+            value => address(value).map(Some).ok_or(Violation::TemplateBind),
+        });
+        if bind.is_err() {
+            self.record.blame(template);
+        }
+        if let Some(heads) = &mut self.record.heads {
+            heads.bind = bind?;
+        }
+        Ok(())
     }
 
     /// The key that the group is balanced by; empty where it is by none.
@@ -262,6 +281,7 @@ impl Session {
             Failure::Head(_) => false,
         };
         let peers = match &self.work.addresses {
+            _ if self.record.given_address().is_some() => 1,
             Some((addresses, _)) => addresses.len(),
             None => self.record.config.upstreams.group(hop.group).map_or(0, Group::tries),
         };
@@ -324,6 +344,23 @@ impl Session {
         let _number = self.next_errand();
         if self.record.attempt.peer.is_some() {
             self.record.attempt.over.get_or_insert(self.tick);
+        }
+    }
+}
+
+/// Reads an address, with or without a port.
+fn address(text: &[u8]) -> Option<SocketAddr> {
+    let text = std::str::from_utf8(text).ok()?;
+    text.parse().ok().or_else(|| text.parse().ok().map(|ip| SocketAddr::new(ip, 0)))
+}
+
+impl Record {
+    /// Where upstream connections of the exchange come from.
+    pub(super) fn bind(&self) -> Option<SocketAddr> {
+        match &self.hop()?.socket.bind {
+            Bind::Any => None,
+            Bind::Address(address) => Some(*address),
+            Bind::Template(_) => self.heads.as_ref()?.bind,
         }
     }
 }

@@ -34,6 +34,22 @@ impl Upstreams {
         self.groups.get(id.0)
     }
 
+    /// The group that a URL with variables leads to, as nginx finds it: an `upstream` called `host`, whatever
+    /// the case, when there is no port, else the peers of a plain `proxy_pass` to this host and port. A group
+    /// without peers is found by nobody.
+    pub(crate) fn named(&self, host: &str, port: Option<u16>) -> Option<GroupId> {
+        let is_upstream = |group: &Group| port.is_none() && group.name().eq_ignore_ascii_case(host);
+        let is_plain = |group: &Group| {
+            let (name, digits) = group.name().rsplit_once(':').unwrap_or_default();
+            name.eq_ignore_ascii_case(host) && digits.parse() == Ok(port.unwrap_or(80))
+        };
+        let find = |fits: &dyn Fn(&Group) -> bool| {
+            let at = self.groups.iter().position(|group| fits(group) && group.peers().next().is_some());
+            at.map(GroupId)
+        };
+        find(&is_upstream).or_else(|| find(&is_plain))
+    }
+
     /// Chooses where `dial` goes, and takes a lease on it: a primary peer by the group's [`super::Balance`], a
     /// backup when no primary can be chosen. Left out are peers that the exchange has tried already, that are
     /// down, have `max_conns` leases, or have failed too often of late.
@@ -44,11 +60,11 @@ impl Upstreams {
     /// [`DialError::NoPeer`] when none is left.
     pub fn choose(self: &Arc<Self>, dial: &Dial, now: Tick) -> Result<Choice, DialError> {
         let lease = |number, address, counted| {
-            Choice(Lease { table: Arc::clone(self), group: dial.group(), number, address, counted })
+            let (table, bind) = (Arc::clone(self), dial.bind());
+            Choice(Lease { table, group: dial.group(), number, address, bind, counted })
         };
-        if let Some((addresses, port)) = dial.addresses() {
-            let (number, ip) = next_address(addresses, dial).ok_or(DialError::NoPeer)?;
-            return Ok(lease(number, Address::Ip(SocketAddr::new(ip, port)), false));
+        if let Some(own) = dial.own_address() {
+            return own.map(|(number, address)| lease(number, address, false));
         }
         let group = self.group(dial.group()).ok_or(DialError::NoPeer)?;
         let asker =
@@ -57,10 +73,6 @@ impl Upstreams {
         let (number, address) = chosen.ok_or(DialError::NoPeer)?;
         Ok(lease(number, address, true))
     }
-}
-
-fn next_address(addresses: &[IpAddr], dial: &Dial) -> Option<(u32, IpAddr)> {
-    (0..).zip(addresses.iter().copied()).find(|(number, _)| !dial.tried.contains(number))
 }
 
 /// Names whose addresses change.
@@ -149,6 +161,8 @@ pub struct Lease {
     group: GroupId,
     number: u32,
     address: Address,
+    /// Where connections to it come from, if not from anywhere.
+    bind: Option<SocketAddr>,
     /// Whether a peer of the group counts it. Those by addresses of the exchange's own are nobody's.
     counted: bool,
 }
@@ -158,6 +172,10 @@ impl Lease {
     #[must_use]
     pub fn address(&self) -> &Address {
         &self.address
+    }
+
+    pub(crate) fn bind(&self) -> Option<SocketAddr> {
+        self.bind
     }
 
     /// The group it belongs to.
