@@ -167,6 +167,18 @@ mod tests {
     }
 
     #[test]
+    fn another_source_address_is_another_connection() {
+        let upstreams = table(2);
+        let mut bound = dial(true);
+        bound.socket.bind = Some("192.0.2.1:0".parse().expect("an address"));
+        let lease = |dial: &Dial| upstreams.choose(dial, Tick(0)).expect("a peer").0;
+        let mut pool = Pool::default();
+        assert!(pool.put(&lease(&bound), Pooled::new('a', Tick(0)), Tick(0)).is_none());
+        assert!(pool.take(&dial(true), &lease(&dial(true)), Tick(0)).is_none());
+        assert!(pool.take(&bound, &lease(&bound), Tick(0)).is_some());
+    }
+
+    #[test]
     fn leases_count_while_they_live() {
         let upstreams = table(1);
         let lease = upstreams.choose(&dial(true), Tick(0)).expect("a peer").0;

@@ -23,8 +23,9 @@ pub(crate) use list::elements;
 pub use request::Version;
 pub(crate) use request::{Parsed, Request};
 pub(crate) use response::Response;
-pub(crate) use target::{authority, 
-    write_encoded_argument, write_encoded_path, write_encoded_query, write_encoded_target, write_encoded_uri, write_redirection,
+pub(crate) use target::{
+    authority, write_encoded_argument, write_encoded_path, write_encoded_query, write_encoded_target,
+    write_encoded_uri, write_redirection,
 };
 pub(crate) use upgrade::{listed, protocols};
 

@@ -95,7 +95,8 @@ impl Url {
             // The path of the socket ends at a colon, the URI follows.
             let end = memchr::memchr(b':', path).unwrap_or(path.len());
             let (path, uri) = path.split_at_checked(end)?;
-            let path = std::str::from_utf8(path).ok().filter(|path| !path.is_empty() && !path.contains('\0'))?;
+            let path =
+                std::str::from_utf8(path).ok().filter(|path| !path.is_empty() && !path.contains('\0'))?;
             self.uri = span(uri.strip_prefix(b":").unwrap_or_default());
             self.leads = Leads::At(Address::Unix(Path::new(path).into()));
             return Some(());
