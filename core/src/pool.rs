@@ -132,7 +132,7 @@ mod tests {
     }
 
     fn table(connections: usize) -> Arc<Upstreams> {
-        let address = "127.0.0.1:9".parse::<std::net::SocketAddr>().expect("an address");
+        let address = "127.0.0.1:9".parse::<SocketAddr>().expect("an address");
         let settings = KeepAlive { connections, requests: 3, ..KeepAlive::default() };
         Arc::new(Upstreams::new(vec![Group::new("g", vec![Peer::new(address.into())], settings)]))
     }

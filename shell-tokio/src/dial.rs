@@ -29,7 +29,7 @@ pub(crate) enum Errand {
     /// A password is compared.
     Admit(Option<Claim>, Pending<Decision>),
     /// A connection is made.
-    Connect(Option<(Dial, Lease)>, Pending<TcpStream>),
+    Connect(Option<Box<(Dial, Lease)>>, Pending<TcpStream>),
 }
 
 /// What an errand brought, besides its report to the session.
@@ -58,8 +58,14 @@ impl Errand {
     }
 
     pub(crate) fn connect(dial: Dial, lease: Lease) -> Self {
-        let connection = connect(lease.address().clone());
-        Self::Connect(Some((dial, lease)), Box::pin(connection))
+        let connection: Pending<TcpStream> = match lease.address().clone() {
+            Address::Ip(address) => {
+                let socket = socket::for_dial(&dial, address);
+                Box::pin(async move { socket?.connect(address).await })
+            }
+            Address::Unix(path) => Box::pin(async move { socket::connect_unix(&path) }),
+        };
+        Self::Connect(Some(Box::new((dial, lease))), connection)
     }
 
     /// Reports what the errand brought, when it is done.
@@ -83,7 +89,8 @@ impl Errand {
             }
             Self::Connect(token, connection) => {
                 let result = ready!(connection.as_mut().poll(cx)).map_err(Fault::from);
-                let Some((dial, lease)) = token.take() else { return Poll::Ready(Brought::Nothing) };
+                let Some(token) = token.take() else { return Poll::Ready(Brought::Nothing) };
+                let (dial, lease) = *token;
                 match result {
                     Ok(stream) => {
                         session.handle_connected(dial, Ok(Connected::Fresh), turn);
@@ -101,19 +108,8 @@ impl Errand {
 
     /// Gives the errand up; a peer that was dialled is told of as the session judges it.
     pub(crate) fn cancel(self, verdict: Verdict, now: Tick) {
-        if let Self::Connect(Some((_, lease)), _) = self {
-            lease.report(verdict, now);
+        if let Self::Connect(Some(token), _) = self {
+            token.1.report(verdict, now);
         }
-    }
-}
-
-async fn connect(address: Address) -> io::Result<TcpStream> {
-    match address {
-        Address::Ip(address) => {
-            let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
-            Ok(stream)
-        }
-        Address::Unix(path) => socket::connect_unix(&path),
     }
 }

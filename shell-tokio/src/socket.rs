@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::Shutdown,
+    net::{Shutdown, SocketAddr},
     os::{fd::OwnedFd, unix::net::UnixStream},
     path::Path,
     task::Poll,
@@ -10,8 +10,8 @@ use std::{
 };
 
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
-use tokio::net::TcpStream;
-use underpass_core::{Ending, Fault};
+use tokio::net::{TcpSocket, TcpStream};
+use underpass_core::{Dial, Ending, Fault};
 
 /// A connection over a Unix domain socket. The calls by which bytes are sent and received are the same for
 /// all stream sockets, and a type that tells them apart would make each session larger.
@@ -19,6 +19,27 @@ use underpass_core::{Ending, Fault};
 /// To be called in the runtime; the socket must not block.
 pub(crate) fn from_unix(stream: UnixStream) -> io::Result<TcpStream> {
     TcpStream::from_std(OwnedFd::from(stream).into())
+}
+
+/// A socket for a connection to `address`, made as the dial says.
+pub(crate) fn for_dial(dial: &Dial, address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_nodelay(true)?;
+    if dial.keepalive() {
+        socket.set_keepalive(true)?;
+    }
+    if let Some(bytes) = dial.receive_buffer() {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    if let Some(bytes) = dial.send_buffer() {
+        socket.set_send_buffer_size(bytes)?;
+    }
+    if let Some(bind) = dial.bind() {
+        // The port may still be held by connections that have ended.
+        socket.set_reuseaddr(true)?;
+        socket.bind(bind)?;
+    }
+    Ok(socket)
 }
 
 /// Connects to a Unix domain socket: at once or never, for who listens there is on this machine.

@@ -6,8 +6,9 @@ use std::{fs, net::SocketAddr, sync::Arc, thread};
 
 use common::{Peer, Worker, configuration, logs_in, origin};
 use underpass_core::Severity;
-use underpass_core::config::{Config, Handler, Location, Proxy, Route, Router, Target};
+use underpass_core::config::{Bind, Config, Handler, Location, Proxy, Route, Router, Target};
 use underpass_core::shared::{Group, GroupId, KeepAlive, Upstreams};
+use underpass_core::template::Template;
 
 const ANSWER: &str =
     "HTTP/1.1 200 OK\r\nDate: Sat, 21 Nov 2026 03:40:13 GMT\r\nContent-Length: 5\r\n\r\nhello";
@@ -184,4 +185,25 @@ fn an_unknown_name_is_a_502() {
     client.send("GET / HTTP/1.1\r\nHost: e\r\nConnection: close\r\n\r\n");
     let answer = String::from_utf8(client.rest()).expect("text");
     assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
+}
+
+#[test]
+fn connections_come_from_where_they_are_to_come_from() {
+    let (listener, address) = origin();
+    for (bind, source) in [
+        (Bind::Address("127.0.0.3:0".parse().expect("an address")), "127.0.0.3"),
+        (Bind::Template(Template::literal("127.0.0.4")), "127.0.0.4"),
+        (Bind::Any, "127.0.0.1"),
+    ] {
+        let mut proxy = Proxy::new(Target::Group(GroupId(0)), "origin");
+        proxy.socket.bind = bind;
+        proxy.socket.keepalive = true;
+        let location = Arc::new(Location::new(Handler::Proxy(Box::new(proxy))));
+        let upstreams = Upstreams::new(vec![Group::single("g", address.into())]);
+        let worker = Worker::start(Config::new(Arc::new(ByName(location)), Arc::new(upstreams)));
+        let mut client = Peer::connect(worker.address);
+        client.send("GET / HTTP/1.1\r\nHost: example\r\n\r\n");
+        let (_server, from) = listener.accept().expect("a connection");
+        assert_eq!(from.ip().to_string(), source);
+    }
 }
