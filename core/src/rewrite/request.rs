@@ -1,11 +1,15 @@
 //! The request head that goes upstream.
 
-use super::{check_value, crosses, trim_value, write_line};
+use super::{
+    check_value, crosses,
+    plan::{Offer, Plan, sets},
+    trim_value, write_line,
+};
 use crate::{
     config::{HttpVersion, Proxy, Via},
     http1::{
-        ConnectionOptions, Framing, Known, Request, Version, listed, protocols, trim, write_encoded_path,
-        write_encoded_query, write_encoded_target, write_encoded_uri,
+        ConnectionOptions, Framing, Known, Request, Version, write_encoded_path, write_encoded_query,
+        write_encoded_target, write_encoded_uri,
     },
     proxy_protocol,
     record::{Heads, Record},
@@ -13,62 +17,6 @@ use crate::{
     violation::Violation,
     websocket,
 };
-
-/// What was offered to the origin server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) enum Offer {
-    /// No upgrade: the request is ordinary in every respect (A3).
-    #[default]
-    Nothing,
-    /// Protocols other than WebSocket.
-    Other,
-    /// WebSocket, perhaps among others.
-    WebSocket,
-}
-
-/// What the forwarded head will say of the connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Plan {
-    pub(crate) offer: Offer,
-    /// What `proxy_set_header Connection` came to (A3).
-    connection: ConnectionOptions,
-    /// It was set to nothing.
-    silent: bool,
-    /// Towards an HTTP/1.0 server nothing persists unless configured (E15).
-    is_http11: bool,
-    /// What the PROXY protocol header told of this client is not true of the next.
-    is_personal: bool,
-}
-
-impl Plan {
-    /// Decides whether an upgrade is offered (A1 to A4); the list of protocols is written to `offered`.
-    pub(crate) fn make(
-        record: &Record,
-        now: Now,
-        offered: &mut Vec<u8>,
-        scratch: &mut Vec<u8>,
-    ) -> Result<Self, Violation> {
-        let (Some(proxy), Some(heads)) = (record.proxy(), &record.heads) else {
-            return Err(Violation::NoPeer);
-        };
-        let is_http11 = proxy.http_version == HttpVersion::Http11;
-        let connection = configured_connection(record, proxy, now, offered)?;
-        // An empty value removes the line (B2), even the one that HTTP/1.0 would have by default.
-        let silent = trim(offered).is_empty() && sets(proxy, "connection");
-        offered.clear();
-        let offer = if is_http11 && connection.upgrade && asks_for_upgrade(&heads.request) {
-            offer_protocols(record, proxy, now, offered, scratch)?
-        } else {
-            Offer::Nothing
-        };
-        Ok(Self { offer, connection, silent, is_http11, is_personal: proxy.proxy_protocol })
-    }
-
-    /// Whether the upstream connection ends after this exchange, by our own word or version.
-    pub(crate) fn closes(self) -> bool {
-        self.connection.close || self.is_personal || (!self.is_http11 && !self.connection.keep_alive)
-    }
-}
 
 /// Writes the head that goes upstream. Says whether field lines were dropped for an underscore in their
 /// name (B3).
@@ -99,68 +47,6 @@ pub(crate) fn write_request(
     lines.via(request);
     out.extend_from_slice(b"\r\n");
     Ok(underscores)
-}
-
-/// A1, A2: HTTP/1.1, an `Upgrade`, and the option that makes it count.
-fn asks_for_upgrade(request: &Request) -> bool {
-    request.version == Version::Http11
-        && request.fields.has(Known::Upgrade)
-        && ConnectionOptions::of(&request.fields).upgrade
-}
-
-/// What `proxy_set_header Connection` comes to (A3).
-fn configured_connection(
-    record: &Record,
-    proxy: &Proxy,
-    now: Now,
-    scratch: &mut Vec<u8>,
-) -> Result<ConnectionOptions, Violation> {
-    scratch.clear();
-    let mut written = false;
-    for line in proxy.set_headers.iter().filter(|line| line.name.eq_ignore_ascii_case("connection")) {
-        if written {
-            scratch.push(b',');
-        }
-        let start = scratch.len();
-        record.write_template(&line.value, now, scratch);
-        check_value(record, &line.value, scratch.get(start..).unwrap_or_default())?;
-        written = true;
-    }
-    Ok(ConnectionOptions::read([scratch.as_slice()].into_iter()))
-}
-
-/// Puts the list of protocols that go upstream together (A3, A4). The end of `scratch` serves for the
-/// configured list.
-fn offer_protocols(
-    record: &Record,
-    proxy: &Proxy,
-    now: Now,
-    offered: &mut Vec<u8>,
-    scratch: &mut Vec<u8>,
-) -> Result<Offer, Violation> {
-    offered.clear();
-    let start = scratch.len();
-    for line in proxy.set_headers.iter().filter(|line| line.name.eq_ignore_ascii_case("upgrade")) {
-        let from = scratch.len();
-        record.write_template(&line.value, now, scratch);
-        check_value(record, &line.value, scratch.get(from..).unwrap_or_default())?;
-        scratch.push(b',');
-    }
-    let configured = scratch.get(start..).unwrap_or_default();
-    let mut offer = Offer::Nothing;
-    for protocol in listed([configured].into_iter()).filter(|p| proxy.upgrade.protocols.permit(p.name)) {
-        if !offered.is_empty() {
-            offered.extend_from_slice(b", ");
-        }
-        protocol.write(offered);
-        if protocol.is_websocket() || offer == Offer::WebSocket {
-            offer = Offer::WebSocket;
-        } else {
-            offer = Offer::Other;
-        }
-    }
-    scratch.truncate(start);
-    Ok(offer)
 }
 
 fn write_request_line(proxy: &Proxy, heads: &Heads, out: &mut Vec<u8>) {
@@ -373,10 +259,6 @@ impl Lines<'_> {
     }
 }
 
-fn sets(proxy: &Proxy, name: &str) -> bool {
-    proxy.set_headers.iter().any(|line| line.name.eq_ignore_ascii_case(name))
-}
-
 /// What `Max-Forwards` of an OPTIONS request becomes.
 fn forwards_left(request: &Request, value: &[u8]) -> Option<u64> {
     (request.method() == b"OPTIONS").then(|| max_forwards(value))?.map(|number| number.saturating_sub(1))
@@ -387,17 +269,4 @@ pub(crate) fn max_forwards(value: &[u8]) -> Option<u64> {
     let digits =
         std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
     digits.parse().ok()
-}
-
-/// Whether a 101 is the answer to what was offered (A5): it names at least one protocol, and only such as
-/// we sent and the client had offered; name and version count, case doesn't.
-pub(crate) fn answers_offer(request: &Request, offered: &[u8], chosen: &crate::http1::Fields) -> bool {
-    let mut any = false;
-    let all = protocols(chosen).all(|protocol| {
-        any = true;
-        listed([offered].into_iter()).any(|sent| sent.is(&protocol))
-            && protocols(&request.fields).any(|asked| asked.is(&protocol))
-    });
-    let elements = crate::http1::elements(chosen.values(Known::Upgrade)).count();
-    any && all && elements == protocols(chosen).count()
 }
