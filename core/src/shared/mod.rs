@@ -4,6 +4,8 @@ mod balance;
 mod drain;
 mod group;
 mod limits;
+#[cfg(all(test, loom))]
+mod models;
 mod roster;
 mod seat;
 mod swap;
