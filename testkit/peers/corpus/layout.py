@@ -23,7 +23,7 @@ from harness import LOOPBACK, free_port
 from .model import Case
 
 LISTEN = re.compile(r"(?<![\w$])(listen\s+)([^\s;{}]+)")
-NAMED = re.compile(r"\{\{([\w-]+)\}\}")
+NAMED = re.compile(r"\{\{([\w-]+)(:port)?\}\}")
 PATHS = {
     "/etc/nginx/": "",
     "/etc/letsencrypt/": "letsencrypt/",
@@ -79,7 +79,7 @@ class Layout:
         texts = {name: self.text(path.read_text()) for name, path in case.files().items()}
         self._check_stale()
         self.main = texts["nginx.conf"]
-        for folder in ("log", "cache", "run"):
+        for folder in ("log/", "cache/", "run/", *self._folders("".join(texts.values()))):
             (prefix / folder).mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
             (prefix / name).parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ class Layout:
         for written, address in self.case.replace.items():
             if written in text:
                 self._replaced.add(written)
-                text = text.replace(written, self.filled(address))
+                text = text.replace(written, filled(address, self.origins))
         text = LISTEN.sub(lambda match: match[1] + self.ports.address(match[2]), text)
         text = PATH.sub(lambda match: f"{self.prefix}/{PATHS[match[1]]}", text)
         text = USER.sub(rf"\g<1>{getpass.getuser()}", text)
@@ -106,9 +106,9 @@ class Layout:
             text = CERTIFICATE_KEY.sub(rf"\g<1>{key}", text)
         return text
 
-    def filled(self, text: str) -> str:
-        """Text with the addresses of origin servers in the place of their names."""
-        return NAMED.sub(lambda match: self.origins[match[1]], text)
+    def _folders(self, text: str) -> list[str]:
+        """The folders of files that the proxy is going to make."""
+        return re.findall(rf"{re.escape(str(self.prefix))}/((?:log|cache|run)/(?:[^\s;/]*/)*)", text)
 
     def _check_stale(self) -> None:
         stale = set(self.case.replace) - self._replaced
@@ -116,6 +116,16 @@ class Layout:
             stale |= set(self.case.without) - self._left_out
         if stale:
             raise ValueError(f"{self.case.name}: not in its files: {', '.join(sorted(stale))}")
+
+
+def filled(text: str, addresses: Mapping[str, str]) -> str:
+    """Text with the addresses of origin servers in the place of `{{NAME}}`, their ports in that of `{{NAME:port}}`."""
+
+    def value(match: re.Match[str]) -> str:
+        address = addresses[match[1]]
+        return address.rpartition(":")[2] if match[2] else address
+
+    return NAMED.sub(value, text)
 
 
 def self_signed(folder: Path) -> tuple[Path, Path]:

@@ -14,7 +14,7 @@ from types import TracebackType
 
 from harness import PATIENCE, Connection, RawOrigin, free_port
 
-from .layout import NAMED
+from .layout import NAMED, filled
 from .model import Answer, Arrival, Case
 
 # Long ago, so that it is not taken for a date that a proxy made up.
@@ -43,7 +43,7 @@ class Origins:
 
     def __enter__(self) -> Origins:
         for address in self.case.replace.values():
-            for name in NAMED.findall(address):
+            for name, _ in NAMED.findall(address):
                 if name not in self.addresses:
                     self._start(name, at_file=f"unix:{{{{{name}}}}}" in address)
         return self
@@ -116,7 +116,7 @@ class Origins:
         connection.sock.shutdown(socket.SHUT_WR)
 
     def _filled(self, origin: str, text: str) -> str:
-        return NAMED.sub(lambda match: {"origin": origin, **self.addresses}[match[1]], text)
+        return filled(text, {"origin": origin, **self.addresses})
 
 
 def parse_head(head: bytes) -> tuple[str, Fields]:
