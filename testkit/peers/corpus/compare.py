@@ -99,10 +99,13 @@ def compare(case: Case, nginx: Sequence[Exchange], underpass: Sequence[Exchange]
 
 
 def differences(nginx: Exchange, underpass: Exchange) -> list[Difference]:
-    """The facts that differ."""
+    """The facts that differ; where other servers were reached or the status is another, all else follows from that."""
     one, other = nginx.facts(), underpass.facts()
-    keys = dict.fromkeys([*one, *other])
-    return [Difference(*key, one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)]
+    keys = list(dict.fromkeys([*one, *other]))
+    found = [Difference(*key, one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)]
+    decisive = {(ORIGIN, "reached"), (CLIENT, "status")}
+    decided = {difference.where for difference in found if (difference.where, difference.what) in decisive}
+    return [one for one in found if one.where not in decided or (one.where, one.what) in decisive]
 
 
 def unused(rows: Iterable[Row], used: Iterable[tuple[str, str]], known: Iterable[str]) -> list[str]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import socket
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-from harness import PATIENCE, Connection, RawOrigin, free_port
+from harness import PATIENCE, Connection, RawOrigin, free_port, wait_until
 
 from .layout import NAMED, filled
 from .model import Answer, Arrival, Case
@@ -38,6 +37,7 @@ class Origins:
         self.answers: Mapping[str, Answer] = {}
         self.addresses: dict[str, str] = {}
         self.ports: dict[int, str] = {}
+        self._tunnels = 0
         self._lock = threading.Lock()
         self._stack = ExitStack()
 
@@ -61,6 +61,10 @@ class Origins:
         with self._lock:
             taken, self.arrivals = self.arrivals, []
         return taken
+
+    def wait_for_tunnels(self) -> None:
+        """Until all tunnels have ended: what a balancer counts is then as before."""
+        wait_until(lambda: self._tunnels == 0, f"{self.case.name}: the end of tunnels")
 
     def _start(self, name: str, *, at_file: bool) -> None:
         if name in self.case.unreachable:
@@ -110,10 +114,16 @@ class Origins:
         lines.append(f"Sec-WebSocket-Accept: {accept}")
         if "sec-websocket-protocol" in fields:
             lines.append(f"Sec-WebSocket-Protocol: {fields['sec-websocket-protocol'][0].split(',')[0]}")
+        with self._lock:
+            self._tunnels += 1
         connection.send("\r\n".join([*lines, "", ""]).encode("latin-1"))
-        while data := connection.recv():
-            connection.send(data)
-        connection.sock.shutdown(socket.SHUT_WR)
+        try:
+            while data := connection.recv():
+                connection.send(data)
+        finally:
+            connection.sock.close()
+            with self._lock:
+                self._tunnels -= 1
 
     def _filled(self, origin: str, text: str) -> str:
         return filled(text, {"origin": origin, **self.addresses})

@@ -73,6 +73,7 @@ class Stage:
             return [self._exchange(proxy, request) for request in self.case.requests]
 
     def _exchange(self, proxy: Proxy, request: Request) -> Exchange:
+        self.origins.wait_for_tunnels()
         self.origins.answers = request.answers
         self.origins.take()
         with self._client(proxy, request) as (sock, normal):
