@@ -75,6 +75,16 @@ impl Builder<'_> {
 }
 
 impl<'t> Level<'t> {
+    /// The directives of these names in the innermost block that has one of them.
+    pub(super) fn nearest(
+        &self,
+        names: &'static [&'static str],
+    ) -> impl Iterator<Item = &'t Directive> + use<'t> {
+        let block = self.blocks.iter().rev().copied().find(|block| has(block, names));
+        let of_name = |directive: &&Directive| names.contains(&directive.name.text.as_str());
+        block.into_iter().flatten().filter(of_name)
+    }
+
     /// The innermost directive of this name.
     pub(super) fn innermost(&self, name: &str) -> Option<&'t Directive> {
         self.blocks.iter().rev().find_map(|block| all(block, name).next())

@@ -137,8 +137,11 @@ impl Builder<'_> {
         };
         let mut script =
             self.script(inside, Forwarding { level: &level, server_name: around.server_name })?;
+        let tunnel = all(inside, "tunnel_pass").next().map(|directive| self.tunnel(directive, &level));
+        let tunnel = tunnel.transpose()?;
         let handler = match (first_return(&mut script), proxy, other) {
             (Some(answer), _, _) => Handler::Return(answer),
+            _ if let Some(tunnel) = tunnel => Handler::Tunnel(Box::new(tunnel)),
             (None, _, Some(other)) if other.name.text == "try_files" => {
                 self.unsupported(other, &matcher, block)
             }
@@ -196,6 +199,7 @@ impl Builder<'_> {
         location.additions = Arc::clone(&level.additions);
         location.types = Arc::clone(&level.types);
         location.resolver = level.resolver;
+        (location.admission, location.realm) = self.access(level)?;
         location.error_logs.clone_from(&level.error_logs);
         Ok(location)
     }

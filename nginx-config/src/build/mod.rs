@@ -1,5 +1,6 @@
 //! The checked tree to the typed configuration.
 
+mod access;
 mod answers;
 mod destination;
 mod geo;
@@ -17,6 +18,7 @@ mod script;
 mod server;
 mod settings;
 mod sockets;
+mod tunnel;
 mod upstream;
 mod variables;
 
@@ -25,6 +27,7 @@ mod tests;
 
 use std::{
     collections::{HashMap, HashSet},
+    net::SocketAddr,
     path::PathBuf,
     sync::Arc,
 };
@@ -37,6 +40,7 @@ use underpass_core::{
 
 use crate::{
     LoadOptions,
+    access::Access,
     directives::{self, Context, Effect, Kind},
     error::{Error, Note},
     lint,
@@ -44,8 +48,10 @@ use crate::{
     source::{Source, SourceFile},
     syntax::{Directive, Word},
 };
+use access::Zones;
 use server::VirtualServer;
 use sockets::Sockets;
+use tunnel::own_addresses;
 use upstream::Groups;
 use variables::Variables;
 
@@ -61,7 +67,7 @@ pub(crate) fn build(source: Source, options: &LoadOptions) -> Result<Loaded, Err
     Ok(Loaded {
         listeners,
         main,
-        access: Vec::new(),
+        access: builder.access,
         notes: in_order(notes, &source.files),
         files: source.files,
         tree: source.tree,
@@ -78,6 +84,11 @@ struct Builder<'o> {
     /// The files of logs, but the error logs of the process.
     sinks: Vec<LogFile>,
     resolvers: Vec<Resolver>,
+    zones: Zones,
+    /// The rules that locations have by their numbers.
+    access: Vec<Access>,
+    /// Our own addresses.
+    own: Vec<SocketAddr>,
     /// What has been noted of which one note is enough.
     noted: HashSet<String>,
 }
@@ -92,6 +103,9 @@ impl<'o> Builder<'o> {
             groups: Groups::default(),
             sinks: Vec::new(),
             resolvers: Vec::new(),
+            zones: Zones::default(),
+            access: Vec::new(),
+            own: Vec::new(),
             noted: HashSet::new(),
         }
     }
@@ -102,6 +116,8 @@ impl<'o> Builder<'o> {
         let maps: Arc<[Mapping]> = self.mappings(http)?.into();
         self.log_formats(http)?;
         self.upstreams(http)?;
+        self.zones(http)?;
+        self.own = self.own(http)?;
         let servers = self.servers(http)?;
         let sockets = Sockets::of(&servers, &mut self.notes)?;
         let upstreams = Arc::new(Upstreams::new(self.groups.take()));
@@ -113,6 +129,12 @@ impl<'o> Builder<'o> {
             config.identity = Arc::clone(&self.options.identity);
             Arc::new(config)
         }))
+    }
+
+    /// Where we listen.
+    fn own(&mut self, http: &[Directive]) -> Result<Vec<SocketAddr>, Error> {
+        let listens = all(http, "server").map(|block| self.listens(block)).collect::<Result<Vec<_>, _>>()?;
+        Ok(own_addresses(listens.iter().flatten().map(|listen| &listen.address)))
     }
 
     fn servers(&mut self, http: &[Directive]) -> Result<Vec<VirtualServer>, Error> {

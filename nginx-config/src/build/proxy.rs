@@ -55,7 +55,7 @@ impl Builder<'_> {
         proxy.buffer_size = level.value("proxy_buffer_size", |text| {
             values::size(text).and_then(|size| usize::try_from(size).ok()).filter(|size| *size != 0)
         })?;
-        proxy.next_upstream = next_upstream(level)?;
+        proxy.next_upstream = next_upstream(level, "proxy")?;
         proxy.upgrade = upgrade(level)?;
         proxy.method = self.template_of(level, "proxy_method")?;
         proxy.set_body = self.template_of(level, "proxy_set_body")?;
@@ -93,7 +93,7 @@ impl Builder<'_> {
         Ok(socket)
     }
 
-    fn bind(&self, directive: &Directive) -> Result<Bind, Error> {
+    pub(super) fn bind(&self, directive: &Directive) -> Result<Bind, Error> {
         let word = directive.argument(0);
         if let Some(more) = directive.arguments.get(1) {
             let error = Error::new(&more.position, format!("invalid parameter \"{}\"", more.text));
@@ -116,13 +116,14 @@ impl Builder<'_> {
     }
 }
 
-fn next_upstream(level: &Level<'_>) -> Result<NextUpstream, Error> {
+/// The `…_next_upstream` directives of a module.
+pub(super) fn next_upstream(level: &Level<'_>, module: &str) -> Result<NextUpstream, Error> {
     let mut next = NextUpstream::default();
-    next.tries = level.value("proxy_next_upstream_tries", |text| {
+    next.tries = level.value(&format!("{module}_next_upstream_tries"), |text| {
         values::number(text).and_then(|number| u32::try_from(number).ok())
     })?;
-    next.within = level.time("proxy_next_upstream_timeout")?;
-    let Some(directive) = level.innermost("proxy_next_upstream") else { return Ok(next) };
+    next.within = level.time(&format!("{module}_next_upstream_timeout"))?;
+    let Some(directive) = level.innermost(&format!("{module}_next_upstream")) else { return Ok(next) };
     (next.error, next.timeout) = (false, false);
     for word in &directive.arguments {
         match word.text.as_str() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use underpass_core::config::{Handler, Location, Server, Settings};
 
 use super::{
-    Builder,
+    Builder, all,
     level::Level,
     listen::Listen,
     location::{Around, Site, add_to, first_return, not_found},
@@ -60,10 +60,13 @@ impl Builder<'_> {
             self.notes.push(Note::new(&block.name.position, message));
             sites.clear();
         }
-        let handler = match (answer, level.innermost("root")) {
-            (Some(answer), _) => Handler::Return(answer),
-            (None, Some(_)) => Handler::Unsupported("root".into()),
-            (None, None) => not_found(),
+        let tunnel =
+            all(block.inside(), "tunnel_pass").next().map(|directive| self.tunnel(directive, &level));
+        let handler = match (answer, tunnel.transpose()?, level.innermost("root")) {
+            (Some(answer), _, _) => Handler::Return(answer),
+            (None, Some(tunnel), _) => Handler::Tunnel(Box::new(tunnel)),
+            (None, None, Some(_)) => Handler::Unsupported("root".into()),
+            (None, None, None) => not_found(),
         };
         let mut otherwise = self.finish_location(handler, &level, &server_name, &block.name)?;
         otherwise.script = Arc::new(script);

@@ -35,19 +35,16 @@ const FAMILIES: &[&str] = &[
     "userid_",
     "gzip_",
     "proxy_cache_",
-    "limit_conn_",
-    "limit_req_",
     "open_file_cache_",
-    "tunnel_",
 ];
 
 const NAMES: &str = "\
-    add_after_body add_before_body addition_types allow ancient_browser ancient_browser_value api \
-    auth_basic auth_basic_user_file auth_delay auth_jwt auth_oidc auth_request auth_request_set \
-    charset_map deny google_perftools_profiles health_check image_filter internal_redirect \
-    least_time limit_conn limit_except limit_req mail match mgmt mirror mirror_request_body modern_browser \
+    add_after_body add_before_body addition_types ancient_browser ancient_browser_value api \
+    auth_delay auth_jwt auth_oidc auth_request auth_request_set \
+    charset_map google_perftools_profiles health_check image_filter internal_redirect \
+    least_time limit_except mail match mgmt mirror mirror_request_body modern_browser \
     modern_browser_value otel_exporter otel_service_name otel_trace perl post_action queue \
-    referer_hash_bucket_size referer_hash_max_size satisfy secure_link secure_link_md5 \
+    referer_hash_bucket_size referer_hash_max_size secure_link secure_link_md5 \
     secure_link_secret session_log slice state status_zone sticky stream userid valid_referers xml_entities";
 
 #[cfg(test)]
@@ -56,7 +53,7 @@ mod tests {
 
     #[test]
     fn absence_is_explained() {
-        for name in ["auth_basic", "mirror", "limit_except", "stream", "geoip_country", "tunnel_pass"] {
+        for name in ["auth_jwt", "mirror", "limit_except", "stream", "geoip_country"] {
             assert_eq!(reason(name), Some(format!("\"{name}\" of nginx is not in this version")));
         }
         assert_eq!(reason("ssl_certificate").as_deref(), Some("TLS is not in this version"));

@@ -9,6 +9,7 @@ use underpass_core::{
     template::SetId,
 };
 
+mod access;
 mod answers;
 mod forwarding;
 mod levels;
@@ -40,6 +41,7 @@ struct Found {
     maps: Vec<Mapping>,
     sinks: Vec<LogFile>,
     resolvers: Vec<Resolver>,
+    access: Vec<Access>,
     notes: Vec<String>,
 }
 
@@ -54,6 +56,8 @@ fn site(http: &str) -> Found {
     let maps = builder.mappings(http).expect("maps");
     builder.log_formats(http).expect("formats");
     builder.upstreams(http).expect("upstreams");
+    builder.zones(http).expect("zones");
+    builder.own = builder.own(http).expect("addresses");
     let servers = builder.servers(http).expect("servers");
     Found {
         servers,
@@ -61,6 +65,7 @@ fn site(http: &str) -> Found {
         maps,
         sinks: builder.sinks,
         resolvers: builder.resolvers,
+        access: builder.access,
         notes: in_order(builder.notes, &source.files).iter().map(ToString::to_string).collect(),
     }
 }
