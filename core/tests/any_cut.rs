@@ -126,6 +126,55 @@ const SCENARIOS: &[Scenario] = &[
         is_chunked: false,
     },
     Scenario {
+        name: "a request with content that another location takes over",
+        client: "POST /named HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nabcdGET /2 HTTP/1.1\r\nHost: a\r\n\r\n",
+        origin: &[
+            (0, 1, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
+            (0, 2, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo"),
+        ],
+        origin_ends: false,
+        is_chunked: false,
+    },
+    Scenario {
+        name: "a page in the place of an intercepted error",
+        client: "GET /page HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n",
+        origin: &[
+            (0, 1, "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n"),
+            (0, 2, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npage\r\n0\r\n\r\n"),
+            (0, 3, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo"),
+        ],
+        origin_ends: false,
+        is_chunked: true,
+    },
+    Scenario {
+        name: "a page in the place of a response that breaks",
+        client: "POST /page HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nabcdGET /2 HTTP/1.1\r\nHost: a\r\n\r\n",
+        origin: &[
+            (0, 1, "HTTQ/1.1 200 OK\r\n\r\n"),
+            (1, 1, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage"),
+            (1, 2, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo"),
+        ],
+        origin_ends: false,
+        is_chunked: false,
+    },
+    Scenario {
+        name: "an upgrade that a page refuses, with bytes behind it",
+        client: "GET /page HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n",
+        origin: &[
+            (0, 1, "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n"),
+            (1, 1, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage"),
+        ],
+        origin_ends: false,
+        is_chunked: false,
+    },
+    Scenario {
+        name: "rewrites, and redirects behind them",
+        client: "GET /r/%61?b HTTP/1.1\r\nHost: a\r\n\r\nGET /r/away HTTP/1.1\r\nHost: a\r\n\r\n",
+        origin: &[(0, 1, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1")],
+        origin_ends: false,
+        is_chunked: false,
+    },
+    Scenario {
         name: "an answer that is no HTTP",
         client: "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
         origin: &[(0, 1, "HTTQ/1.1 200 OK\r\n\r\n")],
@@ -204,6 +253,11 @@ fn the_scenarios_reach_what_they_are_about() {
     assert_eq!(statuses("a 101 that nobody offered"), [502]);
     assert_eq!(statuses("chunked both ways, with extensions and trailers"), [200]);
     assert_eq!(statuses("a head that is refused"), [400]);
+    assert_eq!(statuses("a request with content that another location takes over"), [200, 200]);
+    assert_eq!(statuses("a page in the place of an intercepted error"), [500, 200]);
+    assert_eq!(statuses("a page in the place of a response that breaks"), [502, 200]);
+    assert_eq!(statuses("an upgrade that a page refuses, with bytes behind it"), [500]);
+    assert_eq!(statuses("rewrites, and redirects behind them"), [200, 302]);
 }
 
 /// Every cut into two and three pieces, and into single bytes.
@@ -221,8 +275,13 @@ fn every_cut(length: usize, mut try_cut: impl FnMut(&[usize])) {
 fn play(scenario: &Scenario, client_cut: &[usize], origin_cut: &[usize], order: Order) -> Effect {
     let mut world = World::new(config_of(
         "http { log_format f '$status $request_method $request_uri $upstream_status'; access_log log f;
-         server { listen 127.0.0.1:8080; location / { proxy_pass http://127.0.0.1:9000;
-         proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\"; } } }",
+         server { listen 127.0.0.1:8080;
+         proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\";
+         location / { proxy_pass http://127.0.0.1:9000; }
+         location /named { error_page 500 502 = @named; return 500; }
+         location @named { proxy_pass http://127.0.0.1:9000; }
+         location /page { proxy_intercept_errors on; error_page 500 502 /fetched; proxy_pass http://127.0.0.1:9000; }
+         location /r/ { rewrite ^/r/away$ /gone redirect; rewrite ^/r/(.*)$ /to/$1 last; } } }",
     ));
     world.order = order;
     for piece in pieces(scenario.client, client_cut) {

@@ -15,6 +15,7 @@ const OTHER_SWITCH: &[u8] =
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: bar\r\nConnection: upgrade\r\n\r\n";
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n";
 const OK_AND_CLOSE: &[u8] = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\n";
+const ERROR: &[u8] = b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n";
 const UNTIL_CLOSE: &[u8] = b"HTTP/1.1 200 OK\r\n\r\n";
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -54,6 +55,26 @@ fn two_exchanges_on_one_connection() {
 }
 
 #[test]
+fn an_exchange_that_another_location_takes_over() {
+    let alphabet = Alphabet {
+        client: vec![UPGRADE, PLAIN],
+        origin: vec![SWITCH, OK, ERROR],
+        client_messages: 1,
+        origin_messages: 2,
+        bytes: 1,
+        stalls: 1,
+        drains: true,
+        depth: 40,
+    };
+    let start = start_with(
+        "proxy_intercept_errors on; error_page 500 502 504 = @second;",
+        "location @second { proxy_pass http://127.0.0.1:9000; proxy_set_header Upgrade $http_upgrade;
+         proxy_set_header Connection upgrade; }",
+    );
+    assert!(report("two locations", &explore(&start, &alphabet, &holds)).closed);
+}
+
+#[test]
 fn a_tunnel_with_three_bytes_each_way() {
     let mut world = start();
     world.connects_else = Connect::Accept;
@@ -83,13 +104,18 @@ fn a_tunnel_with_three_bytes_each_way() {
 }
 
 fn start() -> World {
+    start_with("", "")
+}
+
+/// The same with more in its location, and behind it.
+fn start_with(in_location: &str, behind: &str) -> World {
     // One length for most timers: what matters is which runs, and equal lengths keep the states few.
-    let config = config_of(
-        "http { access_log off; server { listen 127.0.0.1:8080; client_header_timeout 1s; send_timeout 1s;
-         keepalive_timeout 1s; location / { proxy_pass http://127.0.0.1:9000;
-         proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\";
-         proxy_connect_timeout 1s; proxy_send_timeout 1s; proxy_read_timeout 1s; } } }",
-    );
+    let config = config_of(&format!(
+        "http {{ access_log off; server {{ listen 127.0.0.1:8080; client_header_timeout 1s; send_timeout 1s;
+         keepalive_timeout 1s; proxy_connect_timeout 1s; proxy_send_timeout 1s; proxy_read_timeout 1s;
+         location / {{ proxy_pass http://127.0.0.1:9000;
+         proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\"; {in_location} }} {behind} }} }}",
+    ));
     let mut world = World::with_buffers(config, 1024);
     world.connects_else = Connect::Hang;
     world.run();
