@@ -158,3 +158,42 @@ fn write(folder: &Path, text: &str, listen: SocketAddr) {
     fs::write(folder.join("next.conf"), text).expect("a writable folder");
     fs::rename(folder.join("next.conf"), folder.join("nginx.conf")).expect("a rename");
 }
+
+/// A process that nobody waits for.
+pub(crate) struct Background(Pid);
+
+impl Background {
+    /// The one whose number the file holds.
+    pub(crate) fn of(pid_file: &Path) -> Self {
+        let text = fs::read_to_string(pid_file).expect("the pid file");
+        let number = text.trim().parse().ok().and_then(Pid::from_raw);
+        Self(number.expect("the number of a process"))
+    }
+
+    pub(crate) fn number(&self) -> String {
+        self.0.as_raw_nonzero().to_string()
+    }
+
+    pub(crate) fn wait_for_end(&self) {
+        let begin = Instant::now();
+        while self.runs() {
+            assert!(begin.elapsed() < PATIENCE, "it doesn't end");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Whether it is there, and no process that only its new parent has not looked at.
+    fn runs(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.number())).unwrap_or_default();
+        stat.rsplit(')').next().is_some_and(|rest| !rest.trim_start().starts_with('Z') && !rest.is_empty())
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if self.runs() {
+            // Gone meanwhile, or ended by this.
+            let _gone = kill_process(self.0, Signal::KILL);
+        }
+    }
+}
