@@ -1,4 +1,4 @@
-//! The only place where the shells read a clock.
+//! What time it is: the only place where a worker reads a clock.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

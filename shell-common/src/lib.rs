@@ -8,9 +8,10 @@
 //! | [`service`], [`listen`] | what a worker is made of: listening sockets and what their sessions share |
 //! | [`control`], [`wake`] | what is wanted of a worker from outside; how a socket finds its session |
 //! | [`logs`], [`error_log`], [`log`] | log files; the error log in nginx's shape; which line goes where |
-//! | [`clock`] | the only place where a shell reads a clock |
+//! | [`clock`] | the only place where a worker reads a clock |
 //! | [`timers`] | deadlines that are checked lazily, one queue per worker |
 //! | [`pid`] | the file that tells other programs which process to signal |
+//! | [`resolver`] | names to addresses, by asking name servers |
 //! | [`signals`] | signals as values, delivered by a thread |
 //! | [`demo`] | an origin server with a chat, to see the proxy at work |
 //!
@@ -28,6 +29,7 @@ pub mod log;
 pub mod logs;
 pub mod pid;
 pub mod process;
+pub mod resolver;
 pub mod service;
 pub mod signals;
 pub mod timers;
@@ -42,6 +44,7 @@ pub use log::Log;
 pub use logs::{LogFile, Logs, Target};
 pub use pid::PidFile;
 pub use process::Runtime;
-pub use service::{Reload, Service, Setup};
+pub use resolver::Resolver;
+pub use service::{Provisions, Reload, Service, Setup};
 pub use signals::{Signal, SignalWatch};
 pub use timers::Timers;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use underpass_core::config::Config;
 
-use crate::{Clock, Control, Listener, Log, admission::Gate};
+use crate::{Clock, Control, Listener, Log, Resolver, admission::Gate};
 
 /// What a worker is made of.
 #[derive(Debug)]
@@ -12,10 +12,8 @@ use crate::{Clock, Control, Listener, Log, admission::Gate};
 pub struct Setup {
     /// Where clients are accepted from.
     pub listeners: Vec<Listener>,
-    /// Where events and finished exchanges are told.
-    pub log: Log,
-    /// Who decides whether requests may go on, where their location wants to know.
-    pub gate: Arc<Gate>,
+    /// What its sessions need besides.
+    pub provisions: Provisions,
     /// Where time is read.
     pub clock: Clock,
     /// Connections at a time, those to origin servers included.
@@ -30,24 +28,24 @@ impl Setup {
     pub fn new(listeners: Vec<Listener>) -> Self {
         Self {
             listeners,
-            log: Log::default(),
-            gate: Arc::default(),
+            provisions: Provisions::default(),
             clock: Clock::start(),
             connections: 512,
             control: Control::default(),
         }
     }
 
-    /// Logs go to `log`.
+    /// Sessions have these.
     #[must_use]
-    pub fn logging_to(self, log: Log) -> Self {
-        Self { log, ..self }
+    pub fn provided_with(self, provisions: Provisions) -> Self {
+        Self { provisions, ..self }
     }
 
-    /// Requests are admitted by `gate`.
+    /// Logs go to `log`.
     #[must_use]
-    pub fn admitting_by(self, gate: Arc<Gate>) -> Self {
-        Self { gate, ..self }
+    pub fn logging_to(mut self, log: Log) -> Self {
+        self.provisions.log = log;
+        self
     }
 
     /// At most so many connections at a time, those to origin servers included: nginx's `worker_connections`.
@@ -76,10 +74,8 @@ pub struct Reload {
     /// Where clients are accepted from. What the worker listened on and is not among them is closed, once
     /// the clients that wait there are accepted.
     pub listeners: Vec<Listener>,
-    /// Where new sessions tell their events and exchanges.
-    pub log: Log,
-    /// Who decides whether requests of new sessions may go on.
-    pub gate: Arc<Gate>,
+    /// What new sessions need besides.
+    pub provisions: Provisions,
     /// Connections at a time.
     pub connections: usize,
     /// How long the sessions that are open now may go on; absent: their tunnels live until they end.
@@ -90,8 +86,21 @@ impl Reload {
     /// The same settings as a worker made of [`Setup::new`].
     #[must_use]
     pub fn new(listeners: Vec<Listener>) -> Self {
-        Self { listeners, log: Log::default(), gate: Arc::default(), connections: 512, within: None }
+        Self { listeners, provisions: Provisions::default(), connections: 512, within: None }
     }
+}
+
+/// What the sessions of a configuration need besides it. A clone stands for the same things.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Provisions {
+    /// Where events and finished exchanges are told.
+    pub log: Log,
+    /// Who decides whether requests may go on, where their location wants to know.
+    pub gate: Arc<Gate>,
+    /// Who looks names up, by the number that the configuration gave it; a name without one is looked up as
+    /// the system does.
+    pub resolvers: Arc<[Resolver]>,
 }
 
 /// What the sessions of one listening socket share. Sessions keep the one that they began with.
@@ -99,10 +108,8 @@ impl Reload {
 pub struct Service {
     /// The configuration.
     pub config: Arc<Config>,
-    /// Where events and finished exchanges are told.
-    pub log: Log,
-    /// Who decides whether requests may go on, where their location wants to know.
-    pub gate: Arc<Gate>,
+    /// What it doesn't hold.
+    pub provisions: Provisions,
     /// How many times the worker's configuration had been replaced.
     pub generation: u64,
 }

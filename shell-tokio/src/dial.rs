@@ -15,8 +15,7 @@ use tokio::{
 use underpass_core::{
     Address, Claim, Connected, Dial, DialError, Fault, Lookup, Session, Tick, Turn, Verdict, shared::Lease,
 };
-
-use underpass_shell_common::admission::Decision;
+use underpass_shell_common::{Provisions, admission::Decision};
 
 use crate::socket;
 
@@ -43,13 +42,14 @@ pub(crate) enum Brought {
 }
 
 impl Errand {
-    pub(crate) fn resolve(lookup: Lookup) -> Self {
-        let name = lookup.name().to_owned();
-        let addresses = async move {
-            // The port is the session's business.
-            lookup_host((name, 0)).await.map(|found| found.map(|address| address.ip()).collect())
+    /// Asks the name servers that the location names, or the system.
+    pub(crate) fn resolve(lookup: Lookup, provisions: &Provisions) -> Self {
+        let resolver = lookup.resolver().and_then(|number| provisions.resolvers.get(number as usize));
+        let addresses: Pending<Vec<IpAddr>> = match resolver {
+            Some(resolver) => Box::pin(resolver.resolve(lookup.name())),
+            None => Box::pin(look_up(lookup.name().to_owned())),
         };
-        Self::Resolve(Some(lookup), Box::pin(addresses))
+        Self::Resolve(Some(lookup), addresses)
     }
 
     pub(crate) fn admit(claim: Claim, decide: Box<dyn FnOnce() -> Decision + Send>) -> Self {
@@ -112,4 +112,9 @@ impl Errand {
             token.1.report(verdict, now);
         }
     }
+}
+
+async fn look_up(name: String) -> io::Result<Vec<IpAddr>> {
+    // The port is the session's business.
+    lookup_host((name, 0)).await.map(|found| found.map(|address| address.ip()).collect())
 }

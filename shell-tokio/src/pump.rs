@@ -117,9 +117,12 @@ impl Connection {
         self.blocked = Blocked::default();
         loop {
             match self.session.poll_output() {
-                Output::Resolve(lookup) => self.errand = Some(Box::new(Errand::resolve(lookup))),
+                Output::Resolve(lookup) => {
+                    let errand = Errand::resolve(lookup, &self.service.provisions);
+                    self.errand = Some(Box::new(errand));
+                }
                 Output::Admit(claim) => {
-                    match self.service.gate.ask(&claim, self.session.record(), shared.now()) {
+                    match self.service.provisions.gate.ask(&claim, self.session.record(), shared.now()) {
                         Answer::Now(decision) => self.admit(claim, decision, shared),
                         Answer::Later(decide) => self.errand = Some(Box::new(Errand::admit(claim, decide))),
                     }
@@ -138,11 +141,11 @@ impl Connection {
                     }
                 }
                 Output::Note(note) => {
-                    self.service.log.note(&self.session, &note, &mut shared.line, shared.moment);
+                    self.service.provisions.log.note(&self.session, &note, &mut shared.line, shared.moment);
                 }
                 Output::ExchangeDone => {
                     let now = shared.now();
-                    self.service.log.exchange(&self.session, &mut shared.line, now);
+                    self.service.provisions.log.exchange(&self.session, &mut shared.line, now);
                     self.permits = None;
                 }
                 Output::Wait(wait) => {
@@ -239,7 +242,7 @@ impl Connection {
         let Decision { admission, permits, notes } = decision;
         for (severity, sentence) in notes {
             let Shared { line, moment, .. } = shared;
-            self.service.log.remark(&self.session, severity, &sentence, line, *moment);
+            self.service.provisions.log.remark(&self.session, severity, &sentence, line, *moment);
         }
         self.permits = (!permits.is_empty()).then(|| Box::new(permits));
         self.session.handle_admitted(claim, admission, &mut shared.lend());

@@ -16,7 +16,7 @@ use std::{
 use tokio::task::{unconstrained, yield_now};
 use underpass_core::{Buffers, ClientInfo, Fault, Pool, Session, Severity, Tick};
 use underpass_shell_common::{
-    Clock, Control, End, Listener, Log, Reload, Service, Setup, Timers, admission::Gate, wake::Source,
+    Clock, Control, End, Listener, Provisions, Reload, Service, Setup, Timers, wake::Source,
 };
 
 use crate::{
@@ -64,8 +64,7 @@ struct Worker {
     /// Nobody is accepted any more; the worker is done when the last session is.
     ending: bool,
     drains: VecDeque<Drain>,
-    log: Log,
-    gate: Arc<Gate>,
+    provisions: Provisions,
     /// Whose turn it is.
     ready: Vec<Source>,
     deadlines: Timers<u32>,
@@ -97,7 +96,7 @@ struct Drain {
 
 impl Worker {
     fn new(setup: Setup) -> io::Result<Self> {
-        let Setup { listeners, log, gate, clock, connections, control, .. } = setup;
+        let Setup { listeners, provisions, clock, connections, control, .. } = setup;
         let mut secret = [0; 16];
         getrandom::fill(&mut secret)?;
         let shared = Shared {
@@ -115,8 +114,7 @@ impl Worker {
             slots: Slots::default(),
             ending: false,
             drains: VecDeque::new(),
-            log,
-            gate,
+            provisions,
             ready: Vec::new(),
             deadlines: Timers::new(),
             sweep: None,
@@ -268,7 +266,7 @@ impl Worker {
     fn tell(&mut self, severity: Severity, message: &str) {
         if !self.told {
             self.told = true;
-            self.log.event(severity, message, self.shared.moment);
+            self.provisions.log.event(severity, message, self.shared.moment);
         }
     }
 }
@@ -324,12 +322,12 @@ impl Worker {
     }
 
     fn service(&self, listener: &Listener) -> Arc<Service> {
-        let (config, log) = (Arc::clone(listener.config()), self.log.clone());
-        Arc::new(Service { config, log, gate: Arc::clone(&self.gate), generation: self.shared.generation })
+        let (config, provisions) = (Arc::clone(listener.config()), self.provisions.clone());
+        Arc::new(Service { config, provisions, generation: self.shared.generation })
     }
 
     fn reload(&mut self, reload: Reload) {
-        let Reload { listeners, log, gate, connections, within, .. } = reload;
+        let Reload { listeners, provisions, connections, within, .. } = reload;
         for at in 0..self.acceptors.len() {
             let number = self.acceptors[at].as_ref().map(Acceptor::number);
             if !listeners.iter().any(|listener| Some(listener.number()) == number) {
@@ -338,7 +336,7 @@ impl Worker {
         }
         self.drain(within);
         self.shared.generation += 1;
-        (self.log, self.gate) = (log, gate);
+        self.provisions = provisions;
         self.most_connections = connections;
         self.told = false;
         for listener in listeners {
@@ -348,7 +346,7 @@ impl Worker {
                 acceptor.renew(service);
             } else if let Err(error) = self.listen(listener) {
                 let message = format!("a listening socket is lost ({})", Fault::from(error));
-                self.log.event(Severity::Alert, &message, self.shared.moment);
+                self.provisions.log.event(Severity::Alert, &message, self.shared.moment);
             }
         }
         self.accept_from_all();

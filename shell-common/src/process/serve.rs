@@ -23,8 +23,8 @@ use super::{
     workers::{Ready, Worker},
 };
 use crate::{
-    Clock, ErrorLog, Listener, Log, LogFile, Logs, PidFile, Program, Reload, Setup, Signal, SignalWatch,
-    Target, admission::Gate,
+    Clock, ErrorLog, Listener, Log, LogFile, Logs, PidFile, Program, Provisions, Reload, Resolver, Setup,
+    Signal, SignalWatch, Target, admission::Gate,
 };
 
 /// What the process waits for.
@@ -81,8 +81,7 @@ struct Process<'p, R> {
 /// A configuration with all that it needs, before anything has changed.
 struct Next {
     main: Main,
-    log: Log,
-    gate: Arc<Gate>,
+    provisions: Provisions,
     sockets: Sockets,
     /// Absent: the file stays.
     pid_file: Option<PidFile>,
@@ -116,7 +115,7 @@ impl<'p, R: Runtime> Process<'p, R> {
             runtime: PhantomData,
         };
         let next = process.prepare(loaded)?;
-        process.log = next.log.clone();
+        process.log = next.provisions.log.clone();
         process.event(Severity::Notice, &format!("{}/{}", program.name, program.version));
         process.event(Severity::Notice, &format!("workers: {}", next.shares.len()));
         process.change(next);
@@ -224,11 +223,14 @@ impl<R: Runtime> Process<'_, R> {
     /// Everything that can fail. Nothing that is in use changes.
     fn prepare(&mut self, loaded: Loaded) -> Result<Next, Trouble> {
         let Loaded { listeners, main, access, .. } = loaded;
-        let gate = Arc::new(Gate::new(access));
-        let log = open_logs(&main, &self.logs)?;
+        let provisions = Provisions {
+            log: open_logs(&main, &self.logs)?,
+            gate: Arc::new(Gate::new(access)),
+            resolvers: main.resolvers.iter().map(Resolver::new).collect(),
+        };
         let (credentials, warning) = Credentials::of(&main)?;
         if let Some(warning) = warning {
-            log.event(warning.severity(), warning.message(), self.clock.now());
+            provisions.log.event(warning.severity(), warning.message(), self.clock.now());
         }
         let workers = worker_count(&main)?;
         let sockets = self.sockets.next(&listeners, workers)?;
@@ -250,14 +252,14 @@ impl<R: Runtime> Process<'_, R> {
         }
         let same_file = self.pid_file.as_ref().map(PidFile::path) == main.pid.as_deref();
         let pid_file = main.pid.as_ref().filter(|_| !same_file).map(PidFile::create).transpose()?;
-        Ok(Next { main, log, gate, sockets, pid_file, shares, ready })
+        Ok(Next { main, provisions, sockets, pid_file, shares, ready })
     }
 
     /// Takes the configuration into use; nothing of it fails.
     fn change(&mut self, next: Next) {
-        let Next { main, log, gate, sockets, pid_file, shares, ready } = next;
+        let Next { main, provisions, sockets, pid_file, shares, ready } = next;
         let earlier = std::mem::replace(&mut self.main, main);
-        self.log = log;
+        self.log = provisions.log.clone();
         self.limit(&earlier);
         let earlier_sockets = std::mem::replace(&mut self.sockets, sockets);
         for failure in self.sockets.follow(&earlier_sockets) {
@@ -274,16 +276,14 @@ impl<R: Runtime> Process<'_, R> {
         for (worker, listeners) in self.workers.iter_mut().zip(&mut shares) {
             worker.reload(Reload {
                 connections,
-                log: self.log.clone(),
-                gate: Arc::clone(&gate),
+                provisions: provisions.clone(),
                 within: earlier.worker_shutdown_timeout,
                 ..Reload::new(listeners)
             });
         }
         for (ready, listeners) in ready.into_iter().zip(shares) {
             let setup = Setup::new(listeners)
-                .logging_to(self.log.clone())
-                .admitting_by(Arc::clone(&gate))
+                .provided_with(provisions.clone())
                 .timed_by(self.clock.clone())
                 .connections(connections);
             self.workers.push(ready.begin(setup));

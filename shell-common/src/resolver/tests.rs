@@ -1,0 +1,355 @@
+//! Against name servers of our own, on loopback.
+
+use std::{
+    collections::HashMap,
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, TcpListener, UdpSocket},
+    sync::atomic::{AtomicBool, Ordering},
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, JoinHandle, Thread},
+};
+
+use simple_dns::{
+    CLASS, Name, Packet, PacketFlag, QTYPE, RCODE, ResourceRecord, TYPE,
+    rdata::{A, AAAA, CNAME, RData},
+};
+
+use super::*;
+
+/// Bounds hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a name server says of a name.
+#[derive(Clone, Debug, Default)]
+struct Zone {
+    v4: Vec<[u8; 4]>,
+    v6: Vec<u128>,
+    alias: Option<&'static str>,
+    ttl: u32,
+    /// This many questions get no answer.
+    silent: u32,
+    trick: Option<Trick>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trick {
+    /// A datagram says only that there is more.
+    Large,
+    /// The server fails.
+    Refused,
+    /// Answers to other questions come first.
+    Forged,
+    /// An alias comes with its addresses.
+    Whole,
+}
+
+/// A name server.
+struct Server {
+    address: SocketAddr,
+    asked: Arc<Mutex<Vec<(String, bool)>>>,
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    fn start<const N: usize>(zones: [(&'static str, Zone); N]) -> Self {
+        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = tcp.local_addr().expect("it is bound");
+        let udp = UdpSocket::bind(address).expect("the same port");
+        let zones: Arc<Mutex<HashMap<_, _>>> = Arc::new(Mutex::new(HashMap::from(zones)));
+        let asked: Arc<Mutex<Vec<_>>> = Arc::default();
+        let stop = Arc::new(AtomicBool::new(false));
+        let over_udp = {
+            let (zones, asked, stop) = (Arc::clone(&zones), Arc::clone(&asked), Arc::clone(&stop));
+            move || {
+                let mut bytes = [0; 512];
+                loop {
+                    let (count, from) = udp.recv_from(&mut bytes).expect("a question");
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    for answer in answers(&bytes[..count], &mut lock(&zones), &asked, false) {
+                        udp.send_to(&answer, from).expect("an answer");
+                    }
+                }
+            }
+        };
+        let over_tcp = {
+            let (asked, stop) = (Arc::clone(&asked), Arc::clone(&stop));
+            move || {
+                loop {
+                    let (mut stream, _) = tcp.accept().expect("a connection");
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let mut length = [0; 2];
+                    stream.read_exact(&mut length).expect("a length");
+                    let mut question = vec![0; u16::from_be_bytes(length).into()];
+                    stream.read_exact(&mut question).expect("a question");
+                    for answer in answers(&question, &mut lock(&zones), &asked, true) {
+                        let length = u16::try_from(answer.len()).expect("a message").to_be_bytes();
+                        // In pieces, as a network may.
+                        for part in [&length[..1], &length[1..], &answer[..5], &answer[5..]] {
+                            stream.write_all(part).expect("it reads");
+                        }
+                    }
+                }
+            }
+        };
+        let threads = vec![thread::spawn(over_udp), thread::spawn(over_tcp)];
+        Self { address, asked, stop, threads }
+    }
+
+    /// How often it was asked for this name.
+    fn asked(&self, name: &str) -> usize {
+        lock(&self.asked).iter().filter(|(asked, _)| asked == name).count()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let own = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        own.send_to(b"", self.address).expect("it listens");
+        drop(std::net::TcpStream::connect(self.address).expect("it listens"));
+        for thread in self.threads.drain(..) {
+            assert!(thread.join().is_ok() || thread::panicking(), "the name server failed");
+        }
+    }
+}
+
+fn answers(
+    question: &[u8],
+    zones: &mut HashMap<&'static str, Zone>,
+    asked: &Mutex<Vec<(String, bool)>>,
+    tcp: bool,
+) -> Vec<Vec<u8>> {
+    let question = Packet::parse(question).expect("a question");
+    let first = question.questions[0].clone();
+    let name = first.qname.to_string();
+    lock(asked).push((name.clone(), tcp));
+    let mut reply = Packet::new_reply(question.id());
+    reply.questions.push(first.clone());
+    match zones.get_mut(&*name) {
+        None => *reply.rcode_mut() = RCODE::NameError,
+        Some(zone) if zone.silent > 0 => {
+            zone.silent -= 1;
+            return vec![];
+        }
+        Some(zone) if zone.trick == Some(Trick::Refused) => *reply.rcode_mut() = RCODE::ServerFailure,
+        Some(zone) if zone.trick == Some(Trick::Large) && !tcp => reply.set_flags(PacketFlag::TRUNCATION),
+        Some(zone) => {
+            let record = |name: &Name<'_>, data| {
+                ResourceRecord::new(name.clone().into_owned(), CLASS::IN, zone.ttl, data)
+            };
+            let mut owner = first.qname.clone().into_owned();
+            if let Some(alias) = zone.alias {
+                let alias = Name::new(alias).expect("a name").into_owned();
+                reply.answers.push(record(&owner, RData::CNAME(CNAME(alias.clone()))));
+                owner = alias;
+            }
+            if zone.alias.is_none() || zone.trick == Some(Trick::Whole) {
+                match first.qtype {
+                    QTYPE::TYPE(TYPE::A) => {
+                        let data = zone.v4.iter().map(|ip| RData::A(A::from(Ipv4Addr::from(*ip))));
+                        reply.answers.extend(data.map(|data| record(&owner, data)));
+                    }
+                    _ => {
+                        let data = zone.v6.iter().map(|ip| RData::AAAA(AAAA { address: *ip }));
+                        reply.answers.extend(data.map(|data| record(&owner, data)));
+                    }
+                }
+            }
+        }
+    }
+    let answer = reply.build_bytes_vec().expect("a message");
+    let mut all = Vec::new();
+    if zones.get(&*name).is_some_and(|zone| zone.trick == Some(Trick::Forged)) {
+        let mut other = reply.clone();
+        other.set_id(question.id().wrapping_add(1));
+        other.answers.clear();
+        all.push(other.build_bytes_vec().expect("a message"));
+        let mut other = reply.clone();
+        other.questions[0].qname = Name::new_unchecked("other.test");
+        all.push(other.build_bytes_vec().expect("a message"));
+        all.push(b"no message at all".to_vec());
+    }
+    all.push(answer);
+    all
+}
+
+fn resolver(servers: &[&Server], kinds: &[Kind]) -> Resolver {
+    Resolver::with(Settings {
+        servers: servers.iter().map(|server| server.address).collect(),
+        valid: None,
+        kinds: kinds.to_vec(),
+        patience: Duration::from_millis(100),
+    })
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+fn wait(answer: Answer) -> io::Result<Vec<IpAddr>> {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let begin = Instant::now();
+    let mut answer = std::pin::pin!(answer);
+    loop {
+        match answer.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(result) => return result,
+            Poll::Pending => thread::park_timeout(PATIENCE),
+        }
+        assert!(begin.elapsed() < PATIENCE, "no answer");
+    }
+}
+
+fn v4(last: u8) -> IpAddr {
+    [192, 0, 2, last].into()
+}
+
+fn zone(addresses: &[u8], ttl: u32) -> Zone {
+    Zone { v4: addresses.iter().map(|last| [192, 0, 2, *last]).collect(), ttl, ..Zone::default() }
+}
+
+#[test]
+fn addresses_of_both_kinds() {
+    let both = Zone { v6: vec![0x2001_0db8 << 96 | 1], ..zone(&[1, 2], 60) };
+    let server = Server::start([("a.test", both)]);
+    let expected: IpAddr = "2001:db8::1".parse().expect("an address");
+    let mut found = wait(resolver(&[&server], &[Kind::V4, Kind::V6]).resolve("A.Test.")).expect("known");
+    found.sort_unstable();
+    assert_eq!(found, [v4(1), v4(2), expected]);
+    assert_eq!(wait(resolver(&[&server], &[Kind::V6]).resolve("a.test")).expect("known"), [expected]);
+    assert_eq!(wait(resolver(&[&server], &[Kind::V4]).resolve("192.0.2.9")).expect("an address"), [v4(9)]);
+    assert_eq!(wait(resolver(&[&server], &[]).resolve("[2001:db8::1]")).expect("an address"), [expected]);
+}
+
+#[test]
+fn answers_are_kept_as_long_as_they_say() {
+    let server = Server::start([("kept.test", zone(&[1, 2], 60)), ("brief.test", zone(&[1], 0))]);
+    let asking = resolver(&[&server], &[Kind::V4]);
+    let mut first: Vec<_> =
+        (0..3).map(|_| wait(asking.clone().resolve("kept.test")).expect("known")[0]).collect();
+    assert_eq!(server.asked("kept.test"), 1);
+    first.sort_unstable();
+    first.dedup();
+    assert_eq!(first, [v4(1), v4(2)], "each comes first in turn");
+    for times in 1..=2 {
+        wait(asking.resolve("brief.test")).expect("known");
+        assert_eq!(server.asked("brief.test"), times);
+    }
+    let mut settings = asking.shared.settings.clone();
+    settings.valid = Some(Duration::from_secs(60));
+    let asking = Resolver::with(settings);
+    for _ in 0..2 {
+        wait(asking.resolve("brief.test")).expect("known");
+        assert_eq!(server.asked("brief.test"), 3, "valid= holds");
+    }
+}
+
+#[test]
+fn names_without_addresses() {
+    let server = Server::start([("empty.test", zone(&[], 60))]);
+    let asking = resolver(&[&server], &[Kind::V4, Kind::V6]);
+    for name in ["missing.test", "empty.test", "", "a..b", &"a".repeat(64)] {
+        let error = wait(asking.resolve(name)).expect_err(name);
+        assert_eq!(error.kind(), io::ErrorKind::NotFound, "{name}");
+    }
+    wait(asking.resolve("missing.test")).expect_err("still missing");
+    assert_eq!(server.asked("missing.test"), 4, "failures are not kept");
+}
+
+#[test]
+fn aliases_are_followed() {
+    let alias = |to, trick| Zone { alias: Some(to), trick, ..zone(&[7], 60) };
+    let server = Server::start([
+        ("whole.test", alias("elsewhere.test", Some(Trick::Whole))),
+        ("part.test", alias("a.test", None)),
+        ("a.test", zone(&[1], 60)),
+        ("loop.test", alias("loop.test", None)),
+        ("long.test", alias("loop.test", None)),
+    ]);
+    let asking = resolver(&[&server], &[Kind::V4]);
+    assert_eq!(wait(asking.resolve("whole.test")).expect("known"), [v4(7)]);
+    assert_eq!(wait(asking.resolve("part.test")).expect("known"), [v4(1)]);
+    for name in ["loop.test", "long.test"] {
+        assert_eq!(wait(asking.resolve(name)).expect_err(name).kind(), io::ErrorKind::NotFound);
+    }
+}
+
+#[test]
+fn what_has_no_room_in_a_datagram_is_asked_over_tcp() {
+    let all: Vec<u8> = (1..=200).collect();
+    let server = Server::start([("large.test", Zone { trick: Some(Trick::Large), ..zone(&all, 60) })]);
+    assert_eq!(wait(resolver(&[&server], &[Kind::V4]).resolve("large.test")).expect("known").len(), 200);
+    let asked = lock(&server.asked).clone();
+    assert_eq!(asked, [("large.test".into(), false), ("large.test".into(), true)]);
+}
+
+#[test]
+fn another_server_is_asked_where_one_fails() {
+    let good = Server::start([("a.test", zone(&[1], 0))]);
+    let silent = Server::start([("a.test", Zone { silent: u32::MAX, ..Zone::default() })]);
+    let refusing = Server::start([("a.test", Zone { trick: Some(Trick::Refused), ..Zone::default() })]);
+    let mut settings = resolver(&[&silent, &refusing, &good], &[Kind::V4]).shared.settings.clone();
+    let gone = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
+    settings.servers.insert(0, gone.expect("a port that was free"));
+    let asking = Resolver::with(settings);
+    for _ in 0..4 {
+        assert_eq!(wait(asking.resolve("a.test")).expect("known"), [v4(1)], "whoever is first");
+    }
+}
+
+#[test]
+fn a_lost_datagram_is_sent_again() {
+    let server = Server::start([("a.test", Zone { silent: 2, ..zone(&[1], 60) })]);
+    assert_eq!(wait(resolver(&[&server], &[Kind::V4]).resolve("a.test")).expect("known"), [v4(1)]);
+    assert_eq!(server.asked("a.test"), 3);
+}
+
+#[test]
+fn silence_is_waited_for_only_so_long() {
+    let server = Server::start([("a.test", Zone { silent: u32::MAX, ..Zone::default() })]);
+    let mut settings = resolver(&[&server], &[Kind::V4]).shared.settings.clone();
+    settings.patience = Duration::from_millis(5);
+    let error = wait(Resolver::with(settings).resolve("a.test")).expect_err("nobody answers");
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    assert_eq!(server.asked("a.test"), 3);
+}
+
+#[test]
+fn answers_to_other_questions_are_ignored() {
+    let server = Server::start([("a.test", Zone { trick: Some(Trick::Forged), ..zone(&[1], 60) })]);
+    assert_eq!(wait(resolver(&[&server], &[Kind::V4]).resolve("a.test")).expect("known"), [v4(1)]);
+}
+
+#[test]
+fn many_names_at_a_time_and_each_once() {
+    let server = Server::start([("a.test", Zone { silent: 1, ..zone(&[1], 60) })]);
+    let asking = resolver(&[&server], &[Kind::V4]);
+    let given_up: Vec<_> = (0..100).map(|_| asking.resolve("given.test")).collect();
+    let same: Vec<_> = (0..50).map(|_| asking.resolve("a.test")).collect();
+    let others: Vec<_> = (0..300).map(|number| asking.resolve(&format!("{number}.test"))).collect();
+    drop(given_up);
+    for answer in others {
+        wait(answer).expect_err("there is no such name");
+    }
+    for answer in same {
+        assert_eq!(wait(answer).expect("known"), [v4(1)]);
+    }
+    assert_eq!(server.asked("a.test"), 2);
+}
+
+#[test]
+fn without_a_resolver_there_is_no_answer() {
+    let server = Server::start([("a.test", Zone { silent: u32::MAX, ..Zone::default() })]);
+    let asking = resolver(&[&server], &[Kind::V4]);
+    let answer = asking.resolve("a.test");
+    drop(asking);
+    wait(answer).expect_err("nobody asks any more");
+}
