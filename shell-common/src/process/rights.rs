@@ -4,7 +4,7 @@ use std::io;
 
 use nix::unistd::{Gid, Group, Uid, User};
 use rustix::{
-    process::{Resource, Rlimit, geteuid, getrlimit, setrlimit},
+    process::{Pid, Resource, Rlimit, geteuid, getrlimit, setrlimit},
     thread::{CpuSet, sched_getaffinity, sched_setaffinity},
 };
 use underpass_core::{Fault, Severity};
@@ -16,7 +16,7 @@ use super::trouble::Trouble;
 ///
 /// The thread that opens files and binds sockets keeps those of the process: as nginx's master process it
 /// reads the next configuration, reopens logs, and listens on the ports below 1024.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Credentials {
     user: Uid,
     group: Gid,
@@ -67,21 +67,27 @@ impl Rights {
     /// Gives them to this thread.
     pub(crate) fn assume(&self) -> io::Result<()> {
         if let Some(set) = &self.processors {
-            // A processor that isn't there is no reason not to serve.
-            if let Err(error) = sched_setaffinity(None, set) {
-                crate::logs::complain(&format!("sched_setaffinity() failed ({error})"));
-            }
+            place(None, set);
         }
         self.credentials.as_ref().map_or(Ok(()), Credentials::assume)
     }
 }
 
-/// The processors of the worker with this number; none: as the system likes.
+/// Lets a thread run on these processors only; absent: this thread.
+pub(crate) fn place(thread: Option<Pid>, processors: &CpuSet) {
+    // A processor that isn't there is no reason not to serve.
+    if let Err(error) = sched_setaffinity(thread, processors) {
+        crate::logs::complain(&format!("sched_setaffinity() failed ({error})"));
+    }
+}
+
+/// The processors of the worker with this number; to be asked in a thread that has all that the process has.
+/// Absent: nobody knows.
 pub(crate) fn processors(affinity: &CpuAffinity, worker: usize) -> Option<CpuSet> {
+    let allowed = sched_getaffinity(None).ok()?;
     match affinity {
-        CpuAffinity::Any => None,
+        CpuAffinity::Any => Some(allowed),
         CpuAffinity::Auto(mask) => {
-            let allowed = sched_getaffinity(None).ok()?;
             let all: Vec<_> = match mask {
                 Some(mask) => mask.clone(),
                 None => (0..CpuSet::MAX_CPU).filter(|number| allowed.is_set(*number)).collect(),

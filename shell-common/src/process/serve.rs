@@ -69,6 +69,8 @@ struct Process<'p, R> {
     log: Log,
     sockets: Sockets,
     pid_file: Option<PidFile>,
+    /// Those that the first workers were given.
+    credentials: Option<Credentials>,
     workers: Vec<Worker>,
     /// Workers that end by themselves.
     retired: Vec<Worker>,
@@ -108,6 +110,7 @@ impl<'p, R: Runtime> Process<'p, R> {
             log: Log::default(),
             sockets: Sockets::default(),
             pid_file: None,
+            credentials: None,
             workers: Vec::new(),
             retired: Vec::new(),
             count: 0,
@@ -228,10 +231,7 @@ impl<R: Runtime> Process<'_, R> {
             gate: Arc::new(Gate::new(access)),
             resolvers: main.resolvers.iter().map(Resolver::new).collect(),
         };
-        let (credentials, warning) = Credentials::of(&main)?;
-        if let Some(warning) = warning {
-            provisions.log.event(warning.severity(), warning.message(), self.clock.now());
-        }
+        self.choose_credentials(&main, &provisions.log)?;
         let workers = worker_count(&main)?;
         let sockets = self.sockets.next(&listeners, workers)?;
         let nothing = HashSet::new();
@@ -244,7 +244,7 @@ impl<R: Runtime> Process<'_, R> {
         let mut ready = Vec::new();
         for worker in missing {
             let rights = Rights {
-                credentials: credentials.clone(),
+                credentials: self.credentials.clone(),
                 processors: processors(&main.worker_cpu_affinity, worker),
             };
             ready.push(Ready::new::<R>(self.count, rights, self.events.clone())?);
@@ -253,6 +253,21 @@ impl<R: Runtime> Process<'_, R> {
         let same_file = self.pid_file.as_ref().map(PidFile::path) == main.pid.as_deref();
         let pid_file = main.pid.as_ref().filter(|_| !same_file).map(PidFile::create).transpose()?;
         Ok(Next { main, provisions, sockets, pid_file, shares, ready })
+    }
+
+    /// The first configuration's hold: a thread that has given up its own can't take others.
+    fn choose_credentials(&mut self, main: &Main, log: &Log) -> Result<(), Trouble> {
+        let (credentials, mut warning) = Credentials::of(main)?;
+        if self.workers.is_empty() {
+            self.credentials = credentials;
+        } else if self.credentials != credentials {
+            let message = "the \"user\" directive takes effect when the process starts the next time";
+            warning = Some(Trouble::with(Severity::Warn, message));
+        }
+        if let Some(warning) = warning {
+            log.event(warning.severity(), warning.message(), self.clock.now());
+        }
+        Ok(())
     }
 
     /// Takes the configuration into use; nothing of it fails.
@@ -269,6 +284,13 @@ impl<R: Runtime> Process<'_, R> {
         drop(earlier_sockets);
         if pid_file.is_some() || self.main.pid.is_none() {
             self.pid_file = pid_file;
+        }
+        if self.main.worker_cpu_affinity != earlier.worker_cpu_affinity {
+            for (number, worker) in self.workers.iter().enumerate() {
+                if let Some(processors) = processors(&self.main.worker_cpu_affinity, number) {
+                    worker.place(&processors);
+                }
+            }
         }
         let connections = self.main.worker_connections;
         let mut shares = shares.into_iter();

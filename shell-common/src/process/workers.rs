@@ -3,11 +3,24 @@
 use std::{
     collections::HashSet,
     io,
-    sync::mpsc::{Sender, channel},
+    sync::{
+        Arc, OnceLock,
+        mpsc::{Sender, channel},
+    },
     thread::{self, JoinHandle},
 };
 
-use super::{Runtime, rights::Rights, serve::Event, trouble::Trouble};
+use rustix::{
+    process::Pid,
+    thread::{CpuSet, gettid},
+};
+
+use super::{
+    Runtime,
+    rights::{Rights, place},
+    serve::Event,
+    trouble::Trouble,
+};
 use crate::{Control, Setup};
 
 /// A worker of the process.
@@ -17,6 +30,8 @@ pub(crate) struct Worker {
     control: Control,
     /// The numbers of the listening sockets that it has.
     has: HashSet<u64>,
+    /// What the system calls its thread.
+    name: Arc<OnceLock<Pid>>,
     thread: JoinHandle<io::Result<()>>,
 }
 
@@ -33,14 +48,18 @@ impl Ready {
         let runtime = R::new()?;
         let (begin, setups) = channel::<Setup>();
         let end = Ended { number, events };
+        let name = Arc::new(OnceLock::new());
+        let known = Arc::clone(&name);
         let work = move || {
+            // Nobody else sets it.
+            let _set = known.set(gettid());
             let Ok(setup) = setups.recv() else { return Ok(()) };
             let _end = end;
             rights.assume()?;
             runtime.serve(setup)
         };
         let thread = thread::Builder::new().name(format!("worker {number}")).spawn(work)?;
-        let worker = Worker { number, control: Control::new(), has: HashSet::new(), thread };
+        let worker = Worker { number, control: Control::new(), has: HashSet::new(), name, thread };
         Ok(Self { worker, begin })
     }
 
@@ -61,6 +80,13 @@ impl Worker {
 
     pub(crate) fn control(&self) -> &Control {
         &self.control
+    }
+
+    /// Moves it to these processors.
+    pub(crate) fn place(&self, processors: &CpuSet) {
+        if let Some(thread) = self.name.get() {
+            place(Some(*thread), processors);
+        }
     }
 
     pub(crate) fn has(&self) -> &HashSet<u64> {
