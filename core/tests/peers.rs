@@ -4,9 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use underpass_core::{
     Address, Event, RequestHead,
-    config::{AccessLog, Config, Handler, Location, Proxy, Route, Router, SetHeader, Target},
+    config::{AccessLog, Config, Handler, Location, NextUpstream, Proxy, Route, Router, SetHeader, Target},
     shared::{Balance, Group, GroupId, KeepAlive, Peer, Upstreams},
     template::{Escape, Template},
+    violation::Violation,
 };
 use underpass_testkit::sim::{Connect, World};
 
@@ -33,7 +34,13 @@ fn world(group: Group) -> World {
 }
 
 fn config(group: Group) -> Arc<Config> {
+    retrying(group, |_| ())
+}
+
+/// A configuration that tries again as `change` says.
+fn retrying(group: Group, change: impl FnOnce(&mut NextUpstream)) -> Arc<Config> {
     let mut proxy = Proxy::new(Target::Group(ID), "g");
+    change(&mut proxy.next_upstream);
     proxy.set_headers = SetHeader::websocket_recipe();
     let mut location = Location::new(Handler::Proxy(Box::new(proxy)));
     let format = Template::parse("$status $upstream_addr $upstream_status", &(), Escape::Log);
@@ -78,6 +85,42 @@ fn every_peer_of_a_large_group_is_tried_once() {
     let tries: Vec<_> = ports.map(|port| format!("127.0.0.1:{port}")).collect();
     let statuses = vec!["502"; tries.len()].join(", ");
     assert_eq!(world.log, [format!("502 {} {statuses}", tries.join(", "))]);
+}
+
+#[test]
+fn tries_are_bounded_as_configured() {
+    let refused = |change: fn(&mut NextUpstream)| {
+        let peers = (9001..9005).map(peer).collect();
+        let mut world = World::new(retrying(group(peers), change));
+        world.connects_else = Connect::Refuse;
+        world.client_sends(GET);
+        world.log.pop().expect("a line")
+    };
+    assert_eq!(refused(|next| next.tries = 2), "502 127.0.0.1:9001, 127.0.0.1:9002 502, 502");
+    assert_eq!(refused(|next| next.error = false), "502 127.0.0.1:9001 502");
+    assert_eq!(refused(|next| next.tries = 9).matches("502").count(), 5);
+    let silent = |change: fn(&mut NextUpstream)| {
+        let peers = (9001..9005).map(peer).collect();
+        let mut world = World::new(retrying(group(peers), change));
+        world.connects_else = Connect::Hang;
+        world.client_sends(GET);
+        world.elapse(Duration::from_secs(300));
+        world.log.pop().expect("a line")
+    };
+    assert_eq!(silent(|next| next.timeout = false), "504 127.0.0.1:9001 504");
+    let within = silent(|next| next.within = Duration::from_secs(90));
+    assert_eq!(within, "504 127.0.0.1:9001, 127.0.0.1:9002 504, 504");
+    assert_eq!(silent(|_| ()).matches("504").count(), 5);
+}
+
+#[test]
+fn a_peer_that_is_too_slow_to_answer_is_left_for_another() {
+    let mut world = world(group(vec![peer(9001), peer(9002)]));
+    world.client_sends(GET);
+    world.elapse(Duration::from_secs(60));
+    assert_eq!(world.origins.len(), 2);
+    world.origin_sends(OK);
+    assert_eq!(world.log, ["200 127.0.0.1:9001, 127.0.0.1:9002 504, 200"]);
 }
 
 #[test]
@@ -129,6 +172,8 @@ fn where_nobody_is_left_the_log_names_the_group() {
     third.connects_else = Connect::Hang;
     third.client_sends(GET);
     third.elapse(Duration::from_secs(60));
+    let nobody = Event::Violation(Violation::NoPeer);
+    assert_eq!(third.notes.iter().filter(|(event, _)| *event == nobody).count(), 1);
     assert_eq!(third.log, ["504 127.0.0.1:9001, g 504, 502"]);
 }
 

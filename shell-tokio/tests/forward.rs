@@ -5,10 +5,10 @@ mod common;
 use std::{fs, net::SocketAddr, sync::Arc, thread};
 
 use common::{Peer, Worker, configuration, logs_in, origin};
-use underpass_core::Severity;
 use underpass_core::config::{Bind, Config, Handler, Location, Proxy, Route, Router, Target};
 use underpass_core::shared::{Group, GroupId, KeepAlive, Upstreams};
 use underpass_core::template::Template;
+use underpass_core::{Severity, Tick};
 
 const ANSWER: &str =
     "HTTP/1.1 200 OK\r\nDate: Sat, 21 Nov 2026 03:40:13 GMT\r\nContent-Length: 5\r\n\r\nhello";
@@ -71,6 +71,26 @@ fn an_idle_connection_that_the_origin_server_closed_is_not_used() {
         client.head();
         assert_eq!(client.exactly(5), b"hello");
     }
+}
+
+#[test]
+fn a_peer_that_refuses_is_passed_over() {
+    let (listener, address) = origin();
+    // Nobody listens at the first port of all.
+    let upstream = format!("upstream two {{ server 127.0.0.1:1; server {address}; keepalive 0; }}");
+    let config = configuration(&upstream, "location / { proxy_pass http://two; }");
+    let worker = Worker::with(Arc::clone(&config), |setup| setup);
+    let mut client = Peer::connect(worker.address);
+    for number in 0..4 {
+        client.send(format!("GET /{number} HTTP/1.1\r\nHost: e\r\n\r\n"));
+        let mut server = Peer::accept(&listener);
+        assert!(server.head().starts_with(&format!("GET /{number} ")));
+        server.send(ANSWER);
+        assert!(client.head().starts_with("HTTP/1.1 200 "));
+        assert_eq!(client.exactly(5), b"hello");
+    }
+    let peers = config.upstreams.status(GroupId(0), Tick(0));
+    assert_eq!((peers[0].failures, peers[1].failures), (1, 0), "it was asked once");
 }
 
 #[test]

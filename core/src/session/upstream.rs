@@ -200,8 +200,9 @@ impl Session {
                     self.record.attempt.found_nobody(group);
                 }
                 self.record.attempt.status = Violation::NoPeer.status();
-                let violation = self.work.failure.unwrap_or(Violation::NoPeer);
-                self.refuse(violation, turn);
+                // The client is told of the last peer that was asked, if there was one.
+                self.note(Event::Violation(Violation::NoPeer));
+                self.reply_to(self.work.failure.unwrap_or(Violation::NoPeer), turn);
             }
             Err(DialError::Io(fault)) => self.fail_attempt(Failure::Connect(fault), turn),
         }

@@ -105,6 +105,34 @@ impl Upstreams {
     }
 }
 
+/// A new configuration.
+impl Upstreams {
+    /// Takes over what `before` knew of names: for each line that looks up the same host and port in a group
+    /// of the same name, its addresses, so that a reload needn't wait for lookups. Leases and health begin
+    /// anew, as in nginx.
+    pub fn inherit(&self, before: &Self) {
+        for name in self.names() {
+            let is_same = |old: &Named<'_>| {
+                (old.host, old.port) == (name.host, name.port)
+                    && self.group_name(name.group) == before.group_name(old.group)
+            };
+            if let Some(old) = before.names().find(is_same) {
+                let known = before.status(old.group, Tick(0)).into_iter();
+                let ips =
+                    known.filter(|peer| peer.server == old.server).filter_map(|peer| match peer.address {
+                        Address::Ip(address) => Some(address.ip()),
+                        Address::Unix(_) => None,
+                    });
+                self.update(name.group, name.server, &ips.collect::<Vec<_>>());
+            }
+        }
+    }
+
+    fn group_name(&self, id: GroupId) -> Option<&str> {
+        self.group(id).map(Group::name)
+    }
+}
+
 /// A `server` line with a name that is looked up while workers run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -320,3 +320,21 @@ fn peers_come_and_go_with_their_name() {
         assert!(!table.update(ID, 1, &[]) && !table.update(GroupId(1), 0, &[]));
     }
 }
+
+#[test]
+fn a_new_configuration_takes_over_what_names_meant() {
+    let ip = |n| std::net::IpAddr::from([10, 0, 0, n]);
+    let group = |name, host| Group::new(name, vec![Peer::resolved(host, 80)], KeepAlive::default());
+    let before = Upstreams::new(vec![group("a", "x.test"), group("b", "x.test"), group("c", "y.test")]);
+    for (id, n) in [(0, 1), (1, 2), (2, 3)] {
+        before.update(GroupId(id), 0, &[ip(n)]);
+    }
+    let after = Upstreams::new(vec![group("b", "x.test"), group("c", "z.test"), group("a", "x.test")]);
+    after.inherit(&before);
+    let addresses = |id| {
+        let status = after.status(GroupId(id), Tick(0));
+        status.iter().map(|peer| peer.address.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!((addresses(0), addresses(2)), (vec!["10.0.0.2:80".into()], vec!["10.0.0.1:80".into()]));
+    assert!(addresses(1).is_empty());
+}
