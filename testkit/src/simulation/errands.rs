@@ -85,7 +85,7 @@ impl Simulation {
             if live.session.is_some() {
                 let before = self.snapshot(number);
                 self.report(number, |session, turn| {
-                    session.handle_connected(late, Ok(Connected::Fresh), turn)
+                    session.handle_connected(late, Ok(Connected::Fresh), turn);
                 });
                 self.changed_nothing(number, &before, "an answer that came too late");
             }
