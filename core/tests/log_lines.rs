@@ -51,6 +51,16 @@ fn a_log_may_have_a_condition() {
 }
 
 #[test]
+fn only_what_is_not_there_is_a_dash() {
+    let format =
+        "$uri|$is_args|$args|$https|$x|$arg_a|$http_x|$upstream_status|$request_completion|$server_name|$1";
+    assert_eq!(
+        logged(format, "set $x \"\"; return 404;", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", ""),
+        ["/||-|||-|-|-|OK||-"]
+    );
+}
+
+#[test]
 fn pipelined_requests_are_marked() {
     let mut world = world("$pipe $connection_requests", "");
     world.client_sends(GET.repeat(3));

@@ -32,6 +32,8 @@ pub(crate) struct Detour {
     pub(crate) intercepted: Option<u16>,
     /// The request's content can't be had any more.
     pub(crate) content_gone: bool,
+    /// It was given up before it had come whole.
+    pub(crate) content_cut: bool,
     /// An upgrade was on offer before.
     pub(crate) upgrade: bool,
 }

@@ -33,7 +33,9 @@ impl Record {
         }
         let mut value = self.spare();
         self.write_variable(variable, now, &mut value);
-        write_escaped(out, &value, escape);
+        if !(value.is_empty() && variable.is_always_there()) {
+            write_escaped(out, &value, escape);
+        }
         self.return_spare(value);
     }
 

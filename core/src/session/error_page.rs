@@ -92,7 +92,7 @@ impl Session {
         let Some(heads) = &self.record.heads else { return false };
         let was_understood = match self.flow(Side::Downstream).message.state() {
             message::State::Complete | message::State::Content => true,
-            message::State::Cut => heads.detour.content_gone,
+            message::State::Cut => heads.detour.content_cut,
             message::State::Head | message::State::Switched => false,
         };
         was_understood
@@ -175,6 +175,9 @@ impl Session {
             request.inbox.discard();
             self.message_event(Side::Downstream, message::Event::Broken);
             self.work.client = Fate::Linger;
+            if let Some(detour) = self.detour_mut() {
+                detour.content_cut = true;
+            }
         }
     }
 

@@ -72,13 +72,9 @@ impl Session {
                 turn.buffers.return_scratch(uri);
             }
             (Some(text), status) => self.answer_with(status, answer.content_type.as_deref(), text, turn),
-            (None, status @ 400..) => self.conclude(status, turn),
-            (None, status) => {
-                let shown = self.shown_status(status);
-                // As in nginx, success without a text says nothing more.
-                let page = if status < 300 { String::new() } else { page(shown) };
-                self.reply(shown, b"text/plain", page.as_bytes(), None, turn);
-            }
+            (None, status @ (301..=303 | 307 | 308 | 400..)) => self.conclude(status, turn),
+            // As in nginx, what is no error says nothing more.
+            (None, status) => self.reply(self.shown_status(status), b"text/plain", b"", None, turn),
         }
     }
 

@@ -184,6 +184,23 @@ variables! {
 }
 
 impl Variable {
+    /// Whether it always has a value, be it an empty one: in a log nginx shows `-` only for what isn't there.
+    pub(crate) fn is_always_there(&self) -> bool {
+        matches!(
+            self,
+            Self::Map(_)
+                | Self::Set(_)
+                | Self::IsArgs
+                | Self::IsRequestPort
+                | Self::RequestPort
+                | Self::Https
+                | Self::RequestCompletion
+                | Self::ServerName
+                | Self::Uri
+                | Self::DocumentUri
+        )
+    }
+
     fn with_prefix(name: &str) -> Option<Self> {
         // In the names of fields, nginx writes `_` for `-`.
         let field = |rest: &str| rest.replace('_', "-").to_ascii_lowercase().into_boxed_str();
