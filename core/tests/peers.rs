@@ -231,21 +231,26 @@ fn the_key_of_a_hash_is_what_the_request_says() {
 }
 
 #[test]
-fn a_tunnel_that_opens_clears_its_peer() {
-    let config = config(group(vec![peer(9001), peer(9002)]));
-    let mut world = World::new(Arc::clone(&config));
-    world.connects_else = Connect::Refuse;
-    world.client_sends(GET);
-    let failures = |world: &World| {
-        let status = config.upstreams.status(ID, world.now().tick);
-        status.iter().map(|peer| peer.failures).collect::<Vec<_>>()
-    };
-    assert_eq!(failures(&world), [1, 1]);
-    world.elapse(Duration::from_secs(20));
-    world.connects_else = Connect::Accept;
-    world.client_sends("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
-    assert_eq!(failures(&world), [1, 1]);
-    world.origin_sends("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
-    assert!(world.session.snapshot(world.now().tick).is_tunnel());
-    assert_eq!(failures(&world).iter().sum::<u32>(), 1);
+fn a_peer_is_cleared_when_what_may_last_for_hours_begins() {
+    let upgrade = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
+    let switch = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
+    let stream = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n";
+    let sized = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na";
+    for (request, response, cleared) in [(upgrade, switch, 1), (GET, stream, 1), (GET, sized, 0)] {
+        let config = config(group(vec![peer(9001), peer(9002)]));
+        let mut world = World::new(Arc::clone(&config));
+        let failed = |world: &World| {
+            let peers = config.upstreams.status(ID, world.now().tick);
+            peers.iter().filter(|peer| peer.failures > 0).count()
+        };
+        world.connects_else = Connect::Refuse;
+        world.client_sends(GET);
+        assert_eq!(failed(&world), 2);
+        world.elapse(Duration::from_secs(20));
+        world.connects_else = Connect::Accept;
+        world.client_sends(request);
+        assert_eq!(failed(&world), 2);
+        world.origin_sends(response);
+        assert_eq!(failed(&world), 2 - cleared, "{response}");
+    }
 }

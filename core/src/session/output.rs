@@ -21,7 +21,7 @@ pub enum Output {
     /// else connect; answer with [`crate::Session::handle_connected`].
     Connect(Dial),
     /// Tell the lease what is thought of the peer so far ([`crate::shared::Lease::judge`]): a tunnel has
-    /// opened, which may be released in hours only.
+    /// opened, or content without a length has begun, and it may be hours until that is released.
     Judge(Verdict),
     /// The upstream connection, or the dial under way, is no more this session's: report the verdict to
     /// the lease, and pool or close the connection. A dial that is pending is cancelled: drop its token

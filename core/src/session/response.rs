@@ -1,7 +1,7 @@
 //! A response head: interim, switching protocols, or final.
 
 use super::{
-    Expectation, Fate, Look, Origin, Session, outbox::Coding, request::is_upgrade, upstream::Failure,
+    Expectation, Fate, Look, Origin, Session, Verdict, outbox::Coding, request::is_upgrade, upstream::Failure,
 };
 use crate::{
     Side, Version,
@@ -192,6 +192,10 @@ impl Session {
             Ok(out.len())
         })?;
         self.exchange_event(exchange::Event::FinalHead);
+        if matches!(framing.content, Framing::Chunked | Framing::UntilClose) {
+            // No end is in sight: it may be hours until the connection is released.
+            self.pending.judgement = Some(Verdict::Success);
+        }
         let coding = if chunked { Coding::Chunked } else { Coding::Plain };
         self.flow_mut(Side::Upstream).begin_content(framing.content, coding, turn.buffers);
         let event = if framing.content == Framing::Empty {

@@ -338,3 +338,27 @@ fn a_new_configuration_takes_over_what_names_meant() {
     assert_eq!((addresses(0), addresses(2)), (vec!["10.0.0.2:80".into()], vec!["10.0.0.1:80".into()]));
     assert!(addresses(1).is_empty());
 }
+
+#[test]
+fn choosing_and_judging_takes_no_memory() {
+    let balances = [
+        Balance::RoundRobin,
+        Balance::LeastConn,
+        Balance::IpHash,
+        hash(false),
+        hash(true),
+        Balance::Random { two: false },
+        Balance::Random { two: true },
+    ];
+    for balance in balances {
+        let table = table(balance.clone(), (1..6).map(|n| weight(n, 1)).collect());
+        let counted = allocation_counter::measure(|| {
+            for n in 0_u32..100 {
+                let key = HashKey::of(&n.to_le_bytes());
+                let client = Some(std::net::Ipv4Addr::from(n << 8).into());
+                visit(&table, &Dial { key, client, chance: n.into(), ..Dial::to(ID) });
+            }
+        });
+        assert_eq!(counted.count_total, 0, "{balance:?}");
+    }
+}
