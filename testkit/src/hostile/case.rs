@@ -56,6 +56,10 @@ pub struct Hostile {
     pub cuts: Vec<Vec<u8>>,
     /// Fields that no response has.
     pub hides: Vec<String>,
+    /// No request offers an upgrade.
+    pub no_upgrade: bool,
+    /// Fields that no response has which underpass sends.
+    pub strips: Vec<String>,
     /// Fields that no request has which underpass sends.
     pub drops: Vec<String>,
     /// What a tunnel may carry to the origin server.
@@ -84,6 +88,8 @@ struct Raw {
     #[serde(default)]
     refuse: bool,
     #[serde(default)]
+    no_upgrade: bool,
+    #[serde(default)]
     http10: bool,
     content: Option<Texts>,
     host: Option<String>,
@@ -99,6 +105,10 @@ struct Raw {
     hides: Texts,
     #[serde(default)]
     drops: Texts,
+    #[serde(default)]
+    strips: Texts,
+    #[serde(default, rename = "not_for")]
+    _not_for: Texts,
     up: Option<String>,
     down: Option<String>,
     #[serde(default)]
@@ -211,7 +221,9 @@ impl Hostile {
             lacks: raw.lacks.into_vec(),
             answers: contents(raw.answers),
             cuts: contents(raw.cuts),
+            no_upgrade: raw.no_upgrade,
             drops: raw.drops.into_vec(),
+            strips: raw.strips.into_vec(),
             hides: raw.hides.into_vec(),
             up: raw.up.as_deref().map(bytes),
             down: raw.down.as_deref().map(bytes),
@@ -276,7 +288,8 @@ fn repeated(text: &str) -> String {
     let mut rest = text;
     while let Some(open) = rest.find('{') {
         let inner = rest[open + 1..].split('}').next().unwrap_or_default();
-        let repetition = inner.rsplit_once('*').and_then(|(what, times)| Some((what, times.parse().ok()?)));
+        let repetition = inner.rsplit_once('*').filter(|_| !inner.contains('{'));
+        let repetition = repetition.and_then(|(what, times)| Some((what, times.parse().ok()?)));
         let behind = open + inner.len() + 2;
         match repetition {
             Some((what, times)) if behind <= rest.len() => {

@@ -57,7 +57,7 @@ impl Judge<'_> {
                 self.blame("the client got more responses than it asked for", &bytes[at..]);
                 break;
             }
-            for name in &self.case.hides {
+            for name in self.case.hides.iter().chain(&self.case.strips) {
                 if response.lines.iter().chain(&response.trailers).any(|(other, _)| other == name) {
                     self.blame(&format!("the client got {name}"), &bytes[at..]);
                 }
@@ -111,7 +111,7 @@ impl Judge<'_> {
         let fits = if of.whole {
             answers.contains(content)
         } else {
-            answers.iter().chain(&self.case.cuts).any(|whole| whole.starts_with(content))
+            content.is_empty() || answers.iter().chain(&self.case.cuts).any(|all| all.starts_with(content))
         };
         if !fits {
             let what = if of.whole { "as if it were whole" } else { "cut" };
@@ -161,6 +161,9 @@ impl Judge<'_> {
             if all().any(|(other, _)| other == name) {
                 self.problems.push(format!("the origin server got {name}"));
             }
+        }
+        if self.case.no_upgrade && request.offers_upgrade() {
+            self.problems.push("the origin server was offered an upgrade".to_owned());
         }
         for line in &self.case.keeps {
             if !request.lines.contains(line) {

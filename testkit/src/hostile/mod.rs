@@ -14,6 +14,7 @@
 //! - `asks`: the requests that the client's bytes are, read as generously as the RFCs permit. What reaches the
 //!   origin server are some of them, in their order, well-formed; each one that it answers in the ordinary way
 //!   is answered to the client, as the response to that request and no other.
+//! - `no_upgrade`: no upgrade is offered to the origin server.
 //! - `refuse`: the RFCs demand a refusal: no request reaches the origin server whole.
 //! - `http10`: the client speaks HTTP/1.0, and knows no chunks and no interim responses.
 //! - `content`, `host`, `keeps`, `lacks`: contents of what is asked, in order; its host; field lines that have
@@ -25,8 +26,10 @@
 //! What underpass does:
 //!
 //! - `location`, `server`: directives that the case needs.
+//! - `not_for`: another proxy that has a feature in the place of the fault.
 //! - `status`, `violation`: statuses of the final responses; what the error log names.
-//! - `reaches`, `drops`: requests that reach the origin server whole; names that they don't have.
+//! - `reaches`, `drops`, `strips`: requests that reach the origin server whole; names that they don't have;
+//!   names that responses don't have.
 //!
 //! A character up to U+00FF is a byte. Each string is sent at once; a step begins with an at sign:
 //!

@@ -168,7 +168,7 @@ impl Stage<'_> {
                     }
                     Step::Send(bytes) => {
                         sent = true;
-                        served.switches |= bytes.windows(5).any(|window| window == b" 101 ");
+                        served.switches |= switches(&bytes);
                         send(end, &bytes, self.cut);
                     }
                     Step::End => end.end(),
@@ -216,6 +216,18 @@ impl Stage<'_> {
     }
 }
 
+/// Whether the first final response in `bytes` is a 101.
+fn switches(bytes: &[u8]) -> bool {
+    match bytes {
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', _, b' ', b'1', b'0', b'1', b' ', ..] => true,
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', _, b' ', b'1', ..] => {
+            let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
+            end.is_some_and(|end| switches(&bytes[end + 4..]))
+        }
+        _ => false,
+    }
+}
+
 /// The answer to a request that is the origin server's `number`th.
 fn answer(case: &Hostile, request: &Request, number: usize) -> VecDeque<Step> {
     let path = request.target.split('?').next().unwrap_or_default();
@@ -223,6 +235,10 @@ fn answer(case: &Hostile, request: &Request, number: usize) -> VecDeque<Step> {
         return script.iter().cloned().collect();
     }
     let line = request.line();
+    if request.method == "CONNECT" {
+        let refusal = format!("HTTP/1.1 405 No\r\nX-Answer: {number}\r\nContent-Length: 0\r\n\r\n");
+        return VecDeque::from([Step::Send(refusal.into_bytes())]);
+    }
     let content = format!("answer to {line}");
     let content: Vec<u8> =
         content.chars().map(|char| u8::try_from(u32::from(char)).unwrap_or(b'?')).collect();

@@ -57,17 +57,9 @@ fn read_trailers(bytes: &[u8], mut at: usize, mut content: Content) -> Result<Co
             break;
         }
         let (name, value) = field(line)?;
-        // RFC 9110 §6.5.1: what frames, routes or authenticates has no business here.
-        if [
-            "content-length",
-            "transfer-encoding",
-            "host",
-            "connection",
-            "authorization",
-            "cookie",
-            "set-cookie",
-        ]
-        .contains(&name.as_str())
+        // RFC 9110 §6.5.1: what frames, routes or is about this hop has no business here.
+        if ["content-length", "transfer-encoding", "host", "connection", "te", "trailer", "upgrade"]
+            .contains(&name.as_str())
         {
             return fault("a trailer field that must not be one", line);
         }

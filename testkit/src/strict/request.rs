@@ -13,6 +13,7 @@ pub struct Request {
     pub host: Vec<u8>,
     /// The field lines.
     pub lines: Lines,
+    is_http11: bool,
     /// The content so far.
     pub content: Vec<u8>,
     /// The trailer section.
@@ -26,6 +27,20 @@ impl Request {
     #[must_use]
     pub fn line(&self) -> String {
         format!("{} {}", self.method, self.target)
+    }
+}
+
+impl Request {
+    /// Whether it asks to switch protocols: HTTP/1.1, an `Upgrade` that names one, and the option that makes
+    /// it count (RFC 9110 §7.8).
+    #[must_use]
+    pub fn offers_upgrade(&self) -> bool {
+        let list = |name| values(&self.lines, name).join(&b',').to_ascii_lowercase();
+        let elements = |text: &[u8]| -> Vec<Vec<u8>> {
+            text.split(|byte| *byte == b',').map(|element| element.trim_ascii().to_vec()).collect()
+        };
+        let names_one = elements(&list("upgrade")).iter().any(|p| p.split(|b| *b == b'/').all(is_token));
+        self.is_http11 && names_one && elements(&list("connection")).contains(&b"upgrade".to_vec())
     }
 }
 
@@ -52,6 +67,7 @@ pub fn read_request(bytes: &[u8]) -> Result<Option<Request>, Fault> {
         method: String::from_utf8_lossy(method).into_owned(),
         target: target.iter().map(|byte| char::from(*byte)).collect(),
         host: host.to_vec(),
+        is_http11: version == b"HTTP/1.1",
         content: content.bytes,
         trailers: content.trailers,
         whole: content.whole.map(|behind| length + behind),
@@ -68,15 +84,18 @@ fn origin_form<'t>(method: &[u8], target: &'t [u8], host: &[u8]) -> Result<&'t [
     match target {
         [b'/', ..] => Ok(target),
         b"*" if method == b"OPTIONS" => Ok(target),
+        _ if method == b"CONNECT" && target.contains(&b':') && is_authority(target) => Ok(target),
         _ => {
-            let rest =
-                target.strip_prefix(b"http://").map_or_else(|| fault("a request-target", target), Ok)?;
+            let rest = target.strip_prefix(b"http://").or_else(|| target.strip_prefix(b"https://"));
+            let rest = rest.map_or_else(|| fault("a request-target", target), Ok)?;
             let end = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
             // §3.2.2: whoever forwards absolute-form makes Host say the same.
             if !rest[..end].eq_ignore_ascii_case(host) {
                 return fault("Host and request-target disagree", target);
             }
-            Ok(if end == rest.len() { b"/" } else { &rest[end..] })
+            // §3.2.4: to OPTIONS, a URI without a path is an asterisk.
+            let root: &[u8] = if method == b"OPTIONS" { b"*" } else { b"/" };
+            Ok(if end == rest.len() { root } else { &rest[end..] })
         }
     }
 }
