@@ -102,7 +102,7 @@ class Judge:
         response = final.response
         number = response.value(b"x-answer")
         if number is not None:
-            expected = b"" if ask.startswith("HEAD ") else bytes_of(f"answer to {ask}")
+            expected = b"" if ask.startswith(("HEAD ", "CONNECT ")) else bytes_of(f"answer to {ask}")
             fits = response.content == expected if final.whole else expected.startswith(response.content)
             asked = {str(n).encode(): request.line for n, request in enumerate(self.seen.requests)}
             if asked.get(number) != ask or not fits:

@@ -3,6 +3,7 @@ HTTP/1.1 to the origin server, connections to it kept, WebSockets allowed."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -11,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from basics import LOOPBACK, PATIENCE, free_port, wait_until_accepting
-from harness import Proxy
+from harness import Proxy, underpass_binary
 
 from .corpus import Case
 from .play import Seen, play
@@ -119,15 +120,22 @@ def haproxy(origin: int, folder: Path) -> Iterator[int]:
     port = free_port()
     config = folder / "haproxy.cfg"
     config.write_text(HAPROXY.format(port=port, origin=origin))
-    program = shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/usr/bin") or "haproxy"
+    command = [program("haproxy"), "-db", "-f", str(config)]
     with (folder / "haproxy.log").open("wb") as log:
-        process = subprocess.Popen([program, "-db", "-f", str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
         wait_until_accepting(port, lambda: None if process.poll() is None else _ended(folder))
         yield port
     finally:
         process.terminate()
         process.wait(PATIENCE)
+
+
+def program(kind: str) -> str:
+    """Where a proxy's program is; Debian keeps some out of everybody's path."""
+    if kind == "underpass":
+        return str(underpass_binary())
+    return shutil.which(kind, path=f"{os.environ['PATH']}:/usr/sbin") or kind
 
 
 def _ended(folder: Path) -> None:

@@ -167,7 +167,7 @@ def origin_form(method: bytes, target: bytes, host: bytes) -> bytes:
         return target
     if method == b"CONNECT" and b":" in target and AUTHORITY.fullmatch(target):
         return target
-    matched = re.fullmatch(rb"https?://([^/]*)(/.*)?", target)
+    matched = re.fullmatch(rb"(?i:https?)://([^/]*)(/.*)?", target)
     if not matched:
         raise Fault("a request-target", target)
     # §3.2.2: whoever forwards absolute-form makes Host say the same.

@@ -89,7 +89,7 @@ impl Judge<'_> {
         let content = &of.response.content;
         if let Some(number) = of.value("x-answer") {
             let number = String::from_utf8_lossy(number).parse().unwrap_or(usize::MAX);
-            let expected: Vec<u8> = match ask.starts_with("HEAD ") {
+            let expected: Vec<u8> = match ask.starts_with("HEAD ") || ask.starts_with("CONNECT ") {
                 true => Vec::new(),
                 false => format!("answer to {ask}")
                     .chars()

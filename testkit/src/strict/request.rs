@@ -86,8 +86,12 @@ fn origin_form<'t>(method: &[u8], target: &'t [u8], host: &[u8]) -> Result<&'t [
         b"*" if method == b"OPTIONS" => Ok(target),
         _ if method == b"CONNECT" && target.contains(&b':') && is_authority(target) => Ok(target),
         _ => {
-            let rest = target.strip_prefix(b"http://").or_else(|| target.strip_prefix(b"https://"));
-            let rest = rest.map_or_else(|| fault("a request-target", target), Ok)?;
+            let scheme = |name: &[u8]| {
+                target.split_at_checked(name.len()).filter(|(start, _)| start.eq_ignore_ascii_case(name))
+            };
+            let Some((_, rest)) = scheme(b"http://").or_else(|| scheme(b"https://")) else {
+                return fault("a request-target", target);
+            };
             let end = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
             // §3.2.2: whoever forwards absolute-form makes Host say the same.
             if !rest[..end].eq_ignore_ascii_case(host) {
