@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import re
 import socket
@@ -72,6 +73,17 @@ def private_kib(pid: int, kinds: str = "Clean|Dirty|Hugetlb") -> int:
     """Memory that a process shares with nobody."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     return sum(int(size) for size in re.findall(rf"^Private_(?:{kinds}):\s+(\d+) kB", text, re.MULTILINE))
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process and all that descend from it have used."""
+    return sum(_ticks(each) for each in process_tree(pid)) / os.sysconf("SC_CLK_TCK")
+
+
+def _ticks(pid: int) -> int:
+    # Behind the command's name, which may hold anything: utime and stime are fields 14 and 15.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def _children(pid: int) -> Iterator[int]:
