@@ -1,39 +1,20 @@
 //! What is changed on the way through: response heads, request heads, redirects of our own.
 
+mod common;
+
 use std::sync::Arc;
 
+use common::{proxying, template, world};
 use underpass_core::{
-    Address, RequestHead,
     config::{
-        AddedField, Additions, Config, Expires, Handler, Location, Proxy, ResponseRewriting, Return, Route,
-        Router, ServerTokens, SetHeader, Settings, Substituted, Substitution, Target,
+        AddedField, Additions, Expires, Handler, Location, ResponseRewriting, Return, ServerTokens,
+        SetHeader, Settings, Substituted, Substitution,
     },
-    shared::{Group, GroupId, Upstreams},
-    template::{Captures, Escape, Pattern, Regex, Template},
+    template::{Captures, Pattern, Regex},
 };
 use underpass_testkit::sim::World;
 
 const GET: &str = "GET /a?b HTTP/1.1\r\nHost: a.example\r\n\r\n";
-
-#[derive(Debug)]
-struct Only(Arc<Location>);
-
-impl Router for Only {
-    fn route(&self, _: &RequestHead<'_>) -> Route {
-        Route::Location(Arc::clone(&self.0))
-    }
-}
-
-/// A client of a server whose only location is this one.
-fn world(location: Location) -> World {
-    let peer: std::net::SocketAddr = "127.0.0.1:9000".parse().expect("an address");
-    let upstreams = Upstreams::new(vec![Group::single("g", Address::Ip(peer))]);
-    World::new(Arc::new(Config::new(Arc::new(Only(Arc::new(location))), Arc::new(upstreams))))
-}
-
-fn template(source: &str) -> Template {
-    Template::parse(source, &(), Escape::None).expect("a template")
-}
 
 fn answering(status: u16, text: &str) -> Location {
     Location::new(Handler::Return(Return::new(status, Some(template(text)))))
@@ -74,9 +55,7 @@ fn redirects_of_our_own_name_what_the_client_asked_for() {
 
 /// A location that forwards, its response heads changed like this.
 fn rewriting(change: impl FnOnce(&mut ResponseRewriting)) -> Location {
-    let mut proxy = Proxy::new(Target::Group(GroupId(0)), "origin.example:9000");
-    change(&mut proxy.response);
-    Location::new(Handler::Proxy(Box::new(proxy)))
+    proxying(|proxy| change(&mut proxy.response))
 }
 
 fn forwarding() -> Location {
@@ -94,7 +73,7 @@ fn added(name: &str, value: &str, always: bool) -> AddedField {
     AddedField::new(name, template(value), always).expect("a field name")
 }
 
-fn text(from: &str, to: &str) -> Substitution {
+fn prefix(from: &str, to: &str) -> Substitution {
     Substitution::new(Substituted::Text(template(from)), template(to))
 }
 
@@ -137,8 +116,8 @@ fn locations_lead_back_to_us() {
     let redirects = || {
         rewriting(|response| {
             response.redirects = vec![
-                text("http://origin.example:9000/two/", "/one/"),
-                text("http://$host/", "https://b/"),
+                prefix("http://origin.example:9000/two/", "/one/"),
+                prefix("http://$host/", "https://b/"),
                 regex("http://r/", "/r/$1"),
                 regex("http://", "/never"),
             ];
@@ -163,7 +142,7 @@ fn locations_lead_back_to_us() {
     location.settings = Arc::new(relative);
     assert_eq!(only(location, "Location: http://r/a"), "Location: /r/a");
     // B6: what a template puts there is encoded.
-    let location = rewriting(|response| response.redirects = vec![text("", "http://b/$arg_x\u{e9} ")]);
+    let location = rewriting(|response| response.redirects = vec![prefix("", "http://b/$arg_x\u{e9} ")]);
     assert_eq!(only(location, "Location: y"), "Location: http://b/%C3%A9%20y");
 }
 
@@ -171,8 +150,8 @@ fn locations_lead_back_to_us() {
 fn cookies_are_for_us_in_their_attributes_only() {
     let location = || {
         rewriting(|response| {
-            response.cookie_domains = vec![text("origin.example", "example.org"), regex("re.", "$1.re")];
-            response.cookie_paths = vec![text("/two/", "/"), text("/three", "/$host")];
+            response.cookie_domains = vec![prefix("origin.example", "example.org"), regex("re.", "$1.re")];
+            response.cookie_paths = vec![prefix("/two/", "/"), prefix("/three", "/$host")];
         })
     };
     for (received, expected) in [
@@ -247,11 +226,7 @@ fn fields_are_added_to_what_nginx_adds_them_to() {
         );
     }
     // nginx's list has no 101.
-    let mut world = world(location({
-        let mut proxy = Proxy::new(Target::Group(GroupId(0)), "o");
-        proxy.set_headers = SetHeader::websocket_recipe();
-        Location::new(Handler::Proxy(Box::new(proxy)))
-    }));
+    let mut world = world(location(proxying(|proxy| proxy.set_headers = SetHeader::websocket_recipe())));
     world.client_sends("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: foo\r\n\r\n");
     world.origin_sends("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: foo\r\n\r\n");
     assert_eq!(

@@ -1,31 +1,16 @@
 //! Where requests go when the configuration has variables in `proxy_pass`, and how the connection is made.
 
+mod common;
+
 use std::{io::ErrorKind, net::IpAddr, path::Path, sync::Arc, time::Duration};
 
+use common::{Only, address, template};
 use underpass_core::{
-    Address, Buffers, ClientInfo, Dial, Lookup, Now, Output, RequestHead, Session, Side, Tick, Turn,
-    config::{Bind, Config, Handler, Location, Proxy, Route, Router, SetHeader, Settings, Target},
+    Address, Buffers, ClientInfo, Dial, Lookup, Now, Output, Session, Side, Tick, Turn,
+    config::{Bind, Config, Handler, Location, Proxy, SetHeader, Settings, Target},
     shared::{Group, GroupId, KeepAlive, Upstreams},
-    template::{Escape, Template},
 };
 use underpass_testkit::sim::World;
-
-#[derive(Debug)]
-struct Only(Arc<Location>);
-
-impl Router for Only {
-    fn route(&self, _: &RequestHead<'_>) -> Route {
-        Route::Location(Arc::clone(&self.0))
-    }
-}
-
-fn template(source: &str) -> Template {
-    Template::parse(source, &(), Escape::None).expect("a template")
-}
-
-fn address(text: &str) -> Address {
-    Address::Ip(text.parse().expect("an address"))
-}
 
 /// Groups: of variables, without peers; an `upstream`; a plain `proxy_pass`.
 fn config(location: Location) -> Arc<Config> {

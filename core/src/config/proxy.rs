@@ -95,6 +95,13 @@ impl Proxy {
     }
 }
 
+impl Proxy {
+    /// Whether the client's content is read and dropped.
+    pub(crate) fn drops_content(&self) -> bool {
+        self.set_body.is_some() || !self.pass_request_body
+    }
+}
+
 /// Where a request goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

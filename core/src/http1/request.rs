@@ -79,7 +79,9 @@ impl Request {
     ) -> Result<Parsed, Violation> {
         let Some(skipped) = skip_empty_lines(bytes)? else { return Ok(Parsed::Partial) };
         *scanned = (*scanned).max(skipped);
-        let Some(end) = head_end(bytes, scanned) else { return Ok(Parsed::Partial) };
+        let end = head_end(bytes, scanned);
+        check_size(bytes.get(skipped..end.unwrap_or(bytes.len())).unwrap_or_default(), settings)?;
+        let Some(end) = end else { return Ok(Parsed::Partial) };
         self.clear();
         self.fields.copy(bytes.get(skipped..end).unwrap_or_default());
         if !settings.allow_bare_lf && has_bare_lf(self.fields.bytes()) {
@@ -88,7 +90,7 @@ impl Request {
         let line_end = self.read_request_line()?;
         self.fields.parse_request(line_end, settings.max_headers.min(MAX_LINES))?;
         self.read_authority()?;
-        self.derive()?;
+        self.derive(settings.merge_slashes)?;
         Ok(Parsed::Complete(end))
     }
 
@@ -148,7 +150,7 @@ impl Request {
         Ok(())
     }
 
-    fn derive(&mut self) -> Result<(), Violation> {
+    fn derive(&mut self, merges_slashes: bool) -> Result<(), Violation> {
         let mut derived = std::mem::take(&mut self.derived);
         let outcome = match (self.form, self.received_target()) {
             // A location is searched all the same: the one of the server as a whole.
@@ -161,8 +163,8 @@ impl Request {
                 Ok(())
             }
             // RFC 9112 §3.2.1: an empty path is sent as "/".
-            (_, b"" | [b'?', ..]) => normalise_path(b"/", &mut derived),
-            (_, target) => normalise_path(path_of(target), &mut derived),
+            (_, b"" | [b'?', ..]) => normalise_path(b"/", merges_slashes, &mut derived),
+            (_, target) => normalise_path(path_of(target), merges_slashes, &mut derived),
         };
         self.path_len = derived.len();
         let host = authority(self.authority()).map_or(b"".as_slice(), |authority| authority.host);
@@ -246,11 +248,6 @@ impl Request {
     pub(crate) fn is_head(&self) -> bool {
         self.method() == b"HEAD"
     }
-
-    /// Whether repeating the request is the same as making it once (RFC 9110 §9.2.2).
-    pub(crate) fn is_idempotent(&self) -> bool {
-        matches!(self.method(), b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE")
-    }
 }
 
 /// Says how many bytes of empty lines stand before the request line; `None` when more bytes are needed.
@@ -266,6 +263,22 @@ fn skip_empty_lines(bytes: &[u8]) -> Result<Option<usize>, Violation> {
         }
     }
     Err(Violation::BadRequestLine)
+}
+
+/// Whether what has come of a head, whole or not, keeps to `large_client_header_buffers`: the same in every cut.
+fn check_size(head: &[u8], settings: &Settings) -> Result<(), Violation> {
+    let (line, whole) = (settings.client_header_line, settings.client_header_size);
+    if head.len() <= line.min(whole) {
+        return Ok(());
+    }
+    let mut lines = head.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::len);
+    if lines.next().is_some_and(|length| length > line.min(whole)) {
+        return Err(Violation::TargetTooLong);
+    }
+    if head.len() > whole || lines.any(|length| length > line) {
+        return Err(Violation::HeadTooLarge);
+    }
+    Ok(())
 }
 
 fn path_of(target: &[u8]) -> &[u8] {
@@ -395,6 +408,29 @@ mod tests {
             ("\r\n\r\n\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", BadRequestLine),
         ] {
             assert_eq!(parse(head).err(), Some(violation), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_limited_in_every_cut() {
+        let settings = Settings { client_header_line: 40, client_header_size: 70, ..Settings::default() };
+        for (target, field, expected) in [
+            ("/", "X: y".to_owned(), Ok(())),
+            ("/", format!("X: {}", "y".repeat(35)), Ok(())),
+            ("/", format!("X: {}", "y".repeat(36)), Err(Violation::HeadTooLarge)),
+            ("/123456789012345", format!("X: {}", "y".repeat(28)), Err(Violation::HeadTooLarge)),
+            ("/12345678901234567890123456", "X: y".to_owned(), Err(Violation::TargetTooLong)),
+        ] {
+            let head = format!("GET {target} HTTP/1.1\r\n{field}\r\nHost: a\r\n\r\n");
+            let mut scanned = 0;
+            let mut parse = |length| {
+                let parsed = Request::default().parse(&head.as_bytes()[..length], &mut scanned, &settings);
+                parsed.map(|_| ())
+            };
+            let in_pieces = (1..=head.len()).try_for_each(&mut parse);
+            let mut scanned = 0;
+            let at_once = Request::default().parse(head.as_bytes(), &mut scanned, &settings).map(|_| ());
+            assert_eq!((in_pieces, at_once), (expected, expected), "{head}");
         }
     }
 

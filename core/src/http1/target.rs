@@ -49,11 +49,11 @@ pub(crate) const fn is_target_byte(byte: u8) -> bool {
     matches!(byte, 0x21..=0x7e | 0x80..=0xff) && byte != b'#'
 }
 
-/// Appends the normalised form of `path`: percent-decoded, `//` merged, `.` and `..` resolved (nginx's
-/// `$uri`). Routing uses this copy; the target is forwarded as received.
-pub(crate) fn normalise_path(path: &[u8], out: &mut Vec<u8>) -> Result<(), Violation> {
+/// Appends the normalised form of `path`: percent-decoded, `.` and `..` resolved, `//` merged where that is
+/// wanted (nginx's `$uri`). Routing uses this copy; the target is forwarded as received.
+pub(crate) fn normalise_path(path: &[u8], merges: bool, out: &mut Vec<u8>) -> Result<(), Violation> {
     let start = out.len();
-    let plain = |pair: &[u8]| !(pair.starts_with(b"%") || pair == b"//" || pair == b"/.");
+    let plain = |pair: &[u8]| !(pair.starts_with(b"%") || merges && pair == b"//" || pair == b"/.");
     if path.windows(2).all(plain) && !path.ends_with(b"%") {
         out.extend_from_slice(path);
         return Ok(());
@@ -69,25 +69,25 @@ pub(crate) fn normalise_path(path: &[u8], out: &mut Vec<u8>) -> Result<(), Viola
             return Err(Violation::BadTarget);
         }
         if byte == b'/' {
-            close_segment(out, start)?;
+            close_segment(out, start, merges)?;
         } else {
             out.push(byte);
         }
         rest = behind;
     }
     if matches!(last_segment(out, start), b"." | b"..") {
-        close_segment(out, start)?;
+        close_segment(out, start, merges)?;
     }
     Ok(())
 }
 
-/// A segment has ended with a slash: resolves it when it was empty, `.` or `..`.
-fn close_segment(out: &mut Vec<u8>, start: usize) -> Result<(), Violation> {
+/// A segment has ended with a slash: resolves it when it was `.`, `..` or, where slashes are merged, empty.
+fn close_segment(out: &mut Vec<u8>, start: usize, merges: bool) -> Result<(), Violation> {
     let segment = last_segment(out, start);
     let length = segment.len();
     match segment {
         _ if out.len() == start => out.push(b'/'),
-        b"" => {}
+        b"" if merges => {}
         b"." => out.truncate(out.len() - 1),
         b".." => {
             out.truncate(out.len() - length - 1);
@@ -227,7 +227,7 @@ mod tests {
     fn paths() {
         let normal = |path: &str| {
             let mut out = b"kept".to_vec();
-            normalise_path(path.as_bytes(), &mut out)
+            normalise_path(path.as_bytes(), true, &mut out)
                 .map(|()| String::from_utf8_lossy(&out[4..]).into_owned())
         };
         for (path, expected) in [
@@ -248,6 +248,22 @@ mod tests {
         for bad in ["/..", "/a/../..", "/%", "/%1", "/%zz", "/%00", "/../a"] {
             assert_eq!(normal(bad), Err(Violation::BadTarget), "{bad}");
         }
+    }
+
+    #[test]
+    fn slashes_may_stay() {
+        for (path, expected) in [
+            ("//a///b/", "//a///b/"),
+            ("/a//../b", "/a/b"),
+            ("/a/.//b", "/a//b"),
+            ("/%2F", "//"),
+            ("//..", "/"),
+        ] {
+            let mut out = Vec::new();
+            assert_eq!(normalise_path(path.as_bytes(), false, &mut out), Ok(()), "{path}");
+            assert_eq!(String::from_utf8_lossy(&out), expected, "{path}");
+        }
+        assert_eq!(normalise_path(b"//../..", false, &mut Vec::new()), Err(Violation::BadTarget));
     }
 
     #[test]

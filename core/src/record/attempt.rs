@@ -51,6 +51,17 @@ impl Attempt {
 }
 
 impl Record {
+    /// When the first peer was tried for the location that the request is in.
+    pub(crate) fn first_try(&self) -> Tick {
+        let earlier = self.heads.iter().flat_map(|heads| heads.earlier.iter().rev());
+        let mut attempts = [&self.attempt].into_iter().chain(earlier).peekable();
+        let mut began = self.attempt.began;
+        while let Some(attempt) = attempts.next_if(|attempt| !attempt.begins_group) {
+            began = attempt.began;
+        }
+        attempts.next().map_or(began, |first| first.began)
+    }
+
     /// The values of all attempts.
     pub(super) fn write_attempts(&self, variable: &Variable, now: Tick, out: &mut Vec<u8>) {
         self.write_earlier(variable, out);

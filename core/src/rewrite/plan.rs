@@ -3,8 +3,9 @@
 use super::check_value;
 use crate::{
     config::{HttpVersion, Proxy},
-    http1::{ConnectionOptions, Known, Request, Version, listed, protocols, trim},
+    http1::{ConnectionOptions, Known, Request, Version, is_token, listed, protocols, trim},
     record::Record,
+    template::Template,
     time::Now,
     violation::Violation,
 };
@@ -21,10 +22,34 @@ pub(crate) enum Offer {
     WebSocket,
 }
 
+/// What matters of the method that goes upstream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) enum SentMethod {
+    Get,
+    /// Its response has no content (RFC 9110 §9.3.2).
+    Head,
+    /// Repeating the request is the same as making it once, as with the two above (§9.2.2).
+    Idempotent,
+    #[default]
+    Other,
+}
+
+impl SentMethod {
+    fn of(method: &[u8]) -> Self {
+        match method {
+            b"GET" => Self::Get,
+            b"HEAD" => Self::Head,
+            b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE" => Self::Idempotent,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// What the forwarded head will say of the connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) offer: Offer,
+    pub(crate) method: SentMethod,
     /// What `proxy_set_header Connection` came to (A3).
     pub(super) connection: ConnectionOptions,
     /// It was set to nothing.
@@ -46,6 +71,12 @@ impl Plan {
         let (Some(proxy), Some(heads)) = (record.proxy(), &record.heads) else {
             return Err(Violation::NoPeer);
         };
+        let method = match &proxy.method {
+            Some(template) => {
+                record.with_value(template, now, |method| check_method(record, template, method))?
+            }
+            None => SentMethod::of(heads.request.method()),
+        };
         let is_http11 = proxy.http_version == HttpVersion::Http11;
         let connection = configured_connection(record, proxy, now, offered)?;
         // An empty value removes the line (B2), even the one that HTTP/1.0 would have by default.
@@ -56,13 +87,22 @@ impl Plan {
         } else {
             Offer::Nothing
         };
-        Ok(Self { offer, connection, silent, is_http11, is_personal: proxy.proxy_protocol })
+        Ok(Self { offer, method, connection, silent, is_http11, is_personal: proxy.proxy_protocol })
     }
 
     /// Whether the upstream connection ends after this exchange, by our own word or version.
     pub(crate) fn closes(self) -> bool {
         self.connection.close || self.is_personal || (!self.is_http11 && !self.connection.keep_alive)
     }
+}
+
+/// A method from a template is a token (B6), and asks for no tunnel behind our back.
+fn check_method(record: &Record, template: &Template, method: &[u8]) -> Result<SentMethod, Violation> {
+    if is_token(method) && method != b"CONNECT" {
+        return Ok(SentMethod::of(method));
+    }
+    record.blame(template);
+    Err(Violation::TemplateMethod)
 }
 
 /// A1, A2: HTTP/1.1, an `Upgrade`, and the option that makes it count.

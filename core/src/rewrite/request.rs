@@ -2,7 +2,7 @@
 
 use super::{
     check_value, crosses,
-    plan::{Offer, Plan, sets},
+    plan::{Offer, Plan, SentMethod, sets},
     trim_value, write_line,
 };
 use crate::{
@@ -18,9 +18,30 @@ use crate::{
     websocket,
 };
 
-/// Writes the head that goes upstream. Says whether field lines were dropped for an underscore in their
-/// name (B3).
+/// Writes the head that goes upstream, and behind it the content that the configuration puts in the place of the
+/// client's. Says whether field lines were dropped for an underscore in their name (B3).
 pub(crate) fn write_request(
+    record: &Record,
+    framing: Framing,
+    plan: Plan,
+    now: Now,
+    offered: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<bool, Violation> {
+    let Some(proxy) = record.proxy() else { return Err(Violation::NoPeer) };
+    match &proxy.set_body {
+        None if proxy.pass_request_body => write_head(record, framing, plan, now, offered, out),
+        None => write_head(record, Framing::Empty, plan, now, offered, out),
+        Some(template) => record.with_value(template, now, |content| {
+            let length = Framing::Length(content.len() as u64);
+            let dropped = write_head(record, length, plan, now, offered, out)?;
+            out.extend_from_slice(content);
+            Ok(dropped)
+        }),
+    }
+}
+
+fn write_head(
     record: &Record,
     framing: Framing,
     plan: Plan,
@@ -35,23 +56,34 @@ pub(crate) fn write_request(
     }
     if plan.offer == Offer::WebSocket && proxy.upgrade.websocket_validation {
         websocket::check_request(request)?;
+        if plan.method != SentMethod::Get {
+            return Err(Violation::WebSocketMethod);
+        }
     }
     if proxy.proxy_protocol {
         proxy_protocol::write(record.remote(), &record.client.local, out);
     }
-    write_request_line(proxy, heads, out);
+    match &proxy.method {
+        Some(method) => record.write_template(method, now, out),
+        None => out.extend_from_slice(request.method()),
+    }
+    out.push(b' ');
+    write_target(proxy, heads, out);
+    // Our own version, whatever the client's (RFC 9112 §2.3, E14).
+    out.extend_from_slice(match proxy.http_version {
+        HttpVersion::Http11 => b" HTTP/1.1\r\n",
+        HttpVersion::Http10 => b" HTTP/1.0\r\n",
+    });
     let mut lines = Lines { record, proxy, now, out };
     lines.configured(plan, offered)?;
     lines.defaults(framing, request);
-    let underscores = lines.received(request);
+    let underscores = proxy.pass_request_headers && lines.received(request);
     lines.via(request);
     out.extend_from_slice(b"\r\n");
     Ok(underscores)
 }
 
-fn write_request_line(proxy: &Proxy, heads: &Heads, out: &mut Vec<u8>) {
-    out.extend_from_slice(heads.request.method());
-    out.push(b' ');
+fn write_target(proxy: &Proxy, heads: &Heads, out: &mut Vec<u8>) {
     let path = heads.path();
     match &proxy.uri {
         // nginx: a URI that variables have made is the target as it stands.
@@ -77,11 +109,6 @@ fn write_request_line(proxy: &Proxy, heads: &Heads, out: &mut Vec<u8>) {
         }
         _ => out.extend_from_slice(heads.request.origin_target()),
     }
-    // Our own version, whatever the client's (RFC 9112 §2.3, E14).
-    out.extend_from_slice(match proxy.http_version {
-        HttpVersion::Http11 => b" HTTP/1.1\r\n",
-        HttpVersion::Http10 => b" HTTP/1.0\r\n",
-    });
 }
 
 fn write_query(heads: &Heads, out: &mut Vec<u8>) {

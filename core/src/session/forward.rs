@@ -4,8 +4,9 @@ use super::{Disposal, Event, Fate, Look, Origin, Session, Verdict, flow::Content
 use crate::{
     Side,
     buffer::Turn,
+    config::Proxy,
     fault::Fault,
-    http1::{Broken, Framing, Version},
+    http1::{Broken, Fields, Framing, Version},
     record::Outcome,
     rewrite::{trailer_passes, write_line, write_trailers},
     state::{connection, exchange, message},
@@ -79,7 +80,7 @@ impl Session {
     /// The origin server takes no more of the request; what it has said before is still read.
     fn lose_request(&mut self) {
         // What is dropped here can't be sent to another peer.
-        self.work.content_sent += u64::from(self.work.framing != Framing::Empty);
+        self.work.content_sent += u64::from(self.work.framing != Framing::Empty && !self.drops_content());
         self.stop_sending_request();
     }
 
@@ -111,9 +112,18 @@ impl Session {
         self.work.content_received += (content_after - content_before) as u64;
         self.record.request_length += taken as u64;
         let limit = self.settings().client_max_body_size;
-        if limit > 0 && self.work.content_received > limit && self.exchange.permits(exchange::Event::Reply) {
+        let too_large = limit > 0 && self.work.content_received > limit;
+        if too_large && self.exchange.permits(exchange::Event::Reply) {
             self.refuse(Violation::ContentTooLarge, turn);
             return true;
+        }
+        if too_large && self.leg(Side::Upstream).writes() {
+            // The response has begun: it goes on without the rest of the request (E8).
+            self.note(Event::Violation(Violation::ContentTooLarge));
+            self.stop_sending_request();
+        }
+        if self.drops_content() {
+            self.drop_content();
         }
         // Once there was somebody to send to who takes no more, content is wanted by nobody.
         let upstream = self.leg(Side::Upstream);
@@ -153,11 +163,33 @@ impl Session {
         }
     }
 
+    /// Whether the location has no use for the client's content: it is read, as far as limits go, and dropped.
+    fn drops_content(&self) -> bool {
+        self.record.proxy().is_some_and(Proxy::drops_content)
+    }
+
+    fn drop_content(&mut self) {
+        let request = &mut self.flows[Side::Downstream.index()].inbox;
+        let is_empty = request.content().is_empty();
+        request.discard_content();
+        if !is_empty && let Some(detour) = self.detour_mut() {
+            // Another location that wants it can't have it any more.
+            detour.content_gone = true;
+        }
+    }
+
+    /// Whether the response has to wait for the end of content that goes nowhere: to the origin server the
+    /// request is complete before it is.
+    pub(super) fn holds_response(&self) -> bool {
+        self.drops_content() && self.flow(Side::Downstream).message.state() == message::State::Content
+    }
+
     pub(super) fn read_response_content(&mut self, turn: &mut Turn<'_>) -> bool {
         if self.flow(Side::Upstream).message.state() != message::State::Content {
             return false;
         }
-        if matches!(self.record.status, 204 | 205 | 304) {
+        let to_head = self.record.heads.as_ref().is_some_and(|heads| heads.request.is_head());
+        if to_head || matches!(self.record.status, 204 | 205 | 304) {
             return self.drop_response_content(turn);
         }
         let before = self.flow(Side::Upstream).inbox.raw().len();
@@ -220,7 +252,12 @@ impl Session {
                     };
                     trailers.copy(section);
                     match trailers.parse_request(0, usize::MAX) {
-                        Ok(()) => self.keep_trailers(from),
+                        Ok(()) => {
+                            if self.pass_trailers(from) && self.record.passes_trailers() {
+                                self.note(Event::TrailerDropped);
+                            }
+                            Step::Over
+                        }
                         Err(_) => Step::Broken(Broken::Trailer),
                     }
                 }
@@ -231,25 +268,21 @@ impl Session {
         }
     }
 
-    /// Trailer fields that may not go on are dropped, and that is noted (E2).
-    fn keep_trailers(&mut self, from: Side) -> Step {
+    /// Puts the trailer fields that may go on behind the content (E2). Says whether others are dropped.
+    pub(super) fn pass_trailers(&mut self, from: Side) -> bool {
         let record = &self.record;
-        let Some(heads) = &record.heads else { return Step::Over };
-        let Some(trailers) = heads.trailers.get(from.index()) else { return Step::Over };
+        let trailers = record.heads.as_ref().and_then(|heads| heads.trailers.get(from.index()));
         // Where content isn't chunked (an HTTP/1.0 client), there is no place for them.
         let mut kept = self.flows[from.index()].outbox.trailers();
         let mut dropped = false;
-        for field in trailers.iter() {
+        for field in trailers.into_iter().flat_map(Fields::iter) {
             let passes = trailer_passes(record, from, field);
             dropped |= !passes;
             if let (Some(kept), true) = (&mut kept, passes) {
                 write_line(kept, field.name, field.value);
             }
         }
-        if dropped && record.passes_trailers() {
-            self.note(Event::TrailerDropped);
-        }
-        Step::Over
+        dropped
     }
 
     /// Trailer fields that the location adds; all of them are remembered for the log.
@@ -291,11 +324,10 @@ impl Session {
             && self.leg(Side::Upstream).state() == connection::State::Open
             && self.work.upstream == Fate::Persist
             && !self.draining;
+        let status = self.record.heads.as_ref().map_or(0, |heads| heads.response.status);
+        let verdict = self.verdict_on(status);
         self.flow_mut(Side::Downstream).stop_sending();
-        self.release(
-            Verdict::Success,
-            if clean { Disposal::Pool } else { Disposal::Close(super::Ending::Fin) },
-        );
+        self.release(verdict, if clean { Disposal::Pool } else { Disposal::Close(super::Ending::Fin) });
         // What is left over answers nothing that we asked; the content before it is still on its way.
         self.flow_mut(Side::Upstream).inbox.consume(usize::MAX);
         true

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     Address, Side,
     buffer::Turn,
+    config::LingeringClose,
     rewrite::Offer,
     shared::{GroupId, HashKey, seed},
     state::{connection, exchange, message},
@@ -122,9 +123,14 @@ impl Session {
             && self.flow(Side::Downstream).is_complete()
             && leg.writes()
             && (leg.reads() || !self.flow(Side::Downstream).inbox.raw().is_empty());
+        let lingers = match self.settings().lingering_close {
+            LingeringClose::Off => false,
+            LingeringClose::On => self.work.client == Fate::Linger,
+            LingeringClose::Always => true,
+        };
         if persists {
             self.persist();
-        } else if self.work.client == Fate::Linger && leg.reads() && self.work.ending == Ending::Fin {
+        } else if lingers && leg.reads() && self.work.ending == Ending::Fin {
             self.begin_lingering();
         } else {
             self.close_client(self.work.ending);

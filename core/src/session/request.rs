@@ -6,7 +6,7 @@ use super::{Event, Expectation, Fate, Session, pending::Errand};
 use crate::{
     Side,
     buffer::Turn,
-    config::Target,
+    config::{Proxy, Target},
     http1::{ConnectionOptions, Framing, Known, Parsed, elements, request_framing},
     proxy_protocol::{self, Greeting},
     record::Outcome,
@@ -173,11 +173,16 @@ impl Session {
         outbox.discard();
         if outcome.is_ok() {
             outbox.write(turn.buffers, |out| std::mem::swap(out, &mut head));
+            let drops = self.record.proxy().is_some_and(Proxy::drops_content);
             let coding = match self.work.framing {
-                Framing::Chunked => super::outbox::Coding::Chunked,
+                Framing::Chunked if !drops => super::outbox::Coding::Chunked,
                 _ => super::outbox::Coding::Plain,
             };
             outbox.begin_content(coding, turn.buffers);
+            if self.flow(Side::Downstream).is_complete() {
+                // What was read of the content is still here; what stood behind it goes with it again.
+                self.pass_trailers(Side::Downstream);
+            }
         }
         turn.buffers.return_scratch(head);
         if let Some(heads) = &mut self.record.heads {
@@ -197,7 +202,7 @@ impl Session {
             // A tunnel begins behind a request that has come whole.
             plan.offer = Offer::Nothing;
         }
-        self.work.offer = plan.offer;
+        (self.work.offer, self.work.method) = (plan.offer, plan.method);
         self.work.upstream = if plan.closes() { Fate::Close } else { Fate::Persist };
         if write_request(&self.record, self.work.framing, plan, turn.now, offered, head)? {
             self.note(Event::UnderscoreDropped);

@@ -7,7 +7,9 @@ use crate::{
     Side, Version,
     buffer::Turn,
     http1::{ConnectionOptions, Framing, Parsed, ResponseFraming, response_framing},
-    rewrite::{Persistence, ResponseHead, answers_offer, has_trailers, write_interim, write_response},
+    rewrite::{
+        Persistence, ResponseHead, SentMethod, answers_offer, has_trailers, write_interim, write_response,
+    },
     state::{exchange, message},
     timer::Timer,
     violation::{Fault, Violation},
@@ -23,6 +25,9 @@ impl Session {
         let limit = self.record.proxy().map_or(0, |proxy| proxy.buffer_size).min(turn.buffers.size());
         let inbox = &mut self.flows[Side::Upstream.index()].inbox;
         if inbox.raw().is_empty() || !self.legs[Side::Upstream.index()].exists() {
+            return false;
+        }
+        if self.holds_response() {
             return false;
         }
         if !self.flows[Side::Upstream.index()].outbox.head_is_sent() {
@@ -132,7 +137,8 @@ impl Session {
         let Some(heads) = &self.record.heads else { return Err(Violation::OriginHead) };
         let (request, response) = (&heads.request, &heads.response);
         let status = response.status;
-        let framing = response_framing(&response.fields, response.version, status, request.is_head())?;
+        let sent_head = self.work.method == SentMethod::Head;
+        let framing = response_framing(&response.fields, response.version, status, sent_head)?;
         let says_close = !options.persists(response.version);
         if says_close || framing.content == Framing::UntilClose {
             self.work.upstream = Fate::Close;
@@ -142,15 +148,17 @@ impl Session {
             return self.replace_stale(turn);
         }
         let is_http11_client = request.version == Version::Http11;
+        if self.passes_on(status) {
+            return self.pass_on(status, turn);
+        }
         if status >= 300 && self.intercepts(status) {
             self.intercept(status, framing.content, turn);
             return Ok(());
         }
         let shown = self.shown_status(status);
-        let drops_content = matches!(shown, 204 | 205 | 304);
+        let drops_content = request.is_head() || matches!(shown, 204 | 205 | 304);
         // As nginx: trailer fields of the location's own need chunks to stand behind.
-        let adds_trailers =
-            is_http11_client && !request.is_head() && !drops_content && has_trailers(&self.record, shown);
+        let adds_trailers = is_http11_client && !drops_content && has_trailers(&self.record, shown);
         let unsized_content =
             matches!(framing.content, Framing::Chunked | Framing::UntilClose) && !drops_content;
         if unsized_content && !is_http11_client {
@@ -178,8 +186,10 @@ impl Session {
         let Some(heads) = &self.record.heads else { return Err(Violation::OriginHead) };
         let (status, shown) = (heads.response.status, self.record.status);
         let has_none = |status: u16| matches!(status, 204 | 304);
-        // Where an error page shows another status code, its response has content, if only none.
-        let empty = shown == 205 || has_none(status) && !has_none(shown);
+        // Where an error page shows another status code, or what we sent was a HEAD, there is content, if only
+        // none.
+        let unshown = self.work.method == SentMethod::Head && !heads.request.is_head();
+        let empty = shown == 205 || (has_none(status) || unshown) && !has_none(shown);
         let length = framing.shown_length.is_some() && !empty && shown != 204 && !chunked;
         let persistence = match self.work.client {
             Fate::Persist => Persistence::Keep,
@@ -214,8 +224,9 @@ impl Session {
     pub(super) fn miss_response(&mut self, turn: &mut Turn<'_>) -> bool {
         let upstream = self.leg(Side::Upstream);
         let response = self.flow(Side::Upstream);
-        let waits_for_client = !response.inbox.raw().is_empty() && !response.outbox.head_is_sent();
-        if !upstream.exists() || upstream.reads() || waits_for_client {
+        let is_held = !response.outbox.head_is_sent() || self.holds_response();
+        let waits = !response.inbox.raw().is_empty() && is_held;
+        if !upstream.exists() || upstream.reads() || waits {
             return false;
         }
         self.fail_attempt(Failure::Closed, turn);

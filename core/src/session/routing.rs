@@ -130,7 +130,7 @@ impl Session {
             Handler::Return(answer) => self.answer(answer, turn),
             Handler::Unsupported(directive) => self.lack_handler(directive, turn),
             Handler::Proxy(_) if self.answers_options_itself() => self.answer_options(turn),
-            Handler::Proxy(_) if self.lacks_content() => self.show_error(turn),
+            Handler::Proxy(proxy) if self.lacks_content() && !proxy.drops_content() => self.show_error(turn),
             Handler::Proxy(_) => {
                 self.evaluate_target(turn)?;
                 self.write_forwarded_head(turn)?;

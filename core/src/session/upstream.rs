@@ -12,6 +12,7 @@ use crate::{
     config::Bind,
     fault::Fault,
     record::Record,
+    rewrite::SentMethod,
     shared::{Balance, Group, HashKey},
     state::{connection, exchange, message},
     timer::Timer,
@@ -268,19 +269,46 @@ impl Session {
     /// Whether the request can be sent once more as it was.
     pub(super) fn may_retry(&self) -> bool {
         let non_idempotent = self.record.hop().is_some_and(|hop| hop.next_upstream.non_idempotent);
-        let idempotent = self.record.heads.as_ref().is_some_and(|heads| heads.request.is_idempotent());
+        let idempotent = self.work.method != SentMethod::Other;
         // Content that went upstream has left our buffers.
         self.work.content_sent == 0 && (idempotent || non_idempotent || self.record.attempt.sent == 0)
     }
 
     fn may_try_next(&self, failure: Failure) -> bool {
+        let wanted = self.record.hop().is_some_and(|hop| match failure {
+            Failure::Connect(_) | Failure::Closed | Failure::Broken(_) => hop.next_upstream.error,
+            Failure::Timeout(_) => hop.next_upstream.timeout,
+            Failure::Head(_) => hop.next_upstream.invalid_header,
+        });
+        wanted && self.has_next()
+    }
+
+    /// Whether the status code of a final response makes another peer be tried. The last one's response is
+    /// forwarded as it is, and so is one to a request that can't be repeated (nginx does likewise).
+    pub(super) fn passes_on(&self, status: u16) -> bool {
+        let is_listed = self.record.hop().is_some_and(|hop| hop.next_upstream.statuses.contains(&status));
+        is_listed && self.may_retry() && self.has_next()
+    }
+
+    /// Another peer is asked instead of the one that has answered.
+    pub(super) fn pass_on(&mut self, status: u16, turn: &mut Turn<'_>) -> Result<(), Violation> {
+        self.record.attempt.answered = Some(self.tick);
+        self.work.failure = None;
+        self.note(Event::NextPeer);
+        self.retry(self.verdict_on(status), Origin::Pool, turn)
+    }
+
+    /// What a final response says of its peer: one that `proxy_next_upstream` names is a failure, but not a 403
+    /// or 404 (nginx's `max_fails`).
+    pub(super) fn verdict_on(&self, status: u16) -> Verdict {
+        let is_listed = self.record.hop().is_some_and(|hop| hop.next_upstream.statuses.contains(&status));
+        if is_listed && !matches!(status, 403 | 404) { Verdict::Failure } else { Verdict::Success }
+    }
+
+    /// Whether there is another peer, and `proxy_next_upstream_tries` and `_timeout` permit to ask it.
+    fn has_next(&self) -> bool {
         let Some(hop) = self.record.hop() else { return false };
         let next = hop.next_upstream;
-        let wanted = match failure {
-            Failure::Connect(_) | Failure::Closed | Failure::Broken(_) => next.error,
-            Failure::Timeout(_) => next.timeout,
-            Failure::Head(_) => false,
-        };
         let peers = match &self.work.addresses {
             _ if self.record.given_address().is_some() => 1,
             Some((addresses, _)) => addresses.len(),
@@ -288,8 +316,8 @@ impl Session {
         };
         let tries = usize::try_from(self.work.tries).unwrap_or(usize::MAX);
         let allowed = usize::try_from(next.tries).unwrap_or(usize::MAX);
-        let in_time = next.within.is_zero() || self.tick.since(self.record.began) < next.within;
-        wanted && in_time && tries < peers && (allowed == 0 || tries < allowed)
+        let in_time = next.within.is_zero() || self.tick.since(self.record.first_try()) < next.within;
+        in_time && tries < peers && (allowed == 0 || tries < allowed)
     }
 
     /// The connection from the pool was no good: a fresh one is used, once. That is no try of its own, for

@@ -3,13 +3,18 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::Ending;
-use crate::{http1::Framing, rewrite::Offer, violation::Violation};
+use crate::{
+    http1::Framing,
+    rewrite::{Offer, SentMethod},
+    violation::Violation,
+};
 
 /// What an exchange has to remember besides its heads.
 #[derive(Clone, Debug)]
 pub(super) struct Work {
     pub(super) framing: Framing,
     pub(super) offer: Offer,
+    pub(super) method: SentMethod,
     pub(super) expectation: Expectation,
     /// What becomes of the client's connection.
     pub(super) client: Fate,
@@ -37,6 +42,7 @@ impl Default for Work {
         Self {
             framing: Framing::Empty,
             offer: Offer::Nothing,
+            method: SentMethod::Other,
             expectation: Expectation::Nothing,
             client: Fate::Close,
             upstream: Fate::Close,
