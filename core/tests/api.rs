@@ -30,6 +30,13 @@ fn what_several_workers_share_is_send_and_sync() {
     shared::<shared::Group>();
     shared::<shared::Peer>();
     shared::<shared::Lease>();
+    shared::<shared::LimitConn>();
+    shared::<shared::LimitReq>();
+    shared::<shared::Permit>();
+    shared::<shared::DrainGate>();
+    shared::<shared::Pass>();
+    shared::<shared::Swap<config::Config>>();
+    shared::<shared::Reader<config::Config>>();
     shared::<template::Template>();
     shared::<template::Mapping>();
     shared::<template::Regex>();

@@ -46,8 +46,8 @@ impl Continuum {
         may: impl Fn(&Seat) -> bool,
     ) -> Option<usize> {
         let start = self.points.partition_point(|(position, _)| *position < key.crc());
-        let circle = self.points.iter().cycle().skip(start).take(LOOKS as usize);
-        for (_, index) in circle {
+        let (before, behind) = self.points.split_at(start);
+        for (_, index) in behind.iter().chain(before).take(LOOKS as usize) {
             let name = self.names.get(*index as usize)?;
             let found = in_turn(seats, |seat| seat.is_primary() && seat.peer.name == *name && may(seat));
             if found.is_some() {
