@@ -42,7 +42,12 @@ FLAGS = [
 class Browser:
     """A browser with an empty profile and one page."""
 
-    def __init__(self, tmp_path: Path) -> None:
+    def __init__(self, tmp_path: Path, proxy: str | None = None) -> None:
+        """`proxy`: host and port of a proxy for everything, loopback addresses included."""
+        self._flags = list(FLAGS)
+        if proxy is not None:
+            self._flags.remove("--no-proxy-server")
+            self._flags += [f"--proxy-server={proxy}", "--proxy-bypass-list=<-loopback>"]
         self._profile = tmp_path / "chromium"
         self._profile.mkdir()
         self._last_id = 0
@@ -51,7 +56,7 @@ class Browser:
     def __enter__(self) -> Browser:
         with (self._profile / "output").open("wb") as output:
             self._process = subprocess.Popen(
-                ["chromium", *FLAGS, f"--user-data-dir={self._profile}", "about:blank"],
+                ["chromium", *self._flags, f"--user-data-dir={self._profile}", "about:blank"],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

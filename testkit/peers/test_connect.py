@@ -1,0 +1,135 @@
+"""CONNECT: curl, WebSocket libraries and a browser that reach an origin server through a forward proxy."""
+
+from __future__ import annotations
+
+import base64
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from websockets.sync.client import connect
+
+from chromium import Browser
+from conftest import StartProxy
+from harness import LOOPBACK, PATIENCE, Proxy, conf, free_port
+from origins.http_origin import HttpOrigin
+from wspeers import Origin
+
+pytestmark = pytest.mark.underpass_only("nginx of Debian has no tunnel_pass")
+
+
+@pytest.fixture
+def http() -> Iterator[HttpOrigin]:
+    with HttpOrigin() as origin:
+        yield origin
+
+
+def start(start_proxy: StartProxy, tmp_path: Path, origin: int) -> Proxy:
+    users = tmp_path / "users"
+    users.write_text("ann:{PLAIN}secret\n")
+    return start_proxy(conf("connect.conf"), origin=origin, users=users)
+
+
+def curl(proxy: str, url: str, *options: str) -> subprocess.CompletedProcess[str]:
+    command = ["curl", "-sS", "--max-time", str(PATIENCE), "--proxytunnel", "-x", proxy, *options, url]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def ask(port: int, target: str, behind: bytes = b"") -> bytes:
+    """A CONNECT by hand; everything that comes back."""
+    with socket.create_connection((LOOPBACK, port), timeout=PATIENCE) as sock:
+        sock.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode() + behind)
+        return sock.makefile("rb").read()
+
+
+def test_curl(start_proxy: StartProxy, tmp_path: Path, http: HttpOrigin) -> None:
+    proxy = start(start_proxy, tmp_path, http.port)
+    got = curl(f"http://{proxy.authority}", f"http://{LOOPBACK}:{http.port}/echo", "-w", "%{http_connect} %{http_code}")
+    assert got.returncode == 0, got.stderr
+    assert got.stdout.endswith("200 200")
+    by_name = curl(f"http://{proxy.authority}", f"http://localhost:{http.port}/echo", "-w", "%{http_code}")
+    assert by_name.stdout.endswith("200"), "the address that the name stands for is allowed"
+
+
+def test_a_name_opens_no_private_address(start_proxy: StartProxy, tmp_path: Path, http: HttpOrigin) -> None:
+    proxy = start(start_proxy, tmp_path, http.port)
+    assert ask(proxy.port, f"localhost:{free_port()}").startswith(b"HTTP/1.1 403 ")
+
+
+def test_websocket_library(start_proxy: StartProxy, tmp_path: Path) -> None:
+    with Origin("websockets") as origin:
+        proxy = start(start_proxy, tmp_path, origin.port)
+        with connect(f"ws://{LOOPBACK}:{origin.port}/", proxy=f"http://{proxy.authority}") as socket:
+            socket.send("through a forward proxy")
+            assert socket.recv(PATIENCE) == "through a forward proxy"
+            payload = os.urandom(1 << 20)  # which compression doesn't make smaller
+            socket.send(payload)
+            assert socket.recv(PATIENCE) == payload
+    [line] = proxy.wait_for_access_log()
+    method, status, upstream, sent, _ = line.split(" ")
+    assert (method, status, upstream) == ("CONNECT", "200", f"{LOOPBACK}:{origin.port}")
+    assert int(sent) > len(payload)
+
+
+def test_browser(start_proxy: StartProxy, tmp_path: Path) -> None:
+    with Origin("ws") as origin:
+        proxy = start(start_proxy, tmp_path, origin.port)
+        with Browser(tmp_path, proxy=proxy.authority) as browser:
+            echoed = browser.evaluate(
+                "new Promise((done, failed) => {"
+                f"  const socket = new WebSocket('ws://{LOOPBACK}:{origin.port}/');"
+                "  socket.onopen = () => socket.send('grüße 💬');"
+                "  socket.onmessage = event => done(event.data);"
+                "  socket.onerror = () => failed(new Error('no connection'));"
+                "})"
+            )
+            assert echoed == "grüße 💬"
+
+
+def test_a_configured_address_is_reached_whatever_is_asked_for(
+    start_proxy: StartProxy, tmp_path: Path, http: HttpOrigin
+) -> None:
+    proxy = start(start_proxy, tmp_path, http.port)
+    got = curl(f"http://{LOOPBACK}:{proxy.values['fixed']}", "http://nowhere.test/echo", "-w", "%{http_code}")
+    assert got.stdout.endswith("200"), got
+
+
+@pytest.mark.parametrize("target", ["127.0.0.1:{port}", "localhost:{port}", "[::1]:{port}", "192.0.2.1:25"])
+def test_private_destinations_are_closed(
+    start_proxy: StartProxy, tmp_path: Path, http: HttpOrigin, target: str
+) -> None:
+    proxy = start(start_proxy, tmp_path, http.port)
+    behind = b"GET /echo HTTP/1.1\r\nHost: x\r\n\r\n"
+    answer = ask(int(proxy.values["closed"]), target.format(port=http.port), behind)
+    assert answer.startswith(b"HTTP/1.1 403 ") and answer.count(b"HTTP/1.1") == 1, answer
+    assert b"Connection: close\r\n" in answer
+
+
+def test_our_own_listener_is_no_destination(start_proxy: StartProxy, tmp_path: Path, http: HttpOrigin) -> None:
+    proxy = start(start_proxy, tmp_path, http.port)
+    assert ask(proxy.port, f"127.0.0.1:{proxy.port}").startswith(b"HTTP/1.1 403 ")
+
+
+def test_a_silent_tunnel_is_closed(start_proxy: StartProxy, tmp_path: Path, http: HttpOrigin) -> None:
+    proxy = start(start_proxy, tmp_path, http.port)
+    assert ask(proxy.port, f"127.0.0.1:{http.port}").startswith(b"HTTP/1.1 200 ")
+    assert "tunnel closed by timer" in proxy.error_log()
+
+
+def test_credentials(start_proxy: StartProxy, tmp_path: Path, http: HttpOrigin) -> None:
+    proxy = start(start_proxy, tmp_path, http.port)
+    address = f"http://{LOOPBACK}:{proxy.values['private']}"
+    url = f"http://{LOOPBACK}:{http.port}/echo"
+    refused = ask(int(proxy.values["private"]), f"{LOOPBACK}:{http.port}")
+    assert refused.startswith(b"HTTP/1.1 407 ") and b'Proxy-Authenticate: Basic realm="proxy"\r\n' in refused
+    let_in = curl(address, url, "--proxy-user", "ann:secret", "-w", "%{http_code}")
+    assert let_in.stdout.endswith("200"), let_in
+    wrong = curl(address, url, "--proxy-user", "ann:wrong", "-w", "%{http_connect}")
+    assert wrong.stdout.endswith("407"), wrong
+    lines = proxy.wait_for_access_log(3)
+    assert [line.split(" ")[1] for line in lines] == ["407", "200", "407"]
+    assert lines[1].endswith(" ann")
+    assert base64.b64encode(b"ann:secret") not in proxy.error_log().encode()
