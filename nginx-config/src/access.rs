@@ -1,7 +1,11 @@
 //! Who may use a location: `allow`, `deny`, `auth_basic`, `limit_conn`, `limit_req`. Typed here, decided where the
 //! session asks for admission.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
 
 use underpass_core::{
     Network, Severity,
@@ -161,4 +165,43 @@ impl RequestZone {
     pub fn new(name: &str, key: Template, buckets: Arc<LimitReq>) -> Self {
         Self { name: name.into(), key, buckets }
     }
+}
+
+/// The memory of limits, kept from one loading of a configuration to the next: a zone whose name, key, size and rate
+/// are the same goes on counting. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Zones(Arc<Mutex<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    connections: HashMap<ZoneId, Weak<LimitConn>>,
+    requests: HashMap<ZoneId, Weak<LimitReq>>,
+}
+
+/// Name, key, size, rate.
+type ZoneId = (String, String, usize, u32);
+
+impl Zones {
+    pub(crate) fn connections(&self, name: &str, key: &Template, size: usize) -> Arc<LimitConn> {
+        let id = (name.to_owned(), key.source().to_owned(), size, 0);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept(&mut known.connections, id, || LimitConn::new(size))
+    }
+
+    pub(crate) fn requests(&self, name: &str, key: &Template, size: usize, rate: u32) -> Arc<LimitReq> {
+        let id = (name.to_owned(), key.source().to_owned(), size, rate);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept(&mut known.requests, id, || LimitReq::new(size, rate))
+    }
+}
+
+/// The zone that somebody still uses, or a new one.
+fn kept<T>(zones: &mut HashMap<ZoneId, Weak<T>>, id: ZoneId, make: impl FnOnce() -> T) -> Arc<T> {
+    zones.retain(|_, zone| zone.strong_count() > 0);
+    if let Some(zone) = zones.get(&id).and_then(Weak::upgrade) {
+        return zone;
+    }
+    let zone = Arc::new(make());
+    zones.insert(id, Arc::downgrade(&zone));
+    zone
 }

@@ -47,7 +47,7 @@ mod syntax;
 mod values;
 
 pub use access::{
-    Access, ClientRule, ConnectionLimit, ConnectionZone, RequestLimit, RequestZone, Users, Who,
+    Access, ClientRule, ConnectionLimit, ConnectionZone, RequestLimit, RequestZone, Users, Who, Zones,
 };
 pub use directives::markdown as directives_markdown;
 pub use error::{Error, Note, Position};
@@ -81,6 +81,8 @@ pub struct LoadOptions {
     pub globals: String,
     /// Where the error log goes when the file doesn't say: nginx's `-e`.
     pub error_log: LogTarget,
+    /// What limits have counted: kept by whoever loads a configuration again.
+    pub zones: Zones,
 }
 
 impl LoadOptions {
@@ -94,6 +96,7 @@ impl LoadOptions {
             identity: Arc::default(),
             globals: String::new(),
             error_log: LogTarget::Stderr,
+            zones: Zones::default(),
         }
     }
 }

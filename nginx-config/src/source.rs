@@ -33,6 +33,8 @@ pub struct SourceFile {
 pub(crate) struct Source {
     pub(crate) tree: Vec<Directive>,
     pub(crate) files: Vec<SourceFile>,
+    /// The folder of the main file.
+    pub(crate) folder: PathBuf,
     /// Names without effect, each once: what is noted of them.
     pub(crate) notes: Vec<Note>,
 }
@@ -58,7 +60,7 @@ impl Source {
         let main = Inside::Block(Context::Main);
         reader.level(&mut Parser::new(&COMMAND_LINE.into(), globals.as_bytes()), main, &mut tree)?;
         reader.file(path, text, main, &mut tree)?;
-        Ok(Self { tree, files: reader.files, notes: reader.notes })
+        Ok(Self { tree, files: reader.files, folder: reader.folder, notes: reader.notes })
     }
 }
 

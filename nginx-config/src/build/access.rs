@@ -4,7 +4,6 @@ use std::{collections::HashMap, sync::Arc};
 
 use underpass_core::{
     Severity,
-    shared::{LimitConn, LimitReq},
     template::{Escape, Template},
 };
 
@@ -31,14 +30,15 @@ impl Builder<'_> {
     pub(super) fn zones(&mut self, http: &[Directive]) -> Result<(), Error> {
         for directive in all(http, "limit_conn_zone") {
             let Zone { key, name, word, size, .. } = self.zone(directive)?;
-            let zone = ConnectionZone::new(&name, key, Arc::new(LimitConn::new(size)));
+            let counts = self.options.zones.connections(&name, &key, size);
+            let zone = ConnectionZone::new(&name, key, counts);
             if self.zones.connections.insert(name, Arc::new(zone)).is_some() {
                 return Err(bound_already(directive, word));
             }
         }
         for directive in all(http, "limit_req_zone") {
             let Zone { key, name, word, size, rate } = self.zone(directive)?;
-            let buckets = Arc::new(LimitReq::new(size, rate.unwrap_or(1000)));
+            let buckets = self.options.zones.requests(&name, &key, size, rate.unwrap_or(1000));
             let zone = RequestZone::new(&name, key, buckets);
             if self.zones.requests.insert(name, Arc::new(zone)).is_some() {
                 return Err(bound_already(directive, word));
@@ -110,7 +110,7 @@ impl Builder<'_> {
         Ok((u32::try_from(self.access.len() - 1).ok(), realm))
     }
 
-    fn who(&mut self, word: &Word) -> Result<Who, Error> {
+    pub(super) fn who(&mut self, word: &Word) -> Result<Who, Error> {
         Ok(match word.text.as_str() {
             "all" => Who::All,
             "unix:" => Who::Unix,
@@ -139,7 +139,7 @@ impl Builder<'_> {
             let message = "variables in \"auth_basic_user_file\" are not in this version";
             return Err(Error::new(&file.position, message));
         }
-        access.users = Some(Users::new(self.path(&file.text)));
+        access.users = Some(Users::new(self.folder.join(&file.text)));
         self.template(realm, Escape::None).map(Some)
     }
 
@@ -233,6 +233,6 @@ fn bound_already(directive: &Directive, word: &Word) -> Error {
 
 fn unknown_zone(word: &Word, directive: &str) -> Error {
     let name = word.text.strip_prefix("zone=").unwrap_or(&word.text);
-    Error::new(&word.position, format!("unknown zone \"{name}\""))
+    Error::new(&word.position, format!("zero size shared memory zone \"{name}\""))
         .hint(format!("a \"{directive}\" outside of the servers makes one"))
 }

@@ -3,8 +3,9 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use underpass_core::config::{
-    AccessLog, Additions, ContentTypes, ErrorLogs, ErrorPage, RealIp, SetHeader, Settings,
+use underpass_core::{
+    config::{AccessLog, Additions, ContentTypes, ErrorLogs, ErrorPage, RealIp, SetHeader, Settings},
+    template::Escape,
 };
 
 use super::{Builder, all, redirect::Redirect, response::Rewriting};
@@ -62,8 +63,25 @@ impl Builder<'_> {
         self.redirects(&mut level, block)?;
         self.rewriting(&mut level, block)?;
         self.settings(&mut level, block)?;
+        self.check_unused(&level, block)?;
         self.note_what_has_no_effect(block);
         Ok(level)
+    }
+
+    /// Reads what is read again where it is used, so that a mistake is found where nobody uses it.
+    fn check_unused(&mut self, level: &Level<'_>, block: &[Directive]) -> Result<(), Error> {
+        for directive in block {
+            match directive.name.text.as_str() {
+                "proxy_bind" | "tunnel_bind" => drop(self.bind(directive)?),
+                "proxy_method" | "proxy_set_body" => {
+                    drop(self.template(directive.argument(0), Escape::None)?);
+                }
+                "allow" | "deny" => drop(self.who(directive.argument(0))?),
+                "tunnel_allow" | "tunnel_deny" => drop(self.destination_rules(level)?),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn note_what_has_no_effect(&mut self, block: &[Directive]) {

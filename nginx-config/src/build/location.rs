@@ -139,6 +139,11 @@ impl Builder<'_> {
             self.script(inside, Forwarding { level: &level, server_name: around.server_name })?;
         let tunnel = all(inside, "tunnel_pass").next().map(|directive| self.tunnel(directive, &level));
         let tunnel = tunnel.transpose()?;
+        if let Some(directive) = all(inside, "tunnel_pass").next().filter(|_| proxy.is_some()) {
+            let message = "\"tunnel_pass\" and \"proxy_pass\" in one location";
+            return Err(Error::new(&directive.name.position, message)
+                .hint("CONNECT is for one, all other methods are for the other: they need a server each"));
+        }
         let handler = match (first_return(&mut script), proxy, other) {
             (Some(answer), _, _) => Handler::Return(answer),
             _ if let Some(tunnel) = tunnel => Handler::Tunnel(Box::new(tunnel)),

@@ -28,7 +28,7 @@ mod tests;
 use std::{
     collections::{HashMap, HashSet},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -57,7 +57,7 @@ use variables::Variables;
 
 /// Builds everything.
 pub(crate) fn build(source: Source, options: &LoadOptions) -> Result<Loaded, Error> {
-    let mut builder = Builder::new(options);
+    let mut builder = Builder::new(options, &source.folder);
     let http = source.tree.iter().find(|directive| directive.name.text == "http");
     let listeners = http.map_or(Ok(Vec::new()), |http| builder.http(http.inside()))?;
     builder.note_other_answers(http.map(Directive::inside).unwrap_or_default());
@@ -89,12 +89,14 @@ struct Builder<'o> {
     access: Vec<Access>,
     /// Our own addresses.
     own: Vec<SocketAddr>,
+    /// That of the main file: names of files but logs are relative to it.
+    folder: PathBuf,
     /// What has been noted of which one note is enough.
     noted: HashSet<String>,
 }
 
 impl<'o> Builder<'o> {
-    fn new(options: &'o LoadOptions) -> Self {
+    fn new(options: &'o LoadOptions, folder: &Path) -> Self {
         Self {
             options,
             notes: Vec::new(),
@@ -105,6 +107,7 @@ impl<'o> Builder<'o> {
             resolvers: Vec::new(),
             zones: Zones::default(),
             access: Vec::new(),
+            folder: folder.to_owned(),
             own: Vec::new(),
             noted: HashSet::new(),
         }

@@ -7,6 +7,7 @@ use underpass_core::{
     config::{
         Destination, DestinationHost, DestinationPolicy, DestinationRule, SocketOptions, Target, TunnelPass,
     },
+    template::Escape,
 };
 
 use super::{
@@ -51,9 +52,8 @@ impl Builder<'_> {
 
     fn tunnel_target(&mut self, address: &Word) -> Result<Target, Error> {
         if address.text.contains('$') {
-            let message = "variables in \"tunnel_pass\" are not in this version";
-            return Err(Error::new(&address.position, message)
-                .hint("without a parameter it leads to where the client asks for"));
+            let url = self.template(address, Escape::None)?;
+            return Ok(Target::Template { url, group: self.groups.variable() });
         }
         if let Some(path) = address.text.strip_prefix("unix:") {
             return self.unix_group(path, address).map(Target::Group);
@@ -86,7 +86,7 @@ impl Builder<'_> {
         Ok(socket)
     }
 
-    fn destination_rules(&mut self, level: &Level<'_>) -> Result<Vec<DestinationRule>, Error> {
+    pub(super) fn destination_rules(&mut self, level: &Level<'_>) -> Result<Vec<DestinationRule>, Error> {
         let mut rules = Vec::new();
         for directive in level.nearest(&["tunnel_allow", "tunnel_deny"]) {
             let allows = directive.name.text == "tunnel_allow";
@@ -101,7 +101,7 @@ impl Builder<'_> {
         let text = word.text.to_ascii_lowercase();
         let invalid = || {
             Error::new(&word.position, format!("invalid host \"{}\"", word.text))
-                .hint("it is all, a name, *.name, an address or a network")
+                .hint("it is all, a name, *.name, an address or a network; ports stand behind a space")
         };
         if text == "all" {
             return Ok(DestinationHost::Any);

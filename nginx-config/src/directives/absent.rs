@@ -40,7 +40,7 @@ const FAMILIES: &[&str] = &[
 
 const NAMES: &str = "\
     add_after_body add_before_body addition_types ancient_browser ancient_browser_value api \
-    auth_delay auth_jwt auth_oidc auth_request auth_request_set \
+    auth_jwt auth_oidc auth_request auth_request_set \
     charset_map google_perftools_profiles health_check image_filter internal_redirect \
     least_time limit_except mail match mgmt mirror mirror_request_body modern_browser \
     modern_browser_value otel_exporter otel_service_name otel_trace perl post_action queue \

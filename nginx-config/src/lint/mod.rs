@@ -11,6 +11,7 @@ mod maps;
 mod names;
 mod pool;
 mod timeouts;
+mod tunnel;
 mod upgrade;
 mod web;
 
@@ -21,7 +22,7 @@ use crate::{error::Note, loaded::Listener, syntax::Directive};
 use web::Web;
 
 /// The rules.
-const RULES: [fn(&Web<'_>) -> Vec<Note>; 9] = [
+const RULES: [fn(&Web<'_>) -> Vec<Note>; 10] = [
     accepted::check,
     branches::check,
     inheritance::check,
@@ -30,6 +31,7 @@ const RULES: [fn(&Web<'_>) -> Vec<Note>; 9] = [
     names::check,
     pool::check,
     timeouts::check,
+    tunnel::check,
     upgrade::check,
 ];
 

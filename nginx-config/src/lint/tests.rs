@@ -267,3 +267,30 @@ fn values_that_nothing_comes_of() {
         ]
     );
 }
+
+#[test]
+fn tunnels_for_everybody() {
+    let server = |text: &str| said(&format!("server {{ listen 81; {text} }}"));
+    const OPEN: &str = "lets everybody tunnel to every public address, at every port but 25";
+    assert_eq!(server("tunnel_pass;"), [format!("2:21 this \"server\" {OPEN}")]);
+    assert_eq!(server("allow all; location / { tunnel_pass; }"), [format!("2:45 location \"/\" {OPEN}")]);
+    assert_eq!(
+        server("tunnel_allow all; tunnel_pass;"),
+        ["2:39 this \"server\" lets everybody tunnel to every address, private ones, too"]
+    );
+    assert_eq!(
+        server("tunnel_deny a; tunnel_pass;"),
+        [
+            "2:36 this \"server\" lets everybody tunnel to every public address that \"tunnel_deny\" leaves, at \
+          every port but 25"
+        ]
+    );
+    for fine in [
+        "tunnel_pass 192.0.2.1:443;",
+        "tunnel_allow example.com 443; tunnel_pass;",
+        "allow 10.0.0.0/8; deny all; tunnel_pass;",
+        "auth_basic a; auth_basic_user_file b; tunnel_pass;",
+    ] {
+        assert_eq!(server(fine), [""; 0], "{fine}");
+    }
+}

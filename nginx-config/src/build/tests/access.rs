@@ -27,7 +27,7 @@ fn addresses_and_users_are_inherited_together_each() {
     assert_eq!(shown.len(), 4);
     assert!(!shown[0].0 && shown[1].0 && shown[2].0 && !shown[3].0);
     assert_eq!((a.clients[2].who, a.clients[3].who), (Who::Unix, Who::All));
-    assert_eq!(a.users.as_ref().expect("users").file, PathBuf::from("/prefix/users"));
+    assert_eq!(a.users.as_ref().expect("users").file, PathBuf::from("/etc/users"));
     assert_eq!(site.location("/a").realm.as_ref().map(Template::source), Some("the $host"));
     let b = access(&site, "/b");
     assert_eq!((b.clients.len(), b.any, b.users.is_none()), (1, true, true));
@@ -61,8 +61,8 @@ fn limits_have_zones() {
 #[test]
 fn mistakes_are_named() {
     for (file, expected) in [
-        ("server { location / { limit_conn x 1; } }", "unknown zone \"x\""),
-        ("server { location / { limit_req zone=x; } }", "unknown zone \"x\""),
+        ("server { location / { limit_conn x 1; } }", "zero size shared memory zone \"x\""),
+        ("server { location / { limit_req zone=x; } }", "zero size shared memory zone \"x\""),
         ("limit_conn_zone $host zone=a:1k; ", "zone \"zone=a:1k\" is too small"),
         ("limit_conn_zone $host size=1m; ", "invalid parameter \"size=1m\""),
         ("limit_req_zone $host zone=a:1m rate=5; ", "invalid rate \"rate=5\""),
@@ -95,6 +95,7 @@ fn tunnels_lead_where_the_client_asks_for_or_where_the_file_says() {
              location /own { tunnel_pass; tunnel_allow 10.0.0.0/8 8000-8999; }
              location /to { tunnel_pass 192.0.2.1:443; }
              location /group { tunnel_pass g; tunnel_read_timeout 1h; }
+             location /variable { tunnel_pass $host:$request_port; }
          }",
     );
     let free = tunnel(&site, "/");
@@ -111,10 +112,32 @@ fn tunnels_lead_where_the_client_asks_for_or_where_the_file_says() {
     for path in ["/to", "/group"] {
         assert!(matches!(tunnel(&site, path).destination, Destination::Configured(Target::Group(_))));
     }
+    let Destination::Configured(Target::Template { url, .. }) = &tunnel(&site, "/variable").destination
+    else {
+        panic!("it has variables")
+    };
+    assert_eq!(url.source(), "$host:$request_port");
     assert_eq!(tunnel(&site, "/group").read_timeout, Duration::from_secs(3600));
     assert!(
         site.notes.iter().all(|note| note.contains("\"tunnel_allow\" has no effect")),
         "{:?}",
         site.notes
     );
+}
+
+#[test]
+fn zones_go_on_counting_when_a_configuration_is_loaded_again() {
+    let options = LoadOptions::new("/prefix");
+    let load = |size: &str, rate: &str| {
+        let text = format!(
+            "http {{ limit_conn_zone $host zone=c:{size}; limit_req_zone $host zone=r:1m rate={rate};
+             server {{ limit_conn c 1; limit_req zone=r; }} }}"
+        );
+        let access = crate::load_text("f", text, &options).expect("loads").access;
+        let rules = &access[0];
+        (Arc::clone(&rules.connections[0].zone.counts), Arc::clone(&rules.requests[0].zone.buckets))
+    };
+    let (first, second, third) = (load("1m", "1r/s"), load("1m", "2r/s"), load("2m", "1r/s"));
+    assert!(Arc::ptr_eq(&first.0, &second.0) && !Arc::ptr_eq(&first.1, &second.1));
+    assert!(!Arc::ptr_eq(&first.0, &third.0) && Arc::ptr_eq(&first.1, &third.1));
 }

@@ -51,7 +51,7 @@ fn site(http: &str) -> Found {
     let text = format!("http {{\n{http}\n}}");
     let source = Source::expand("f".as_ref(), text.into(), "").expect("directives");
     let http = source.tree[0].inside();
-    let mut builder = Builder::new(&options);
+    let mut builder = Builder::new(&options, "/etc".as_ref());
     builder.declare(http).expect("variables");
     let maps = builder.mappings(http).expect("maps");
     builder.log_formats(http).expect("formats");

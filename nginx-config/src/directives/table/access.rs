@@ -1,6 +1,6 @@
 //! Who the client is, and whether it may.
 
-use super::{Http, Kind, LEVELS, Row, flag, number, row, words};
+use super::{Effect, Http, Kind, LEVELS, Row, flag, number, row, words};
 
 const SEVERITIES: Kind = Kind::OneOf(&["info", "notice", "warn", "error"]);
 
@@ -27,6 +27,10 @@ pub(super) const ROWS: &[Row] = &[
         "The users, one `name:hash` a line: bcrypt, SHA-crypt, `$apr1$`, `$1$`, `{SSHA}`, `{SHA}` and \
          `{PLAIN}` are known.",
     ),
+    Row {
+        effect: Effect::None("comparing a password takes its time anyway"),
+        ..words("auth_delay", LEVELS, "*time*", "")
+    },
     words("deny", LEVELS, "*address* | *network* | `unix:` | `all`", "Refuses these clients with a 403.")
         .repeatable(),
     words(

@@ -41,8 +41,9 @@ pub(super) const ROWS: &[Row] = &[
     words(
         "tunnel_pass",
         &[Server, Location],
-        "[*address*:*port* | *group*]",
-        "Answers CONNECT with a tunnel: to the address, or to where the client asks for.",
+        "[*address*:*port* | *group* | `unix:`*path*]",
+        "Answers CONNECT with a tunnel: to the address, which may hold variables, or to where the \
+         client asks for.",
     )
     .takes(0, 1),
     time("tunnel_read_timeout", LEVELS, "60s", "How long no byte may move in a tunnel."),
@@ -50,7 +51,8 @@ pub(super) const ROWS: &[Row] = &[
         effect: Effect::None("Linux has nothing that could be set"),
         ..size("tunnel_send_lowat", LEVELS, "0", "How much room there has to be to send.")
     },
-    time("tunnel_send_timeout", LEVELS, "60s", "How long the other end may take nothing of what waits for it."),
+    time("tunnel_send_timeout", LEVELS, "60s",
+        "How long the other end may take nothing of what waits for it."),
     flag("tunnel_socket_keepalive", LEVELS, "off", "Whether the system probes silent connections."),
     Row { default: None, ..size("tunnel_socket_rcvbuf", LEVELS, "", "Bytes of the system's receive buffer.") },
     Row { default: None, ..size("tunnel_socket_sndbuf", LEVELS, "", "Bytes of the system's send buffer.") },

@@ -1,0 +1,105 @@
+//! Answers, logs, who may.
+
+use super::{expect, in_http, in_server};
+
+#[test]
+fn answers() {
+    in_http("error_page ^200 /x;", "value \"200\" must be between 300 and 599");
+    in_http(
+        "error_page ^a /x;",
+        "invalid value \"a\"; an error_page is codes, perhaps =CODE, and where they lead to",
+    );
+    in_http("error_page 404 ^=x /x;", "invalid value \"=x\"");
+    in_http("error_page ^=404 /x;", "invalid value \"=404\"");
+    in_http("error_page 404 ^/$x;", "unknown \"x\" variable");
+    in_http(
+        "add_header A b ^c;",
+        "invalid parameter \"c\"; there is \"always\"; text with spaces stands in quotes",
+    );
+    in_http(
+        "add_header ^'A:' b;",
+        "invalid field name \"A:\"; a field name consists of letters, digits and !#$%&'*+-.^_`|~ only",
+    );
+    const EXPIRES: &str = "it takes a time from the request on, such as 1h or -1, epoch, max or off";
+    in_http("expires ^x;", "\"expires\" directive invalid value");
+    in_http("expires ^@15h;", &format!("a time of the day in \"expires\" is not in this version; {EXPIRES}"));
+    in_http(
+        "expires ^modified 1h;",
+        &format!("\"modified\" in \"expires\" is not in this version; {EXPIRES}"),
+    );
+    in_http("expires ^$x;", &format!("a variable in \"expires\" is not in this version; {EXPIRES}"));
+    in_http(
+        "types { ^text/x; }",
+        "invalid number of arguments in \"types\" directive; a pair is a type and its extensions",
+    );
+    in_http("resolver ^valid=x;", "invalid parameter: valid=x");
+    in_http("^resolver 127.0.0.1 ipv4=off ipv6=off;", "\"ipv4\" and \"ipv6\" cannot both be \"off\"");
+    in_http("^resolver valid=1s;", "no name servers defined");
+    in_http(
+        "resolver ^nowhere.test;",
+        "host not found in name server \"nowhere.test\"; the resolver says: unknown host",
+    );
+    in_http("set_real_ip_from ^10.0.0.0/40;", "invalid network \"10.0.0.0/40\"");
+    in_http(
+        "set_real_ip_from ^nowhere.test;",
+        "host not found in set_real_ip_from \"nowhere.test\"; the resolver says: unknown host",
+    );
+    in_http("large_client_header_buffers ^0 8k;", "\"large_client_header_buffers\" directive invalid value");
+    in_http("large_client_header_buffers 4 ^x;", "\"large_client_header_buffers\" directive invalid value");
+    expect(
+        "worker_cpu_affinity ^012;",
+        "invalid character \"2\" in \"worker_cpu_affinity\"; a mask is written in binary, as 0101",
+    );
+}
+
+#[test]
+fn logs() {
+    in_http("access_log a ^b;", "unknown log format \"b\"");
+    in_http("access_log off ^b;", "invalid parameter \"b\"");
+    in_http("access_log a combined ^buffer=x;", "invalid buffer size \"buffer=x\"");
+    in_http("access_log a combined buffer=1k ^flush=0;", "invalid flush time \"flush=0\"");
+    in_http("access_log a combined ^x=0;", "invalid parameter \"x=0\"");
+    in_http(
+        "access_log ^a combined flush=1;",
+        "no buffer is defined for access_log \"a\"; \"flush=\" needs \"buffer=\"",
+    );
+    in_http(
+        "access_log a combined buffer=1k; access_log ^a combined buffer=2k;",
+        "access_log \"/prefix/a\" already defined with conflicting parameters",
+    );
+    in_http("access_log ^syslog:server=a;", "logs to \"syslog:\" are not in this version");
+    in_http("access_log ^$host.log;", "variables in the name of a log file are not in this version");
+    in_http("log_format a b; log_format ^a c;", "duplicate \"log_format\" name \"a\"");
+    in_http("log_format ^combined c;", "duplicate \"log_format\" name \"combined\"");
+    in_http(
+        "log_format a ^escape=xml c;",
+        "unknown log format escaping \"xml\"; it is default, json or none",
+    );
+    in_http("log_format a b\n ^$stats;", "unknown \"stats\" variable; did you mean \"$status\"?");
+    const LEVELS: &str = "it is one of debug, info, notice, warn, error, crit, alert, emerg";
+    expect("error_log a ^loud;", &format!("invalid log level \"loud\"; {LEVELS}"));
+    expect(
+        "error_log a warn ^info;",
+        "invalid parameter \"info\"; one level is enough: more serious events are included",
+    );
+}
+
+#[test]
+fn access() {
+    in_http(
+        "allow ^example.com;",
+        "invalid parameter \"example.com\"; it is an address, a network, all or unix:",
+    );
+    in_server(
+        "auth_basic ^a;",
+        "\"auth_basic\" without \"auth_basic_user_file\"; name a file of users, or say auth_basic off",
+    );
+    in_server(
+        "auth_basic a; auth_basic_user_file ^$host;",
+        "variables in \"auth_basic_user_file\" are not in this version",
+    );
+    in_server(
+        "limit_conn ^a 5;",
+        "zero size shared memory zone \"a\"; a \"limit_conn_zone\" outside of the servers makes one",
+    );
+}
