@@ -146,6 +146,22 @@ violations! {
     HandshakeTimeout: 504, Origin, "RFC 9110 §15.6.5", "A12", Some("upgrade_handshake_timeout"), "the upgrade took longer than its handshake timeout";
 }
 
+impl Violation {
+    /// Appends what a client may know of it: the sentence, the clause, the switch.
+    pub(crate) fn explain(self, out: &mut Vec<u8>) {
+        let (source, number) = self.section().split_once('§').unwrap_or((self.section(), ""));
+        let section = if number.is_empty() { "" } else { "section " };
+        for text in ["\n", self.sentence(), " (", source, section, number, ")\n"] {
+            out.extend_from_slice(text.as_bytes());
+        }
+        if let Some(switch) = self.switch() {
+            for text in ["see: ", switch, "\n"] {
+                out.extend_from_slice(text.as_bytes());
+            }
+        }
+    }
+}
+
 /// The sentence with the clause and the switch, as the error log has it.
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -127,6 +127,23 @@ fn a_rewritten_request_allocates_nothing_in_a_steady_state() {
 }
 
 #[test]
+fn answers_of_our_own_allocate_nothing_in_a_steady_state() {
+    for answer in
+        ["return 200 $uri;", "return 302 /x$uri;", "error_page 404 @page; return 404;", "return 403;"]
+    {
+        let config = config_of(&format!(
+            "http {{ access_log off; server {{ listen 127.0.0.1:8080; keepalive_requests 10000;
+             location / {{ {answer} }} location @page {{ return 200 page; }} }} }}"
+        ));
+        let mut proxy = Proxy::with(Buffers::default(), config);
+        (0..100).for_each(|_| proxy.session_bytes(GET));
+        let counted = measure(|| (0..900).for_each(|_| proxy.session_bytes(GET)));
+        assert_eq!(proxy.exchanges, 1000, "{answer}");
+        assert_eq!(counted.count_total, 0, "{answer}: {counted:?}");
+    }
+}
+
+#[test]
 fn messages_in_a_tunnel_allocate_nothing() {
     let mut proxy = Proxy::new();
     proxy.exchange(UPGRADE, SWITCH);

@@ -1,6 +1,6 @@
 //! `error_page`, `internal`, `proxy_intercept_errors`, `return 444`.
 
-use underpass_core::{Disposal, Outcome};
+use underpass_core::{Admission, Disposal, Outcome, Refusal};
 use underpass_testkit::sim::{Connect, World, config_of};
 
 /// A server with these blocks in it.
@@ -385,4 +385,23 @@ fn a_page_by_a_variable_may_be_of_any_kind() {
         let blocks = format!("location /x {{ set $t {target}; error_page 404 $t; return 404; }}");
         assert_eq!(answer_to(&blocks, GET), expected, "{target}");
     }
+}
+
+#[test]
+fn who_is_not_admitted_may_have_a_page_too() {
+    let blocks =
+        "location /x { auth_basic realm; auth_basic_user_file /dev/null; error_page 401 403 503 = @named;
+                  proxy_pass http://127.0.0.1:9000; }";
+    for refusal in [Refusal::Unauthorized, Refusal::Forbidden, Refusal::Limited(503)] {
+        let mut world = world(blocks);
+        world.admission = Admission::Refused(refusal);
+        world.client_sends(GET);
+        assert_eq!(answer(&world), "200 named /x GET", "{refusal:?}");
+    }
+    let mut world = world(blocks);
+    world.admission = Admission::Refused(Refusal::Limited(444));
+    world.client_sends(GET);
+    assert_eq!(text(world.client.received()), "");
+    assert_eq!(world.exchanges[0].outcome, Outcome::Unanswered);
+    assert!(world.done);
 }

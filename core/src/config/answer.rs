@@ -119,12 +119,19 @@ impl Default for ContentTypes {
 }
 
 impl ContentTypes {
+    /// Bytes of the longest extension that is looked at.
+    const LONGEST: usize = 32;
+
     /// The type of what stands at `path`.
     #[must_use]
     pub fn of(&self, path: &[u8]) -> &str {
         let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
         let extension = memchr::memrchr(b'.', name).and_then(|dot| name.get(dot + 1..)).unwrap_or_default();
-        self.by_extension.get(extension.to_ascii_lowercase().as_slice()).unwrap_or(&self.default)
+        let mut lower = [0; Self::LONGEST];
+        let lower = lower.get_mut(..extension.len()).unwrap_or_default();
+        lower.copy_from_slice(extension.get(..lower.len()).unwrap_or_default());
+        lower.make_ascii_lowercase();
+        self.by_extension.get(&*lower).unwrap_or(&self.default)
     }
 }
 
@@ -141,5 +148,26 @@ impl ErrorLogs {
     #[must_use]
     pub fn new(sinks: Vec<(usize, crate::Severity)>) -> Self {
         Self { sinks: sinks.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_goes_by_the_extension() {
+        let types = ContentTypes::default();
+        for (path, expected) in [
+            ("/a.html", "text/html"),
+            ("/a.HTML", "text/html"),
+            ("/a.b/c", "text/plain"),
+            ("/a.html.gif", "image/gif"),
+            ("/html", "text/plain"),
+            ("/a.", "text/plain"),
+            ("/a.htmlhtmlhtmlhtmlhtmlhtmlhtmlhtmlhtml", "text/plain"),
+        ] {
+            assert_eq!(types.of(path.as_bytes()), expected, "{path}");
+        }
     }
 }

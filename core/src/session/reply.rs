@@ -10,9 +10,12 @@ use crate::{
     rewrite::{OwnResponse, Persistence, check_additions, max_forwards, reason, write_own, write_own_origin},
     state::{exchange, message},
     template::Template,
-    time::Now,
+    time::{Now, write_decimal},
     violation::{Fault, Violation},
 };
+
+/// The media type of our own words.
+const PLAIN: &[u8] = b"text/plain";
 
 impl Session {
     /// A rule was broken: it is noted, and answered where there is still somebody to answer.
@@ -43,22 +46,24 @@ impl Session {
         } else {
             Verdict::Unjudged
         });
+        if status == 444 {
+            // `limit_req_status 444` and the like.
+            return self.close_unanswered();
+        }
         if may_have_page(violation) && self.goes_to_error_page(status, turn) {
             return;
         }
         if !self.exchange.permits(exchange::Event::Reply) {
             return self.abort(Outcome::ClientLeft);
         }
-        let mut text = page(status);
+        let mut text = turn.buffers.scratch();
+        write_page(status, &mut text);
         // What the client did wrong it may know, and how to have it otherwise; the rest is for the log.
         if violation.fault() == Fault::Client {
-            let section = violation.section().replace('§', "section ");
-            text.push_str(&format!("\n{} ({section})\n", violation.sentence()));
-            if let Some(switch) = violation.switch() {
-                text.push_str(&format!("see: {switch}\n"));
-            }
+            violation.explain(&mut text);
         }
-        self.reply(status, b"text/plain", text.as_bytes(), None, turn);
+        self.reply(status, PLAIN, &text, None, turn);
+        turn.buffers.return_scratch(text);
     }
 
     /// nginx's `return`. A status code alone, from 400 on, is an error, and may have a page; so may a redirection.
@@ -74,7 +79,7 @@ impl Session {
             (Some(text), status) => self.answer_with(status, answer.content_type.as_deref(), text, turn),
             (None, status @ (301..=303 | 307 | 308 | 400..)) => self.conclude(status, turn),
             // As in nginx, what is no error says nothing more.
-            (None, status) => self.reply(self.shown_status(status), b"text/plain", b"", None, turn),
+            (None, status) => self.reply(self.shown_status(status), PLAIN, b"", None, turn),
         }
     }
 
@@ -83,8 +88,10 @@ impl Session {
         self.record.write_template(text, turn.now, &mut content);
         let path = self.record.heads.as_ref().map_or(b"".as_slice(), |heads| heads.path());
         let by_path = || self.record.location.as_ref().map(|location| location.types.of(path));
-        let kind = kind.or_else(by_path).unwrap_or("text/plain").to_owned();
-        self.reply(self.shown_status(status), kind.as_bytes(), &content, None, turn);
+        let mut media_type = turn.buffers.scratch();
+        media_type.extend_from_slice(kind.or_else(by_path).map_or(PLAIN, str::as_bytes));
+        self.reply(self.shown_status(status), &media_type, &content, None, turn);
+        turn.buffers.return_scratch(media_type);
         turn.buffers.return_scratch(content);
     }
 
@@ -95,7 +102,10 @@ impl Session {
 
     /// The page that says a status code in words.
     pub(super) fn reply_page(&mut self, status: u16, turn: &mut Turn<'_>) {
-        self.reply(status, b"text/plain", page(status).as_bytes(), None, turn);
+        let mut text = turn.buffers.scratch();
+        write_page(status, &mut text);
+        self.reply(status, PLAIN, &text, None, turn);
+        turn.buffers.return_scratch(text);
     }
 
     /// Sends the client to another URI; a path is one of this server.
@@ -111,7 +121,10 @@ impl Session {
             write_own_origin(&self.record, &mut location);
         }
         write_encoded_uri(uri, &mut location);
-        self.reply(status, b"text/plain", page(status).as_bytes(), Some(&location), turn);
+        let mut text = turn.buffers.scratch();
+        write_page(status, &mut text);
+        self.reply(status, PLAIN, &text, Some(&location), turn);
+        turn.buffers.return_scratch(text);
         turn.buffers.return_scratch(location);
     }
 
@@ -143,7 +156,7 @@ impl Session {
     }
 
     pub(super) fn answer_options(&mut self, turn: &mut Turn<'_>) {
-        self.reply(200, b"text/plain", b"", None, turn);
+        self.reply(200, PLAIN, b"", None, turn);
     }
 
     fn reply(
@@ -255,6 +268,9 @@ fn may_have_page(violation: Violation) -> bool {
     !matches!(violation, Violation::RewriteCycle | Violation::UnknownLocation | Violation::BodyTimeout)
 }
 
-fn page(status: u16) -> String {
-    format!("{status} {}\n", reason(status))
+fn write_page(status: u16, out: &mut Vec<u8>) {
+    write_decimal(out, u64::from(status));
+    out.push(b' ');
+    out.extend_from_slice(reason(status).as_bytes());
+    out.push(b'\n');
 }
