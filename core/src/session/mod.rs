@@ -6,6 +6,8 @@
 //! where an input enters, and in the tables of `state`, the only place where a state changes.
 
 mod connect;
+mod content;
+mod dial;
 mod downstream;
 mod errand;
 mod error_page;

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{Event, Expectation, Fate, Session, pending::Errand};
+use super::{Event, Expectation, Fate, Session};
 use crate::{
     Side,
     buffer::Turn,
-    config::{Proxy, Target},
+    config::Proxy,
     http1::{ConnectionOptions, Framing, Known, Parsed, elements, request_framing},
     proxy_protocol::{self, Greeting},
     record::Outcome,
-    rewrite::{Offer, Plan, Prefix, write_request},
+    rewrite::{Offer, Plan, write_request},
     state::{exchange, message},
     timer::Timer,
     violation::Violation,
@@ -208,50 +208,6 @@ impl Session {
             self.note(Event::UnderscoreDropped);
         }
         Ok(())
-    }
-
-    /// Dials, or looks the name up first.
-    pub(super) fn find_origin(&mut self, turn: &mut Turn<'_>) {
-        let Some(hop) = self.record.hop() else { return self.refuse(Violation::NoPeer, turn) };
-        match hop.target {
-            None if self.work.addresses.is_none() => self.find_destination(turn),
-            Some(_) if self.work.addresses.is_none() && self.record.sought_name().is_some() => self.look_up(),
-            _ => {
-                self.exchange_event(exchange::Event::Dial);
-                self.dial(super::Origin::Pool, turn);
-            }
-        }
-    }
-
-    /// Where the location's URL leads for this request: known before its head is written, which shows it.
-    pub(super) fn evaluate_target(&mut self, turn: &Turn<'_>) -> Result<(), Violation> {
-        let Some(heads) = &mut self.record.heads else { return Ok(()) };
-        let mut url = std::mem::take(&mut heads.url);
-        url.clear();
-        let prefix = if self.connects() { Prefix::None } else { Prefix::Scheme };
-        let evaluated = match self.record.hop().and_then(|hop| hop.target) {
-            Some(Target::Template { url: template, .. }) => {
-                url.evaluate(&self.record, template, prefix, turn.now)
-            }
-            _ => Ok(()),
-        };
-        if let Some(heads) = &mut self.record.heads {
-            heads.url = url;
-        }
-        evaluated
-    }
-
-    /// Asks for the addresses of a name.
-    pub(super) fn look_up(&mut self) {
-        self.exchange_event(exchange::Event::Resolve);
-        self.send_for(Errand::Resolve);
-        self.timers.set(Timer::Resolve, self.tick.after(self.settings().resolver_timeout));
-    }
-
-    /// Sends the shell out; tokens of earlier errands are stale from now on.
-    pub(super) fn send_for(&mut self, errand: Errand) {
-        let _number = self.next_errand();
-        self.pending.errand = Some(errand);
     }
 }
 

@@ -1,19 +1,15 @@
 //! The origin server's side: it is dialled, its failures are judged, its connection is let go.
 
-use std::net::{IpAddr, SocketAddr};
-
 use super::{
-    Admission, Connected, Dial, DialError, Disposal, Ending, Event, Expectation, Lookup, Origin, Refusal,
-    Session, Verdict, errand::Claim, pending::Errand, request::is_upgrade,
+    Admission, Connected, Dial, DialError, Disposal, Ending, Event, Expectation, Origin, Refusal, Session,
+    Verdict, errand::Claim,
 };
 use crate::{
-    Address, Side,
+    Side,
     buffer::Turn,
-    config::Bind,
     fault::Fault,
-    record::Record,
     rewrite::SentMethod,
-    shared::{Balance, Group, HashKey},
+    shared::Group,
     state::{connection, exchange, message},
     timer::Timer,
     violation::Violation,
@@ -83,91 +79,6 @@ impl Session {
                 }
             }
         }
-    }
-
-    pub(super) fn resolved(
-        &mut self,
-        lookup: &Lookup,
-        result: Result<&[IpAddr], Fault>,
-        turn: &mut Turn<'_>,
-    ) {
-        if lookup.errand != self.errands || self.exchange.state() != exchange::State::Resolving {
-            return;
-        }
-        self.timers.stop(Timer::Resolve);
-        let port = self.record.sought_name().map_or(80, |(_, port)| port);
-        match result {
-            Ok(addresses)
-                if !addresses.is_empty() && self.record.hop().is_some_and(|hop| hop.target.is_none()) =>
-            {
-                let port = self.requested_authority().map_or(0, |(_, port)| port);
-                match self.permit(addresses, port) {
-                    Ok(()) => self.find_origin(turn),
-                    Err(violation) => self.refuse(violation, turn),
-                }
-            }
-            Ok(addresses) if !addresses.is_empty() => {
-                self.work.addresses = Some((addresses.into(), port));
-                self.find_origin(turn);
-            }
-            Ok(_) | Err(_) => self.refuse(Violation::UnknownName, turn),
-        }
-    }
-
-    /// Asks for an upstream connection; one from the pool will do where `origin` says so, but an upgrade
-    /// never goes on one (E10).
-    pub(super) fn dial(&mut self, origin: Origin, turn: &mut Turn<'_>) {
-        let may_reuse = origin == Origin::Pool
-            && !is_upgrade(self.work.offer)
-            && !self.connects()
-            && !self.record.proxy().is_some_and(|proxy| proxy.proxy_protocol);
-        self.record.attempt.began = self.tick;
-        self.work.tries += 1;
-        if let Err(violation) = self.evaluate_bind(turn) {
-            return self.refuse(violation, turn);
-        }
-        let key = self.hash_key(turn);
-        self.send_for(Errand::Connect { may_reuse, key });
-        let timeout = self.record.hop().map_or_else(Default::default, |hop| hop.connect_timeout);
-        self.timers.set(Timer::Connect, self.tick.after(timeout));
-    }
-
-    /// Where the connection is to come from, when there are variables in that.
-    fn evaluate_bind(&mut self, turn: &Turn<'_>) -> Result<(), Violation> {
-        let Some(Bind::Template(template)) = self.record.hop().map(|hop| &hop.socket.bind) else {
-            return Ok(());
-        };
-        let bind = self.record.with_value(template, turn.now, |value| match value {
-            b"" => Ok(None),
-            value => address(value).map(Some).ok_or(Violation::TemplateBind),
-        });
-        if bind.is_err() {
-            self.record.blame(template);
-        }
-        if let Some(heads) = &mut self.record.heads {
-            heads.bind = bind?;
-        }
-        Ok(())
-    }
-
-    /// The key that the group is balanced by; empty where it is by none.
-    fn hash_key(&self, turn: &mut Turn<'_>) -> HashKey {
-        let group = self.record.hop().and_then(|hop| self.record.config.upstreams.group(hop.group));
-        let Some(Balance::Hash { key, .. }) = group.map(Group::balance) else { return HashKey::default() };
-        let mut text = turn.buffers.scratch();
-        self.record.write_template(key, turn.now, &mut text);
-        let key = HashKey::of(&text);
-        turn.buffers.return_scratch(text);
-        key
-    }
-
-    /// Whom the dial goes to: known from now on, even if nothing is heard of it again.
-    pub(super) fn chosen(&mut self, dial: &Dial, number: u32, address: &Address) {
-        if dial.errand != self.errands || self.exchange.state() != exchange::State::Dialling {
-            return;
-        }
-        self.record.attempt.peer = Some(address.clone());
-        self.record.attempt.tried = Some(number);
     }
 
     pub(super) fn connected(
@@ -373,23 +284,6 @@ impl Session {
         let _number = self.next_errand();
         if self.record.attempt.peer.is_some() {
             self.record.attempt.over.get_or_insert(self.tick);
-        }
-    }
-}
-
-/// Reads an address, with or without a port.
-fn address(text: &[u8]) -> Option<SocketAddr> {
-    let text = std::str::from_utf8(text).ok()?;
-    text.parse().ok().or_else(|| text.parse().ok().map(|ip| SocketAddr::new(ip, 0)))
-}
-
-impl Record {
-    /// Where upstream connections of the exchange come from.
-    pub(super) fn bind(&self) -> Option<SocketAddr> {
-        match &self.hop()?.socket.bind {
-            Bind::Any => None,
-            Bind::Address(address) => Some(*address),
-            Bind::Template(_) => self.heads.as_ref()?.bind,
         }
     }
 }

@@ -1,0 +1,165 @@
+//! From a settled location to an upstream connection: where its URL leads, the name's addresses, the dial.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::{Dial, Lookup, Origin, Session, pending::Errand, request::is_upgrade};
+use crate::{
+    Address,
+    buffer::Turn,
+    config::{Bind, Target},
+    fault::Fault,
+    record::Record,
+    rewrite::Prefix,
+    shared::{Balance, Group, HashKey},
+    state::exchange,
+    timer::Timer,
+    violation::Violation,
+};
+
+impl Session {
+    /// Where the location's URL leads for this request: known before its head is written, which shows it.
+    pub(super) fn evaluate_target(&mut self, turn: &Turn<'_>) -> Result<(), Violation> {
+        let Some(heads) = &mut self.record.heads else { return Ok(()) };
+        let mut url = std::mem::take(&mut heads.url);
+        url.clear();
+        let prefix = if self.connects() { Prefix::None } else { Prefix::Scheme };
+        let evaluated = match self.record.hop().and_then(|hop| hop.target) {
+            Some(Target::Template { url: template, .. }) => {
+                url.evaluate(&self.record, template, prefix, turn.now)
+            }
+            _ => Ok(()),
+        };
+        if let Some(heads) = &mut self.record.heads {
+            heads.url = url;
+        }
+        evaluated
+    }
+
+    /// Dials, or looks the name up first.
+    pub(super) fn find_origin(&mut self, turn: &mut Turn<'_>) {
+        let Some(hop) = self.record.hop() else { return self.refuse(Violation::NoPeer, turn) };
+        match hop.target {
+            None if self.work.addresses.is_none() => self.find_destination(turn),
+            Some(_) if self.work.addresses.is_none() && self.record.sought_name().is_some() => self.look_up(),
+            _ => {
+                self.exchange_event(exchange::Event::Dial);
+                self.dial(Origin::Pool, turn);
+            }
+        }
+    }
+
+    /// Asks for the addresses of a name.
+    pub(super) fn look_up(&mut self) {
+        self.exchange_event(exchange::Event::Resolve);
+        self.send_for(Errand::Resolve);
+        self.timers.set(Timer::Resolve, self.tick.after(self.settings().resolver_timeout));
+    }
+
+    /// Sends the shell out; tokens of earlier errands are stale from now on.
+    pub(super) fn send_for(&mut self, errand: Errand) {
+        let _number = self.next_errand();
+        self.pending.errand = Some(errand);
+    }
+
+    pub(super) fn resolved(
+        &mut self,
+        lookup: &Lookup,
+        result: Result<&[IpAddr], Fault>,
+        turn: &mut Turn<'_>,
+    ) {
+        if lookup.errand != self.errands || self.exchange.state() != exchange::State::Resolving {
+            return;
+        }
+        self.timers.stop(Timer::Resolve);
+        let port = self.record.sought_name().map_or(80, |(_, port)| port);
+        match result {
+            Ok(addresses)
+                if !addresses.is_empty() && self.record.hop().is_some_and(|hop| hop.target.is_none()) =>
+            {
+                let port = self.requested_authority().map_or(0, |(_, port)| port);
+                match self.permit(addresses, port) {
+                    Ok(()) => self.find_origin(turn),
+                    Err(violation) => self.refuse(violation, turn),
+                }
+            }
+            Ok(addresses) if !addresses.is_empty() => {
+                self.work.addresses = Some((addresses.into(), port));
+                self.find_origin(turn);
+            }
+            Ok(_) | Err(_) => self.refuse(Violation::UnknownName, turn),
+        }
+    }
+
+    /// Asks for an upstream connection; one from the pool will do where `origin` says so, but an upgrade
+    /// never goes on one (E10).
+    pub(super) fn dial(&mut self, origin: Origin, turn: &mut Turn<'_>) {
+        let may_reuse = origin == Origin::Pool
+            && !is_upgrade(self.work.offer)
+            && !self.connects()
+            && !self.record.proxy().is_some_and(|proxy| proxy.proxy_protocol);
+        self.record.attempt.began = self.tick;
+        self.work.tries += 1;
+        if let Err(violation) = self.evaluate_bind(turn) {
+            return self.refuse(violation, turn);
+        }
+        let key = self.hash_key(turn);
+        self.send_for(Errand::Connect { may_reuse, key });
+        let timeout = self.record.hop().map_or_else(Default::default, |hop| hop.connect_timeout);
+        self.timers.set(Timer::Connect, self.tick.after(timeout));
+    }
+
+    /// Where the connection is to come from, when there are variables in that.
+    fn evaluate_bind(&mut self, turn: &Turn<'_>) -> Result<(), Violation> {
+        let Some(Bind::Template(template)) = self.record.hop().map(|hop| &hop.socket.bind) else {
+            return Ok(());
+        };
+        let bind = self.record.with_value(template, turn.now, |value| match value {
+            b"" => Ok(None),
+            value => address(value).map(Some).ok_or(Violation::TemplateBind),
+        });
+        if bind.is_err() {
+            self.record.blame(template);
+        }
+        if let Some(heads) = &mut self.record.heads {
+            heads.bind = bind?;
+        }
+        Ok(())
+    }
+
+    /// The key that the group is balanced by; empty where it is by none.
+    fn hash_key(&self, turn: &mut Turn<'_>) -> HashKey {
+        let group = self.record.hop().and_then(|hop| self.record.config.upstreams.group(hop.group));
+        let Some(Balance::Hash { key, .. }) = group.map(Group::balance) else { return HashKey::default() };
+        let mut text = turn.buffers.scratch();
+        self.record.write_template(key, turn.now, &mut text);
+        let key = HashKey::of(&text);
+        turn.buffers.return_scratch(text);
+        key
+    }
+
+    /// Whom the dial goes to: known from now on, even if nothing is heard of it again.
+    pub(super) fn chosen(&mut self, dial: &Dial, number: u32, address: &Address) {
+        if dial.errand != self.errands || self.exchange.state() != exchange::State::Dialling {
+            return;
+        }
+        self.record.attempt.peer = Some(address.clone());
+        self.record.attempt.tried = Some(number);
+    }
+}
+
+/// Reads an address, with or without a port.
+fn address(text: &[u8]) -> Option<SocketAddr> {
+    let text = std::str::from_utf8(text).ok()?;
+    text.parse().ok().or_else(|| text.parse().ok().map(|ip| SocketAddr::new(ip, 0)))
+}
+
+impl Record {
+    /// Where upstream connections of the exchange come from.
+    pub(super) fn bind(&self) -> Option<SocketAddr> {
+        match &self.hop()?.socket.bind {
+            Bind::Any => None,
+            Bind::Address(address) => Some(*address),
+            Bind::Template(_) => self.heads.as_ref()?.bind,
+        }
+    }
+}
