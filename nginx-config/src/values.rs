@@ -7,10 +7,34 @@ use underpass_core::Network;
 /// The largest number nginx takes.
 const MAX: u64 = i64::MAX as u64;
 
+/// Units and their milliseconds.
+type Units = [(&'static str, u64)];
+
+const UP_TO_WEEKS: &Units =
+    &[("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+
+/// Years of 365 days, months of 30; no milliseconds.
+const UP_TO_YEARS: &Units = &[
+    ("y", 31_536_000_000),
+    ("M", 2_592_000_000),
+    ("w", 604_800_000),
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1000),
+];
+
 /// A time: numbers with units from large to small, `1m30s`; without a unit, seconds.
 pub(crate) fn time(text: &str) -> Option<Duration> {
-    const UNITS: [(&str, u64); 6] =
-        [("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+    time_in(UP_TO_WEEKS, text)
+}
+
+/// A time where nginx counts whole seconds: `1y`, `6M`, `1h30m`.
+pub(crate) fn seconds(text: &str) -> Option<Duration> {
+    time_in(UP_TO_YEARS, text)
+}
+
+fn time_in(units: &Units, text: &str) -> Option<Duration> {
     let mut total: u64 = 0;
     let mut smallest = u64::MAX;
     let mut rest = text;
@@ -23,7 +47,7 @@ pub(crate) fn time(text: &str) -> Option<Duration> {
         let (unit, behind) = rest.split_at(letters);
         let scale = match unit {
             "" if behind.is_empty() || behind.starts_with(' ') => 1000,
-            _ => UNITS.iter().find(|(name, _)| *name == unit)?.1,
+            _ => units.iter().find(|(name, _)| *name == unit)?.1,
         };
         if scale >= smallest {
             return None;
@@ -184,6 +208,21 @@ mod tests {
             ("1é", None),
         ] {
             assert_eq!(time(text), expected.map(Duration::from_millis), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn whole_seconds() {
+        for (text, expected) in [
+            ("1y", Some(31_536_000)),
+            ("1y2M3w", Some(31_536_000 + 2 * 2_592_000 + 3 * 604_800)),
+            ("6M", Some(15_552_000)),
+            ("1h30m", Some(5400)),
+            ("30", Some(30)),
+            ("1M1y", None),
+            ("5ms", None),
+        ] {
+            assert_eq!(seconds(text), expected.map(Duration::from_secs), "{text:?}");
         }
     }
 

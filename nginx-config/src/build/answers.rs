@@ -194,7 +194,7 @@ fn expires(directive: &Directive) -> Result<Option<Expires>, Error> {
         Some(digits) => (true, digits),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
-    let seconds = values::time(digits).and_then(|time| i64::try_from(time.as_secs()).ok());
+    let seconds = values::seconds(digits).and_then(|time| i64::try_from(time.as_secs()).ok());
     let seconds = seconds.ok_or_else(|| Error::new(&word.position, "\"expires\" directive invalid value"))?;
     Ok(Some(Expires::After(if negative { -seconds } else { seconds })))
 }

@@ -123,7 +123,7 @@ impl Builder<'_> {
     fn resolver_word(&self, resolver: &mut Resolver, word: &Word) -> Result<(), Error> {
         let invalid = || Error::new(&word.position, format!("invalid parameter: {}", word.text));
         match word.text.split_once('=') {
-            Some(("valid", time)) => resolver.valid = Some(values::time(time).ok_or_else(invalid)?),
+            Some(("valid", time)) => resolver.valid = Some(values::seconds(time).ok_or_else(invalid)?),
             Some(("ipv4", flag)) => resolver.ipv4 = values::flag(flag).ok_or_else(invalid)?,
             Some(("ipv6", flag)) => resolver.ipv6 = values::flag(flag).ok_or_else(invalid)?,
             Some(("status_zone", _)) => {}

@@ -235,7 +235,7 @@ fn set_parameter(peer: &mut Peer, word: &Word, balance: &Balance) -> Result<(), 
         }
         ("max_conns", true) => peer.max_conns = count()?,
         ("max_fails", true) => peer.max_fails = count()?,
-        ("fail_timeout", true) => peer.fail_timeout = values::time(value).ok_or_else(invalid)?,
+        ("fail_timeout", true) => peer.fail_timeout = values::seconds(value).ok_or_else(invalid)?,
         ("down", false) => peer.down = true,
         ("resolve", false) => {}
         ("backup", false) => {

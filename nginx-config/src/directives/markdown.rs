@@ -100,7 +100,8 @@ const FOOT: &str = "
 ## Notation
 
 - *time*: a number and a unit, `ms`, `s` (the default), `m`, `h`, `d`, `w`; several of them from large to small,
-  `1m30s`.
+  `1m30s`. Where nginx counts whole seconds (`expires`, `fail_timeout=`, `valid=`), also `M` (30 days) and `y` (365), and no
+  `ms`.
 - *size*: bytes, or with `k`, `m`, `g` kibi-, mebi-, gibibytes.
 - *text*: may hold variables, `$name` or `${name}`; which ones there are, says `docs/behaviour.md`.
 - A word may stand in single or double quotes. A relative *file* of a log or pid file is looked for in the
