@@ -92,10 +92,7 @@ class Layout:
                 if piece in text:
                     self._left_out.add(piece)
                     text = text.replace(piece, "\n" * piece.count("\n"))
-        for written, address in self.case.replace.items():
-            if written in text:
-                self._replaced.add(written)
-                text = text.replace(written, filled(address, self.origins))
+        text = self._addresses(text)
         text = LISTEN.sub(lambda match: match[1] + self.ports.address(match[2]), text)
         text = PATH.sub(lambda match: f"{self.prefix}/{PATHS[match[1]]}", text)
         text = USER.sub(rf"\g<1>{getpass.getuser()}", text)
@@ -105,6 +102,17 @@ class Layout:
             text = CERTIFICATE.sub(rf"\g<1>{certificate}", text)
             text = CERTIFICATE_KEY.sub(rf"\g<1>{key}", text)
         return text
+
+    def _addresses(self, text: str) -> str:
+        """All in one go, so that nothing is replaced that was put there."""
+
+        def value(match: re.Match[str]) -> str:
+            self._replaced.add(match[0])
+            return filled(self.case.replace[match[0]], self.origins)
+
+        longest_first = sorted(self.case.replace, key=len, reverse=True)
+        pieces = "|".join(map(re.escape, longest_first))
+        return re.sub(rf"(?:{pieces})(?!\d)", value, text) if pieces else text
 
     def _folders(self, text: str) -> list[str]:
         """The folders of files that the proxy is going to make."""
