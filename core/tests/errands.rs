@@ -4,7 +4,7 @@ use std::{io::ErrorKind, net::IpAddr, sync::Arc, time::Duration};
 
 use underpass_core::{
     Address, Admission, Disposal, Ending, Event, Refusal, RequestHead, Tick, Verdict,
-    config::{Config, Handler, Location, Proxy, Route, Router, Target},
+    config::{Config, Handler, Location, Proxy, Return, Route, Router, Target},
     shared::{Group, GroupId, Upstreams},
 };
 use underpass_testkit::sim::{Connect, World};
@@ -24,14 +24,19 @@ impl Router for Only {
 /// A location whose origin server has a name, or that asks for admission.
 fn world(named: bool, admission: Option<u32>) -> World {
     let group = GroupId(0);
-    let peer: std::net::SocketAddr = "127.0.0.1:9000".parse().expect("an address");
     let target = if named {
         Target::Name { name: "origin.example".into(), port: 81, group }
     } else {
         Target::Group(group)
     };
-    let mut location = Location::new(Handler::Proxy(Box::new(Proxy::new(target, "origin.example"))));
+    world_of(Handler::Proxy(Box::new(Proxy::new(target, "origin.example"))), admission)
+}
+
+/// A location that answers in some way.
+fn world_of(handler: Handler, admission: Option<u32>) -> World {
+    let mut location = Location::new(handler);
     location.admission = admission;
+    let peer: std::net::SocketAddr = "127.0.0.1:9000".parse().expect("an address");
     let upstreams = Upstreams::new(vec![Group::single("g", Address::Ip(peer))]);
     World::new(Arc::new(Config::new(Arc::new(Only(Arc::new(location))), Arc::new(upstreams))))
 }
@@ -88,6 +93,28 @@ fn admission_is_asked_for_first() {
         if !world.origins.is_empty() {
             world.origin_sends(OK);
         }
+        assert_eq!(status(&world), expected);
+    }
+}
+
+#[test]
+fn nothing_and_what_is_not_here_are_for_those_who_are_admitted() {
+    let nothing = || Handler::Nothing;
+    let lacking = || Handler::Unsupported("root".into());
+    let returned = || Handler::Return(Return::new(410, None));
+    for (handler, asks, admission, expected) in [
+        (nothing(), Some(7), Admission::Granted, "404"),
+        (nothing(), Some(7), Admission::Refused(Refusal::Forbidden), "403"),
+        (nothing(), None, Admission::Refused(Refusal::Forbidden), "404"),
+        (lacking(), Some(7), Admission::Granted, "501"),
+        (lacking(), Some(7), Admission::Refused(Refusal::Unauthorized), "401"),
+        (lacking(), None, Admission::Refused(Refusal::Forbidden), "501"),
+        // As in nginx, what returns asks nobody who it is.
+        (returned(), Some(7), Admission::Refused(Refusal::Forbidden), "410"),
+    ] {
+        let mut world = world_of(handler, asks);
+        world.admission = admission;
+        world.client_sends(GET);
         assert_eq!(status(&world), expected);
     }
 }

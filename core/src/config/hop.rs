@@ -27,7 +27,7 @@ impl Handler {
         match self {
             Self::Proxy(proxy) => Some(proxy.hop()),
             Self::Tunnel(tunnel) => Some(tunnel.hop()),
-            Self::Return(_) | Self::Unsupported(_) => None,
+            Self::Return(_) | Self::Unsupported(_) | Self::Nothing => None,
         }
     }
 }

@@ -199,6 +199,8 @@ pub enum Handler {
     /// Answers with 501 and a note that names the directive: one that serves content in another way
     /// (`root`, `fastcgi_pass`).
     Unsupported(Box<str>),
+    /// Answers 404 to those who are admitted: the location says of nothing how it is answered.
+    Nothing,
 }
 
 /// nginx's `return`: a response of our own.

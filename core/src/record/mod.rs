@@ -240,7 +240,7 @@ impl Record {
     pub(crate) fn proxy(&self) -> Option<&Proxy> {
         match &self.location.as_deref()?.handler {
             Handler::Proxy(proxy) => Some(proxy),
-            Handler::Return(_) | Handler::Tunnel(_) | Handler::Unsupported(_) => None,
+            Handler::Return(_) | Handler::Tunnel(_) | Handler::Unsupported(_) | Handler::Nothing => None,
         }
     }
 

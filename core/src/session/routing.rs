@@ -7,7 +7,7 @@ use super::{Event, Fate, Session, pending::Errand, script::Course};
 use crate::{
     RequestHead,
     buffer::Turn,
-    config::{Handler, Location, Route},
+    config::{Handler, Location, Return, Route},
     http1::Framing,
     state::exchange,
     violation::Violation,
@@ -124,28 +124,39 @@ impl Session {
             Handler::Tunnel(_) => {
                 self.check_connect(self.work.framing)?;
                 self.evaluate_target(turn)?;
-                self.admit_or_dial(&location, turn);
+                self.admit(&location, turn);
             }
             _ if is_connect => return Err(Violation::ConnectRefused),
+            // As in nginx, nobody is asked first who it is.
             Handler::Return(answer) => self.answer(answer, turn),
-            Handler::Unsupported(directive) => self.lack_handler(directive, turn),
+            Handler::Unsupported(_) | Handler::Nothing => self.admit(&location, turn),
             Handler::Proxy(_) if self.answers_options_itself() => self.answer_options(turn),
             Handler::Proxy(proxy) if self.lacks_content() && !proxy.drops_content() => self.show_error(turn),
             Handler::Proxy(_) => {
                 self.evaluate_target(turn)?;
                 self.write_forwarded_head(turn)?;
-                self.admit_or_dial(&location, turn);
+                self.admit(&location, turn);
             }
         }
         Ok(())
     }
 
-    fn admit_or_dial(&mut self, location: &Location, turn: &mut Turn<'_>) {
+    fn admit(&mut self, location: &Location, turn: &mut Turn<'_>) {
         if location.admission.is_some() {
             self.exchange_event(exchange::Event::Admit);
             self.send_for(Errand::Admit);
         } else {
-            self.find_origin(turn);
+            self.enter_handler(turn);
+        }
+    }
+
+    /// The request is admitted, or needn't be.
+    pub(super) fn enter_handler(&mut self, turn: &mut Turn<'_>) {
+        let location = self.record.location.clone();
+        match location.as_deref().map(|location| &location.handler) {
+            Some(Handler::Unsupported(directive)) => self.lack_handler(directive, turn),
+            Some(Handler::Nothing) => self.answer(&Return::new(404, None), turn),
+            _ => self.find_origin(turn),
         }
     }
 

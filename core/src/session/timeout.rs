@@ -31,7 +31,7 @@ impl Session {
             // Nothing was begun: there is nobody to tell (E6).
             (_, State::Greeting | State::Idle | State::Lingering) => self.close_client(super::Ending::Fin),
             (Timer::ClientHeader, _) => self.refuse(Violation::HeaderTimeout, turn),
-            (Timer::Admission, State::Admitting) => self.find_origin(turn),
+            (Timer::Admission, State::Admitting) => self.enter_handler(turn),
             (Timer::Resolve, State::Resolving) => self.refuse(Violation::ReadTimeout, turn),
             (Timer::ClientBody, State::Awaiting | State::Switching) => {
                 self.refuse(Violation::BodyTimeout, turn);

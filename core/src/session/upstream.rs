@@ -62,7 +62,7 @@ impl Session {
             return;
         }
         match admission {
-            Admission::Granted => self.find_origin(turn),
+            Admission::Granted => self.enter_handler(turn),
             Admission::Delayed(until) => self.timers.set(Timer::Admission, until),
             Admission::Refused(refusal) => {
                 let violation = match refusal {

@@ -151,13 +151,16 @@ impl Builder<'_> {
                 self.unsupported(other, &matcher, block)
             }
             (None, Some(proxy), _) => Handler::Proxy(Box::new(proxy)),
-            (None, None, _) if answers_all(&script.steps) => not_found(),
+            (None, None, _) if answers_all(&script.steps) => Handler::Nothing,
+            (None, None, Some(other)) if denies_all(&level) => {
+                Handler::Unsupported(other.name.text.as_str().into())
+            }
             (None, None, Some(other)) => self.unsupported(other, &matcher, block),
             (None, None, None) => {
-                if !answers_some(&script.steps) {
+                if !answers_some(&script.steps) && !denies_all(&level) {
                     self.note_no_handler(&matcher, block);
                 }
-                not_found()
+                Handler::Nothing
             }
         };
         let mut location = self.finish_location(handler, &level, around.server_name, &block.name)?;
@@ -262,11 +265,6 @@ fn check_nesting(inner: &Matcher, outer: Option<&Matcher>, block: &Directive) ->
     }
 }
 
-/// What answers where nothing else does.
-pub(super) fn not_found() -> Handler {
-    Handler::Return(Return::new(404, None))
-}
-
 /// Takes the `return` that a script begins with: then there is nothing else in it.
 pub(super) fn first_return(script: &mut Script) -> Option<Return> {
     if !matches!(script.steps.first(), Some(Step::Return(_))) {
@@ -298,6 +296,12 @@ fn answers_some(steps: &[Step]) -> bool {
         Step::If(branch) => branch.location.is_some() || answers_some(&branch.steps),
         _ => false,
     })
+}
+
+/// Whether nobody gets as far as an answer of the location: `deny all`.
+fn denies_all(level: &Level<'_>) -> bool {
+    let first = level.nearest(&["allow", "deny"]).next();
+    first.is_some_and(|rule| rule.name.text == "deny" && rule.argument(0).text == "all")
 }
 
 /// Whether every way through it does, as far as this can be seen.

@@ -8,7 +8,7 @@ use super::{
     Builder, all,
     level::Level,
     listen::Listen,
-    location::{Around, Site, add_to, first_return, not_found},
+    location::{Around, Site, add_to, first_return},
     names::Name,
     script::Forwarding,
 };
@@ -66,7 +66,7 @@ impl Builder<'_> {
             (Some(answer), _, _) => Handler::Return(answer),
             (None, Some(tunnel), _) => Handler::Tunnel(Box::new(tunnel)),
             (None, None, Some(_)) => Handler::Unsupported("root".into()),
-            (None, None, None) => not_found(),
+            (None, None, None) => Handler::Nothing,
         };
         let mut otherwise = self.finish_location(handler, &level, &server_name, &block.name)?;
         otherwise.script = Arc::new(script);

@@ -128,8 +128,9 @@ fn what_is_not_forwarding_is_not_implemented() {
              location /php/ { fastcgi_pass unix:/x; fastcgi_param A b; }
              location /text/ { return 200 text; }
              location /sometimes/ { if ($host) { return 200; } }
+             location /denied/ { deny all; }
          }
-         server { location /none/ { } }",
+         server { location /none/ { } location /nobody/ { deny all; } }",
     );
     let unsupported = |path: &str| match &site.location(path).handler {
         Handler::Unsupported(name) => name.to_string(),
@@ -143,7 +144,8 @@ fn what_is_not_forwarding_is_not_implemented() {
         ("/php/", "fastcgi_pass"),
         ("/text/", "Return"),
         ("/sometimes/", "root"),
-        ("/none/", "Return"),
+        ("/none/", "Nothing"),
+        ("/denied/", "root"),
     ] {
         assert_eq!(unsupported(path), expected, "{path}");
     }
@@ -156,7 +158,7 @@ fn what_is_not_forwarding_is_not_implemented() {
             "location \"/try/\" answers by \"try_files\": requests get a 501 in f:7:14",
             "location \"/php/\" answers by \"fastcgi_pass\": requests get a 501 in f:8:14",
             "location \"/sometimes/\" answers by \"root\": requests get a 501 in f:10:14",
-            "location \"/none/\" has neither \"proxy_pass\" nor \"return\": it answers 404 in f:12:19",
+            "location \"/none/\" has neither \"proxy_pass\" nor \"return\": it answers 404 in f:13:19",
         ]
     );
 }

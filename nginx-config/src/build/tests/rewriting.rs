@@ -118,12 +118,12 @@ fn returns() {
         ("/url", 302, Some("https://example.com")),
         ("/scheme", 302, Some("$scheme://example.com")),
         ("/both", 403, None),
-        ("/empty", 404, None),
     ] {
         let answer = answer(site.location(path));
         assert_eq!(answer.status, status, "{path}");
         assert_eq!(answer.text.as_ref().map(Template::source), text, "{path}");
     }
+    assert!(matches!(site.location("/empty").handler, Handler::Nothing));
     assert_eq!(
         site.notes,
         [
@@ -146,7 +146,7 @@ fn the_server_s_own_level_answers_the_rest() {
     };
     assert_eq!((names(0), names(1), names(2)), (vec!["a.test", "b.test"], vec![""], vec![""]));
     assert_eq!(&*site.location("/").server_name, "a.test");
-    assert_eq!(answer(&site.servers[0].otherwise).status, 404);
+    assert!(matches!(site.servers[0].otherwise.handler, Handler::Nothing));
     assert_eq!(answer(&site.servers[1].otherwise).status, 301);
     assert!(site.servers[1].sites.is_empty());
     assert_eq!(
