@@ -7,7 +7,7 @@ use std::{
 
 use underpass_nginx_config::Loaded;
 
-use super::{say, serve, sockets::Sockets, source::Source, trouble::Trouble};
+use super::{change, rights::Credentials, say, sockets::Sockets, source::Source, trouble::Trouble};
 use crate::{Logs, PidFile, Program};
 
 /// Loads the configuration and opens what it names, and does nothing else. `quiet`: only errors are told;
@@ -42,10 +42,11 @@ pub(crate) fn test(program: &Program, source: &Source, quiet: bool, dump: bool) 
 
 /// As nginx, all that can be known without taking the place of a process that serves.
 fn open(loaded: &Loaded) -> Result<(), Trouble> {
-    serve::open_logs(&loaded.main, &Logs::new())?;
+    change::open_logs(&loaded.main, &Logs::new())?;
     if let Some(path) = &loaded.main.pid {
         PidFile::check(path)?;
     }
+    Credentials::of(&loaded.main)?;
     Sockets::check(&loaded.listeners)
 }
 

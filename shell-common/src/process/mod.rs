@@ -7,12 +7,14 @@
 //! | `check` | `-t` and `-T` |
 //! | `send` | `-s` |
 //! | `daemon` | going into the background |
-//! | `serve` | starting, obeying signals, reloading, ending |
+//! | `serve` | starting, obeying signals, ending |
+//! | `change` | from one configuration to the next |
 //! | `sockets` | the listening sockets, kept over reloads and shared out to the workers |
 //! | `workers` | threads, each with a runtime of its own |
 //! | `rights` | user, groups, limits, processors |
 //! | `trouble` | why the program ends |
 
+mod change;
 mod check;
 mod daemon;
 mod rights;

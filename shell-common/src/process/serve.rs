@@ -1,31 +1,18 @@
 //! A process that serves: its start, the signals that it obeys, its end.
 
 use std::{
-    collections::HashSet,
-    io,
     marker::PhantomData,
-    sync::{
-        Arc,
-        mpsc::{Receiver, Sender, channel},
-    },
+    sync::mpsc::{Receiver, Sender, channel},
 };
 
 use underpass_core::Severity;
-use underpass_nginx_config::{Loaded, LogTarget, Main, WorkerProcesses};
+use underpass_nginx_config::{Loaded, LogTarget, Main};
 
 use super::{
-    Runtime,
-    daemon::Background,
-    rights::{Credentials, Rights, limit_descriptors, processors},
-    sockets::Sockets,
-    source::Source,
-    trouble::Trouble,
-    workers::{Ready, Worker},
+    Runtime, change::Next, daemon::Background, rights::Credentials, sockets::Sockets, source::Source,
+    trouble::Trouble, workers::Worker,
 };
-use crate::{
-    Clock, ErrorLog, Listener, Log, LogFile, Logs, PidFile, Program, Provisions, Reload, Resolver, Setup,
-    Signal, SignalWatch, Target, admission::Gate,
-};
+use crate::{Clock, Log, Logs, PidFile, Program, Signal, SignalWatch};
 
 /// What the process waits for.
 #[derive(Debug)]
@@ -60,37 +47,25 @@ pub(crate) fn run<R: Runtime>(
     ended
 }
 
-struct Process<'p, R> {
-    source: &'p Source,
-    clock: Clock,
-    logs: Logs,
-    events: Sender<Event>,
-    main: Main,
-    log: Log,
-    sockets: Sockets,
-    pid_file: Option<PidFile>,
+/// A process, and the configuration that it serves.
+pub(super) struct Process<'p, R> {
+    pub(super) source: &'p Source,
+    pub(super) clock: Clock,
+    pub(super) logs: Logs,
+    pub(super) events: Sender<Event>,
+    pub(super) main: Main,
+    pub(super) log: Log,
+    pub(super) sockets: Sockets,
+    pub(super) pid_file: Option<PidFile>,
     /// Those that the first workers were given.
-    credentials: Option<Credentials>,
-    workers: Vec<Worker>,
+    pub(super) credentials: Option<Credentials>,
+    pub(super) workers: Vec<Worker>,
     /// Workers that end by themselves.
-    retired: Vec<Worker>,
+    pub(super) retired: Vec<Worker>,
     /// How many workers there have been.
-    count: u64,
-    ending: bool,
+    pub(super) count: u64,
+    pub(super) ending: bool,
     runtime: PhantomData<fn() -> R>,
-}
-
-/// A configuration with all that it needs, before anything has changed.
-struct Next {
-    main: Main,
-    provisions: Provisions,
-    sockets: Sockets,
-    /// Absent: the file stays.
-    pid_file: Option<PidFile>,
-    /// What each worker listens on.
-    shares: Vec<Vec<Listener>>,
-    /// Workers that are missing.
-    ready: Vec<Ready>,
 }
 
 /// Start and end.
@@ -117,10 +92,10 @@ impl<'p, R: Runtime> Process<'p, R> {
             ending: false,
             runtime: PhantomData,
         };
-        let next = process.prepare(loaded)?;
-        process.log = next.provisions.log.clone();
+        let next: Next = process.prepare(loaded)?;
+        process.log = next.log().clone();
         process.event(Severity::Notice, &format!("{}/{}", program.name, program.version));
-        process.event(Severity::Notice, &format!("workers: {}", next.shares.len()));
+        process.event(Severity::Notice, &format!("workers: {}", next.workers()));
         process.change(next);
         Ok(process)
     }
@@ -198,157 +173,11 @@ impl<'p, R: Runtime> Process<'p, R> {
         }
     }
 
-    fn event(&self, severity: Severity, message: &str) {
+    pub(super) fn event(&self, severity: Severity, message: &str) {
         self.log.event(severity, message, self.clock.now());
     }
 
-    fn report(&self, trouble: &Trouble) {
+    pub(super) fn report(&self, trouble: &Trouble) {
         self.event(trouble.severity(), trouble.message());
-    }
-}
-
-/// From one configuration to the next.
-impl<R: Runtime> Process<'_, R> {
-    fn reload(&mut self) {
-        self.event(Severity::Notice, "reconfiguring");
-        let loaded = self.source.load();
-        let notes = loaded.as_ref().map(|loaded| loaded.notes.clone()).unwrap_or_default();
-        match loaded.and_then(|loaded| self.prepare(loaded)) {
-            Ok(next) => {
-                self.change(next);
-                notes.iter().for_each(|note| self.event(Severity::Warn, &note.to_string()));
-                self.event(Severity::Notice, "reconfigured");
-            }
-            Err(trouble) => self.report(&trouble),
-        }
-    }
-
-    /// Everything that can fail. Nothing that is in use changes.
-    fn prepare(&mut self, loaded: Loaded) -> Result<Next, Trouble> {
-        let Loaded { listeners, main, access, .. } = loaded;
-        let provisions = Provisions {
-            log: open_logs(&main, &self.logs)?,
-            gate: Arc::new(Gate::new(access)),
-            resolvers: main.resolvers.iter().map(Resolver::new).collect(),
-        };
-        self.choose_credentials(&main, &provisions.log)?;
-        let workers = worker_count(&main)?;
-        let sockets = self.sockets.next(&listeners, workers)?;
-        let nothing = HashSet::new();
-        let share = |worker: usize| {
-            let has = self.workers.get(worker).map_or(&nothing, Worker::has);
-            sockets.share(&listeners, worker, workers, has)
-        };
-        let shares = (0..workers).map(share).collect::<io::Result<Vec<_>>>()?;
-        let missing = self.workers.len().min(workers)..workers;
-        let mut ready = Vec::new();
-        for worker in missing {
-            let rights = Rights {
-                credentials: self.credentials.clone(),
-                processors: processors(&main.worker_cpu_affinity, worker),
-            };
-            ready.push(Ready::new::<R>(self.count, rights, self.events.clone())?);
-            self.count += 1;
-        }
-        let same_file = self.pid_file.as_ref().map(PidFile::path) == main.pid.as_deref();
-        let pid_file = main.pid.as_ref().filter(|_| !same_file).map(PidFile::create).transpose()?;
-        Ok(Next { main, provisions, sockets, pid_file, shares, ready })
-    }
-
-    /// The first configuration's hold: a thread that has given up its own can't take others.
-    fn choose_credentials(&mut self, main: &Main, log: &Log) -> Result<(), Trouble> {
-        let (credentials, mut warning) = Credentials::of(main)?;
-        if self.workers.is_empty() {
-            self.credentials = credentials;
-        } else if self.credentials != credentials {
-            let message = "the \"user\" directive takes effect when the process starts the next time";
-            warning = Some(Trouble::with(Severity::Warn, message));
-        }
-        if let Some(warning) = warning {
-            log.event(warning.severity(), warning.message(), self.clock.now());
-        }
-        Ok(())
-    }
-
-    /// Takes the configuration into use; nothing of it fails.
-    fn change(&mut self, next: Next) {
-        let Next { main, provisions, sockets, pid_file, shares, ready } = next;
-        let earlier = std::mem::replace(&mut self.main, main);
-        self.log = provisions.log.clone();
-        self.limit(&earlier);
-        let earlier_sockets = std::mem::replace(&mut self.sockets, sockets);
-        for failure in self.sockets.follow(&earlier_sockets) {
-            self.event(Severity::Alert, &failure);
-        }
-        // Before the workers close theirs: whoever is the last accepts the clients that wait there.
-        drop(earlier_sockets);
-        if pid_file.is_some() || self.main.pid.is_none() {
-            self.pid_file = pid_file;
-        }
-        if self.main.worker_cpu_affinity != earlier.worker_cpu_affinity {
-            for (number, worker) in self.workers.iter().enumerate() {
-                if let Some(processors) = processors(&self.main.worker_cpu_affinity, number) {
-                    worker.place(&processors);
-                }
-            }
-        }
-        let connections = self.main.worker_connections;
-        let mut shares = shares.into_iter();
-        let retired = self.workers.split_off(shares.len().min(self.workers.len()));
-        for (worker, listeners) in self.workers.iter_mut().zip(&mut shares) {
-            worker.reload(Reload {
-                connections,
-                provisions: provisions.clone(),
-                within: earlier.worker_shutdown_timeout,
-                ..Reload::new(listeners)
-            });
-        }
-        for (ready, listeners) in ready.into_iter().zip(shares) {
-            let setup = Setup::new(listeners)
-                .provided_with(provisions.clone())
-                .timed_by(self.clock.clone())
-                .connections(connections);
-            self.workers.push(ready.begin(setup));
-        }
-        // Behind those that take their sockets over.
-        retired.iter().for_each(|worker| worker.control().drain(earlier.worker_shutdown_timeout));
-        self.retired.extend(retired);
-    }
-
-    fn limit(&self, earlier: &Main) {
-        let wanted = self.main.worker_rlimit_nofile;
-        let is_set = !self.workers.is_empty() && earlier.worker_rlimit_nofile == wanted;
-        if !is_set && let Err(trouble) = limit_descriptors(wanted) {
-            self.report(&trouble);
-        }
-    }
-}
-
-/// Opens the logs that a configuration names.
-pub(crate) fn open_logs(main: &Main, files: &Logs) -> Result<Log, Trouble> {
-    let mut errors = Vec::new();
-    for log in &main.error_logs {
-        let target = match &log.target {
-            LogTarget::Stderr => Target::Stderr,
-            LogTarget::File(path) => Target::Path(path.clone()),
-            other => return Err(Trouble::new(format!("an error log to {other:?} is not in this version"))),
-        };
-        errors.push(ErrorLog::new(files.open(target)?, log.severity));
-    }
-    let open = |log: &underpass_nginx_config::LogFile| -> io::Result<Arc<LogFile>> {
-        let target = Target::Path(log.path.clone());
-        match log.buffer {
-            Some(size) => files.open_buffered(target, size, log.flush),
-            None => files.open(target),
-        }
-    };
-    let sinks = main.logs.iter().map(open).collect::<io::Result<Vec<_>>>()?;
-    Ok(Log::new(errors, sinks))
-}
-
-fn worker_count(main: &Main) -> io::Result<usize> {
-    match main.worker_processes {
-        WorkerProcesses::Count(count) => Ok(count),
-        WorkerProcesses::Auto => Ok(std::thread::available_parallelism()?.get()),
     }
 }
