@@ -124,6 +124,14 @@ impl Site {
         Self { server, folder, _reserved: reserved }
     }
 
+    /// A file that nobody serves: its folder and its name.
+    pub(crate) fn file(text: &str) -> (TempDir, String) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("nginx.conf");
+        fs::write(&file, text).expect("a writable folder");
+        (folder, file.to_str().expect("a plain path").to_owned())
+    }
+
     /// Changes the file.
     pub(crate) fn write(&self, text: &str) {
         write(self.folder.path(), text, self.server.address);
