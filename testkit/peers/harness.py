@@ -161,6 +161,12 @@ class Proxy:
             self.process.wait()
             raise
 
+    def rewrite(self, config_text: str, **values: object) -> None:
+        """Changes the file, which a running proxy reads at the next HUP; earlier values hold on."""
+        self.values.update({name: str(value) for name, value in values.items()})
+        self.text = self._substitute(config_text)
+        self._write()
+
     def command(self) -> list[str]:
         """The command line, without a shell."""
         if self.kind == "underpass":
@@ -204,6 +210,9 @@ class Proxy:
     def wait_for_exit(self, patience: float = PATIENCE) -> int:
         """Waits until the process has ended by itself; its exit status."""
         return self.process.wait(patience)
+
+    def _write(self) -> None:
+        self.config_file.write_text(self._nginx_text() if self.kind == "nginx" else self.text)
 
     def _substitute(self, text: str) -> str:
         def value(match: re.Match[str]) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,17 @@ from pathlib import Path
 import pytest
 
 from conftest import StartProxy
-from harness import LOOPBACK, Connection, Proxy, RawOrigin, conf, free_port, underpass_binary, wait_until
+from harness import (
+    LOOPBACK,
+    PATIENCE,
+    Connection,
+    Proxy,
+    RawOrigin,
+    conf,
+    free_port,
+    underpass_binary,
+    wait_until,
+)
 from rawclient import SWITCHING, RawClient, upgrade_request
 from underpasscli import run_underpass, underpass_running
 from wspeers import Client, Origin
@@ -333,6 +345,67 @@ def test_a_good_file(tmp_path: Path) -> None:
     assert f"underpass: configuration file {file} test is successful" in errors
 
 
+def say(proxy: Proxy, word: str) -> None:
+    """`-s WORD` for a proxy that runs; nginx reads the same file by the same options."""
+    options = proxy.command()
+    done = subprocess.run([*options, "-s", word], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_words_instead_of_signals(start_proxy: StartProxy, origin: RawOrigin) -> None:
+    text = conf("cli.conf").replace("error_log error.log", "error_log error.log notice")
+    proxy = start_proxy(text, origin=origin.port, workers=2)
+    wait_until((proxy.prefix / "proxy.pid").exists, "the pid file")
+    with open_tunnel(proxy) as tunnel:
+        log = proxy.prefix / "access.log"
+        log.rename(proxy.prefix / "access.log.1")
+        say(proxy, "reopen")
+        wait_until(log.exists, "the log to be reopened")
+        say(proxy, "reload")
+        wait_until(lambda: "reconfiguring" in proxy.error_log(), "the reload")
+        assert_echoes(tunnel)
+        say(proxy, "quit")
+        wait_until(lambda: refuses(proxy), "the listeners to close")
+        assert_echoes(tunnel)
+        say(proxy, "stop")
+        assert proxy.wait_for_exit() == 0
+
+
+@own_words
+def test_in_the_background(tmp_path: Path, origin: RawOrigin) -> None:
+    """The command ends when somebody serves, and the rest is as in the foreground."""
+    port = free_port()
+    file = write_conf(tmp_path, conf("cli.conf"), port=port, origin=origin.port, workers=2)
+    status, errors = run_file(file, "-g", "daemon on;")
+    assert status == 0, errors
+    pid = int((file.parent / "proxy.pid").read_text())
+    try:
+        with socket.create_connection((LOOPBACK, port), 5) as client:
+            client.sendall(b"GET /text HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+        status, errors = run_file(file, "-g", "daemon on;")
+        assert status == 1
+        assert "in use" in errors
+        assert run_file(file, "-s", "stop") == (0, "")
+        wait_until(lambda: not (file.parent / "proxy.pid").exists(), "the end")
+    except BaseException:
+        os.kill(pid, signal.SIGKILL)
+        raise
+
+
+@own_words
+def test_dump(tmp_path: Path) -> None:
+    """-T prints what is read as the same configuration."""
+    file = write_conf(tmp_path, conf("cli.conf"), origin=free_port(), workers=1)
+    done = run_underpass("-p", f"{file.parent}/", "-c", file, "-T", "-q")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"# configuration file {file}:\n")
+    again = file.parent / "again.conf"
+    again.write_text(done.stdout)
+    twice = run_underpass("-p", f"{file.parent}/", "-c", again, "-T", "-q")
+    assert twice.stdout.splitlines()[1:] == done.stdout.splitlines()[1:]
+
+
 @own_words
 def test_version_and_help() -> None:
     for option in ("-v", "-V"):
@@ -341,7 +414,7 @@ def test_version_and_help() -> None:
         assert re.search(r"underpass[ /]\d+\.\d+\.\d+", done.stdout + done.stderr)
     done = run_underpass("-h")
     assert done.returncode == 0
-    for word in ("-c", "-p", "-t", "-v", "-V", "-h", "--listen", "--to", "demo"):
+    for word in ("-c", "-p", "-g", "-e", "-s", "-t", "-T", "-q", "-v", "-V", "-h", "--listen", "--to", "demo"):
         assert word in done.stdout + done.stderr
 
 
