@@ -40,6 +40,8 @@ macro_rules! variables {
             Set(SetId),
             /// `$ssl_*`: empty, there is no TLS in this version.
             Ssl(Box<str>),
+            /// A variable of nginx that is empty here, whatever happens.
+            Empty(Box<str>),
         }
 
         impl Variable {
@@ -245,6 +247,7 @@ impl fmt::Display for Variable {
             Self::Map(MapId(index)) => write!(f, "map_{index}"),
             Self::Set(SetId(index)) => write!(f, "set_{index}"),
             Self::Ssl(name) => write!(f, "ssl_{name}"),
+            Self::Empty(name) => f.write_str(name),
             plain => f.write_str(plain.plain_name().unwrap_or_default()),
         }
     }
