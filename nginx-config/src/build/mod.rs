@@ -54,6 +54,7 @@ use sockets::Sockets;
 use tunnel::own_addresses;
 use upstream::Groups;
 use variables::Variables;
+pub(crate) use variables::is_always_empty;
 
 /// Builds everything.
 pub(crate) fn build(source: Source, options: &LoadOptions) -> Result<Loaded, Error> {

@@ -35,9 +35,25 @@ impl Variables {
 
 impl Names for Variables {
     fn lookup(&self, name: &str) -> Option<Variable> {
-        self.names.get(&name.to_ascii_lowercase()).cloned()
+        let name = name.to_ascii_lowercase();
+        let empty = || is_always_empty(&name).then(|| Variable::Empty(name.as_str().into()));
+        self.names.get(&name).cloned().or_else(empty)
     }
 }
+
+/// Whether nginx has this variable and nothing here ever gives it a value.
+pub(crate) fn is_always_empty(name: &str) -> bool {
+    EMPTY.split(' ').any(|known| known == name)
+        || ["upstream_cookie_", "proxy_protocol_tlv_"].iter().any(|prefix| name.starts_with(prefix))
+}
+
+const EMPTY: &str = "\
+    connections_active connections_reading connections_waiting connections_writing date_gmt date_local \
+    document_root fastcgi_path_info fastcgi_script_name http2 http3 limit_conn_status limit_rate \
+    limit_req_status proxy_protocol_server_addr proxy_protocol_server_port realpath_root request_body \
+    request_body_file request_filename slice_range tcpinfo_rcv_space tcpinfo_rtt tcpinfo_rttvar \
+    tcpinfo_snd_cwnd uid_got uid_reset uid_set upstream_last_server_name upstream_queue_time \
+    upstream_response_length";
 
 /// Directives that define a variable by another value; each has a number, in the order of the file.
 pub(super) const MAPPINGS: [&str; 3] = ["map", "geo", "split_clients"];

@@ -1,7 +1,15 @@
-//! Values that are accepted, and that nothing comes of.
+//! Values and variables that are accepted, and that nothing comes of.
 
-use super::web::{Web, below};
-use crate::{error::Note, values};
+use std::collections::HashSet;
+
+use super::web::{Web, below, variables};
+use crate::{
+    build::is_always_empty,
+    directives::{self, Context, Effect},
+    error::Note,
+    syntax::Directive,
+    values,
+};
 
 /// Name, the value of which nothing comes, why.
 const ACCEPTED: [(&str, bool, &str); 4] = [
@@ -21,5 +29,30 @@ pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
         let value = if *without { "on" } else { "off" };
         Some(Note::new(&found.name.position, format!("\"{name} {value}\" has no effect: {why}")))
     };
-    ACCEPTED.iter().filter_map(first).collect()
+    let mut notes: Vec<_> = ACCEPTED.iter().filter_map(first).collect();
+    notes.extend(empty_variables(&all));
+    notes
+}
+
+/// Variables of nginx that never have a value here, each once.
+fn empty_variables(all: &[&Directive]) -> Vec<Note> {
+    let mut told = HashSet::new();
+    let mut notes = Vec::new();
+    let has_effect = |directive: &&&Directive| {
+        directives::find(&directive.name.text, Context::Location).is_none_or(|row| row.effect == Effect::Full)
+    };
+    for word in all.iter().filter(has_effect).flat_map(|directive| &directive.arguments) {
+        for name in variables(&word.text).filter(|name| is_always_empty(name)) {
+            let is_set = || {
+                all.iter().any(|directive| {
+                    directive.name.text == "set"
+                        && directive.argument(0).text.eq_ignore_ascii_case(&format!("${name}"))
+                })
+            };
+            if !is_set() && told.insert(name.clone()) {
+                notes.push(Note::new(&word.position, format!("\"${name}\" is always empty in this version")));
+            }
+        }
+    }
+    notes
 }

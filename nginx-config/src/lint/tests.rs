@@ -269,6 +269,22 @@ fn values_that_nothing_comes_of() {
 }
 
 #[test]
+fn variables_that_never_have_a_value() {
+    let notes = of_location(
+        "add_header A $document_root$request_filename; add_header B $Document_Root; fastcgi_param C $realpath_root;
+         set $limit_rate 5; add_header D $limit_rate; proxy_pass http://192.0.2.1;",
+    );
+    let notes: Vec<_> = notes.iter().filter(|note| note.contains("always empty")).collect();
+    assert_eq!(
+        notes,
+        [
+            "3:48 \"$document_root\" is always empty in this version",
+            "3:48 \"$request_filename\" is always empty in this version",
+        ]
+    );
+}
+
+#[test]
 fn tunnels_for_everybody() {
     let server = |text: &str| said(&format!("server {{ listen 81; {text} }}"));
     const OPEN: &str = "lets everybody tunnel to every public address, at every port but 25";
