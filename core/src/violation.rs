@@ -149,7 +149,7 @@ violations! {
 impl Violation {
     /// Appends what a client may know of it: the sentence, the clause, the switch.
     pub(crate) fn explain(self, out: &mut Vec<u8>) {
-        let (source, number) = self.section().split_once('§').unwrap_or((self.section(), ""));
+        let (source, number) = self.section().split_once('§').unwrap_or_else(|| (self.section(), ""));
         let section = if number.is_empty() { "" } else { "section " };
         for text in ["\n", self.sentence(), " (", source, section, number, ")\n"] {
             out.extend_from_slice(text.as_bytes());

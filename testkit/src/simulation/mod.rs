@@ -4,7 +4,7 @@
 //! A seed becomes a [`Script`]; running it is deterministic. Peers are written from the RFCs and read what they
 //! get with a reader of their own ([`crate::wire`]); every byte of content says whose it is and where it
 //! belongs. What has to hold is checked as it happens: a run that breaks a property panics, and
-//! [`shrink`] takes everything out of its script that isn't needed for that.
+//! [`shrink()`] takes everything out of its script that isn't needed for that.
 
 mod client;
 mod errands;

@@ -10,7 +10,7 @@ pub struct Script {
     /// Decides what is not written out: where bytes are cut, in which order the shell does its work, when it
     /// calls although nothing has happened.
     pub seed: u64,
-    /// Number of the configuration ([`super::settings`]).
+    /// Number of the configuration (`super::settings`).
     pub setting: usize,
     /// Who comes.
     pub clients: Vec<Client>,
