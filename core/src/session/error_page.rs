@@ -1,6 +1,6 @@
 //! `error_page`: another response in the place of an error.
 
-use super::{Event, Expectation, Fate, Origin, Session, request::is_upgrade};
+use super::{Event, Expectation, Fate, Origin, Session, Verdict, request::is_upgrade};
 use crate::{
     RequestHead, Side,
     buffer::Turn,
@@ -48,7 +48,7 @@ impl Session {
             self.message_event(Side::Upstream, message::Event::HeadAlone);
             self.release_origin(true);
         } else {
-            self.drop_upstream(self.verdict_on(status));
+            self.drop_upstream(Verdict::Success);
         }
         self.conclude(status, turn);
     }

@@ -219,10 +219,12 @@ impl Session {
             && self.leg(Side::Upstream).state() == connection::State::Open
             && self.work.upstream == Fate::Persist
             && !self.draining;
-        let status = self.record.heads.as_ref().map_or(0, |heads| heads.response.status);
-        let verdict = self.verdict_on(status);
         self.flow_mut(Side::Downstream).stop_sending();
-        self.release(verdict, if clean { Disposal::Pool } else { Disposal::Close(super::Ending::Fin) });
+        // Whatever it answered: a status code speaks against a peer only where another is asked instead.
+        self.release(
+            Verdict::Success,
+            if clean { Disposal::Pool } else { Disposal::Close(super::Ending::Fin) },
+        );
         // What is left over answers nothing that we asked; the content before it is still on its way.
         self.flow_mut(Side::Upstream).inbox.consume(usize::MAX);
         true

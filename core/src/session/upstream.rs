@@ -206,14 +206,9 @@ impl Session {
         self.record.attempt.answered = Some(self.tick);
         self.work.failure = None;
         self.note(Event::NextPeer);
-        self.retry(self.verdict_on(status), Origin::Pool, turn)
-    }
-
-    /// What a final response says of its peer: one that `proxy_next_upstream` names is a failure, but not a 403
-    /// or 404 (nginx's `max_fails`).
-    pub(super) fn verdict_on(&self, status: u16) -> Verdict {
-        let is_listed = self.record.hop().is_some_and(|hop| hop.next_upstream.statuses.contains(&status));
-        if is_listed && !matches!(status, 403 | 404) { Verdict::Failure } else { Verdict::Success }
+        // That something is forbidden or isn't there says nothing of the peer (nginx's `max_fails`).
+        let verdict = if matches!(status, 403 | 404) { Verdict::Success } else { Verdict::Failure };
+        self.retry(verdict, Origin::Pool, turn)
     }
 
     /// Whether there is another peer, and `proxy_next_upstream_tries` and `_timeout` permit to ask it.
