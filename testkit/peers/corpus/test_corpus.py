@@ -11,6 +11,7 @@ With PEERS_PROXY=nginx, nginx stands at both sides: all is equal, without any ro
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -18,13 +19,10 @@ from harness import default_kind
 
 from .check import nginx_says, problems, underpass_says
 from .compare import Comparison, compare, load_rows, unmet, unused
-from .model import CONFIGS, Case, Exchange, load_cases
+from .model import Case, Exchange, load_cases
 from .play import Stage
 
 CASES = load_cases()
-
-# Cases that underpass fails as yet: one that passes must leave the list.
-PENDING = set((CONFIGS / "pending.txt").read_text().split())
 
 UNDERPASS = default_kind() == "underpass"
 ROWS = load_rows() if UNDERPASS else []
@@ -78,7 +76,7 @@ def plays(tmp_path_factory: pytest.TempPathFactory) -> Plays:
 
 
 @pytest.fixture
-def stage(case: Case, tmp_path_factory: pytest.TempPathFactory):
+def stage(case: Case, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with Stage(case, tmp_path_factory.mktemp(case.name)) as stage:
         yield stage
 
@@ -111,44 +109,21 @@ def test_nginx_serves(case: Case, plays: Plays) -> None:
 def test_underpass_checks(case: Case, stage: Stage) -> None:
     proxy = stage.proxy("underpass", "check")
     proxy.write()
-    if case.name not in PENDING:
-        fail_with(problems(case, *underpass_says(proxy)))
+    fail_with(problems(case, *underpass_says(proxy)))
 
 
 @every_loading_case
 def test_same(case: Case, plays: Plays) -> None:
-    if case.name not in PENDING or not UNDERPASS:
-        fail_with(plays.comparison(case).problems)
-
-
-@pytest.mark.skipif(not UNDERPASS, reason="PEERS_PROXY=nginx: what underpass lacks")
-@pytest.mark.parametrize("name", sorted(PENDING))
-def test_pending(name: str, plays: Plays, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What is on the list does fail."""
-    (case,) = (case for case in CASES if case.name == name)
-    with Stage(case, tmp_path_factory.mktemp(case.name)) as stage:
-        proxy = stage.proxy("underpass", "check")
-        proxy.write()
-        if problems(case, *underpass_says(proxy)):
-            return
-    assert not case.refused, f"{name} is refused as it should be: take it off testdata/configs/pending.txt"
-    try:
-        differs = plays.comparison(case).problems
-    except (AssertionError, OSError):
-        return
-    assert differs, f"{name} passes: take it off testdata/configs/pending.txt"
+    fail_with(plays.comparison(case).problems)
 
 
 def test_each_row_is_needed(plays: Plays) -> None:
     cases = [case for case in CASES if not case.refused]
-    used = [pair for case in cases if case.name not in PENDING for pair in plays.comparison(case).used]
+    used = [pair for case in cases for pair in plays.comparison(case).used]
     known = [f"{case.name}/{request.name}" for case in cases for request in case.requests]
-    # Nothing is known of what is still to come.
-    pending = [key for key in known if key.partition("/")[0] in PENDING]
-    used += [(row.name, key) for row in ROWS for key in pending if key in row.requests]
     fail_with(unused(ROWS, used, known))
 
 
-def fail_with(found: list[str] | tuple[str, ...]) -> None:
+def fail_with(found: Sequence[str]) -> None:
     if found:
         pytest.fail("\n".join(found), pytrace=False)
