@@ -2,7 +2,7 @@
 
 use underpass_testkit::{
     conformance::testdata,
-    hostile::{Cut, Hostile, judge, play},
+    hostile::{Cut, Hostile, consistency, judge, play},
 };
 
 /// However bytes are cut, and in whatever order they are reported, a case comes to the same.
@@ -44,6 +44,34 @@ fn hostile_requests() {
 #[test]
 fn hostile_responses() {
     nothing_is_smuggled("responses");
+}
+
+/// Each case, changed at random: `MUTANTS=100` in the environment tries more of them.
+#[test]
+fn mutants_smuggle_nothing() {
+    let count = std::env::var("MUTANTS").ok().and_then(|count| count.parse().ok()).unwrap_or(4);
+    let mut failures = Vec::new();
+    for case in cases("requests").iter().chain(&cases("responses")) {
+        // Whether a response has content follows from the method, which a mutant may lose; and what a CONNECT
+        // leads to is no HTTP.
+        if case.asks.iter().any(|ask| ask.starts_with("HEAD ")) || case.config.contains("tunnel_pass") {
+            continue;
+        }
+        for seed in 0..count {
+            let mutant = case.mutant(seed);
+            let problems = consistency(&mutant, &play(&mutant, Cut::Random(seed)));
+            if !problems.is_empty() {
+                let scripts = format!("{:?}\n  {:?}", mutant.client, mutant.origin);
+                failures.push(format!(
+                    "{}, mutant {seed}\n  {}\n  {scripts}",
+                    case.name,
+                    problems.join("\n  ")
+                ));
+                break;
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} cases failed\n\n{}", failures.len(), failures.join("\n\n"));
 }
 
 #[test]

@@ -47,6 +47,7 @@ class Case:
     drops: tuple[bytes, ...]
     strips: tuple[bytes, ...]
     not_for: tuple[str, ...]
+    simulated: bool
 
     @property
     def full_name(self) -> str:
@@ -54,9 +55,9 @@ class Case:
         return f"{self.family}: {self.group}: {self.name}"
 
     @property
-    def in_real_time(self) -> bool:
-        """Whether it can be played without letting time pass."""
-        return not any(step.startswith("@elapse") for step in self.client)
+    def on_sockets(self) -> bool:
+        """Whether it can be played outside of a simulated world."""
+        return not self.simulated and not any(step.startswith("@elapse") for step in self.client)
 
     @property
     def for_any_proxy(self) -> bool:
@@ -133,6 +134,7 @@ def _case(family: str, group: Mapping[str, Any], own: Mapping[str, Any]) -> Case
         drops=contents("drops"),
         strips=contents("strips"),
         not_for=texts("not_for"),
+        simulated=raw.get("simulated", False),
     )
 
 

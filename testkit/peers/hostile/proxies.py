@@ -24,6 +24,11 @@ UNDERPASS_SERVER = """
     server {{
         listen 127.0.0.1:{port};
         {server}
+        {recipe}
+    }}
+"""
+
+UNDERPASS_LOCATION = """
         location / {{
             proxy_pass http://127.0.0.1:{origin};
             proxy_set_header Host $host;
@@ -31,7 +36,6 @@ UNDERPASS_SERVER = """
             proxy_set_header Connection "upgrade";
             {location}
         }}
-    }}
 """
 
 # Its first recipe would tell the origin server of an upgrade on every request; this is its second one.
@@ -82,7 +86,7 @@ class Playground:
 
     def can_play(self, case: Case) -> bool:
         """Whether the case can be played through this proxy."""
-        return self.kind not in case.not_for and case.in_real_time and (case.server, case.location) in self._ports
+        return self.kind not in case.not_for and case.on_sockets and (case.server, case.location) in self._ports
 
     def play(self, case: Case) -> Seen:
         """Plays it; underpass is waited for until it has answered what it should."""
@@ -111,7 +115,8 @@ def running(kind: str, cases: Iterable[Case], folder: Path) -> Iterator[Playgrou
 
 def _underpass_server(port: int, origin: int, server: str, location: str) -> str:
     server = server.replace(ORIGIN_OF_CASES, f"127.0.0.1:{origin}")
-    return UNDERPASS_SERVER.format(port=port, origin=origin, server=server, location=location)
+    recipe = "" if "location / " in server else UNDERPASS_LOCATION.format(origin=origin, location=location)
+    return UNDERPASS_SERVER.format(port=port, server=server, recipe=recipe)
 
 
 @contextmanager

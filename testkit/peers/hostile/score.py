@@ -70,7 +70,7 @@ def families(cases: Iterable[Case]) -> dict[str, list[Case]]:
 def head_of_row(family: str, cases: list[Case]) -> str:
     """The part of a family's row that follows from the corpus: its name, its rules, and underpass at 100 %."""
     rules = " ".join(sorted({rule for case in cases for rule in case.attacks}, key=lambda rule: (rule[0], int(rule[1:]))))
-    count = sum(case.in_real_time for case in cases)
+    count = sum(case.on_sockets for case in cases)
     return f"| {family} | {rules} | {count} / {count} |"
 
 

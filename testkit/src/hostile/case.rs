@@ -1,13 +1,13 @@
 //! What a hostile case is, and how it is read.
 
-use std::{path::Path, time::Duration};
+use std::{fmt, path::Path, time::Duration};
 
 use serde::Deserialize;
 use toml::{Table, Value};
 use underpass_core::violation::Violation;
 
 /// One step of a peer's script.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Step {
     /// Sends bytes.
     Send(Vec<u8>),
@@ -109,6 +109,8 @@ struct Raw {
     strips: Texts,
     #[serde(default, rename = "not_for")]
     _not_for: Texts,
+    #[serde(default, rename = "simulated")]
+    _simulated: bool,
     up: Option<String>,
     down: Option<String>,
     #[serde(default)]
@@ -236,15 +238,15 @@ impl Hostile {
     }
 }
 
-/// The configuration of nginx's page around what the case says itself.
+/// The configuration of nginx's page around what the case says itself, which may be all of it.
 fn config(server: &str, location: &str) -> String {
-    format!(
-        "events {{}} http {{ server {{ listen {}; {server} location / {{ proxy_pass http://{};
-         proxy_set_header Host $host; proxy_set_header Upgrade $http_upgrade;
-         proxy_set_header Connection \"upgrade\"; {location} }} }} }}",
-        crate::sim::LISTEN,
+    let recipe = format!(
+        "location / {{ proxy_pass http://{}; proxy_set_header Host $host;
+         proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\"; {location} }}",
         crate::sim::ORIGIN
-    )
+    );
+    let recipe = if server.contains("location / ") { "" } else { &recipe };
+    format!("events {{}} http {{ server {{ listen {}; {server} {recipe} }} }}", crate::sim::LISTEN)
 }
 
 fn split_line(line: &str) -> (String, Vec<u8>) {
@@ -304,6 +306,20 @@ fn repeated(text: &str) -> String {
         }
     }
     out + rest
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Send(bytes) => write!(f, "\"{}\"", bytes.escape_ascii()),
+            Self::Wait => f.write_str("@answered"),
+            Self::End => f.write_str("@end"),
+            Self::Reset => f.write_str("@reset"),
+            Self::AtHead => f.write_str("@head"),
+            Self::AtWhole => f.write_str("@whole"),
+            Self::Elapse(span) => write!(f, "@elapse {span:?}"),
+        }
+    }
 }
 
 impl Step {

@@ -2,7 +2,7 @@
 
 use underpass_core::Ending;
 
-use super::{Hostile, Seen};
+use super::{Hostile, Seen, play::is_ordinary};
 use crate::strict::{Request, Response, read_response};
 
 /// Says what is wrong; nothing when all is well.
@@ -142,10 +142,10 @@ impl Judge<'_> {
                 self.blame(&format!("the origin server got another content with {line}"), &request.content);
             }
             position += found + 1;
-            let is_ordinary =
-                self.case.origin.is_none() || matches!(request.target.as_str(), "/next" | "/probe");
             let number = number.to_string();
-            if is_ordinary && !finals.iter().any(|of| of.value("x-answer") == Some(number.as_bytes())) {
+            if is_ordinary(self.case, request)
+                && !finals.iter().any(|of| of.value("x-answer") == Some(number.as_bytes()))
+            {
                 self.problems
                     .push(format!("the client got no answer to {line}, which the origin server has"));
             }

@@ -27,6 +27,7 @@
 //!
 //! - `location`, `server`: directives that the case needs.
 //! - `not_for`: another proxy that has a feature in the place of the fault.
+//! - `simulated`: it rests on what names are resolved to, or on time, and runs in a simulated world only.
 //! - `status`, `violation`: statuses of the final responses; what the error log names.
 //! - `reaches`, `drops`, `strips`: requests that reach the origin server whole; names that they don't have;
 //!   names that responses don't have.
@@ -37,14 +38,19 @@
 //! - `@end`, `@reset`: ends its direction; resets the connection. `@close`: the origin server ends it.
 //! - `@head`: the origin server answers as soon as it has a head; otherwise it waits for the whole request.
 //!   `@whole`: from here on it does so, too.
-//! - `@elapse 60s`: time passes; such a case runs in a simulated world only.
+//! - `@elapse 60s`: time passes.
+//!
+//! [`Hostile::mutant`] makes more of them, of which only [`consistency`] can be asked.
 //!
 //! At the end of its script the client ends its direction, and reads to the end of the stream.
 
 mod case;
+mod consistency;
 mod judge;
+mod mutate;
 mod play;
 
 pub use case::{Hostile, Step};
+pub use consistency::consistency;
 pub use judge::judge;
 pub use play::{Cut, Seen, play};

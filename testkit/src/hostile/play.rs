@@ -228,10 +228,15 @@ fn switches(bytes: &[u8]) -> bool {
     }
 }
 
+/// Whether the origin server answers this as any other would.
+pub(super) fn is_ordinary(case: &Hostile, request: &Request) -> bool {
+    let path = request.target.split('?').next().unwrap_or_default();
+    case.origin.is_none() || matches!(path, "/next" | "/probe")
+}
+
 /// The answer to a request that is the origin server's `number`th.
 fn answer(case: &Hostile, request: &Request, number: usize) -> VecDeque<Step> {
-    let path = request.target.split('?').next().unwrap_or_default();
-    if let Some(script) = case.origin.as_ref().filter(|_| !matches!(path, "/next" | "/probe")) {
+    if let Some(script) = case.origin.as_ref().filter(|_| !is_ordinary(case, request)) {
         return script.iter().cloned().collect();
     }
     let line = request.line();
