@@ -16,6 +16,8 @@ from conftest import StartProxy
 from harness import PATIENCE, Connection, PeakMemory, Proxy, RawOrigin, conf, wait_until
 from rawclient import RawClient
 
+pytestmark = pytest.mark.underpass_only("nginx closes without a word where underpass says 408, and logs in its own words")
+
 SLOW = conf("slow.conf")
 OWN = b"GET /own HTTP/1.1\r\nHost: h\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -173,12 +175,12 @@ def test_no_more_worker_connections(start_proxy: StartProxy, origin: RawOrigin) 
         # Full for the whole second: nobody is accepted, and nothing is done about it.
         assert not select.select([last.sock], [], [], 1)[0]
         assert cpu_seconds(proxy.pid) - used < 0.2 * (time.monotonic() - began), "it spins"
+        assert proxy.error_log().count("worker_connections are not enough") == 1
         # Whoever ends makes room for who waits.
         for sock in crowd:
             sock.close()
         assert last.response().status == 204
     assert_serves(proxy)
-    assert proxy.error_log().count("worker_connections are not enough") <= 2
 
 
 def test_no_more_descriptors(start_proxy: StartProxy, origin: RawOrigin) -> None:
@@ -192,6 +194,7 @@ def test_no_more_descriptors(start_proxy: StartProxy, origin: RawOrigin) -> None
         began, used = time.monotonic(), cpu_seconds(proxy.pid)
         time.sleep(2)
         assert cpu_seconds(proxy.pid) - used < 0.1 * (time.monotonic() - began), "it spins"
+        assert proxy.error_log().count("accept4() failed") == 1, proxy.error_log()
         # A client that was accepted before is served still.
         crowd[0].sendall(OWN)
         assert crowd[0].recv(1024).startswith(b"HTTP/1.1 204 ")
@@ -199,4 +202,3 @@ def test_no_more_descriptors(start_proxy: StartProxy, origin: RawOrigin) -> None
             sock.close()
         assert_serves(proxy)
     assert proxy.process.poll() is None
-    assert proxy.error_log().count("accept4() failed") <= 3, proxy.error_log()

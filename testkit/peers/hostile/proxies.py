@@ -29,7 +29,7 @@ UNDERPASS_SERVER = """
 """
 
 UNDERPASS_LOCATION = """
-        location / {{
+        location {path} {{
             proxy_pass http://127.0.0.1:{origin};
             proxy_set_header Host $host;
             proxy_set_header Upgrade $http_upgrade;
@@ -115,7 +115,9 @@ def running(kind: str, cases: Iterable[Case], folder: Path) -> Iterator[Playgrou
 
 def _underpass_server(port: int, origin: int, server: str, location: str) -> str:
     server = server.replace(ORIGIN_OF_CASES, f"127.0.0.1:{origin}")
-    recipe = "" if "location / " in server else UNDERPASS_LOCATION.format(origin=origin, location=location)
+    # The probe's way stays open where the case has a location for everything.
+    path = "= /probe" if "location / " in server else "/"
+    recipe = UNDERPASS_LOCATION.format(path=path, origin=origin, location=location)
     return UNDERPASS_SERVER.format(port=port, server=server, recipe=recipe)
 
 

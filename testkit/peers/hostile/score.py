@@ -2,6 +2,8 @@
 
     python -m hostile.score [--write]        (in testkit/peers; UNDERPASS_BIN as for the tests)
 
+Debian has both others: nginx-light and haproxy.
+
 Writes the table of `docs/hostile.md` where `--write` is given.
 """
 
