@@ -273,3 +273,45 @@ fn a_rewritten_request_is_logged_as_such_and_the_next_is_not() {
     assert!(forwarded.starts_with("GET /b?c&x HTTP/1.1\r\n"), "{forwarded}");
     assert!(forwarded.contains("GET /z?y HTTP/1.1\r\n"), "{forwarded}");
 }
+
+#[test]
+fn limits_are_those_of_the_location_that_was_found() {
+    let blocks = "client_max_body_size 1; rewrite ^/in/(.*)$ /large/$1;
+                  location /large/ { client_max_body_size 10; proxy_pass http://127.0.0.1:9000; }
+                  location /small/ { proxy_pass http://127.0.0.1:9000; }
+                  location /via/ { client_max_body_size 10; rewrite ^/via/(.*)$ /small/$1 last; }";
+    for (target, status) in
+        [("/in/x", None), ("/large/x", None), ("/small/x", Some(413)), ("/via/x", Some(413))]
+    {
+        let mut world = world(blocks);
+        world.client_sends(format!("POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"));
+        assert_eq!(world.exchanges.first().map(|exchange| exchange.status), status, "{target}");
+        assert_eq!(world.origins.len(), usize::from(status.is_none()), "{target}");
+    }
+}
+
+#[test]
+fn a_location_that_lets_no_connection_persist_is_not_undone_by_another() {
+    let blocks = "location /x { keepalive_timeout 0; rewrite ^ /y last; } location /y { return 200 y; }";
+    for (target, persists) in [("/x", false), ("/y", true)] {
+        let mut world = world(blocks);
+        asks(&mut world, target);
+        let got = String::from_utf8_lossy(world.client.received()).into_owned();
+        assert_eq!(got.contains("\r\nConnection: close\r\n"), !persists, "{got}");
+    }
+}
+
+#[test]
+fn where_a_variable_leads_is_found_for_each_location() {
+    let mut world = world(
+        "set $port 9000; set $path ''; error_page 502 = @next;
+         location /x { rewrite ^/x/(.*)$ /y/$1 break; proxy_pass http://127.0.0.1:$port; }
+         location @next { set $port 9001; set $path /fixed?; proxy_pass http://127.0.0.1:$port$path; }",
+    );
+    asks(&mut world, "/x/a%20b?c");
+    assert_eq!(world.origins[0].address.to_string(), "127.0.0.1:9000");
+    assert!(world.origin().received().starts_with(b"GET /y/a%20b?c HTTP/1.1\r\n"));
+    world.origin_ends();
+    assert_eq!(world.origins[1].address.to_string(), "127.0.0.1:9001");
+    assert!(world.origin().received().starts_with(b"GET /fixed? HTTP/1.1\r\n"));
+}
