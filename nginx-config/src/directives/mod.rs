@@ -5,10 +5,12 @@
 
 mod absent;
 mod markdown;
+mod migrating;
 mod table;
 
 pub(crate) use absent::reason as reason_of_absence;
 pub use markdown::markdown;
+pub use migrating::markdown as migrating_markdown;
 pub(crate) use table::DIRECTIVES;
 
 /// A kind of block; what may stand in it.

@@ -1,0 +1,270 @@
+//! The text of `docs/migrating.md`: what an operator of nginx should know.
+
+use std::fmt::{self, Write as _};
+
+use super::{DIRECTIVES, Effect};
+
+/// A place where underpass is not nginx, on purpose.
+#[derive(Debug)]
+pub(crate) struct Deviation {
+    /// The rule of `docs/behaviour.md`, or nothing where none is about it.
+    pub(crate) rule: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) why: &'static str,
+    /// The directive that has it as nginx does, as it is written.
+    pub(crate) switch: Option<&'static str>,
+}
+
+const fn deviation(
+    rule: &'static str,
+    what: &'static str,
+    why: &'static str,
+    switch: Option<&'static str>,
+) -> Deviation {
+    Deviation { rule, what, why, switch }
+}
+
+pub(crate) const DEVIATIONS: &[Deviation] = &[
+    deviation(
+        "A1",
+        "`Upgrade` counts only with the option `upgrade` in `Connection`, and only in HTTP/1.1.",
+        "RFC 9110 §7.8 says so; anything else is a request that some server behind us may read otherwise.",
+        None,
+    ),
+    deviation(
+        "A3",
+        "`proxy_set_header Connection \"upgrade\"` goes nowhere with a request that asks for no upgrade.",
+        "The hard-coded recipe breaks persistence, and confuses origin servers; here it does no harm.",
+        None,
+    ),
+    deviation(
+        "A4",
+        "Upgrades to `h2c` and `h2` don't pass.",
+        "A tunnel of HTTP/2 carries requests past every rule of the file.",
+        Some("upgrade_protocols"),
+    ),
+    deviation(
+        "A5",
+        "A 101 opens a tunnel only when it answers what was asked: the option, a protocol that was offered.",
+        "Whatever else says 101 is an attack or a fault: 502.",
+        None,
+    ),
+    deviation(
+        "A6",
+        "WebSocket handshakes have to be what RFC 6455 says: key, version, accept.",
+        "Faults are found at the gate, with a line that names the field, and not by a broken tunnel.",
+        Some("upgrade_websocket_validation off"),
+    ),
+    deviation(
+        "A7",
+        "Bytes behind a refused upgrade end the connection instead of being read as a request.",
+        "They are the beginning of somebody's tunnel: to read them as requests is how upgrades are smuggled.",
+        None,
+    ),
+    deviation(
+        "B1",
+        "A `Connection` that names Host, Content-Length, Cookie and the like is refused.",
+        "It would make the gateway drop what framing, routing or authentication rest on.",
+        None,
+    ),
+    deviation(
+        "B4",
+        "`Via` is added to requests.",
+        "RFC 9110 §7.6.3 demands it of a gateway, and it stops loops. Origin servers that don't compress for \
+         proxies need `gzip_proxied any`.",
+        Some("proxy_via off"),
+    ),
+    deviation(
+        "C2",
+        "The end of one direction of a tunnel doesn't end the other.",
+        "A client that has said all may still want to hear the rest.",
+        Some("upgrade_half_close off"),
+    ),
+    deviation(
+        "D4",
+        "`tunnel_pass` without an address reaches nothing private.",
+        "An open CONNECT is a way into the network behind the gateway.",
+        Some("tunnel_allow all"),
+    ),
+    deviation(
+        "E1",
+        "Requests with both Transfer-Encoding and Content-Length, several lengths, or a coding that isn't chunked are refused.",
+        "Two servers that read them differently are how requests are smuggled.",
+        None,
+    ),
+    deviation(
+        "E3",
+        "Heads that aren't well-formed are refused where nginx repairs them.",
+        "What is repaired was not what was sent.",
+        None,
+    ),
+    deviation(
+        "E3",
+        "A single LF ends a line of a head, as in nginx; it goes on as CRLF.",
+        "It can be refused where nobody needs it.",
+        Some("allow_bare_lf off"),
+    ),
+    deviation(
+        "E8",
+        "Content streams in both directions: `proxy_buffering` and `proxy_request_buffering` are accepted, and off.",
+        "What is buffered waits, and takes memory or a disk.",
+        None,
+    ),
+    deviation(
+        "E11",
+        "Our own pages are plain text.",
+        "Who wants others has `error_page`.",
+        Some("error_page"),
+    ),
+    deviation(
+        "E14",
+        "`Date` and `Server` of the origin server pass.",
+        "They are the origin server's own words.",
+        Some("proxy_hide_header Server"),
+    ),
+    deviation(
+        "E2",
+        "Trailer sections pass.",
+        "gRPC-Web and checksums live in them.",
+        Some("proxy_pass_trailers off"),
+    ),
+    deviation(
+        "",
+        "The process stays in the foreground.",
+        "Supervisors and containers want it so.",
+        Some("daemon on"),
+    ),
+    deviation(
+        "",
+        "Without `access_log`, lines go to standard output; without `error_log`, errors go to standard error.",
+        "A process in the foreground writes where its supervisor reads.",
+        Some("access_log"),
+    ),
+    deviation(
+        "",
+        "Workers are threads of one process; `user` holds for the workers' threads.",
+        "A reload hands sockets over without losing a client, and tunnels stay where they are.",
+        None,
+    ),
+    deviation(
+        "",
+        "A relative `-c` without `-p` starts from the working directory.",
+        "Nobody looks for a file whose name was just typed in the folder that a program was built with.",
+        None,
+    ),
+];
+
+/// The text of `docs/migrating.md`.
+#[must_use]
+pub fn markdown() -> String {
+    let mut out = String::from(HEAD);
+    // Writing to a string can't fail.
+    let _ = write(&mut out);
+    out
+}
+
+fn write(out: &mut String) -> fmt::Result {
+    for Deviation { rule, what, why, switch } in DEVIATIONS {
+        let switch = switch.map_or_else(|| "—".to_owned(), |switch| format!("`{switch}`"));
+        writeln!(out, "| {rule} | {what} | {why} | {switch} |")?;
+    }
+    out.push_str(SILENT);
+    let count = |wanted: fn(&Effect) -> bool| DIRECTIVES.iter().filter(|row| wanted(&row.effect)).count();
+    writeln!(out, "| obeyed | {} |", count(|effect| *effect == Effect::Full))?;
+    writeln!(
+        out,
+        "| accepted, one note says why nothing comes of it | {} |",
+        count(|effect| matches!(effect, Effect::None(_)))
+    )?;
+    writeln!(
+        out,
+        "| a warning, and 501 with a log line where a request lands | {} |",
+        count(|effect| *effect == Effect::Content)
+    )?;
+    writeln!(
+        out,
+        "| an error of the file: TLS is not in this version | {} |",
+        count(|effect| matches!(effect, Effect::Tls | Effect::TlsUnlessOff))
+    )?;
+    out.push_str(FOOT);
+    Ok(())
+}
+
+const HEAD: &str = "\
+<!-- Generated: cargo run -p underpass-nginx-config --example migrating_md > docs/migrating.md -->
+
+# From nginx
+
+1. `underpass -t -c nginx.conf` with the file that serves now. An error names file, line, column and the mend; a
+   warning says what of a WebSocket recipe can't work or is dangerous, and what to write instead.
+2. `underpass -T -c nginx.conf` shows the whole configuration, what is included in its place.
+3. Start it beside nginx on another port, and compare. What differs byte for byte is in
+   [differences.md](differences.md), from tests that send the same bytes through both.
+4. `-s reload`, `-s reopen`, `-s quit`, `-s stop` and the signals HUP, USR1, QUIT, TERM and INT are nginx's. A reload
+   is parsed and bound first: any error leaves all as it was. Open tunnels stay.
+
+## What is not as in nginx, and why
+
+| Rule | What | Why | As in nginx |
+|---|---|---|---|
+";
+
+const SILENT: &str = "
+## Nothing is silently misread
+
+Every directive of the file is one of these; [directives.md](directives.md) has them by name. Another name is an
+error, in nginx's words.
+
+| What becomes of it | Directives |
+|---|---|
+";
+
+const FOOT: &str = "
+## WebSockets
+
+The two recipes of nginx's page work as they stand. What can be left out:
+
+- `proxy_http_version 1.1` is the default.
+- With the `map`, write `'' '';` instead of `'' close;`: connections to origin servers are then kept (32 for each group).
+- `proxy_read_timeout` bounds a tunnel on which no byte moves in either direction; pings of the origin server or of the
+  page keep it open.
+
+A page of another site may open a WebSocket to yours with the cookies of your user: check `Origin`.
+
+```nginx
+map $http_origin $is_foreign { default 1; '' 0; https://chat.example.com 0; }
+server {
+    location /chat/ {
+        if ($is_foreign) { return 403; }
+        proxy_pass http://chat;
+        proxy_set_header Upgrade $http_upgrade;
+        proxy_set_header Connection \"upgrade\";
+    }
+}
+```
+
+A client behind a forward proxy needs `CONNECT`, which underpass can be, too:
+
+```nginx
+server {
+    listen 3128;
+    tunnel_pass;
+    tunnel_allow *.example.com 443;
+}
+```
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn switches_are_directives() {
+        for Deviation { what, why, switch, .. } in DEVIATIONS {
+            assert!(what.ends_with('.') && why.ends_with('.'), "{what}");
+            let name = switch.and_then(|switch| switch.split(' ').next());
+            let is_known = |name| DIRECTIVES.iter().any(|row| row.name == name);
+            assert!(name.is_none_or(is_known), "{name:?} is a directive");
+        }
+    }
+}
