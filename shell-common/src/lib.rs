@@ -6,6 +6,7 @@
 //! | [`admission`] | whether a request may go on: limits, addresses, credentials |
 //! | [`command`] | the command line: nginx's options, and two ways to run without a file |
 //! | [`service`], [`listen`] | what a worker is made of: listening sockets and what their sessions share |
+//! | [`worker`] | one worker, generic over what a runtime provides |
 //! | [`control`], [`wake`] | what is wanted of a worker from outside; how a socket finds its session |
 //! | [`logs`], [`error_log`], [`log`] | log files; the error log in nginx's shape; which line goes where |
 //! | [`clock`] | the only place where a worker reads a clock |
@@ -34,6 +35,7 @@ pub mod service;
 pub mod signals;
 pub mod timers;
 pub mod wake;
+pub mod worker;
 
 pub use clock::{Clock, Moment};
 pub use command::{Command, Destination, Files, Program, Stop};

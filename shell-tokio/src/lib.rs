@@ -25,24 +25,16 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `serve` | the worker: which session's turn it is, timers, accepting, the end |
-//! | `pump` | one session's turn: obeys its outputs, moves its bytes |
-//! | `socket` | what is done with one connection |
-//! | `dial` | what a session waits for besides bytes: a name, a connection |
-//! | `listen` | listening sockets in the runtime |
-//! | `slots` | the sessions of a worker, by number |
-//! | `timer` | the one timer that a worker has of its runtime |
+//! | `serve` | a worker in the runtime, and what it has of it |
+//! | `socket` | a connection in the runtime |
+//! | `listen` | a listening socket in the runtime |
 //!
-//! What names no runtime is in `underpass-shell-common`: how a worker is set up and controlled, where log
-//! lines go, the life of the process.
+//! What names no runtime is in `underpass-shell-common`: the worker itself (whose turn it is, what is done
+//! with a session's outputs), how it is set up and controlled, where log lines go, the life of the process.
 
-mod dial;
 mod listen;
-mod pump;
 mod serve;
-mod slots;
 mod socket;
-mod timer;
 
 pub use serve::serve;
 pub use underpass_shell_common::{Control, Listener, Log, Reload, Setup};

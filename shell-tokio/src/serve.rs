@@ -1,399 +1,78 @@
-//! A worker: whose turn it is, timers, accepting, the end.
+//! A worker in the runtime, and what it has of it.
 
 use std::{
-    collections::VecDeque,
-    future::{Future as _, poll_fn},
+    future::Future,
     io,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    net::SocketAddr,
+    os::fd::OwnedFd,
+    pin::{Pin, pin},
     task::{Context, Poll},
-    time::Duration,
+    time::Instant,
 };
 
-use tokio::task::{unconstrained, yield_now};
-use underpass_core::{Buffers, ClientInfo, Fault, Pool, Session, Severity, Tick};
+use tokio::{
+    task::{spawn_blocking, unconstrained, yield_now},
+    time::{Sleep, sleep_until},
+};
+use underpass_core::Address;
 use underpass_shell_common::{
-    Clock, Control, End, Listener, Provisions, Reload, Service, Setup, Timers, wake::Source,
+    Listening, Setup,
+    worker::{self, Reactor},
 };
 
-use crate::{
-    listen::{Accepted, Acceptor},
-    pump::{Connection, Next, Shared},
-    slots::Slots,
-    socket::is_quiet,
-    timer::Timer,
-};
+use crate::{listen::Socket, socket::Stream};
 
-/// Clients accepted from one listening socket before others have their turn.
-const ACCEPTS: u32 = 64;
-
-/// How long nobody is accepted after the system had no descriptor or memory for it: nginx's number.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
-
-/// How often idle upstream connections are looked at.
-const SWEEP: Duration = Duration::from_secs(1);
-
-/// Sessions that are told to drain before others have their turn.
-const DRAINS: u32 = 256;
-
-/// Serves until [`Control`] says otherwise.
+/// Serves until [`crate::Control`] says otherwise.
 ///
 /// # Errors
 /// When the listening sockets can't be registered with the runtime, or the system has no random bytes.
 /// Whatever happens on a connection is no error of the worker.
 pub async fn serve(setup: Setup) -> io::Result<()> {
-    let mut worker = Worker::new(setup)?;
     // The budget that the runtime gives its tasks is taken by one task here, and would be spent by one busy
     // session; turns are bounded by their own.
-    unconstrained(poll_fn(move |cx| worker.poll(cx))).await;
-    Ok(())
+    unconstrained(worker::serve::<Tokio>(setup)).await
 }
 
-struct Worker {
-    control: Control,
-    /// By the index that their wake-ups carry.
-    acceptors: Vec<Option<Acceptor>>,
-    acceptance: Acceptance,
-    most_connections: usize,
-    /// Whether a failure to accept was told since the last success.
-    told: bool,
-    slots: Slots,
-    /// Nobody is accepted any more; the worker is done when the last session is.
-    ending: bool,
-    drains: VecDeque<Drain>,
-    provisions: Provisions,
-    /// Whose turn it is.
-    ready: Vec<Source>,
-    deadlines: Timers<u32>,
-    /// When idle upstream connections are looked at next.
-    sweep: Option<Tick>,
-    timer: Timer,
-    clock: Clock,
-    secret: [u8; 16],
-    shared: Shared,
-}
+struct Tokio;
 
-/// Whether clients are accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Acceptance {
-    Open,
-    /// Not before this time: the system had no room.
-    Paused(Tick),
-    /// Not before a connection ends: `worker_connections`.
-    Full,
-}
+impl Reactor for Tokio {
+    type Stream = Stream;
+    type Listener = Socket;
+    type Sleep = Sleep;
 
-/// Sessions of one configuration that are to be told to drain, from a number on.
-#[derive(Clone, Copy, Debug)]
-struct Drain {
-    generation: u64,
-    until: Option<Tick>,
-    next: u32,
-}
-
-impl Worker {
-    fn new(setup: Setup) -> io::Result<Self> {
-        let Setup { listeners, provisions, clock, connections, control, .. } = setup;
-        let mut secret = [0; 16];
-        getrandom::fill(&mut secret)?;
-        let shared = Shared {
-            buffers: Buffers::default(),
-            pool: Pool::default(),
-            generation: 0,
-            line: Vec::new(),
-            moment: clock.now(),
-        };
-        let mut worker = Self {
-            acceptors: Vec::new(),
-            acceptance: Acceptance::Open,
-            most_connections: connections,
-            told: false,
-            slots: Slots::default(),
-            ending: false,
-            drains: VecDeque::new(),
-            provisions,
-            ready: Vec::new(),
-            deadlines: Timers::new(),
-            sweep: None,
-            timer: Timer::new(control.ready_list()),
-            clock,
-            secret,
-            shared,
-            control,
-        };
-        for listener in listeners {
-            worker.listen(listener)?;
-        }
-        worker.accept_from_all();
-        Ok(worker)
+    fn listen(socket: Listening) -> io::Result<Socket> {
+        Socket::new(socket)
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.shared.moment = self.clock.now();
-        let mut ready = std::mem::take(&mut self.ready);
-        self.control.ready_list().take(&mut ready, cx.waker());
-        for source in ready.drain(..) {
-            match source {
-                Source::Session(number) => self.turn(number),
-                Source::Listener(index) => self.accept(index),
-                Source::Timer => self.timer.went_off(),
-                Source::Control => {
-                    if let Some(reload) = self.control.take_reload() {
-                        self.reload(reload);
-                    }
-                    match self.control.end() {
-                        Some(End::Stop) => return Poll::Ready(()),
-                        Some(End::Drain { within }) => self.end(within),
-                        None => {}
-                    }
-                }
-            }
-        }
-        self.drain_some();
-        // What came to the worker's own list meanwhile waits until the runtime has looked at the sockets.
-        ready.append(&mut self.ready);
-        self.ready = ready;
-        self.keep_time();
-        if self.ending && self.slots.is_empty() {
-            return Poll::Ready(());
-        }
-        if !self.ready.is_empty() || !self.drains.is_empty() {
-            // Not a plain wake-up, with which a runtime may come back before it has looked at them.
-            let _pending = pin!(yield_now()).poll(cx);
-        }
-        Poll::Pending
+    fn poll_accept(listener: &Socket, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Address)>> {
+        listener.poll_accept(cx)
     }
 
-    fn turn(&mut self, number: u32) {
-        match self.slots.turn(number, &mut self.shared) {
-            Some(Next::Sleep(Some(deadline))) => self.deadlines.set(number, deadline.0),
-            Some(Next::Again) if self.slots.list(number) => self.ready.push(Source::Session(number)),
-            Some(Next::Done) => {
-                self.deadlines.clear(number);
-                if self.acceptance == Acceptance::Full {
-                    self.accept_from_all();
-                }
-            }
-            Some(Next::Sleep(None) | Next::Again) | None => {}
-        }
-    }
-}
-
-/// Accepting.
-impl Worker {
-    fn accept_from_all(&mut self) {
-        self.acceptance = Acceptance::Open;
-        for (index, acceptor) in (0..).zip(&self.acceptors) {
-            if acceptor.as_ref().is_some_and(Acceptor::list) {
-                self.ready.push(Source::Listener(index));
-            }
-        }
+    fn stream(socket: OwnedFd) -> io::Result<Stream> {
+        Stream::new(socket)
     }
 
-    fn acceptor(&self, index: u16) -> Option<&Acceptor> {
-        self.acceptors.get(usize::from(index))?.as_ref()
+    fn connect(
+        socket: OwnedFd,
+        address: SocketAddr,
+    ) -> impl Future<Output = io::Result<Stream>> + Send + 'static {
+        Stream::connect(socket, address)
     }
 
-    fn accept(&mut self, index: u16) {
-        if let Some(acceptor) = self.acceptor(index) {
-            acceptor.begin();
-        }
-        for _ in 0..ACCEPTS {
-            if self.acceptance != Acceptance::Open || !self.has_room() {
-                return;
-            }
-            let Some(acceptor) = self.acceptor(index) else { return };
-            match acceptor.poll_accept() {
-                Poll::Pending => return,
-                Poll::Ready(Ok(accepted)) => {
-                    let service = Arc::clone(acceptor.service());
-                    self.begin(accepted, service);
-                }
-                Poll::Ready(Err(error)) => self.accept_failed(error),
-            }
-        }
-        if self.acceptor(index).is_some_and(Acceptor::list) {
-            self.ready.push(Source::Listener(index));
-        }
+    fn sleep_until(instant: Instant) -> Sleep {
+        sleep_until(instant.into())
     }
 
-    fn begin(&mut self, accepted: Accepted, service: Arc<Service>) {
-        static SERIAL: AtomicU64 = AtomicU64::new(1);
-        self.told = false;
-        let Accepted { stream, remote, local } = accepted;
-        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-        let client = ClientInfo { remote, local, serial, secret: self.secret };
-        let session = Session::new(Arc::clone(&service.config), client, self.shared.now());
-        let connection = Connection::new(session, service, stream);
-        let number = self.slots.insert(connection, self.control.ready_list());
-        self.turn(number);
+    fn reset(sleep: Pin<&mut Sleep>, instant: Instant) {
+        sleep.reset(instant.into());
     }
 
-    fn has_room(&mut self) -> bool {
-        if self.slots.connections() + self.shared.pool.len() < self.most_connections {
-            return true;
-        }
-        // As in nginx, an idle connection makes room for a client.
-        self.shared.pool.retain(|_| false);
-        if self.slots.connections() < self.most_connections {
-            return true;
-        }
-        self.acceptance = Acceptance::Full;
-        self.tell(Severity::Alert, &format!("{} worker_connections are not enough", self.most_connections));
-        false
+    async fn run_blocking<T: Send + 'static>(task: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+        spawn_blocking(task).await.map_err(io::Error::other)
     }
 
-    fn accept_failed(&mut self, error: io::Error) {
-        // The client has left already: none of our business.
-        if matches!(
-            error.kind(),
-            io::ErrorKind::ConnectionAborted
-                | io::ErrorKind::ConnectionReset
-                | io::ErrorKind::NotConnected
-                | io::ErrorKind::Interrupted
-        ) {
-            return;
-        }
-        // No descriptor or no memory, which the next call would find as well.
-        self.acceptance = Acceptance::Paused(self.shared.now().tick.after(ACCEPT_PAUSE));
-        self.tell(Severity::Crit, &format!("accept4() failed ({})", Fault::from(error)));
-    }
-
-    /// Tells the operator once, until a client is accepted again.
-    fn tell(&mut self, severity: Severity, message: &str) {
-        if !self.told {
-            self.told = true;
-            self.provisions.log.event(severity, message, self.shared.moment);
-        }
-    }
-}
-
-/// Time, and the end.
-impl Worker {
-    fn keep_time(&mut self) {
-        let now = self.shared.now().tick;
-        while let Some(number) = self.deadlines.expired(now.0) {
-            self.turn(number);
-        }
-        if matches!(self.acceptance, Acceptance::Paused(until) if until <= now) {
-            self.accept_from_all();
-        }
-        self.sweep_pool(now);
-        let paused = match self.acceptance {
-            Acceptance::Paused(until) => Some(until),
-            Acceptance::Open | Acceptance::Full => None,
-        };
-        let times = [self.deadlines.next_deadline().map(Tick), paused, self.sweep];
-        if let Some(next) = times.into_iter().flatten().min() {
-            self.timer.set(next, &self.clock);
-        }
-    }
-
-    /// Closes idle upstream connections that are too old, or that the other end has closed.
-    fn sweep_pool(&mut self, now: Tick) {
-        let pool = &mut self.shared.pool;
-        if self.sweep.is_some_and(|at| at <= now) {
-            while pool.expire(now).is_some() {}
-            pool.retain(|stream| is_quiet(stream));
-            self.sweep = None;
-        }
-        if self.sweep.is_none() && !pool.is_empty() {
-            self.sweep = Some(now.after(SWEEP));
-        }
-    }
-}
-
-/// From one configuration to the next, and the end.
-impl Worker {
-    /// Accepts clients from a socket that the worker doesn't have yet.
-    fn listen(&mut self, listener: Listener) -> io::Result<()> {
-        let at = self.acceptors.iter().position(Option::is_none).unwrap_or(self.acceptors.len());
-        let index = u16::try_from(at).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        let service = self.service(&listener);
-        let acceptor = Acceptor::new(listener, service, index, self.control.ready_list())?;
-        if at == self.acceptors.len() {
-            self.acceptors.push(None);
-        }
-        self.acceptors[at] = Some(acceptor);
-        Ok(())
-    }
-
-    fn service(&self, listener: &Listener) -> Arc<Service> {
-        let (config, provisions) = (Arc::clone(listener.config()), self.provisions.clone());
-        Arc::new(Service { config, provisions, generation: self.shared.generation })
-    }
-
-    fn reload(&mut self, reload: Reload) {
-        let Reload { listeners, provisions, connections, within, .. } = reload;
-        for at in 0..self.acceptors.len() {
-            let number = self.acceptors[at].as_ref().map(Acceptor::number);
-            if !listeners.iter().any(|listener| Some(listener.number()) == number) {
-                self.close(at);
-            }
-        }
-        self.drain(within);
-        self.shared.generation += 1;
-        self.provisions = provisions;
-        self.most_connections = connections;
-        self.told = false;
-        for listener in listeners {
-            let service = self.service(&listener);
-            let known = |acceptor: &&mut Acceptor| acceptor.number() == listener.number();
-            if let Some(acceptor) = self.acceptors.iter_mut().flatten().find(known) {
-                acceptor.renew(service);
-            } else if let Err(error) = self.listen(listener) {
-                let message = format!("a listening socket is lost ({})", Fault::from(error));
-                self.provisions.log.event(Severity::Alert, &message, self.shared.moment);
-            }
-        }
-        self.accept_from_all();
-    }
-
-    fn end(&mut self, within: Option<Duration>) {
-        if !std::mem::replace(&mut self.ending, true) {
-            (0..self.acceptors.len()).for_each(|at| self.close(at));
-            self.drain(within);
-        }
-    }
-
-    /// Closes a listening socket, once the clients that wait at it are accepted.
-    fn close(&mut self, at: usize) {
-        let Some(acceptor) = self.acceptors.get_mut(at).and_then(Option::take) else { return };
-        while self.has_room()
-            && let Ok(accepted) = acceptor.accept_waiting()
-        {
-            self.begin(accepted, Arc::clone(acceptor.service()));
-        }
-    }
-
-    /// No session of the current configuration begins another request.
-    fn drain(&mut self, within: Option<Duration>) {
-        self.shared.pool.retain(|_| false);
-        let until = within.map(|within| self.shared.now().tick.after(within));
-        self.drains.push_back(Drain { generation: self.shared.generation, until, next: 0 });
-    }
-
-    fn drain_some(&mut self) {
-        let Some(mut drain) = self.drains.pop_front() else { return };
-        let end = self.slots.end().min(drain.next.saturating_add(DRAINS));
-        for number in drain.next..end {
-            let concerned = |connection: &&mut Connection| connection.generation() == drain.generation;
-            if self.slots.get_mut(number).filter(concerned).is_none() {
-                continue;
-            }
-            // A request that has come already is one that was begun.
-            self.turn(number);
-            if let Some(connection) = self.slots.get_mut(number).filter(concerned) {
-                connection.session.handle_drain(drain.until, &mut self.shared.lend());
-                self.turn(number);
-            }
-        }
-        drain.next = end;
-        if end < self.slots.end() {
-            self.drains.push_front(drain);
-        }
+    fn yield_now(cx: &mut Context<'_>) {
+        // Not a plain wake-up, with which the runtime may come back before it has looked at its sockets.
+        let _pending = pin!(yield_now()).poll(cx);
     }
 }

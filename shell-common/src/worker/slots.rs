@@ -5,27 +5,33 @@ use std::{
     task::{Context, Waker},
 };
 
-use underpass_shell_common::wake::{Alarm, ReadyList, Source};
-
-use crate::pump::{Connection, Next, Shared};
+use super::{
+    Reactor,
+    pump::{Connection, Next, Shared},
+};
+use crate::wake::{Alarm, ReadyList, Source};
 
 /// Places for sessions. A place is used again and keeps its alarm.
-#[derive(Default)]
-pub(crate) struct Slots {
-    slots: Vec<Slot>,
+pub(super) struct Slots<R: Reactor> {
+    slots: Vec<Slot<R>>,
     free: Vec<u32>,
     connections: usize,
 }
 
-struct Slot {
+struct Slot<R: Reactor> {
     /// Boxed: a session moves once, whatever happens to the table.
-    connection: Option<Box<Connection>>,
+    connection: Option<Box<Connection<R>>>,
     alarm: Arc<Alarm>,
 }
 
-impl Slots {
+impl<R: Reactor> Slots<R> {
+    /// None yet.
+    pub(super) fn new() -> Self {
+        Self { slots: Vec::new(), free: Vec::new(), connections: 0 }
+    }
+
     /// Gives the session a number.
-    pub(crate) fn insert(&mut self, connection: Connection, ready: &Arc<ReadyList>) -> u32 {
+    pub(super) fn insert(&mut self, connection: Connection<R>, ready: &Arc<ReadyList>) -> u32 {
         self.connections += connection.count();
         let connection = Some(Box::new(connection));
         if let Some(number) = self.free.pop() {
@@ -39,7 +45,7 @@ impl Slots {
 
     /// Gives the session with this number its turn; `None` when it is over already. At [`Next::Done`] it is
     /// dropped, and its number free.
-    pub(crate) fn turn(&mut self, number: u32, shared: &mut Shared) -> Option<Next> {
+    pub(super) fn turn(&mut self, number: u32, shared: &mut Shared<R>) -> Option<Next> {
         let slot = self.slots.get_mut(number as usize)?;
         slot.alarm.reset();
         let connection = slot.connection.as_mut()?;
@@ -59,27 +65,27 @@ impl Slots {
     }
 
     /// Whether the session was not listed as ready; now it counts as listed.
-    pub(crate) fn list(&self, number: u32) -> bool {
+    pub(super) fn list(&self, number: u32) -> bool {
         self.slots.get(number as usize).is_some_and(|slot| slot.alarm.list())
     }
 
     /// The session with this number.
-    pub(crate) fn get_mut(&mut self, number: u32) -> Option<&mut Connection> {
+    pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut Connection<R>> {
         self.slots.get_mut(number as usize)?.connection.as_deref_mut()
     }
 
     /// A number above those of all sessions.
-    pub(crate) fn end(&self) -> u32 {
+    pub(super) fn end(&self) -> u32 {
         u32::try_from(self.slots.len()).expect("a process has fewer descriptors than that")
     }
 
     /// Whether there is no session.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.free.len() == self.slots.len()
     }
 
     /// How many connections the sessions have.
-    pub(crate) fn connections(&self) -> usize {
+    pub(super) fn connections(&self) -> usize {
         self.connections
     }
 }

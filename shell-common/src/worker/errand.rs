@@ -1,80 +1,76 @@
-//! What a session waits for besides bytes: the addresses of a name, a connection to an origin server.
+//! What a session waits for besides bytes: the addresses of a name, a password, a connection to an origin
+//! server.
 
 use std::{
     future::Future,
     io,
-    net::IpAddr,
+    net::{IpAddr, ToSocketAddrs as _},
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use tokio::{
-    net::{TcpStream, lookup_host},
-    task::spawn_blocking,
-};
 use underpass_core::{
     Address, Claim, Connected, Dial, DialError, Fault, Lookup, Session, Tick, Turn, Verdict, shared::Lease,
 };
-use underpass_shell_common::{Provisions, admission::Decision};
 
-use crate::socket;
+use super::{Reactor, socket};
+use crate::{Provisions, admission::Decision};
 
 type Pending<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
 
 /// An errand under way. Dropping it cancels it.
-pub(crate) enum Errand {
+pub(super) enum Errand<R: Reactor> {
     /// A name is looked up.
     Resolve(Option<Lookup>, Pending<Vec<IpAddr>>),
     /// A password is compared.
     Admit(Option<Claim>, Pending<Decision>),
     /// A connection is made.
-    Connect(Option<Box<(Dial, Lease)>>, Pending<TcpStream>),
+    Connect(Option<Box<(Dial, Lease)>>, Pending<R::Stream>),
 }
 
 /// What an errand brought, besides its report to the session.
-pub(crate) enum Brought {
+pub(super) enum Brought<R: Reactor> {
     /// Nothing that the shell has to keep.
     Nothing,
     /// A connection.
-    Connection(TcpStream, Lease),
+    Connection(R::Stream, Lease),
     /// Whether the request may go on.
     Decision(Claim, Decision),
 }
 
-impl Errand {
+impl<R: Reactor> Errand<R> {
     /// Asks the name servers that the location names, or the system.
-    pub(crate) fn resolve(lookup: Lookup, provisions: &Provisions) -> Self {
+    pub(super) fn resolve(lookup: Lookup, provisions: &Provisions) -> Self {
         let resolver = lookup.resolver().and_then(|number| provisions.resolvers.get(number as usize));
         let addresses: Pending<Vec<IpAddr>> = match resolver {
             Some(resolver) => Box::pin(resolver.resolve(lookup.name())),
-            None => Box::pin(look_up(lookup.name().to_owned())),
+            None => Box::pin(look_up::<R>(lookup.name().to_owned())),
         };
         Self::Resolve(Some(lookup), addresses)
     }
 
-    pub(crate) fn admit(claim: Claim, decide: Box<dyn FnOnce() -> Decision + Send>) -> Self {
-        let decided = async move { spawn_blocking(decide).await.map_err(io::Error::other) };
-        Self::Admit(Some(claim), Box::pin(decided))
+    pub(super) fn admit(claim: Claim, decide: Box<dyn FnOnce() -> Decision + Send>) -> Self {
+        Self::Admit(Some(claim), Box::pin(R::run_blocking(decide)))
     }
 
-    pub(crate) fn connect(dial: Dial, lease: Lease) -> Self {
-        let connection: Pending<TcpStream> = match lease.address().clone() {
+    pub(super) fn connect(dial: Dial, lease: Lease) -> Self {
+        let connection: Pending<R::Stream> = match lease.address().clone() {
             Address::Ip(address) => {
                 let socket = socket::for_dial(&dial, address);
-                Box::pin(async move { socket?.connect(address).await })
+                Box::pin(async move { R::connect(socket?, address).await })
             }
-            Address::Unix(path) => Box::pin(async move { socket::connect_unix(&path) }),
+            Address::Unix(path) => Box::pin(async move { R::stream(socket::connect_unix(&path)?) }),
         };
         Self::Connect(Some(Box::new((dial, lease))), connection)
     }
 
     /// Reports what the errand brought, when it is done.
-    pub(crate) fn poll(
+    pub(super) fn poll(
         &mut self,
         session: &mut Session,
         turn: &mut Turn<'_>,
         cx: &mut Context<'_>,
-    ) -> Poll<Brought> {
+    ) -> Poll<Brought<R>> {
         match self {
             Self::Resolve(lookup, addresses) => {
                 let result = ready!(addresses.as_mut().poll(cx)).map_err(Fault::from);
@@ -107,14 +103,15 @@ impl Errand {
     }
 
     /// Gives the errand up; a peer that was dialled is told of as the session judges it.
-    pub(crate) fn cancel(self, verdict: Verdict, now: Tick) {
+    pub(super) fn cancel(self, verdict: Verdict, now: Tick) {
         if let Self::Connect(Some(token), _) = self {
             token.1.report(verdict, now);
         }
     }
 }
 
-async fn look_up(name: String) -> io::Result<Vec<IpAddr>> {
+async fn look_up<R: Reactor>(name: String) -> io::Result<Vec<IpAddr>> {
     // The port is the session's business.
-    lookup_host((name, 0)).await.map(|found| found.map(|address| address.ip()).collect())
+    let found = R::run_blocking(move || (name.as_str(), 0).to_socket_addrs()).await??;
+    Ok(found.map(|address| address.ip()).collect())
 }

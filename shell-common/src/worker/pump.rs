@@ -1,42 +1,38 @@
 //! One session's turn: obeys its outputs, moves its bytes. The only match on [`Output`].
 
 use std::{
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use tokio::{
-    io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
-    net::TcpStream,
-};
 use underpass_core::{
     Buffers, Claim, Connected, Dial, Disposal, Now, Output, Pool, Pooled, Session, Side, Tick, Turn, Verdict,
     Wait,
     shared::{Lease, Permit},
 };
-use underpass_shell_common::{
+
+use super::{
+    Reactor, Stream as _,
+    errand::{Brought, Errand},
+    socket,
+};
+use crate::{
     Moment, Service,
     admission::{Answer, Decision},
-};
-
-use crate::{
-    dial::{Brought, Errand},
-    socket,
 };
 
 /// Rounds of reading and writing after which others have their turn.
 const ROUNDS: u32 = 16;
 
 /// A session and what it uses.
-pub(crate) struct Connection {
-    pub(crate) session: Session,
+pub(super) struct Connection<R: Reactor> {
+    pub(super) session: Session,
     service: Arc<Service>,
     /// The client's connection, until it is closed.
-    client: Option<TcpStream>,
-    upstream: Option<Upstream>,
+    client: Option<R::Stream>,
+    upstream: Option<Upstream<R>>,
     /// Boxed, so that a session without one has little to carry.
-    errand: Option<Box<Errand>>,
+    errand: Option<Box<Errand<R>>>,
     /// What the exchange is counted by.
     #[expect(
         clippy::box_collection,
@@ -58,25 +54,24 @@ struct Blocked {
 }
 
 /// A connection to an origin server, in use.
-struct Upstream {
-    stream: Pooled<TcpStream>,
+struct Upstream<R: Reactor> {
+    stream: Pooled<R::Stream>,
     lease: Lease,
 }
 
 /// What the sessions of a worker share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) buffers: Buffers,
-    pub(crate) pool: Pool<TcpStream>,
+pub(super) struct Shared<R: Reactor> {
+    pub(super) buffers: Buffers,
+    pub(super) pool: Pool<R::Stream>,
     /// How many times the configuration has been replaced.
-    pub(crate) generation: u64,
+    pub(super) generation: u64,
     /// Where log lines are put together.
-    pub(crate) line: Vec<u8>,
-    pub(crate) moment: Moment,
+    pub(super) line: Vec<u8>,
+    pub(super) moment: Moment,
 }
 
 /// What comes after a turn.
-pub(crate) enum Next {
+pub(super) enum Next {
     /// Sleep until a socket or an errand is ready, or the deadline has come.
     Sleep(Option<Tick>),
     /// There may be more to do, but others come first.
@@ -85,8 +80,8 @@ pub(crate) enum Next {
     Done,
 }
 
-impl Connection {
-    pub(crate) fn new(session: Session, service: Arc<Service>, client: TcpStream) -> Self {
+impl<R: Reactor> Connection<R> {
+    pub(super) fn new(session: Session, service: Arc<Service>, client: R::Stream) -> Self {
         Self {
             session,
             service,
@@ -100,19 +95,19 @@ impl Connection {
     }
 
     /// Which of the worker's configurations the session began with.
-    pub(crate) fn generation(&self) -> u64 {
+    pub(super) fn generation(&self) -> u64 {
         self.service.generation
     }
 
     /// How many connections the session has, those that are being made included.
-    pub(crate) fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         usize::from(self.client.is_some())
             + usize::from(self.upstream.is_some())
             + usize::from(self.errand.is_some())
     }
 
     /// One turn: bounded, never sleeps.
-    pub(crate) fn turn(&mut self, shared: &mut Shared, cx: &mut Context<'_>) -> Next {
+    pub(super) fn turn(&mut self, shared: &mut Shared<R>, cx: &mut Context<'_>) -> Next {
         let mut rounds = 0;
         self.blocked = Blocked::default();
         loop {
@@ -164,7 +159,7 @@ impl Connection {
     }
 
     /// Does what can be done without sleeping; says whether anything was.
-    fn advance(&mut self, wait: Wait, shared: &mut Shared, cx: &mut Context<'_>) -> bool {
+    fn advance(&mut self, wait: Wait, shared: &mut Shared<R>, cx: &mut Context<'_>) -> bool {
         let before = self.blocked;
         let mut moved = self.poll_errand(shared, cx);
         // What is written makes room for what is read.
@@ -186,7 +181,7 @@ impl Connection {
         true
     }
 
-    fn write(&mut self, to: Side, shared: &mut Shared, cx: &mut Context<'_>) -> bool {
+    fn write(&mut self, to: Side, shared: &mut Shared<R>, cx: &mut Context<'_>) -> bool {
         if self.blocked.writes[to as usize] {
             return false;
         }
@@ -195,8 +190,8 @@ impl Connection {
             let slices = self.session.transmit(to);
             match &*slices {
                 [] => return false,
-                [one] => Pin::new(stream).poll_write(cx, one),
-                several => Pin::new(stream).poll_write_vectored(cx, several),
+                [one] => stream.poll_write(cx, one),
+                several => stream.poll_write_vectored(cx, several),
             }
         };
         self.blocked.writes[to as usize] = polled.is_pending();
@@ -205,15 +200,14 @@ impl Connection {
         socket::progress(result)
     }
 
-    fn read(&mut self, from: Side, shared: &mut Shared, cx: &mut Context<'_>) -> bool {
+    fn read(&mut self, from: Side, shared: &mut Shared<R>, cx: &mut Context<'_>) -> bool {
         if self.blocked.reads[from as usize] {
             return false;
         }
         let Some(stream) = stream(&mut self.client, &mut self.upstream, from) else { return false };
         let polled = {
             let Some(space) = self.session.receive_space(from, &mut shared.lend()) else { return false };
-            let mut space = ReadBuf::new(space);
-            Pin::new(stream).poll_read(cx, &mut space).map_ok(|()| space.filled().len())
+            stream.poll_read(cx, space)
         };
         self.blocked.reads[from as usize] = polled.is_pending();
         let result = socket::outcome(polled);
@@ -221,7 +215,7 @@ impl Connection {
         socket::progress(result)
     }
 
-    fn poll_errand(&mut self, shared: &mut Shared, cx: &mut Context<'_>) -> bool {
+    fn poll_errand(&mut self, shared: &mut Shared<R>, cx: &mut Context<'_>) -> bool {
         let Some(errand) = &mut self.errand else { return false };
         let Poll::Ready(brought) = errand.poll(&mut self.session, &mut shared.lend(), cx) else {
             return false;
@@ -238,7 +232,7 @@ impl Connection {
         true
     }
 
-    fn admit(&mut self, claim: Claim, decision: Decision, shared: &mut Shared) {
+    fn admit(&mut self, claim: Claim, decision: Decision, shared: &mut Shared<R>) {
         let Decision { admission, permits, notes } = decision;
         for (severity, sentence) in notes {
             let Shared { line, moment, .. } = shared;
@@ -248,14 +242,14 @@ impl Connection {
         self.session.handle_admitted(claim, admission, &mut shared.lend());
     }
 
-    fn connect(&mut self, dial: Dial, shared: &mut Shared) {
+    fn connect(&mut self, dial: Dial, shared: &mut Shared<R>) {
         let now = shared.now().tick;
         let lease = match self.service.config.upstreams.choose(&dial, now) {
             Ok(choice) => self.session.handle_chosen(&dial, choice, &mut shared.lend()),
             Err(error) => return self.session.handle_connected(dial, Err(error), &mut shared.lend()),
         };
         while let Some(stream) = shared.pool(&self.service).and_then(|pool| pool.take(&dial, &lease, now)) {
-            if socket::is_quiet(&stream.connection) {
+            if stream.connection.is_quiet() {
                 self.begin_upstream(stream, lease);
                 return self.session.handle_connected(dial, Ok(Connected::Reused), &mut shared.lend());
             }
@@ -263,13 +257,13 @@ impl Connection {
         self.errand = Some(Box::new(Errand::connect(dial, lease)));
     }
 
-    fn begin_upstream(&mut self, stream: Pooled<TcpStream>, lease: Lease) {
+    fn begin_upstream(&mut self, stream: Pooled<R::Stream>, lease: Lease) {
         self.upstream = Some(Upstream { stream, lease });
         self.blocked.reads[Side::Upstream as usize] = false;
         self.blocked.writes[Side::Upstream as usize] = false;
     }
 
-    fn release(&mut self, verdict: Verdict, disposal: Disposal, shared: &mut Shared) {
+    fn release(&mut self, verdict: Verdict, disposal: Disposal, shared: &mut Shared<R>) {
         let now = shared.now().tick;
         if let Some(errand) = self.errand.take() {
             errand.cancel(verdict, now);
@@ -300,28 +294,28 @@ impl Blocked {
     }
 }
 
-impl Shared {
-    pub(crate) fn now(&self) -> Now {
+impl<R: Reactor> Shared<R> {
+    pub(super) fn now(&self) -> Now {
         let Moment { monotonic_ns, unix_ms, utc_offset_min } = self.moment;
         Now { tick: Tick(monotonic_ns), unix_ms, utc_offset_min }
     }
 
     /// The idle connections that a session may use: those that were made for its configuration.
-    fn pool(&mut self, service: &Service) -> Option<&mut Pool<TcpStream>> {
+    fn pool(&mut self, service: &Service) -> Option<&mut Pool<R::Stream>> {
         (service.generation == self.generation).then_some(&mut self.pool)
     }
 
     /// What a session is lent for one report.
-    pub(crate) fn lend(&mut self) -> Turn<'_> {
+    pub(super) fn lend(&mut self) -> Turn<'_> {
         Turn { now: self.now(), buffers: &mut self.buffers }
     }
 }
 
-fn stream<'a>(
-    client: &'a mut Option<TcpStream>,
-    upstream: &'a mut Option<Upstream>,
+fn stream<'a, R: Reactor>(
+    client: &'a mut Option<R::Stream>,
+    upstream: &'a mut Option<Upstream<R>>,
     side: Side,
-) -> Option<&'a mut TcpStream> {
+) -> Option<&'a mut R::Stream> {
     match side {
         Side::Downstream => client.as_mut(),
         Side::Upstream => upstream.as_mut().map(|upstream| &mut upstream.stream.connection),

@@ -1,0 +1,106 @@
+//! A listening socket in its worker's runtime.
+
+use std::{
+    io,
+    path::Path,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use socket2::{SockAddr, SockRef};
+use underpass_core::Address;
+
+use super::Reactor;
+use crate::{
+    Listener, Service,
+    wake::{Alarm, ReadyList, Source},
+};
+
+/// A listening socket in its worker's runtime.
+pub(super) struct Acceptor<R: Reactor> {
+    number: u64,
+    socket: R::Listener,
+    address: Address,
+    service: Arc<Service>,
+    alarm: Arc<Alarm>,
+    waker: Waker,
+}
+
+/// A client that was accepted.
+pub(super) struct Accepted<R: Reactor> {
+    pub(super) stream: R::Stream,
+    pub(super) remote: Address,
+    pub(super) local: Address,
+}
+
+impl<R: Reactor> Acceptor<R> {
+    /// To be called in the runtime. The listener must have its socket.
+    pub(super) fn new(
+        mut listener: Listener,
+        service: Arc<Service>,
+        index: u16,
+        ready: &Arc<ReadyList>,
+    ) -> io::Result<Self> {
+        let socket = R::listen(listener.take_socket().ok_or(io::ErrorKind::NotFound)?)?;
+        let alarm = Alarm::new(ready, Source::Listener(index));
+        let waker = Waker::from(Arc::clone(&alarm));
+        let address = listener.address().clone();
+        Ok(Self { number: listener.number(), socket, address, service, alarm, waker })
+    }
+
+    /// Accepts a client; pending, the worker is woken when there is one.
+    pub(super) fn poll_accept(&self) -> Poll<io::Result<Accepted<R>>> {
+        let accepted = R::poll_accept(&self.socket, &mut Context::from_waker(&self.waker));
+        accepted.map(|result| result.and_then(|(stream, remote)| self.accepted(stream, remote)))
+    }
+
+    /// Accepts a client that waits already, whether or not the runtime knows.
+    pub(super) fn accept_waiting(&self) -> io::Result<Accepted<R>> {
+        let (stream, remote) = SockRef::from(&self.socket).accept()?;
+        stream.set_nonblocking(true)?;
+        self.accepted(R::stream(stream.into())?, address_of(&remote)?)
+    }
+
+    /// What happens to the socket from now on counts anew.
+    pub(super) fn begin(&self) {
+        self.alarm.reset();
+    }
+
+    /// Whether the socket was not listed as ready; now it counts as listed.
+    pub(super) fn list(&self) -> bool {
+        self.alarm.list()
+    }
+
+    /// The number of the socket.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// What its sessions share.
+    pub(super) fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+
+    /// The sessions that begin from now on share `service`.
+    pub(super) fn renew(&mut self, service: Arc<Service>) {
+        self.service = service;
+    }
+
+    fn accepted(&self, stream: R::Stream, remote: Address) -> io::Result<Accepted<R>> {
+        // Only a wildcard address leaves open where the client connected to.
+        let local = match &self.address {
+            Address::Ip(address) if address.ip().is_unspecified() => {
+                address_of(&SockRef::from(&stream).local_addr()?)?
+            }
+            known => known.clone(),
+        };
+        Ok(Accepted { stream, remote, local })
+    }
+}
+
+fn address_of(address: &SockAddr) -> io::Result<Address> {
+    if address.is_unix() {
+        return Ok(Address::Unix(address.as_pathname().unwrap_or_else(|| Path::new("")).into()));
+    }
+    Ok(address.as_socket().ok_or(io::ErrorKind::Unsupported)?.into())
+}
