@@ -1,0 +1,40 @@
+//! The async-std shell of underpass: moves bytes between sockets and [`underpass_core::Session`], and decides
+//! nothing about them.
+//!
+//! [`serve()`] is one worker: a future that owns its listening sockets, its sessions, their memory and their
+//! timers. It is `Send` and runs in async-std and in every other runtime that stands on `async-io`. Several
+//! workers are several such futures, each with a listening socket of its own ([`Listener::bind`] shares the
+//! port).
+//!
+//! ```
+//! use std::{net::SocketAddr, sync::Arc};
+//!
+//! use underpass_async_std::{Control, Listener, Setup, serve};
+//! use underpass_core::config::Config;
+//!
+//! let origin: SocketAddr = "127.0.0.1:9000".parse().unwrap();
+//! let config = Arc::new(Config::proxy_to(origin.into(), "127.0.0.1:9000"));
+//! let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), config)?;
+//! let control = Control::new();
+//! let worker = serve(Setup::new(vec![listener]).controlled_by(&control));
+//!
+//! control.stop(); // or `drain`, from any thread
+//! async_std::task::block_on(worker)?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `serve` | a worker in the runtime, and what it has of it |
+//! | `socket` | a connection in the runtime |
+//! | `listen` | a listening socket in the runtime |
+//!
+//! What names no runtime is in `underpass-shell-common`: the worker itself (whose turn it is, what is done
+//! with a session's outputs), how it is set up and controlled, where log lines go, the life of the process.
+
+mod listen;
+mod serve;
+mod socket;
+
+pub use serve::serve;
+pub use underpass_shell_common::{Control, Listener, Log, Reload, Setup};
