@@ -64,8 +64,13 @@ impl Control {
     /// Clients that the worker accepts from now on are served as `reload` says. What is open keeps the
     /// configuration that it began with and drains: what is idle ends, exchanges are finished, tunnels live
     /// on. Of two calls that the worker sees together, the second holds.
-    pub fn reload(&self, reload: Reload) {
-        self.tell(|wishes| wishes.reload = Some(reload));
+    pub fn reload(&self, mut reload: Reload) {
+        self.tell(|wishes| {
+            if let Some(unseen) = wishes.reload.take() {
+                reload.supersede(unseen);
+            }
+            wishes.reload = Some(reload);
+        });
     }
 
     /// For a shell: how the worker is to end.
@@ -99,6 +104,7 @@ impl Control {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Listener;
 
     #[test]
     fn the_first_drain_counts_and_a_stop_overrides_it() {
@@ -113,12 +119,19 @@ mod tests {
     }
 
     #[test]
-    fn of_two_reloads_the_last_is_taken_once() {
+    fn of_two_reloads_the_last_is_taken_once_and_no_socket_is_lost() {
         let control = Control::new();
-        for connections in [1, 2] {
-            control.reload(Reload { connections, ..Reload::new(Vec::new()) });
-        }
-        assert_eq!(control.take_reload().map(|reload| reload.connections), Some(2));
+        let origin = std::net::SocketAddr::from(([127, 0, 0, 1], 9));
+        let config = Arc::new(underpass_core::config::Config::proxy_to(origin.into(), "o"));
+        let first = Listener::bind(([127, 0, 0, 1], 0).into(), Arc::clone(&config)).expect("a free port");
+        // To whoever has been sent a socket, it is not sent again.
+        let again = Listener::shared(first.number(), None, first.address().clone(), config);
+        let limit = Duration::from_secs(5);
+        control.reload(Reload { connections: 1, within: Some(limit), ..Reload::new(vec![first]) });
+        control.reload(Reload { connections: 2, ..Reload::new(vec![again]) });
+        let mut taken = control.take_reload().expect("what was wished");
+        assert_eq!((taken.connections, taken.within), (2, Some(limit)));
+        assert!(taken.listeners[0].take_socket().is_some());
         assert!(control.take_reload().is_none());
     }
 }

@@ -123,6 +123,11 @@ impl Listener {
         self.number
     }
 
+    /// Keeps a handle to the socket, unless there is one.
+    pub(crate) fn keep_socket(&mut self, socket: Option<Listening>) {
+        self.socket = self.socket.take().or(socket);
+    }
+
     /// Takes the socket; absent when the worker that this is for has it.
     pub fn take_socket(&mut self) -> Option<Listening> {
         self.socket.take()

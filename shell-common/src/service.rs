@@ -88,6 +88,18 @@ impl Reload {
     pub fn new(listeners: Vec<Listener>) -> Self {
         Self { listeners, provisions: Provisions::default(), connections: 512, within: None }
     }
+
+    /// Takes the place of a reload that the worker has not seen: the sockets that came with it come with this
+    /// one, and the sessions that are open began before either.
+    pub(crate) fn supersede(&mut self, unseen: Self) {
+        self.within = unseen.within;
+        for mut earlier in unseen.listeners {
+            let same = |listener: &&mut Listener| listener.number() == earlier.number();
+            if let Some(listener) = self.listeners.iter_mut().find(same) {
+                listener.keep_socket(earlier.take_socket());
+            }
+        }
+    }
 }
 
 /// What the sessions of a configuration need besides it. A clone stands for the same things.
