@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
-use underpass_core::{Address, Severity, config::Config};
+use underpass_core::{Address, Severity, config::Config, shared::Upstreams};
 
 use crate::{
     access::Access,
@@ -19,6 +19,11 @@ pub struct Loaded {
     /// Where clients are listened for, each address once, in the order of the file. An address and the
     /// wildcard address may both be there with one port: the more specific one has its connections.
     pub listeners: Vec<Listener>,
+    /// The groups of origin servers, which all listeners share.
+    pub upstreams: Arc<Upstreams>,
+    /// `resolver` of each group: number of the one in [`Main::resolvers`] that its names are looked up with.
+    /// Absent: the system's.
+    pub resolvers_of_groups: Vec<Option<u32>>,
     /// What concerns the process.
     pub main: Main,
     /// Who may use the locations: [`underpass_core::config::Location::admission`] is an index into them.

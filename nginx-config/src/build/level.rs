@@ -59,7 +59,7 @@ impl Builder<'_> {
         self.additions(&mut level, block)?;
         self.error_pages(&mut level, block)?;
         self.types(&mut level, block)?;
-        self.resolver(&mut level, block)?;
+        level.resolver = self.resolver(block)?.or(level.resolver);
         self.redirects(&mut level, block)?;
         self.rewriting(&mut level, block)?;
         self.settings(&mut level, block)?;

@@ -60,13 +60,15 @@ pub(crate) use variables::is_always_empty;
 pub(crate) fn build(source: Source, options: &LoadOptions) -> Result<Loaded, Error> {
     let mut builder = Builder::new(options, &source.folder);
     let http = source.tree.iter().find(|directive| directive.name.text == "http");
-    let listeners = http.map_or(Ok(Vec::new()), |http| builder.http(http.inside()))?;
+    let (listeners, upstreams) = http.map_or(Ok(Default::default()), |http| builder.http(http.inside()))?;
     builder.note_other_answers(http.map(Directive::inside).unwrap_or_default());
     let main = builder.process(&source.tree)?;
     let linted = lint::lint(http.map(Directive::inside).unwrap_or_default(), &listeners);
     let notes = [source.notes, builder.notes, linted].concat();
     Ok(Loaded {
         listeners,
+        upstreams,
+        resolvers_of_groups: builder.groups.resolvers,
         main,
         access: builder.access,
         notes: in_order(notes, &source.files),
@@ -115,7 +117,7 @@ impl<'o> Builder<'o> {
     }
 
     /// What can be named from anywhere comes first: variables, formats, groups.
-    fn http(&mut self, http: &[Directive]) -> Result<Vec<Listener>, Error> {
+    fn http(&mut self, http: &[Directive]) -> Result<(Vec<Listener>, Arc<Upstreams>), Error> {
         self.declare(http)?;
         let maps: Arc<[Mapping]> = self.mappings(http)?.into();
         self.log_formats(http)?;
@@ -125,14 +127,15 @@ impl<'o> Builder<'o> {
         let servers = self.servers(http)?;
         let sockets = Sockets::of(&servers, &mut self.notes)?;
         let upstreams = Arc::new(Upstreams::new(self.groups.take()));
-        Ok(sockets.listeners(&servers, |shared| {
+        let listeners = sockets.listeners(&servers, |shared| {
             let mut config = Config::new(Arc::new(shared.router), Arc::clone(&upstreams));
             config.edge = shared.edge;
             config.proxy_protocol = shared.proxy_protocol;
             config.maps = Arc::clone(&maps);
             config.identity = Arc::clone(&self.options.identity);
             Arc::new(config)
-        }))
+        });
+        Ok((listeners, upstreams))
     }
 
     /// Where we listen.

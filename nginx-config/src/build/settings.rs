@@ -98,9 +98,9 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// `resolver`.
-    pub(super) fn resolver(&mut self, level: &mut Level<'_>, block: &[Directive]) -> Result<(), Error> {
-        let Some(directive) = all(block, "resolver").next() else { return Ok(()) };
+    /// `resolver`: its number, where the block has one.
+    pub(super) fn resolver(&mut self, block: &[Directive]) -> Result<Option<u32>, Error> {
+        let Some(directive) = all(block, "resolver").next() else { return Ok(None) };
         let mut resolver = Resolver { servers: Vec::new(), valid: None, ipv4: true, ipv6: true };
         for word in &directive.arguments {
             self.resolver_word(&mut resolver, word)?;
@@ -116,8 +116,7 @@ impl Builder<'_> {
             self.resolvers.push(resolver);
             self.resolvers.len() - 1
         });
-        level.resolver = u32::try_from(index).ok();
-        Ok(())
+        Ok(u32::try_from(index).ok())
     }
 
     fn resolver_word(&self, resolver: &mut Resolver, word: &Word) -> Result<(), Error> {

@@ -29,6 +29,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Groups {
     list: Vec<Group>,
+    /// Numbers of the resolvers that look names of the groups up.
+    pub(super) resolvers: Vec<Option<u32>>,
     /// Those of `upstream` blocks, names in lower case.
     named: HashMap<String, GroupId>,
     /// Those of a plain `proxy_pass`, by address.
@@ -59,6 +61,7 @@ impl Groups {
 
     fn push(&mut self, group: Group) -> GroupId {
         self.list.push(group);
+        self.resolvers.push(None);
         GroupId(self.list.len() - 1)
     }
 }
@@ -66,7 +69,9 @@ impl Groups {
 impl Builder<'_> {
     /// Reads the `upstream` blocks.
     pub(super) fn upstreams(&mut self, http: &[Directive]) -> Result<(), Error> {
+        let outer = self.resolver(http)?;
         for block in all(http, "upstream") {
+            let resolver = self.resolver(block.inside())?.or(outer);
             let name = block.argument(0);
             let group = self.upstream(name, block)?;
             let id = GroupId(self.groups.list.len());
@@ -78,6 +83,9 @@ impl Builder<'_> {
                 Entry::Vacant(entry) => entry.insert(id),
             };
             self.groups.push(group);
+            if let Some(last) = self.groups.resolvers.last_mut() {
+                *last = resolver;
+            }
         }
         Ok(())
     }

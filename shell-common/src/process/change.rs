@@ -2,7 +2,10 @@
 
 use std::{collections::HashSet, io, sync::Arc};
 
-use underpass_core::Severity;
+use underpass_core::{
+    Severity,
+    shared::{GroupId, Upstreams},
+};
 use underpass_nginx_config::{Loaded, LogTarget, Main, WorkerProcesses};
 
 use super::{
@@ -15,12 +18,14 @@ use super::{
 };
 use crate::{
     ErrorLog, Listener, Log, LogFile, Logs, PidFile, Provisions, Reload, Resolver, Setup, Target,
-    admission::Gate,
+    admission::Gate, resolver::Watch,
 };
 
 /// A configuration with all that it needs, before anything has changed.
 pub(super) struct Next {
     main: Main,
+    upstreams: Arc<Upstreams>,
+    watch: Watch,
     provisions: Provisions,
     sockets: Sockets,
     /// Absent: the file stays.
@@ -60,7 +65,7 @@ impl<R: Runtime> Process<'_, R> {
 
     /// Everything that can fail. Nothing that is in use changes.
     pub(super) fn prepare(&mut self, loaded: Loaded) -> Result<Next, Trouble> {
-        let Loaded { listeners, main, access, .. } = loaded;
+        let Loaded { listeners, upstreams, resolvers_of_groups, main, access, .. } = loaded;
         let provisions = Provisions {
             log: open_logs(&main, &self.logs)?,
             gate: Arc::new(Gate::new(access)),
@@ -91,7 +96,13 @@ impl<R: Runtime> Process<'_, R> {
         }
         let same_file = self.pid_file.as_ref().map(PidFile::path) == main.pid.as_deref();
         let pid_file = main.pid.as_ref().filter(|_| !same_file).map(PidFile::create).transpose()?;
-        Ok(Next { main, provisions, sockets, pid_file, shares, ready })
+        let resolver = |group: GroupId| {
+            let number = resolvers_of_groups.get(group.0).copied().flatten()?;
+            provisions.resolvers.get(number as usize).cloned()
+        };
+        upstreams.inherit(&self.upstreams);
+        let watch = Watch::start(&upstreams, resolver, provisions.log.clone())?;
+        Ok(Next { main, upstreams, watch, provisions, sockets, pid_file, shares, ready })
     }
 
     /// The first configuration's hold: a thread that has given up its own can't take others.
@@ -111,9 +122,10 @@ impl<R: Runtime> Process<'_, R> {
 
     /// Takes the configuration into use; nothing of it fails.
     pub(super) fn change(&mut self, next: Next) {
-        let Next { main, provisions, sockets, pid_file, shares, ready } = next;
+        let Next { main, upstreams, watch, provisions, sockets, pid_file, shares, ready } = next;
         let earlier = std::mem::replace(&mut self.main, main);
         self.log = provisions.log.clone();
+        (self.upstreams, self.watch) = (upstreams, Some(watch));
         self.limit(&earlier);
         let earlier_sockets = std::mem::replace(&mut self.sockets, sockets);
         for failure in self.sockets.follow(&earlier_sockets) {

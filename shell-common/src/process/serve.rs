@@ -2,17 +2,20 @@
 
 use std::{
     marker::PhantomData,
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender, channel},
+    },
 };
 
-use underpass_core::Severity;
+use underpass_core::{Severity, shared::Upstreams};
 use underpass_nginx_config::{Loaded, LogTarget, Main};
 
 use super::{
     Runtime, change::Next, daemon::Background, rights::Credentials, sockets::Sockets, source::Source,
     trouble::Trouble, workers::Worker,
 };
-use crate::{Clock, Log, Logs, PidFile, Program, Signal, SignalWatch};
+use crate::{Clock, Log, Logs, PidFile, Program, Signal, SignalWatch, resolver::Watch};
 
 /// What the process waits for.
 #[derive(Debug)]
@@ -55,6 +58,9 @@ pub(super) struct Process<'p, R> {
     pub(super) events: Sender<Event>,
     pub(super) main: Main,
     pub(super) log: Log,
+    /// Of the configuration that is served.
+    pub(super) upstreams: Arc<Upstreams>,
+    pub(super) watch: Option<Watch>,
     pub(super) sockets: Sockets,
     pub(super) pid_file: Option<PidFile>,
     /// Those that the first workers were given.
@@ -83,6 +89,8 @@ impl<'p, R: Runtime> Process<'p, R> {
             events,
             main: loaded.main.clone(),
             log: Log::default(),
+            upstreams: Arc::default(),
+            watch: None,
             sockets: Sockets::default(),
             pid_file: None,
             credentials: None,

@@ -7,11 +7,13 @@
 //! | `work` | the thread that asks: several names at a time, one server after the other |
 //! | `cache` | what is known, and for how long |
 //! | `answer` | what a caller waits for |
+//! | `watch` | names of origin servers, looked up again and again |
 
 mod answer;
 mod cache;
 mod exchange;
 mod message;
+mod watch;
 mod work;
 
 #[cfg(test)]
@@ -29,6 +31,7 @@ pub use answer::Answer;
 use answer::Promise;
 use cache::Cache;
 use message::Kind;
+pub use watch::Watch;
 
 /// Asks the name servers of one `resolver` directive. Clones share what is known.
 ///

@@ -14,6 +14,11 @@ use simple_dns::{
     rdata::{A, AAAA, CNAME, RData},
 };
 
+use underpass_core::{
+    Tick,
+    shared::{Group, GroupId, KeepAlive, Peer, Upstreams},
+};
+
 use super::*;
 
 /// Bounds hangs.
@@ -47,6 +52,7 @@ enum Trick {
 struct Server {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<(String, bool)>>>,
+    zones: Arc<Mutex<HashMap<&'static str, Zone>>>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -75,7 +81,7 @@ impl Server {
             }
         };
         let over_tcp = {
-            let (asked, stop) = (Arc::clone(&asked), Arc::clone(&stop));
+            let (zones, asked, stop) = (Arc::clone(&zones), Arc::clone(&asked), Arc::clone(&stop));
             move || {
                 loop {
                     let (mut stream, _) = tcp.accept().expect("a connection");
@@ -97,7 +103,7 @@ impl Server {
             }
         };
         let threads = vec![thread::spawn(over_udp), thread::spawn(over_tcp)];
-        Self { address, asked, stop, threads }
+        Self { address, asked, zones, stop, threads }
     }
 
     /// How often it was asked for this name.
@@ -352,4 +358,53 @@ fn without_a_resolver_there_is_no_answer() {
     let answer = asking.resolve("a.test");
     drop(asking);
     wait(answer).expect_err("nobody asks any more");
+}
+
+#[test]
+fn peers_are_where_their_names_lead() {
+    let server = Server::start([("a.test", zone(&[1, 2], 0)), ("b.test", zone(&[3], 60))]);
+    let peers = ["a.test", "b.test"].map(|name| Peer::resolved(name, 80));
+    let fixed = Peer::new(SocketAddr::from(([192, 0, 2, 9], 80)).into());
+    let group = Group::new("g", peers.into_iter().chain([fixed]).collect(), KeepAlive::default());
+    let upstreams = Arc::new(Upstreams::new(vec![group]));
+    let found = || {
+        let peers = upstreams.status(GroupId(0), Tick(0));
+        let mut found: Vec<_> = peers.iter().map(|peer| peer.address.to_string()).collect();
+        found.sort_unstable();
+        found.join(" ")
+    };
+    let wait_for = |expected: &str| {
+        let begin = Instant::now();
+        while found() != expected {
+            assert!(begin.elapsed() < PATIENCE, "{} instead of {expected}", found());
+            thread::sleep(Duration::from_millis(5));
+        }
+    };
+    let asking = resolver(&[&server], &[Kind::V4]);
+    let (resolvers, log) = (|_| Some(asking.clone()), crate::Log::default());
+    let watch = Watch::in_rounds(&upstreams, resolvers, log, Duration::from_millis(10)).expect("a thread");
+    assert_eq!(found(), "192.0.2.1:80 192.0.2.2:80 192.0.2.3:80 192.0.2.9:80", "known when it has begun");
+    lock(&server.zones).insert("a.test", zone(&[2, 4], 0));
+    wait_for("192.0.2.2:80 192.0.2.3:80 192.0.2.4:80 192.0.2.9:80");
+    lock(&server.zones).insert("a.test", Zone { trick: Some(Trick::Refused), ..Zone::default() });
+    let before = server.asked("a.test");
+    while server.asked("a.test") < before + 6 {
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(found(), "192.0.2.2:80 192.0.2.3:80 192.0.2.4:80 192.0.2.9:80", "the last answer holds");
+    lock(&server.zones).remove("a.test");
+    wait_for("192.0.2.3:80 192.0.2.9:80");
+    lock(&server.zones).insert("a.test", zone(&[5], 0));
+    wait_for("192.0.2.3:80 192.0.2.5:80 192.0.2.9:80");
+    assert_eq!(server.asked("b.test"), 1, "an answer that holds is not asked for again");
+    drop(watch);
+}
+
+#[test]
+fn names_are_looked_up_by_the_system_where_no_resolver_is_named() {
+    let group = Group::new("g", vec![Peer::resolved("localhost", 80)], KeepAlive::default());
+    let upstreams = Arc::new(Upstreams::new(vec![group]));
+    let _watch = Watch::start(&upstreams, |_| None, crate::Log::default()).expect("a thread");
+    let found = upstreams.status(GroupId(0), Tick(0));
+    assert!(found.iter().any(|peer| peer.address.to_string() == "127.0.0.1:80"), "{found:?}");
 }

@@ -1,9 +1,12 @@
 //! Servers and locations, and what bounds a client's connection.
 
 use super::{
-    super::Context::{Http, Location, Server},
+    super::Context::{self, Http, Location, Server, Upstream},
     ANY, Kind, LEVELS, Row, flag, number, row, size, time, words,
 };
+
+/// Where names are looked up: an `upstream` has some, too.
+const RESOLVED: &[Context] = &[Http, Upstream, Server, Location];
 
 pub(super) const ROWS: &[Row] = &[
     flag("absolute_redirect", LEVELS, "on", "Whether a `Location` of our own has scheme and host."),
@@ -129,13 +132,13 @@ pub(super) const ROWS: &[Row] = &[
     ),
     words(
         "resolver",
-        LEVELS,
+        RESOLVED,
         "*address*[:*port*] … [`valid=`*time*] [`ipv4=on` | `off`] [`ipv6=on` | `off`] \
          [`status_zone=`*zone*]",
         "The name servers that are asked for names at run time; absent: the system.",
     )
     .takes(1, ANY),
-    time("resolver_timeout", LEVELS, "30s", "How long looking a name up may take."),
+    time("resolver_timeout", RESOLVED, "30s", "How long looking a name up may take."),
     time("send_timeout", LEVELS, "60s", "How long a client may take nothing of what waits for it."),
     row("server", &[Http], Kind::Block(Server), "", "A virtual server.").takes(0, 0).repeatable(),
     words(
