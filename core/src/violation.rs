@@ -109,6 +109,7 @@ violations! {
     HeaderTimeout: 408, Client, "RFC 9110 §15.5.9", "E6", Some("client_header_timeout"), "the request head took longer than client_header_timeout";
     BodyTimeout: 408, Client, "RFC 9110 §15.5.9", "E6", Some("client_body_timeout"), "the request content stalled for longer than client_body_timeout";
     TemplateControl: 400, Configuration, "RFC 9110 §5.5", "B6", None, "a template evaluated to a value with CR, LF or NUL";
+    TemplateHost: 400, Configuration, "RFC 9112 §3.2", "B2", None, "a template evaluated to a Host that is malformed";
     TemplateMethod: 400, Configuration, "RFC 9110 §9.1", "B6", None, "a template evaluated to no method that can be sent";
     TemplateTarget: 500, Configuration, "RFC 9110 §15.6.1", "B6", None, "a template evaluated to no address that requests can be forwarded to";
     TemplateBind: 500, Configuration, "RFC 9110 §15.6.1", "B6", None, "a template evaluated to no address that connections can come from";

@@ -144,6 +144,33 @@ fn answers_of_our_own_allocate_nothing_in_a_steady_state() {
 }
 
 #[test]
+fn heads_changed_in_every_way_allocate_nothing_in_a_steady_state() {
+    let config = config_of(
+        "http { access_log off; server { listen 127.0.0.1:8080; keepalive_requests 10000; set $to 127.0.0.1;
+         location / { proxy_pass http://$to:9000$request_uri; proxy_set_header X-Host $proxy_host;
+         proxy_method $request_method; proxy_redirect http://$proxy_host/ /; proxy_redirect ~^http://(.*)$ /$1;
+         proxy_cookie_domain $proxy_host $host; proxy_cookie_path ~^/(.*)$ /x/$1; proxy_hide_header X-Secret;
+         add_header X-Status $status always; add_header ETag ''; expires 1h; add_trailer X-Sum $status; }
+         location /own { add_header X-Uri $uri; add_trailer X-T $host; return 200 text; }
+         location /body { proxy_pass http://127.0.0.1:9000; proxy_set_body $request_method; } } }",
+    );
+    let long = "HTTP/1.1 200 OK\r\nLocation: http://127.0.0.1:9000/a\r\nRefresh: 0; url=http://b/\r\nX-Secret: s\r\n\
+                Set-Cookie: a=b; Domain=127.0.0.1:9000; Path=/c\r\nETag: e\r\nContent-Length: 2\r\n\r\nhi";
+    let body = "POST /body HTTP/1.1\r\nHost: example.com\r\nContent-Length: 2\r\n\r\nhi";
+    let mut proxy = Proxy::with(Buffers::default(), config);
+    let round = |proxy: &mut Proxy| {
+        proxy.exchange(GET, long.as_bytes());
+        proxy.exchange(POST, CHUNKED);
+        proxy.exchange(body.as_bytes(), long.as_bytes());
+        proxy.session_bytes(b"GET /own HTTP/1.1\r\nHost: example.com\r\n\r\n");
+    };
+    (0..100).for_each(|_| round(&mut proxy));
+    let counted = measure(|| (0..900).for_each(|_| round(&mut proxy)));
+    assert_eq!(proxy.exchanges, 4000);
+    assert_eq!(counted.count_total, 0, "{counted:?}");
+}
+
+#[test]
 fn messages_in_a_tunnel_allocate_nothing() {
     let mut proxy = Proxy::new();
     proxy.exchange(UPGRADE, SWITCH);

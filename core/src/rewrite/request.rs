@@ -8,8 +8,8 @@ use super::{
 use crate::{
     config::{HttpVersion, Proxy, Via},
     http1::{
-        ConnectionOptions, Framing, Known, Request, Version, write_encoded_path, write_encoded_query,
-        write_encoded_target, write_encoded_uri,
+        ConnectionOptions, Framing, Known, Request, Version, authority, write_encoded_path,
+        write_encoded_query, write_encoded_target, write_encoded_uri,
     },
     proxy_protocol,
     record::{Heads, Record},
@@ -193,8 +193,15 @@ impl Lines<'_> {
     fn host(&mut self, value: &crate::template::Template) -> Result<(), Violation> {
         let start = self.out.len();
         self.templated(b"Host", value)?;
-        if self.out.len() == start {
-            write_line(self.out, b"Host", self.record.proxy_host());
+        let line = self.out.get(start..).unwrap_or_default();
+        match line.strip_prefix(b"Host: ").and_then(|line| line.strip_suffix(b"\r\n")) {
+            None => write_line(self.out, b"Host", self.record.proxy_host()),
+            // What we would refuse ourselves can't be said to others (E4).
+            Some(host) if authority(host).is_none() => {
+                self.record.blame(value);
+                return Err(Violation::TemplateHost);
+            }
+            Some(_) => {}
         }
         Ok(())
     }
