@@ -1,6 +1,6 @@
 //! The chunked transfer coding (RFC 9112 §7.1), decoded in place.
 
-use super::{is_token_byte, is_value_byte, trim};
+use super::{is_token_byte, is_value_byte};
 
 /// Decodes chunks. The first content stays where it is; what follows moves up behind it in the same
 /// buffer, so that many small chunks become one piece.
@@ -150,22 +150,28 @@ fn chunk_size(line: &[u8]) -> Result<u64, Broken> {
 /// `*( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )` (RFC 9112 §7.1.1).
 fn are_extensions(mut rest: &[u8]) -> bool {
     loop {
-        let trimmed = trim(rest);
         if rest.is_empty() {
             return true;
         }
-        let Some(behind) = trimmed.strip_prefix(b";") else { return false };
-        let behind = trim(behind);
+        // White space stands between two things, not behind the last.
+        let Some(behind) = skip_blanks(rest).strip_prefix(b";") else { return false };
+        let behind = skip_blanks(behind);
         let name = behind.iter().take_while(|byte| is_token_byte(**byte)).count();
         if name == 0 {
             return false;
         }
         rest = behind.get(name..).unwrap_or_default();
-        if let Some(value) = trim(rest).strip_prefix(b"=") {
-            let Some(behind) = skip_value(trim(value)) else { return false };
+        if let Some(value) = skip_blanks(rest).strip_prefix(b"=") {
+            let Some(behind) = skip_value(skip_blanks(value)) else { return false };
             rest = behind;
         }
     }
+}
+
+/// BWS (RFC 9110 §5.6.3).
+fn skip_blanks(text: &[u8]) -> &[u8] {
+    let start = text.iter().position(|byte| !matches!(byte, b' ' | b'\t')).unwrap_or(text.len());
+    text.get(start..).unwrap_or_default()
 }
 
 /// Skips a token or a quoted string; `None` when there is neither.
@@ -267,6 +273,9 @@ mod tests {
             b"1\r\na\n",
             b"1\r\na\rb",
             b"5;a b\r\n",
+            b"5;a \r\n",
+            b"5;a=b\t\r\n",
+            b"5;a=\"b\" \r\n",
         ] {
             for step in 1..=coded.len() {
                 assert_eq!(decode(coded, step), Err(Broken::Chunk), "{coded:?} by {step}");
