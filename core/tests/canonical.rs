@@ -367,7 +367,7 @@ fn check_response(change: &Change, asked: &Message, answer: &Message, sent: &Req
     assert!(
         !values(&got.lines, "Date").is_empty() && (!hides("Date") || values(&got.lines, "Date") != ["d"])
     );
-    let expires = change.expires.filter(|_| usual).map_or(answer.values("Expires").len(), |_| 1);
+    let expires = change.expires.filter(|_| usual).map_or_else(|| answer.values("Expires").len(), |_| 1);
     assert_eq!(values(&got.lines, "Expires").len(), expires);
     let applies = |(_, _, always): &&(&str, &str, bool)| usual || *always;
     let added = change.add.iter().filter(applies).filter(|(name, ..)| *name == "X-Add");
@@ -383,7 +383,7 @@ fn check_response(change: &Change, asked: &Message, answer: &Message, sent: &Req
                 && *line != "Authorization: no"
                 && !(hides("X-Trailer") && line.starts_with("X-T"))
         };
-        let passed = answer.trailers().into_iter().filter(|line| passes(&line)).map(str::to_owned);
+        let passed = answer.trailers().into_iter().filter(|line| passes(line)).map(str::to_owned);
         let ours = fields.filter(|(name, value, _)| *name != "Connection" && !value.is_empty());
         let expected: Vec<_> =
             passed.chain(ours.map(|(name, value, _)| format!("{name}: {value}"))).collect();

@@ -76,6 +76,7 @@ pub struct Hostile {
     pub reaches: Vec<String>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "the fields of a case, as the file has them")]
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
