@@ -40,7 +40,7 @@
 //!   `@whole`: from here on it does so, too.
 //! - `@elapse 60s`: time passes.
 //!
-//! [`Hostile::mutant`] makes more of them, of which only [`consistency`] can be asked.
+//! [`Hostile::mutant`] makes more of them, of which only [`consistency()`] can be asked.
 //!
 //! At the end of its script the client ends its direction, and reads to the end of the stream.
 
