@@ -23,5 +23,8 @@ mod slots;
 mod socket;
 mod timer;
 
+#[cfg(test)]
+mod tests;
+
 pub use reactor::{Reactor, Stream};
 pub use serve::serve;

@@ -135,9 +135,7 @@ impl<R: Reactor> Worker<R> {
                 Source::Listener(index) => self.accept(index),
                 Source::Timer => self.timer.went_off(),
                 Source::Control => {
-                    if let Some(reload) = self.control.take_reload() {
-                        self.reload(reload);
-                    }
+                    self.take_reload();
                     match self.control.end() {
                         Some(End::Stop) => return Poll::Ready(()),
                         Some(End::Drain { within }) => self.end(within),
@@ -203,7 +201,11 @@ impl<R: Reactor> Worker<R> {
             match acceptor.poll_accept() {
                 Poll::Pending => return,
                 Poll::Ready(Ok(accepted)) => {
-                    let service = Arc::clone(acceptor.service());
+                    let (number, before) = (acceptor.number(), Arc::clone(acceptor.service()));
+                    // A client that came behind a reload is served as it says, though the worker was here first.
+                    self.take_reload();
+                    let renewed = self.acceptor(index).filter(|acceptor| acceptor.number() == number);
+                    let service = renewed.map_or(before, |acceptor| Arc::clone(acceptor.service()));
                     self.begin(accepted, service);
                 }
                 Poll::Ready(Err(error)) => self.accept_failed(error),
@@ -318,6 +320,12 @@ impl<R: Reactor> Worker<R> {
     fn service(&self, listener: &Listener) -> Arc<Service> {
         let (config, provisions) = (Arc::clone(listener.config()), self.provisions.clone());
         Arc::new(Service { config, provisions, generation: self.shared.generation })
+    }
+
+    fn take_reload(&mut self) {
+        if let Some(reload) = self.control.take_reload() {
+            self.reload(reload);
+        }
     }
 
     fn reload(&mut self, reload: Reload) {

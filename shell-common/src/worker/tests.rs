@@ -1,0 +1,148 @@
+//! A worker on a runtime that is polled by hand: what happens between two of its steps is told by the test.
+
+use std::{
+    cell::RefCell,
+    future::{Future, Pending, pending},
+    io::{self, IoSlice, Read as _, Write as _},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Instant,
+};
+
+use underpass_core::{Address, config::Config};
+
+use super::{Reactor, Stream, serve};
+use crate::{Control, Listener, Listening, Reload, Setup};
+
+/// Polls to which a response on loopback comes; each yields the processor.
+const POLLS: u32 = 100_000;
+
+#[test]
+fn a_client_that_comes_behind_a_reload_is_served_as_it_says() {
+    let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), answering("old")).expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let control = Control::new();
+    let new = Listener::shared(listener.number(), None, listener.address().clone(), answering("new"));
+    let worker = serve::<ByHand>(Setup::new(vec![listener]).controlled_by(&control));
+    // The worker is at its listening socket already when the configuration changes.
+    BEFORE_ACCEPTED.set(Some(Box::new(move || control.reload(Reload::new(vec![new])))));
+
+    let mut client = TcpStream::connect(address).expect("it is bound");
+    client.write_all(b"GET / HTTP/1.1\r\nHost: e\r\nConnection: close\r\n\r\n").expect("room for a head");
+    client.set_nonblocking(true).expect("a plain socket");
+    let (mut worker, mut text) = (pin!(worker), Vec::new());
+    let context = &mut Context::from_waker(Waker::noop());
+    let over = (0..POLLS).any(|_| {
+        assert!(worker.as_mut().poll(context).is_pending(), "nobody ends the worker");
+        std::thread::yield_now();
+        client.read_to_end(&mut text).is_ok()
+    });
+    assert!(over, "no whole response");
+    assert!(text.ends_with(b"\r\n\r\nnew"), "{}", String::from_utf8_lossy(&text));
+}
+
+fn answering(text: &str) -> Arc<Config> {
+    let file = format!("http {{ access_log off; server {{ listen 127.0.0.1:1; return 200 {text}; }} }}");
+    let options = underpass_nginx_config::LoadOptions::default();
+    let loaded = underpass_nginx_config::load_text("test.conf", file, &options).expect("a good file");
+    Arc::clone(&loaded.listeners.first().expect("one listener").config)
+}
+
+thread_local! {
+    /// What happens before the next client is accepted.
+    static BEFORE_ACCEPTED: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
+}
+
+/// Sockets that are tried whenever the worker is polled, and a time that never comes.
+struct ByHand;
+
+impl Reactor for ByHand {
+    type Stream = Connection;
+    type Listener = TcpListener;
+    type Sleep = Pending<()>;
+
+    fn listen(socket: Listening) -> io::Result<TcpListener> {
+        match socket {
+            Listening::Tcp(socket) => Ok(socket),
+            Listening::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    fn poll_accept(listener: &TcpListener, cx: &mut Context<'_>) -> Poll<io::Result<(Connection, Address)>> {
+        let accepted = listener.accept();
+        if accepted.is_ok()
+            && let Some(event) = BEFORE_ACCEPTED.take()
+        {
+            event();
+        }
+        tried(accepted, cx).map_ok(|(stream, remote)| {
+            stream.set_nonblocking(true).expect("a plain socket");
+            (Connection(stream), remote.into())
+        })
+    }
+
+    fn stream(socket: OwnedFd) -> io::Result<Connection> {
+        Ok(Connection(socket.into()))
+    }
+
+    fn connect(_: OwnedFd, _: SocketAddr) -> impl Future<Output = io::Result<Connection>> + Send + 'static {
+        pending()
+    }
+
+    fn sleep_until(_: Instant) -> Pending<()> {
+        pending()
+    }
+
+    fn reset(_: Pin<&mut Pending<()>>, _: Instant) {}
+
+    async fn run_blocking<T: Send + 'static>(task: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+        Ok(task())
+    }
+
+    fn yield_now(_: &mut Context<'_>) {}
+}
+
+#[derive(Debug)]
+struct Connection(TcpStream);
+
+impl Stream for Connection {
+    fn poll_read(&mut self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
+        tried(self.0.read(space), cx)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        tried(self.0.write(bytes), cx)
+    }
+
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        tried(self.0.write_vectored(slices), cx)
+    }
+
+    fn is_quiet(&self) -> bool {
+        true
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// What would block is tried again at the next poll.
+fn tried<T>(result: io::Result<T>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+        result => Poll::Ready(result),
+    }
+}
