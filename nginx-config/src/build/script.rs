@@ -176,7 +176,7 @@ impl Builder<'_> {
 }
 
 /// The words between the parentheses, which may stand alone or at the first and the last word.
-fn condition_words(directive: &Directive) -> Result<Vec<Word>, Error> {
+pub(super) fn condition_words(directive: &Directive) -> Result<Vec<Word>, Error> {
     let mut words = directive.arguments.clone();
     let first = directive.argument(0);
     let invalid = |word: &Word| {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use underpass_core::template::{Captures, MapId, Names, Regex, SetId, Variable};
 
-use super::Builder;
+use super::{Builder, script::condition_words};
 use crate::{
     error::{Error, Note},
     regex::{self, Expression},
@@ -117,6 +117,11 @@ impl Builder<'_> {
     }
 
     fn declare_groups(&mut self, directive: &Directive) -> Result<(), Error> {
+        if directive.name.text == "if" {
+            // What is wrong with a condition is said where it is built.
+            let words = condition_words(directive).unwrap_or_default();
+            return words.iter().try_for_each(|word| self.declare_groups_of(word));
+        }
         directive.arguments.iter().try_for_each(|word| self.declare_groups_of(word))
     }
 

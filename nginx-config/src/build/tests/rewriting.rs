@@ -64,6 +64,16 @@ fn rewrite_directives_in_the_order_of_the_file() {
 }
 
 #[test]
+fn a_condition_names_the_groups_of_its_expression() {
+    // The parenthesis that ends the condition is no part of the expression in front of it.
+    for condition in ["($host ~ ^(?<sub>.+)\\.test$)", "($host ~ (?<sub>.+) )", "($host ~ \"(?<sub>.+)\")"] {
+        let text = format!("server {{ if {condition} {{ return 200 $sub; }} }}");
+        let site = site(&text);
+        assert_eq!(shown(&site.servers[0].otherwise.script.steps), "if $host ~ [return 200]", "{condition}");
+    }
+}
+
+#[test]
 fn locations_of_all_kinds() {
     let site = site(
         "server {
