@@ -108,6 +108,10 @@ fn check_value(row: &Row, word: &Word) -> Result<(), Error> {
         Kind::Number if values::number(text).is_none() => {
             error(format!("\"{name}\" directive invalid number"))
         }
+        Kind::Refusal if values::number(text).is_none() => invalid(),
+        Kind::Refusal if !values::number(text).is_some_and(|status| (400..=599).contains(&status)) => {
+            error("value must be between 400 and 599".to_owned())
+        }
         Kind::NumberOrAuto if text != "auto" && values::number(text).is_none() => invalid(),
         Kind::OneOf(known) | Kind::EachOf(known) if !known.contains(&text) => {
             let hint = format!("\"{name}\" is {} in this version", known.join(" or "));
@@ -117,6 +121,7 @@ fn check_value(row: &Row, word: &Word) -> Result<(), Error> {
         | Kind::Time
         | Kind::Size
         | Kind::Number
+        | Kind::Refusal
         | Kind::NumberOrAuto
         | Kind::OneOf(_)
         | Kind::EachOf(_) => Ok(()),

@@ -22,6 +22,9 @@ pub(super) struct Zones {
     requests: HashMap<String, Arc<RequestZone>>,
 }
 
+/// The highest number of connections: nginx's.
+const MOST: u32 = 65_535;
+
 /// The least memory of a zone: nginx's eight pages.
 const LEAST: u64 = 8 * 4096;
 
@@ -76,7 +79,7 @@ impl Builder<'_> {
                 _ => return Err(invalid("parameter")),
             }
         }
-        let Some((name, word, size)) = zone else {
+        let Some((name, word, size)) = zone.filter(|(name, ..)| !name.is_empty()) else {
             let message = format!("\"{}\" must have \"zone\" parameter", directive.name.text);
             return Err(Error::new(&directive.name.position, message));
         };
@@ -94,10 +97,18 @@ impl Builder<'_> {
         access.any = level.value("satisfy", |text| Some(text == "any"))?;
         let realm = self.users(level, &mut access)?;
         for directive in level.nearest(&["limit_conn"]) {
-            access.connections.push(self.connection_limit(directive, level)?);
+            let limit = self.connection_limit(directive, level)?;
+            if access.connections.iter().any(|other| Arc::ptr_eq(&other.zone, &limit.zone)) {
+                return Err(duplicate(directive));
+            }
+            access.connections.push(limit);
         }
         for directive in level.nearest(&["limit_req"]) {
-            access.requests.push(self.request_limit(directive, level)?);
+            let limit = self.request_limit(directive, level)?;
+            if access.requests.iter().any(|other| Arc::ptr_eq(&other.zone, &limit.zone)) {
+                return Err(duplicate(directive));
+            }
+            access.requests.push(limit);
         }
         let says_nothing = access.clients.is_empty()
             && access.users.is_none()
@@ -152,6 +163,9 @@ impl Builder<'_> {
         let most = most.ok_or_else(|| {
             Error::new(&number.position, format!("invalid number of connections \"{}\"", number.text))
         })?;
+        if most > MOST {
+            return Err(Error::new(&number.position, "connection limit must be less 65536"));
+        }
         let mut limit = ConnectionLimit::new(Arc::clone(zone), most);
         limit.status = status(level, "limit_conn_status")?;
         limit.severity = severity(level, "limit_conn_log_level")?;
@@ -224,6 +238,12 @@ fn status(level: &Level<'_>, name: &str) -> Result<u16, Error> {
 
 fn severity(level: &Level<'_>, name: &str) -> Result<Severity, Error> {
     level.value(name, |text| text.parse().ok())
+}
+
+/// Two limits of a level by one zone.
+fn duplicate(directive: &Directive) -> Error {
+    let message = format!("\"{}\" directive is duplicate", directive.name.text);
+    Error::new(&directive.name.position, message)
 }
 
 fn bound_already(directive: &Directive, word: &Word) -> Error {

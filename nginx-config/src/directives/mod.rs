@@ -101,6 +101,8 @@ pub(crate) enum Kind {
     Size,
     /// A number.
     Number,
+    /// The status of a refusal.
+    Refusal,
     /// A number, or `auto`.
     NumberOrAuto,
     /// One of these.

@@ -98,6 +98,25 @@ fn access() {
         "auth_basic a; auth_basic_user_file ^$host;",
         "variables in \"auth_basic_user_file\" are not in this version",
     );
+    for text in [
+        "limit_conn_zone $uri zone=a:1m; limit_conn a 1; ^limit_conn a 2;",
+        "limit_req_zone $uri zone=a:1m rate=1r/s; limit_req zone=a burst=3; ^limit_req zone=a;",
+    ] {
+        let name = text.split('_').nth(1).expect("a name");
+        in_http(text, &format!("\"limit_{name}\" directive is duplicate"));
+    }
+    in_http(
+        "limit_conn_zone $uri zone=a:1m; limit_conn a ^65536;",
+        "connection limit must be less 65536",
+    );
+    in_http("^limit_conn_zone $uri zone=:1m;", "\"limit_conn_zone\" must have \"zone\" parameter");
+    in_http(
+        "^limit_req_zone $uri zone=a:1m;",
+        "invalid number of arguments in \"limit_req_zone\" directive; it is written limit_req_zone text \
+         zone=name:size rate=numberr/s | numberr/m;",
+    );
+    in_http("limit_conn_status ^399;", "value must be between 400 and 599");
+    in_http("limit_req_status ^600;", "value must be between 400 and 599");
     in_server(
         "limit_conn ^a 5;",
         "zero size shared memory zone \"a\"; a \"limit_conn_zone\" outside of the servers makes one",

@@ -1,6 +1,6 @@
 //! Who the client is, and whether it may.
 
-use super::{Effect, Http, Kind, LEVELS, Row, flag, number, row, words};
+use super::{Effect, Http, Kind, LEVELS, Row, flag, row, words};
 
 const SEVERITIES: Kind = Kind::OneOf(&["info", "notice", "warn", "error"]);
 
@@ -50,7 +50,7 @@ pub(super) const ROWS: &[Row] = &[
         "How grave an event it is when somebody is refused.",
     )
     .or("error"),
-    number("limit_conn_status", LEVELS, "503", "What is answered then, 400 to 599."),
+    row("limit_conn_status", LEVELS, Kind::Refusal, "*number*", "What is answered then, 400 to 599.").or("503"),
     words(
         "limit_conn_zone",
         &[Http],
@@ -76,14 +76,14 @@ pub(super) const ROWS: &[Row] = &[
         "How grave an event it is when somebody is refused.",
     )
     .or("error"),
-    number("limit_req_status", LEVELS, "503", "What is answered then, 400 to 599."),
+    row("limit_req_status", LEVELS, Kind::Refusal, "*number*", "What is answered then, 400 to 599.").or("503"),
     words(
         "limit_req_zone",
         &[Http],
         "*text* `zone=`*name*`:`*size* `rate=`*number*`r/s` | *number*`r/m`",
         "Memory for the rates of requests by the value of a text, and how many are let through.",
     )
-    .takes(2, 3)
+    .takes(3, 3)
     .repeatable(),
     words(
         "real_ip_header",
