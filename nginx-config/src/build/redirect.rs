@@ -31,10 +31,7 @@ impl Builder<'_> {
         level.has_redirects = true;
         for directive in all(block, "proxy_redirect") {
             match directive.arguments.as_slice() {
-                [word] if word.text == "off" => {
-                    level.redirects.clear();
-                    return Ok(());
-                }
+                [word] if word.text == "off" => refuse_others(block, directive)?,
                 [word] if word.text == "default" => {
                     check_default(block, directive)?;
                     level.redirects.push(Redirect::Default);
@@ -87,6 +84,17 @@ pub(super) fn substitutions(level: &Level<'_>, url: Option<&str>, path: Option<&
         Redirect::Rule(rule) => Some(rule.clone()),
     };
     level.redirects.iter().filter_map(rule).collect()
+}
+
+/// Beside `off` there is no other directive of the name in a block.
+pub(super) fn refuse_others(block: &[Directive], off: &Directive) -> Result<(), Error> {
+    match all(block, &off.name.text).nth(1) {
+        None => Ok(()),
+        Some(second) => {
+            let message = format!("\"{}\" directive is duplicate", second.name.text);
+            Err(Error::new(&second.name.position, message))
+        }
+    }
 }
 
 /// `default` needs a `proxy_pass` before it, without variables.

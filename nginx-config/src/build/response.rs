@@ -7,6 +7,7 @@ use underpass_core::config::Substitution;
 use super::{
     Builder, all,
     level::{Level, has},
+    redirect::refuse_others,
 };
 use crate::{error::Error, syntax::Directive};
 
@@ -47,7 +48,7 @@ impl Builder<'_> {
         let mut rules = Vec::new();
         for directive in all(block, name) {
             match directive.arguments.as_slice() {
-                [word] if word.text == "off" => return Ok(Vec::new()),
+                [word] if word.text == "off" => refuse_others(block, directive)?,
                 [from, to] => rules.push(self.substitution(from, to, name == "proxy_cookie_domain")?),
                 _ => {
                     let word = directive.argument(0);
