@@ -26,7 +26,7 @@ pub(super) struct Zones {
 const MOST: u32 = 65_535;
 
 /// The least memory of a zone: nginx's eight pages.
-const LEAST: u64 = 8 * 4096;
+pub(super) const LEAST: u64 = 8 * 4096;
 
 impl Builder<'_> {
     /// Reads the zones.

@@ -14,7 +14,9 @@ use underpass_core::{
 };
 
 use super::{
-    Builder, all,
+    Builder,
+    access::LEAST,
+    all,
     level::{first_argument, value_or_default},
 };
 use crate::{
@@ -100,6 +102,11 @@ impl Builder<'_> {
             let message = "no servers are inside upstream";
             return Err(Error::new(&block.name.position, message));
         }
+        if peers.iter().all(|peer| peer.backup) {
+            let message = format!("no servers in upstream \"{}\"", name.text);
+            return Err(Error::new(&block.name.position, message));
+        }
+        all(block.inside(), "zone").try_for_each(check_zone)?;
         Ok(Group::new(&name.text, peers, keepalive(block)?).balanced(balance))
     }
 
@@ -215,6 +222,22 @@ fn keepalive(block: &Directive) -> Result<KeepAlive, Error> {
     keepalive.time = time("keepalive_time")?;
     keepalive.timeout = time("keepalive_timeout")?;
     Ok(keepalive)
+}
+
+/// What a zone would be; there is none.
+fn check_zone(directive: &Directive) -> Result<(), Error> {
+    let name = directive.argument(0);
+    let error = |word: &Word, message: String| Err(Error::new(&word.position, message));
+    if name.text.is_empty() {
+        return error(name, "invalid zone name \"\"".to_owned());
+    }
+    let Some(word) = directive.arguments.get(1) else { return Ok(()) };
+    match values::size(&word.text) {
+        None => error(word, format!("invalid zone size \"{}\"", word.text)),
+        Some(size) if size < LEAST => error(name, format!("zone \"{}\" is too small", name.text))
+            .map_err(|error| error.hint("32k are the least")),
+        Some(_) => Ok(()),
+    }
 }
 
 fn random(directive: &Directive) -> Result<Balance, Error> {

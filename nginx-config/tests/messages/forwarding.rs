@@ -59,6 +59,10 @@ fn forwarding() {
 #[test]
 fn upstreams() {
     in_http("^upstream a { }", "no servers are inside upstream");
+    in_http("^upstream a { server 127.0.0.1 backup; }", "no servers in upstream \"a\"");
+    in_http("upstream a { zone ^'' 64k; server 127.0.0.1; }", "invalid zone name \"\"");
+    in_http("upstream a { zone a ^x; server 127.0.0.1; }", "invalid zone size \"x\"");
+    in_http("upstream a { zone ^a 4k; server 127.0.0.1; }", "zone \"a\" is too small; 32k are the least");
     in_http("upstream a { server 127.0.0.1; } upstream ^A { server 127.0.0.1; }", "duplicate upstream \"A\"");
     for parameter in ["fast", "weight=0", "weight=x", "weight", "max_conns=-1", "fail_timeout=x", "down=1"] {
         in_http(
