@@ -110,7 +110,8 @@ impl Builder<'_> {
                 return Err(Error::new(&entry.name.position, message));
             };
             let share = share(&entry.name)?;
-            sum += share.unwrap_or(0);
+            // Behind the rest nothing is left.
+            sum += share.unwrap_or(10_000 - sum);
             if sum > 10_000 {
                 return Err(Error::new(&entry.name.position, "percent total is greater than 100%"));
             }

@@ -96,7 +96,11 @@ impl Builder<'_> {
     fn rewrite(&mut self, directive: &Directive) -> Result<Rewrite, Error> {
         let pattern = directive.argument(0);
         let regex = self.regex(pattern, &pattern.text, false)?;
-        let replacement = self.template(directive.argument(1), Escape::None)?;
+        let text = directive.argument(1);
+        if text.text.is_empty() {
+            return Err(Error::new(&text.position, "empty replacement"));
+        }
+        let replacement = self.template(text, Escape::None)?;
         let then = match directive.arguments.get(2).map(|word| (word, word.text.as_str())) {
             None => Then::GoOn,
             Some((_, "last")) => Then::Last,

@@ -55,6 +55,7 @@ fn addresses_and_shares() {
         in_split(&format!("^{share} a;"), &format!("invalid percent value \"{share}\"; {SHARE}"));
     }
     in_split("60% a; ^50% b;", "percent total is greater than 100%");
+    in_split("* a; ^50% b;", "percent total is greater than 100%");
     in_split("^60%;", "invalid number of the split_clients parameters");
 }
 
@@ -63,6 +64,7 @@ fn rewriting() {
     const FLAG: &str = "the flag is last, break, redirect or permanent";
     in_server("rewrite a b ^c;", &format!("invalid parameter \"c\"; {FLAG}"));
     in_server("rewrite ^(a b;", "invalid regular expression \"(a\": missing closing parenthesis");
+    in_server("rewrite a ^'';", "empty replacement");
     in_server("rewrite a ^$b;", "unknown \"b\" variable");
     in_server("set ^a b;", "invalid variable name \"a\"; it begins with \"$\", letters, digits and _ follow");
     in_server(
