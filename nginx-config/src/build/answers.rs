@@ -121,9 +121,13 @@ impl Builder<'_> {
                 invalid(word).hint("an error_page is codes, perhaps =CODE, and where they lead to")
             })?;
             let code = u16::try_from(code).ok().filter(|code| (300..=599).contains(code));
-            statuses.push(code.ok_or_else(|| {
+            let code = code.ok_or_else(|| {
                 Error::new(&word.position, format!("value \"{}\" must be between 300 and 599", word.text))
-            })?);
+            })?;
+            if code == 499 {
+                return Err(invalid(word).hint("its client has gone"));
+            }
+            statuses.push(code);
         }
         if statuses.is_empty() {
             return Err(invalid(directive.argument(0)));

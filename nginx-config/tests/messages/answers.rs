@@ -9,6 +9,7 @@ fn answers() {
         "error_page ^a /x;",
         "invalid value \"a\"; an error_page is codes, perhaps =CODE, and where they lead to",
     );
+    in_http("error_page ^499 /x;", "invalid value \"499\"; its client has gone");
     in_http("error_page 404 ^=x /x;", "invalid value \"=x\"");
     in_http("error_page ^=404 /x;", "invalid value \"=404\"");
     in_http("error_page 404 ^/$x;", "unknown \"x\" variable");
