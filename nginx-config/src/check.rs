@@ -113,7 +113,9 @@ fn check_value(row: &Row, word: &Word) -> Result<(), Error> {
             error("value must be between 400 and 599".to_owned())
         }
         Kind::NumberOrAuto if text != "auto" && values::number(text).is_none() => invalid(),
-        Kind::OneOf(known) | Kind::EachOf(known) if !known.contains(&text) => {
+        Kind::OneOf(known) | Kind::EachOf(known)
+            if !known.iter().any(|known| known.eq_ignore_ascii_case(text)) =>
+        {
             let hint = format!("\"{name}\" is {} in this version", known.join(" or "));
             error(format!("invalid value \"{text}\"")).map_err(|error| error.hint(hint))
         }

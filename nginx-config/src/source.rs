@@ -122,7 +122,7 @@ impl Reader {
                 self.include(&directive, inside, siblings)?;
                 continue;
             }
-            let below = self.check(&directive, inside, siblings)?;
+            let below = self.check(&mut directive, inside, siblings)?;
             if opens {
                 self.level(parser, below, directive.block.get_or_insert_default())?;
             }
@@ -133,7 +133,7 @@ impl Reader {
     /// Checks a directive; says what its block, if it is one, holds.
     fn check(
         &mut self,
-        directive: &Directive,
+        directive: &mut Directive,
         inside: Inside,
         earlier: &[Directive],
     ) -> Result<Inside, Error> {
@@ -153,6 +153,11 @@ impl Reader {
         }
         match row.kind {
             Kind::Block(context) => Ok(Inside::Block(context)),
+            // As in nginx, the case of such a word is ignored.
+            Kind::OneOf(_) | Kind::EachOf(_) => {
+                directive.arguments.iter_mut().for_each(|word| word.text.make_ascii_lowercase());
+                Ok(Inside::Pairs)
+            }
             // The others have no block, or one of pairs.
             _ => Ok(Inside::Pairs),
         }

@@ -104,10 +104,10 @@ fn access() {
         "limit_req_zone $uri zone=a:1m rate=1r/s; limit_req zone=a burst=3; ^limit_req zone=a;",
     ] {
         let name = text.split('_').nth(1).expect("a name");
-        in_http(text, &format!("\"limit_{name}\" directive is duplicate"));
+        in_http(&format!("{text} server {{ }}"), &format!("\"limit_{name}\" directive is duplicate"));
     }
     in_http(
-        "limit_conn_zone $uri zone=a:1m; limit_conn a ^65536;",
+        "limit_conn_zone $uri zone=a:1m; server { limit_conn a ^65536; }",
         "connection limit must be less 65536",
     );
     in_http("^limit_conn_zone $uri zone=:1m;", "\"limit_conn_zone\" must have \"zone\" parameter");

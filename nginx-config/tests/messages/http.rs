@@ -85,6 +85,12 @@ fn values() {
     expect("worker_processes ^0;", "\"worker_processes\" directive invalid value");
     expect("events { worker_connections ^0; }", "\"worker_connections\" directive invalid value");
     expect("daemon ^yes;", "invalid value \"yes\" in \"daemon\" directive, it must be \"on\" or \"off\"");
+    in_http(
+        "proxy_ignore_headers Set-Cookie ^X-Foo;",
+        "invalid value \"X-Foo\"; \"proxy_ignore_headers\" is X-Accel-Redirect or X-Accel-Expires or \
+         X-Accel-Limit-Rate or X-Accel-Buffering or X-Accel-Charset or Expires or Cache-Control or Set-Cookie or \
+         Vary in this version",
+    );
     in_location(
         "proxy_http_version ^2;",
         "invalid value \"2\"; \"proxy_http_version\" is 1.0 or 1.1 in this version",

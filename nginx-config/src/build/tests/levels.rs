@@ -8,6 +8,17 @@ use underpass_core::{
 use super::*;
 
 #[test]
+fn the_case_of_a_word_of_a_list_is_ignored() {
+    let site = site(
+        "lingering_close Always; proxy_next_upstream ERROR Http_502; proxy_ignore_headers vary;
+         server { location / { proxy_pass http://one.test; } }",
+    );
+    assert_eq!(site.location("/").settings.lingering_close, LingeringClose::Always);
+    let next = &site.proxy("/").next_upstream;
+    assert_eq!((next.error, next.timeout, &*next.statuses), (true, false, &[502][..]));
+}
+
+#[test]
 fn scalar_values_come_from_the_innermost_level() {
     let site = site(
         "proxy_read_timeout 1h; proxy_send_timeout 5; client_max_body_size 2k; keepalive_timeout 10s 20s;

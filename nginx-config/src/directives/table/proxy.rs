@@ -55,9 +55,20 @@ pub(super) const ROWS: &[Row] = &[
         "off",
         "Whether an exchange goes on when its client has ended its side of the connection.",
     ),
-    words(
+    row(
         "proxy_ignore_headers",
         LEVELS,
+        Kind::EachOf(&[
+            "X-Accel-Redirect",
+            "X-Accel-Expires",
+            "X-Accel-Limit-Rate",
+            "X-Accel-Buffering",
+            "X-Accel-Charset",
+            "Expires",
+            "Cache-Control",
+            "Set-Cookie",
+            "Vary",
+        ]),
         "*field* …",
         "Accepted: of the fields that nginx obeys, none is obeyed here.",
     )
