@@ -53,7 +53,7 @@ pub use directives::{markdown as directives_markdown, migrating_markdown};
 pub use error::{Error, Note, Position};
 pub use loaded::{
     CpuAffinity, ErrorLog, KeepAliveProbes, ListenOptions, Listener, Loaded, LogFile, LogTarget, Main,
-    Resolver, WorkerProcesses,
+    Resolver, User, WorkerProcesses,
 };
 pub use resolve::{Resolve, SystemResolver};
 pub use source::SourceFile;

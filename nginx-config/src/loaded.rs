@@ -115,13 +115,32 @@ pub struct Main {
     /// `resolver`: the numbers of resolvers in the core's configuration are indices into them.
     pub resolvers: Vec<Resolver>,
     /// `user`: whom the workers run as, with the group.
-    pub user: Option<(String, Option<String>)>,
+    pub user: Option<User>,
     /// `worker_shutdown_timeout`: how long a drain may take.
     pub worker_shutdown_timeout: Option<Duration>,
     /// `worker_rlimit_nofile`: descriptors that the process may have; absent: what the system permits.
     pub worker_rlimit_nofile: Option<u64>,
     /// `worker_cpu_affinity`.
     pub worker_cpu_affinity: CpuAffinity,
+}
+
+/// `user`: the system is asked who that is when the process starts. Equal are two that name the same,
+/// wherever they stand.
+#[derive(Clone, Debug, Eq)]
+#[non_exhaustive]
+pub struct User {
+    /// The name of the user.
+    pub name: String,
+    /// The name of the group; absent: that of the user.
+    pub group: Option<String>,
+    /// Where the directive stands.
+    pub position: Position,
+}
+
+impl PartialEq for User {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, &self.group) == (&other.name, &other.group)
+    }
 }
 
 /// A file that lines are written to.

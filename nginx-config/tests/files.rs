@@ -128,7 +128,9 @@ fn what_concerns_the_process() {
                 master_process off; env A; env B=c; worker_priority 5;";
     let loaded = load_text("f", text, &options()).expect("loads");
     let main = &loaded.main;
-    assert_eq!(main.user, Some(("www-data".to_owned(), Some("www".to_owned()))));
+    let user = main.user.as_ref().expect("a user");
+    assert_eq!((&*user.name, user.group.as_deref()), ("www-data", Some("www")));
+    assert_eq!(user.position.to_string(), "f:1:6");
     assert_eq!(main.worker_shutdown_timeout.map(|time| time.as_secs()), Some(10));
     assert_eq!(main.worker_rlimit_nofile, Some(4096));
     assert_eq!(main.worker_cpu_affinity, CpuAffinity::Masks(vec![vec![0, 2], vec![1]]));

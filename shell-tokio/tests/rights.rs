@@ -103,7 +103,7 @@ fn nobody_of_that_name() {
             arguments.extend(more);
             let (status, said) = run(&arguments);
             assert_eq!(status.code(), Some(1));
-            assert!(said.contains(message), "{said}");
+            assert!(said.contains(&format!("{message} in {file}:")), "{said}");
         }
     }
 }

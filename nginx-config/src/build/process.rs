@@ -4,7 +4,7 @@ use super::{Builder, all, level::first_argument, level::value_or_default};
 use crate::{
     directives::Context,
     error::Error,
-    loaded::{CpuAffinity, Main, WorkerProcesses},
+    loaded::{CpuAffinity, Main, User, WorkerProcesses},
     syntax::{Directive, Word},
     values,
 };
@@ -39,10 +39,13 @@ impl Builder<'_> {
     }
 }
 
-fn user(tree: &[Directive]) -> Option<(String, Option<String>)> {
+fn user(tree: &[Directive]) -> Option<User> {
     let directive = all(tree, "user").next()?;
-    let group = directive.arguments.get(1).map(|word| word.text.clone());
-    Some((directive.argument(0).text.clone(), group))
+    Some(User {
+        name: directive.argument(0).text.clone(),
+        group: directive.arguments.get(1).map(|word| word.text.clone()),
+        position: directive.argument(0).position.clone(),
+    })
 }
 
 fn cpu_affinity(tree: &[Directive]) -> Result<CpuAffinity, Error> {

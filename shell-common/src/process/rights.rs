@@ -26,18 +26,20 @@ pub(crate) struct Credentials {
 impl Credentials {
     /// Those of the directive `user`; none, and a warning, where the process can't change them.
     pub(crate) fn of(main: &Main) -> Result<(Option<Self>, Option<Trouble>), Trouble> {
-        let Some((name, group)) = &main.user else { return Ok((None, None)) };
+        let Some(wanted) = &main.user else { return Ok((None, None)) };
+        let name = &wanted.name;
+        let failed = |message: String| Trouble::new(format!("{message} in {}", wanted.position));
         if !geteuid().is_root() {
             let warning = "the \"user\" directive makes sense only if the master process runs with super-user \
                            privileges, ignored";
             return Ok((None, Some(Trouble::with(Severity::Warn, warning))));
         }
         let user = User::from_name(name).ok().flatten();
-        let user = user.ok_or_else(|| Trouble::new(format!("getpwnam(\"{name}\") failed")))?;
+        let user = user.ok_or_else(|| failed(format!("getpwnam(\"{name}\") failed")))?;
         // nginx takes the group of the user's name, not the one that the user has.
-        let group_name = group.as_ref().unwrap_or(name);
+        let group_name = wanted.group.as_ref().unwrap_or(name);
         let group = Group::from_name(group_name).ok().flatten();
-        let group = group.ok_or_else(|| Trouble::new(format!("getgrnam(\"{group_name}\") failed")))?.gid;
+        let group = group.ok_or_else(|| failed(format!("getgrnam(\"{group_name}\") failed")))?.gid;
         let found = std::ffi::CString::new(name.as_str()).map_err(io::Error::other)?;
         let groups = nix::unistd::getgrouplist(&found, group)
             .map_err(|error| Trouble::new(format!("getgrouplist({name}) failed ({error})")))?;
