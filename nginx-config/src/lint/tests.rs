@@ -301,11 +301,17 @@ fn tunnels_for_everybody() {
           every port but 25"
         ]
     );
+    let mut options = LoadOptions::new("/prefix");
+    options.resolver = Arc::new(Anybody);
+    let loaded = load_text("f", "http { server { listen 81; tunnel_pass; } }", &options).expect("loads");
+    let mend = loaded.notes[0].hint.as_ref().expect("a mend");
+    // The last case of those below.
+    assert!(mend.contains("\"tunnel_allow example.com 443;\""), "{mend}");
     for fine in [
         "tunnel_pass 192.0.2.1:443;",
-        "tunnel_allow example.com 443; tunnel_pass;",
         "allow 10.0.0.0/8; deny all; tunnel_pass;",
         "auth_basic a; auth_basic_user_file b; tunnel_pass;",
+        "tunnel_allow example.com 443; tunnel_pass;",
     ] {
         assert_eq!(server(fine), [""; 0], "{fine}");
     }

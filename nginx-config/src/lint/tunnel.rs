@@ -27,7 +27,7 @@ fn open(place: &Place<'_>) -> Option<Note> {
     let message = format!("{} lets everybody tunnel to {what}", place.called());
     Some(Note::new(&pass.name.position, message).mend(
         "say who may (\"allow\" and \"deny\", \"auth_basic\") or where to (\"tunnel_allow \
-         example.com:443;\")",
+         example.com 443;\")",
     ))
 }
 
