@@ -186,6 +186,14 @@ fn sockets_have_options() {
 }
 
 #[test]
+fn ipv6only_is_nothing_to_an_ipv4_socket() {
+    let text = "http { server { listen 80 ipv6only=on; listen localhost:81 ipv6only=off; } }";
+    let loaded = load_text("f", text, &options()).expect("loads");
+    assert_eq!(loaded.listeners.len(), 3);
+    assert_eq!(loaded.notes, []);
+}
+
+#[test]
 fn what_has_no_meaning_is_noted_once_for_each_name() {
     let text = "http {
         sendfile on; tcp_nopush on; gzip on; gzip_types a b; types_hash_max_size 2048;

@@ -34,7 +34,7 @@ impl Builder<'_> {
         for directive in all(server.inside(), "listen") {
             let word = directive.argument(0);
             let addresses = self.listen_addresses(word)?;
-            let parameters = self.listen_parameters(directive, &addresses)?;
+            let parameters = self.listen_parameters(directive)?;
             for address in addresses {
                 if listens.iter().any(|listen| listen.address == address) {
                     return Err(Error::new(&word.position, format!("a duplicate listen {address}")));
@@ -91,14 +91,10 @@ impl Builder<'_> {
     }
 
     /// What stands behind the address.
-    fn listen_parameters(
-        &mut self,
-        directive: &Directive,
-        addresses: &[Address],
-    ) -> Result<Parameters, Error> {
+    fn listen_parameters(&mut self, directive: &Directive) -> Result<Parameters, Error> {
         let mut parameters = Parameters::default();
         for word in directive.arguments.iter().skip(1) {
-            let known = parameters.read(word, addresses)?;
+            let known = parameters.read(word)?;
             match known {
                 Known::Yes => {}
                 Known::WithoutEffect(why) => {
@@ -148,7 +144,7 @@ enum Known {
 }
 
 impl Parameters {
-    fn read(&mut self, word: &Word, addresses: &[Address]) -> Result<Known, Error> {
+    fn read(&mut self, word: &Word) -> Result<Known, Error> {
         let (name, value) = match word.text.split_once('=') {
             Some((name, value)) => (name, Some(value)),
             None => (word.text.as_str(), None),
@@ -181,13 +177,8 @@ impl Parameters {
                 }
             }
             ("ipv6only", Some(value)) => {
-                let Some(only) = values::flag(value) else {
-                    return error(format!("invalid ipv6only flags \"{value}\""));
-                };
-                let ipv6 = |address: &Address| matches!(address, Address::Ip(address) if address.is_ipv6());
-                if let Some(other) = addresses.iter().find(|address| !ipv6(address)) {
-                    return error(format!("ipv6only is not supported on addr \"{other}\""));
-                }
+                let Some(only) = values::flag(value) else { return Ok(Known::No) };
+                // An IPv4 socket has nothing of it, as in nginx: a name may have addresses of both kinds.
                 self.options().dual_stack = !only;
             }
             ("so_keepalive", Some(value)) => match probes(value) {
