@@ -105,6 +105,10 @@ fn check_value(row: &Row, word: &Word) -> Result<(), Error> {
         Kind::Size if values::size(text).is_none() => {
             invalid().map_err(|error| error.hint("a size is a number of bytes, or one with k, m or g"))
         }
+        // In nginx it has a reader of its own.
+        Kind::Number if name == "worker_connections" && values::number(text).is_none() => {
+            error(format!("invalid number \"{text}\""))
+        }
         Kind::Number if values::number(text).is_none() => {
             error(format!("\"{name}\" directive invalid number"))
         }

@@ -68,7 +68,8 @@ impl Builder<'_> {
             Error::new(&word.position, format!("{fault} in \"{text}\" of the \"listen\" directive"))
         };
         if let Some(path) = text.strip_prefix("unix:") {
-            return Ok(vec![Address::Unix(socket_path(path, word)?)]);
+            let place = "in \"unix:\" of the \"listen\" directive";
+            return Ok(vec![Address::Unix(socket_path(path, word, place)?)]);
         }
         let (text, ports) = split_range(text).ok_or_else(|| error("invalid port"))?;
         let (hosts, first) = if values::number(text).is_some() {

@@ -108,15 +108,20 @@ impl Builder<'_> {
         sink: &mut LogFile,
         condition: &mut Option<Arc<Template>>,
     ) -> Result<(), Error> {
-        let invalid = |what: &str| Error::new(&word.position, format!("invalid {what} \"{}\"", word.text));
+        let invalid =
+            |what: &str, value: &str| Error::new(&word.position, format!("invalid {what} \"{value}\""));
         match word.text.split_once('=') {
             Some(("buffer", size)) => {
-                let size = values::size(size).and_then(|size| usize::try_from(size).ok());
-                sink.buffer = Some(size.filter(|size| *size != 0).ok_or_else(|| invalid("buffer size"))?);
+                let bytes = values::size(size).and_then(|bytes| usize::try_from(bytes).ok());
+                let bytes = bytes.filter(|bytes| *bytes != 0);
+                sink.buffer = Some(bytes.ok_or_else(|| invalid("buffer size", size))?);
             }
-            Some(("flush", time)) => {
-                let time = values::time(time).filter(|time| !time.is_zero());
-                sink.flush = Some(time.ok_or_else(|| invalid("flush time"))?);
+            Some(("flush", text)) => {
+                let time = values::time(text).filter(|time| !time.is_zero());
+                sink.flush = Some(time.ok_or_else(|| invalid("flush time", text))?);
+            }
+            Some(("gzip", level)) if !values::number(level).is_some_and(|level| (1..=9).contains(&level)) => {
+                return Err(invalid("compression level", level));
             }
             Some(("if", _)) => {
                 let text = word.text.trim_start_matches("if=").to_owned();
@@ -222,7 +227,9 @@ impl Builder<'_> {
         };
         match directive.arguments.get(2) {
             Some(more) => {
-                Err(invalid_parameter(more).hint("one level is enough: more serious events are included"))
+                let message = format!("duplicate log level \"{}\"", more.text);
+                Err(Error::new(&more.position, message)
+                    .hint("one level is enough: more serious events are included"))
             }
             None => Ok(ErrorLog { target, severity }),
         }

@@ -57,7 +57,10 @@ fn cpu_affinity(tree: &[Directive]) -> Result<CpuAffinity, Error> {
     match rest {
         [] => Ok(CpuAffinity::Auto(None)),
         [mask] => Ok(CpuAffinity::Auto(Some(cpu_mask(mask)?))),
-        [_, more, ..] => Err(Error::new(&more.position, format!("invalid parameter \"{}\"", more.text))),
+        _ => {
+            let message = "invalid number of arguments in \"worker_cpu_affinity\" directive";
+            Err(Error::new(&directive.name.position, message))
+        }
     }
 }
 

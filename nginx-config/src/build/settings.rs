@@ -129,7 +129,7 @@ impl Builder<'_> {
             Some(_) => return Err(invalid()),
             None => {
                 let error = |fault| {
-                    let message = format!("{fault} in name server \"{}\"", word.text);
+                    let message = format!("{fault} in resolver \"{}\"", word.text);
                     Error::new(&word.position, message)
                 };
                 let HostPort { host, port } = HostPort::parse(&word.text).map_err(error)?;

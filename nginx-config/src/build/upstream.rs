@@ -145,7 +145,7 @@ impl Builder<'_> {
         let word = server.argument(0);
         let resolve = server.arguments.iter().skip(1).any(|word| word.text == "resolve");
         let mut peers = if let Some(path) = word.text.strip_prefix("unix:") {
-            vec![Peer::new(Address::Unix(socket_path(path, word)?))]
+            vec![Peer::new(Address::Unix(socket_path(path, word, IN_UPSTREAM)?))]
         } else {
             let HostPort { host, port } = parse_host(&word.text, word)?;
             let port = port.unwrap_or(80);
@@ -186,7 +186,7 @@ impl Builder<'_> {
         if let Some(id) = self.groups.plain.get(&key) {
             return Ok(*id);
         }
-        let peer = Address::Unix(socket_path(path, word)?);
+        let peer = Address::Unix(socket_path(path, word, IN_UPSTREAM)?);
         let group = Group::single(&key.0, peer);
         Ok(self.insert_plain(key, group))
     }
@@ -288,13 +288,18 @@ fn invalid_parameter(word: &Word) -> Error {
     Error::new(&word.position, format!("invalid parameter \"{}\"", word.text))
 }
 
+/// Ends what is said of a group's socket without a path.
+const IN_UPSTREAM: &str = "in upstream \"unix:\"";
+
 /// The path of a Unix domain socket, which the system can name.
-pub(super) fn socket_path(path: &str, word: &Word) -> Result<Arc<Path>, Error> {
+///
+/// `place` ends what is said of a path that is missing.
+pub(super) fn socket_path(path: &str, word: &Word, place: &str) -> Result<Arc<Path>, Error> {
     // `sun_path` has 108 bytes, one of which ends the path.
     const LONGEST: usize = 107;
     let error = |fault: &str| Err(Error::new(&word.position, format!("{fault} in \"{}\"", word.text)));
     match path {
-        "" => error("no path"),
+        "" => Err(Error::new(&word.position, format!("no path in the unix domain socket {place}"))),
         path if path.contains('\0') => error("invalid path"),
         path if path.len() > LONGEST => error("too long path"),
         path => Ok(Path::new(path).into()),

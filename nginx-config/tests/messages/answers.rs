@@ -38,7 +38,7 @@ fn answers() {
     in_http("^resolver valid=1s;", "no name servers defined");
     in_http(
         "resolver ^nowhere.test;",
-        "host not found in name server \"nowhere.test\"; the resolver says: unknown host",
+        "host not found in resolver \"nowhere.test\"; the resolver says: unknown host",
     );
     in_http("set_real_ip_from ^10.0.0.0/40;", "invalid network \"10.0.0.0/40\"");
     in_http(
@@ -47,6 +47,10 @@ fn answers() {
     );
     in_http("large_client_header_buffers ^0 8k;", "\"large_client_header_buffers\" directive invalid value");
     in_http("large_client_header_buffers 4 ^x;", "\"large_client_header_buffers\" directive invalid value");
+    expect(
+        "^worker_cpu_affinity auto 1 10;",
+        "invalid number of arguments in \"worker_cpu_affinity\" directive",
+    );
     expect(
         "worker_cpu_affinity ^012;",
         "invalid character \"2\" in \"worker_cpu_affinity\"; a mask is written in binary, as 0101",
@@ -57,8 +61,12 @@ fn answers() {
 fn logs() {
     in_http("access_log a ^b;", "unknown log format \"b\"");
     in_http("access_log off ^b;", "invalid parameter \"b\"");
-    in_http("access_log a combined ^buffer=x;", "invalid buffer size \"buffer=x\"");
-    in_http("access_log a combined buffer=1k ^flush=0;", "invalid flush time \"flush=0\"");
+    in_http("access_log a combined ^buffer=x;", "invalid buffer size \"x\"");
+    in_http("access_log a combined buffer=1k ^flush=0;", "invalid flush time \"0\"");
+    for level in ["0", "10", "x"] {
+        let text = format!("access_log a combined ^gzip={level};");
+        in_http(&text, &format!("invalid compression level \"{level}\""));
+    }
     in_http("access_log a combined ^x=0;", "invalid parameter \"x=0\"");
     in_http(
         "access_log ^a combined flush=1;",
@@ -81,7 +89,7 @@ fn logs() {
     expect("error_log a ^loud;", &format!("invalid log level \"loud\"; {LEVELS}"));
     expect(
         "error_log a warn ^info;",
-        "invalid parameter \"info\"; one level is enough: more serious events are included",
+        "duplicate log level \"info\"; one level is enough: more serious events are included",
     );
 }
 

@@ -14,7 +14,7 @@ fn forwarding() {
     in_location("proxy_pass ^http:///a;", "no host in upstream \"\"");
     in_location("proxy_pass ^http://a:0;", "invalid port in upstream \"a:0\"");
     in_location("proxy_pass ^http://u@a;", "invalid host in upstream \"u@a\"");
-    in_location("proxy_pass ^http://unix:;", "no path in \"http://unix:\"");
+    in_location("proxy_pass ^http://unix:;", "no path in the unix domain socket in upstream \"unix:\"");
     in_location(
         "^proxy_redirect default;",
         "\"proxy_redirect default\" should be placed after the \"proxy_pass\" directive",

@@ -84,6 +84,7 @@ fn values() {
     expect("worker_processes ^many;", "\"worker_processes\" directive invalid value");
     expect("worker_processes ^0;", "\"worker_processes\" directive invalid value");
     expect("events { worker_connections ^0; }", "\"worker_connections\" directive invalid value");
+    expect("events { worker_connections ^1k; }", "invalid number \"1k\"");
     expect("daemon ^yes;", "invalid value \"yes\" in \"daemon\" directive, it must be \"on\" or \"off\"");
     in_http(
         "proxy_ignore_headers Set-Cookie ^X-Foo;",
@@ -107,7 +108,7 @@ fn listening() {
         "listen ^nowhere.test:80;",
         "host not found in \"nowhere.test:80\" of the \"listen\" directive; the resolver says: unknown host",
     );
-    in_server("listen ^unix:;", "no path in \"unix:\"");
+    in_server("listen ^unix:;", "no path in the unix domain socket in \"unix:\" of the \"listen\" directive");
     in_server(
         &format!("listen ^unix:/{};", "x".repeat(107)),
         &format!("too long path in \"unix:/{}\"", "x".repeat(107)),

@@ -50,7 +50,8 @@ pub(super) const ROWS: &[Row] = &[
         "How grave an event it is when somebody is refused.",
     )
     .or("error"),
-    row("limit_conn_status", LEVELS, Kind::Refusal, "*number*", "What is answered then, 400 to 599.").or("503"),
+    row("limit_conn_status", LEVELS, Kind::Refusal, "*number*", "What is answered then, 400 to 599.")
+        .or("503"),
     words(
         "limit_conn_zone",
         &[Http],
@@ -76,7 +77,8 @@ pub(super) const ROWS: &[Row] = &[
         "How grave an event it is when somebody is refused.",
     )
     .or("error"),
-    row("limit_req_status", LEVELS, Kind::Refusal, "*number*", "What is answered then, 400 to 599.").or("503"),
+    row("limit_req_status", LEVELS, Kind::Refusal, "*number*", "What is answered then, 400 to 599.")
+        .or("503"),
     words(
         "limit_req_zone",
         &[Http],
