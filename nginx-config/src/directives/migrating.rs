@@ -129,6 +129,55 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         Some("proxy_pass_trailers off"),
     ),
     deviation(
+        "A10",
+        "`Expect: 100-continue` is answered here; a 100 of the origin server is passed on, and isn't the answer.",
+        "RFC 9110 §15.2: interim responses come before the final one.",
+        None,
+    ),
+    deviation(
+        "B2",
+        "A configured `Host` that is empty becomes `$proxy_host`, one that is none ends in a 400.",
+        "RFC 9112 §3.2: every request has exactly one.",
+        None,
+    ),
+    deviation(
+        "B6",
+        "A field value with a line end or a NUL in it, such as from `$arg_x` by way of a `map`, ends in a 400.",
+        "It would add fields, or whole requests, that nobody has configured.",
+        None,
+    ),
+    deviation(
+        "E4",
+        "With a target in absolute form, `$http_host` is that of the target.",
+        "RFC 9112 §3.2.2: the received `Host` counts for nothing there.",
+        None,
+    ),
+    deviation(
+        "E5",
+        "Fields that are too large are answered with 431, where nginx says 400.",
+        "RFC 6585 §5: the client is told what was too large.",
+        None,
+    ),
+    deviation(
+        "E10",
+        "An upgrade never goes to an origin server on a kept connection.",
+        "Nothing of an earlier exchange may end up in a tunnel.",
+        None,
+    ),
+    deviation(
+        "E14",
+        "A request that has been here more than 8 times, by its `Via`, is answered with 508.",
+        "A `proxy_pass` in a circle ends, and says why.",
+        Some("proxy_via off"),
+    ),
+    deviation(
+        "",
+        "Without `pid`, there is no such file, and `-s` says so.",
+        "What runs in the foreground is signalled by who started it; two of them never overwrite one another's \
+         number.",
+        Some("pid"),
+    ),
+    deviation(
         "",
         "The process stays in the foreground.",
         "Supervisors and containers want it so.",
@@ -210,6 +259,9 @@ const HEAD: &str = "\
 ";
 
 const SILENT: &str = "
+What single directives take or refuse unlike nginx is at the end of
+[directives.md](directives.md#what-differs-from-nginx).
+
 ## Nothing is silently misread
 
 Every directive of the file is one of these; [directives.md](directives.md) has them by name. Another name is an
