@@ -6,6 +6,13 @@ pub(crate) fn reason(name: &str) -> Option<String> {
     if tls {
         return Some("TLS is not in this version".to_owned());
     }
+    if name == "limit_except" {
+        return Some(
+            "\"limit_except\" of nginx is not in this version: write \"if ($request_method !~ ^(GET|HEAD)$) { \
+             return 403; }\""
+                .to_owned(),
+        );
+    }
     if name.contains("_by_lua") || name.starts_with("lua_") {
         return Some("there is no Lua in this version".to_owned());
     }
@@ -42,7 +49,7 @@ const NAMES: &str = "\
     add_after_body add_before_body addition_types ancient_browser ancient_browser_value api \
     auth_jwt auth_oidc auth_request auth_request_set \
     charset_map google_perftools_profiles health_check image_filter internal_redirect \
-    least_time limit_except mail match mgmt mirror mirror_request_body modern_browser \
+    least_time mail match mgmt mirror mirror_request_body modern_browser \
     modern_browser_value otel_exporter otel_service_name otel_trace perl post_action queue \
     referer_hash_bucket_size referer_hash_max_size secure_link secure_link_md5 \
     secure_link_secret session_log slice state status_zone sticky stream userid valid_referers xml_entities";
@@ -53,7 +60,7 @@ mod tests {
 
     #[test]
     fn absence_is_explained() {
-        for name in ["auth_jwt", "mirror", "limit_except", "stream", "geoip_country"] {
+        for name in ["auth_jwt", "mirror", "stream", "geoip_country"] {
             assert_eq!(reason(name), Some(format!("\"{name}\" of nginx is not in this version")));
         }
         assert_eq!(reason("ssl_certificate").as_deref(), Some("TLS is not in this version"));

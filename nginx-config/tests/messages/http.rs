@@ -16,6 +16,11 @@ fn directives() {
     expect("^foo bar;", "unknown directive \"foo\"");
     expect("http { ^sever { } }", "unknown directive \"sever\"; did you mean \"server\"?");
     in_server("^mirror /x;", "unknown directive \"mirror\"; \"mirror\" of nginx is not in this version");
+    in_location(
+        "^limit_except GET { deny all; }",
+        "unknown directive \"limit_except\"; \"limit_except\" of nginx is not in this version: write \
+         \"if ($request_method !~ ^(GET|HEAD)$) { return 403; }\"",
+    );
     for (text, name) in [("^ssl_certificate x;", "ssl_certificate"), ("^ssl on;", "ssl")] {
         in_server(
             text,
