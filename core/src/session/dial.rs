@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Dial, Lookup, Origin, Session, pending::Errand, request::is_upgrade};
+use super::{Origin, Session, pending::Errand, request::is_upgrade};
 use crate::{
     Address,
     buffer::Turn,
@@ -61,13 +61,8 @@ impl Session {
         self.pending.errand = Some(errand);
     }
 
-    pub(super) fn resolved(
-        &mut self,
-        lookup: &Lookup,
-        result: Result<&[IpAddr], Fault>,
-        turn: &mut Turn<'_>,
-    ) {
-        if lookup.errand != self.errands || self.exchange.state() != exchange::State::Resolving {
+    pub(super) fn resolved(&mut self, errand: u32, result: Result<&[IpAddr], Fault>, turn: &mut Turn<'_>) {
+        if errand != self.errands || self.exchange.state() != exchange::State::Resolving {
             return;
         }
         self.timers.stop(Timer::Resolve);
@@ -138,8 +133,8 @@ impl Session {
     }
 
     /// Whom the dial goes to: known from now on, even if nothing is heard of it again.
-    pub(super) fn chosen(&mut self, dial: &Dial, number: u32, address: &Address) {
-        if dial.errand != self.errands || self.exchange.state() != exchange::State::Dialling {
+    pub(super) fn chosen(&mut self, errand: u32, number: u32, address: &Address) {
+        if errand != self.errands || self.exchange.state() != exchange::State::Dialling {
             return;
         }
         self.record.attempt.peer = Some(address.clone());

@@ -100,10 +100,11 @@ enum Input<'a> {
     Received(Side, Result<usize, Fault>),
     Sent(Side, Result<usize, Fault>),
     Relayed(Side, Relayed),
-    Resolved(Lookup, Result<&'a [IpAddr], Fault>),
-    Admitted(Claim, Admission),
-    Chosen(&'a Dial, u32, &'a Address),
-    Connected(Dial, Result<Connected, DialError>),
+    /// These name their errand by its number.
+    Resolved(u32, Result<&'a [IpAddr], Fault>),
+    Admitted(u32, Admission),
+    Chosen(u32, u32, &'a Address),
+    Connected(u32, Result<Connected, DialError>),
     Timeout,
     Drain(Option<Tick>),
 }
@@ -158,19 +159,19 @@ impl Session {
 
     /// A name was looked up: its addresses, in the order in which they are to be tried.
     pub fn handle_resolved(&mut self, lookup: Lookup, result: Result<&[IpAddr], Fault>, turn: &mut Turn<'_>) {
-        self.apply(Input::Resolved(lookup, result), turn);
+        self.apply(Input::Resolved(lookup.errand, result), turn);
     }
 
     /// A request was admitted, delayed or refused.
     pub fn handle_admitted(&mut self, claim: Claim, admission: Admission, turn: &mut Turn<'_>) {
-        self.apply(Input::Admitted(claim, admission), turn);
+        self.apply(Input::Admitted(claim.errand, admission), turn);
     }
 
     /// A peer was chosen for a dial: the session notes whom it tries, and hands the lease out. To be reported
     /// at once, before the pool is looked into or anything is sent.
     pub fn handle_chosen(&mut self, dial: &Dial, choice: Choice, turn: &mut Turn<'_>) -> Lease {
         let Choice(lease) = choice;
-        self.apply(Input::Chosen(dial, lease.number(), lease.address()), turn);
+        self.apply(Input::Chosen(dial.errand, lease.number(), lease.address()), turn);
         lease
     }
 
@@ -181,7 +182,7 @@ impl Session {
         result: Result<Connected, DialError>,
         turn: &mut Turn<'_>,
     ) {
-        self.apply(Input::Connected(dial, result), turn);
+        self.apply(Input::Connected(dial.errand, result), turn);
     }
 
     /// The deadline may have come. A call too early changes nothing.
@@ -206,55 +207,56 @@ impl Session {
         }
     }
 
-    /// The one place where state changes.
     fn apply(&mut self, input: Input<'_>, turn: &mut Turn<'_>) {
+        self.apply_watched(input, turn, |_| {});
+    }
+
+    /// The one place where state changes. `watch` looks on between any two steps.
+    fn apply_watched(&mut self, input: Input<'_>, turn: &mut Turn<'_>, mut watch: impl FnMut(&Self)) {
         self.tick = self.tick.max(turn.now.tick);
         match input {
             Input::Received(from, result) => self.received(from, result, turn),
             Input::Sent(to, result) => self.sent(to, result, turn),
             Input::Relayed(from, moved) => self.relayed(from, moved),
-            Input::Resolved(lookup, result) => self.resolved(&lookup, result, turn),
-            Input::Admitted(claim, admission) => self.admitted(&claim, admission, turn),
-            Input::Chosen(dial, number, address) => self.chosen(dial, number, address),
-            Input::Connected(dial, result) => self.connected(&dial, result, turn),
+            Input::Resolved(errand, result) => self.resolved(errand, result, turn),
+            Input::Admitted(errand, admission) => self.admitted(errand, admission, turn),
+            Input::Chosen(errand, number, address) => self.chosen(errand, number, address),
+            Input::Connected(errand, result) => self.connected(errand, result, turn),
             Input::Timeout => self.timed_out(turn),
             Input::Drain(until) => self.drain(until),
         }
-        self.advance(turn);
+        watch(self);
+        while self.advance(turn) {
+            watch(self);
+        }
+        watch(self);
         self.settle(turn);
         self.check_invariants();
     }
 
-    /// Takes every step that is possible without another input. Each consumes bytes or changes a state, so
-    /// there is an end.
-    fn advance(&mut self, turn: &mut Turn<'_>) {
+    /// Takes a step that is possible without another input; says whether there was one. Each consumes bytes or
+    /// changes a state, so there is an end.
+    fn advance(&mut self, turn: &mut Turn<'_>) -> bool {
         use exchange::State;
-        loop {
-            let moved = match self.exchange.state() {
-                State::Greeting => self.read_greeting(),
-                State::Idle | State::Receiving => self.read_request_head(turn),
-                State::Routing => self.route(turn),
-                State::Resolving | State::Admitting | State::Dialling => self.read_request_content(turn),
-                State::Awaiting => {
-                    self.read_request_content(turn)
-                        || self.read_response_head(turn)
-                        || self.miss_response(turn)
-                }
-                State::Responding => {
-                    self.read_request_content(turn)
-                        || self.read_response_content(turn)
-                        || self.release_origin(false)
-                        || self.end_response()
-                }
-                State::Replying => self.end_reply(),
-                State::Switching => self.read_request_content(turn) || self.open_tunnel(turn),
-                State::Tunnelling => self.relay(),
-                State::Lingering => self.linger(),
-                State::Finished | State::Closed => false,
-            };
-            if !moved {
-                return;
+        match self.exchange.state() {
+            State::Greeting => self.read_greeting(),
+            State::Idle | State::Receiving => self.read_request_head(turn),
+            State::Routing => self.route(turn),
+            State::Resolving | State::Admitting | State::Dialling => self.read_request_content(turn),
+            State::Awaiting => {
+                self.read_request_content(turn) || self.read_response_head(turn) || self.miss_response(turn)
             }
+            State::Responding => {
+                self.read_request_content(turn)
+                    || self.read_response_content(turn)
+                    || self.release_origin(false)
+                    || self.end_response()
+            }
+            State::Replying => self.end_reply(),
+            State::Switching => self.read_request_content(turn) || self.open_tunnel(turn),
+            State::Tunnelling => self.relay(),
+            State::Lingering => self.linger(),
+            State::Finished | State::Closed => false,
         }
     }
 }

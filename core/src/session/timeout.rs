@@ -12,7 +12,7 @@ impl Session {
         }
         while let Some(timer) = self.timers.take_expired(turn.now.tick) {
             self.expired(timer, turn);
-            self.advance(turn);
+            while self.advance(turn) {}
         }
     }
 

@@ -1,8 +1,7 @@
 //! The origin server's side: it is dialled, its failures are judged, its connection is let go.
 
 use super::{
-    Admission, Connected, Dial, DialError, Disposal, Ending, Event, Expectation, Origin, Refusal, Session,
-    Verdict, errand::Claim,
+    Admission, Connected, DialError, Disposal, Ending, Event, Expectation, Origin, Refusal, Session, Verdict,
 };
 use crate::{
     Side,
@@ -57,8 +56,8 @@ impl Failure {
 }
 
 impl Session {
-    pub(super) fn admitted(&mut self, claim: &Claim, admission: Admission, turn: &mut Turn<'_>) {
-        if claim.errand != self.errands || self.exchange.state() != exchange::State::Admitting {
+    pub(super) fn admitted(&mut self, errand: u32, admission: Admission, turn: &mut Turn<'_>) {
+        if errand != self.errands || self.exchange.state() != exchange::State::Admitting {
             return;
         }
         match admission {
@@ -83,11 +82,11 @@ impl Session {
 
     pub(super) fn connected(
         &mut self,
-        dial: &Dial,
+        errand: u32,
         result: Result<Connected, DialError>,
         turn: &mut Turn<'_>,
     ) {
-        if dial.errand != self.errands || self.exchange.state() != exchange::State::Dialling {
+        if errand != self.errands || self.exchange.state() != exchange::State::Dialling {
             return;
         }
         self.timers.stop(Timer::Connect);
