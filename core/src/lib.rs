@@ -141,7 +141,7 @@ pub use pool::{Pool, Pooled};
 pub use record::{Ended, Event, Note, Outcome, Record, RequestHead, Severity, TunnelRecord, UnknownSeverity};
 pub use session::{
     Admission, Choice, Claim, Connected, Dial, DialError, Disposal, Ending, Lookup, Output, Refusal, Relayed,
-    Session, Slices, Snapshot, TunnelConfig, Verdict, Wait,
+    Session, Slices, Snapshot, TunnelConfig, Verdict, Wait, trace,
 };
 pub use time::{Now, Tick};
 pub use timer::Timer;

@@ -52,6 +52,8 @@ pub struct Config {
     pub identity: Arc<Identity>,
     /// `listen … proxy_protocol`: connections begin with a PROXY protocol header.
     pub proxy_protocol: bool,
+    /// Whether sessions may be traced ([`crate::trace`]), and how: number of the rule in the shell's table.
+    pub trace: Option<u32>,
 }
 
 impl Config {
@@ -65,6 +67,7 @@ impl Config {
             maps: Arc::default(),
             identity: Arc::default(),
             proxy_protocol: false,
+            trace: None,
         }
     }
 

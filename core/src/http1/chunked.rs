@@ -73,6 +73,31 @@ impl ChunkedDecoder {
         at
     }
 
+    /// Bytes of the current chunk that are to come; absent outside of one.
+    pub(crate) fn data_left(self) -> Option<u64> {
+        match self.state {
+            State::Data(left) => Some(left),
+            _ => None,
+        }
+    }
+
+    /// So many bytes of the current chunk were read elsewhere.
+    pub(crate) fn skip_data(&mut self, count: u64) {
+        if let State::Data(left) = self.state {
+            self.state = if left > count { State::Data(left - count) } else { State::DataEnd };
+        }
+    }
+
+    /// Whether the trailer section comes next.
+    pub(crate) fn reads_trailers(self) -> bool {
+        self.state == State::Trailers
+    }
+
+    /// Whether nothing comes any more.
+    pub(crate) fn is_done(self) -> bool {
+        self.state == State::Done
+    }
+
     fn advance(&mut self, buffer: &mut [u8], at: &mut Decoded) -> Result<(), Broken> {
         loop {
             let rest = buffer.get(at.raw..).unwrap_or_default();

@@ -101,6 +101,11 @@ impl Inbox {
         self.at.filled = small((self.at.filled() + count).min(capacity));
     }
 
+    /// The bytes that have come into the space that was handed out, before they are reported: so many.
+    pub(crate) fn arriving(&self, count: usize) -> &[u8] {
+        self.bytes(self.at.filled, small(self.at.filled().saturating_add(count)))
+    }
+
     /// The bytes that have not been parsed.
     pub(crate) fn raw(&self) -> &[u8] {
         self.bytes(self.at.raw, self.at.filled)

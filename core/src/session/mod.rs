@@ -26,6 +26,7 @@ mod routing;
 mod script;
 mod snapshot;
 mod timeout;
+pub mod trace;
 mod tunnel;
 mod upstream;
 mod work;

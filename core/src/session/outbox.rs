@@ -250,6 +250,11 @@ impl Outbox {
         }
     }
 
+    /// What goes before the content, as long as nothing of it was sent.
+    pub(crate) fn unsent_head(&self) -> Option<&[u8]> {
+        self.around.as_ref().filter(|around| around.head_sent == 0).map(|around| around.head.as_slice())
+    }
+
     /// So many bytes of [`Self::slices`] were sent; says how many of them were content.
     pub(crate) fn sent(&mut self, count: usize, inbox: &mut Inbox) -> usize {
         let Some(around) = &mut self.around else {

@@ -1,5 +1,8 @@
 //! A session reduced to what its behaviour depends on.
 
+use core::time::Duration;
+use std::fmt;
+
 use super::{Fate, Session, flow::Content, outbox::Outline};
 use crate::{
     Side,
@@ -61,6 +64,35 @@ struct FlowSnapshot {
     inbox: (bool, u32),
     has_space: bool,
     piped: u64,
+}
+
+/// In short: states, what waits, the timers that run. For people; two snapshots that read alike may differ.
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.exchange)?;
+        for (name, side) in [("client", Side::Downstream), ("upstream", Side::Upstream)] {
+            let (leg, flow) = (self.legs[side.index()], &self.flows[side.index()]);
+            if matches!(leg, connection::State::Absent) {
+                continue;
+            }
+            write!(f, ", {name} {leg:?}")?;
+            match flow.message {
+                message::State::Switched => write!(f, " {:?}", flow.tunnel)?,
+                message => write!(f, " {message:?}")?,
+            }
+            let (raw, waiting) = (flow.raw.len(), flow.waiting.len());
+            if raw > 0 {
+                write!(f, " {raw} unread")?;
+            }
+            if waiting > 0 {
+                write!(f, " {waiting} to forward")?;
+            }
+        }
+        for (timer, left) in &self.timers {
+            write!(f, ", {timer:?} in {:?}", Duration::from_nanos(*left))?;
+        }
+        if self.draining { f.write_str(", draining") } else { Ok(()) }
+    }
 }
 
 impl Snapshot {

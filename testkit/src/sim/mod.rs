@@ -10,7 +10,10 @@ use std::{collections::VecDeque, net::IpAddr, sync::Arc, time::Duration};
 
 use underpass_core::{
     Address, Admission, Buffers, Claim, ClientInfo, Dial, Disposal, Ending, Event, Fault, Lookup, Now,
-    Outcome, Session, Side, Tick, TunnelConfig, Turn, Verdict, Wait, config::Config, shared::Lease,
+    Outcome, Session, Side, Tick, TunnelConfig, Turn, Verdict, Wait,
+    config::Config,
+    shared::Lease,
+    trace::{Setting, Traced},
 };
 use underpass_nginx_config::{LoadOptions, load_text};
 
@@ -84,8 +87,8 @@ pub struct Exchange {
 /// A proxy with one client.
 #[derive(Debug)]
 pub struct World {
-    /// The session.
-    pub session: Session,
+    /// The session, traced where its world was made to.
+    pub session: Traced,
     /// The client's end.
     pub client: End,
     /// Every upstream connection that was made, in order.
@@ -170,7 +173,15 @@ impl World {
     pub fn new(config: Arc<Config>) -> Self {
         let now = Now { tick: Tick(0), unix_ms: BEGINNING_MS, utc_offset_min: 0 };
         let session = Session::new(Arc::clone(&config), client_info(), now);
-        Self::around(session, config, now)
+        Self::around(session.into(), config, now)
+    }
+
+    /// The same, and the session is traced.
+    #[must_use]
+    pub fn traced(config: Arc<Config>, setting: &Setting) -> Self {
+        let now = Now { tick: Tick(0), unix_ms: BEGINNING_MS, utc_offset_min: 0 };
+        let session = Traced::new(Arc::clone(&config), client_info(), now, Some(setting));
+        Self { buffers: Buffers::new(setting.buffer_size), ..Self::around(session, config, now) }
     }
 
     /// The same with IO buffers of `size` bytes.
@@ -192,13 +203,14 @@ impl World {
         let mut buffers = Buffers::default();
         let turn = &mut Turn { now, buffers: &mut buffers };
         let session = Session::tunnel(Arc::new(config), read_ahead, turn);
-        let mut world = Self::around(session, Arc::new(Config::proxy_to(address(ORIGIN), ORIGIN)), now);
+        let mut world =
+            Self::around(session.into(), Arc::new(Config::proxy_to(address(ORIGIN), ORIGIN)), now);
         world.origins.push(Origin { end: End::default(), address: address(ORIGIN), idle: false });
         world.upstream = Some(0);
         world
     }
 
-    fn around(session: Session, config: Arc<Config>, now: Now) -> Self {
+    fn around(session: Traced, config: Arc<Config>, now: Now) -> Self {
         Self {
             session,
             client: End::default(),
@@ -395,7 +407,7 @@ impl World {
     }
 
     /// The session, and what a worker lends it.
-    pub fn parts(&mut self) -> (&mut Session, Turn<'_>) {
+    pub fn parts(&mut self) -> (&mut Traced, Turn<'_>) {
         (&mut self.session, Turn { now: self.now, buffers: &mut self.buffers })
     }
 }

@@ -19,17 +19,22 @@ mod sender;
 mod settings;
 mod shell;
 mod shrink;
+mod traces;
 mod worker;
 
 pub use script::Script;
 pub use shrink::{Failure, run, shrink};
+pub use traces::run_traced;
 
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap},
 };
 
-use underpass_core::{Address, ClientInfo, Now, Session, Tick};
+use underpass_core::{
+    Address, ClientInfo, Now, Tick,
+    trace::{Setting, Traced},
+};
 
 use client::Client;
 use ledger::Ledger;
@@ -102,6 +107,10 @@ struct Simulation {
     random: fastrand::Rng,
     steps: u64,
     notes: u64,
+    /// Whether sessions are traced, and how.
+    tracing: Option<Setting>,
+    /// Traces that were replayed.
+    replayed: u64,
 }
 
 impl Simulation {
@@ -125,6 +134,8 @@ impl Simulation {
             random,
             steps: 0,
             notes: 0,
+            tracing: None,
+            replayed: 0,
             script,
         };
         for number in 0..simulation.script.clients.len() {
@@ -229,8 +240,12 @@ impl Simulation {
             // The listener is closed: the connection is refused, or was accepted by nobody.
             self.network.close(end.other(), underpass_core::Ending::Reset, self.time);
         } else {
-            self.worker.live[number] =
-                Live::new(Session::new(config, info, self.now), end.other(), splices, notices);
+            self.worker.live[number] = Live::new(
+                Traced::new(config, info, self.now, self.tracing.as_ref()),
+                end.other(),
+                splices,
+                notices,
+            );
             self.owners[connection] = Wake::Session(number);
             self.schedule(self.time, Wake::Session(number));
         }

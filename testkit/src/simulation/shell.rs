@@ -4,7 +4,7 @@
 //! without a reason where that has to change nothing, and keeps answers until they come too late.
 
 use underpass_core::{
-    Admission, Ending, Event, Fault, Output, Relayed, Session, Side, Snapshot, Tick, Turn, Wait,
+    Admission, Ending, Event, Fault, Output, Relayed, Side, Snapshot, Tick, Turn, Wait, trace::Traced,
 };
 
 use super::{
@@ -59,7 +59,7 @@ impl Simulation {
                 self.rest(number);
                 return;
             }
-            self.report(number, Session::handle_timeout);
+            self.report(number, Traced::handle_timeout);
         }
         // Others have their turn first.
         self.schedule(self.time, Wake::Session(number));
@@ -68,11 +68,17 @@ impl Simulation {
     pub(super) fn report<T>(
         &mut self,
         number: usize,
-        report: impl FnOnce(&mut Session, &mut Turn<'_>) -> T,
+        report: impl FnOnce(&mut Traced, &mut Turn<'_>) -> T,
     ) -> T {
         self.steps += 1;
         let turn = &mut Turn { now: self.now, buffers: &mut self.worker.buffers };
-        report(self.worker.live[number].session.as_mut().expect("a session that is not over"), turn)
+        let live = &mut self.worker.live[number];
+        let session = live.session.as_mut().expect("a session that is not over");
+        let reported = report(session, turn);
+        if self.tracing.is_some() {
+            live.snapshots.push(session.snapshot(self.now.tick));
+        }
+        reported
     }
 
     pub(super) fn live(&mut self, number: usize) -> &mut Live {
@@ -124,7 +130,12 @@ impl Simulation {
                     assert!(live.client_closed, "a session is done whose client was never closed");
                     assert!(live.upstream.is_none(), "a session is done that holds an upstream connection");
                     assert!(live.dial.is_none(), "a session is done whose dial was not cancelled");
-                    live.session.take()?.recycle(&mut self.worker.buffers);
+                    let mut session = live.session.take()?;
+                    let trace = session.take_lines();
+                    session.recycle(&mut self.worker.buffers);
+                    if let Some(trace) = trace {
+                        self.check_trace(number, &trace);
+                    }
                     return None;
                 }
             }

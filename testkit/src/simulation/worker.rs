@@ -1,6 +1,8 @@
 //! What a shell keeps: for all sessions of a worker, and for each of them.
 
-use underpass_core::{Buffers, Dial, Ended, Outcome, Pool, Pooled, Session, Wait, shared::Lease};
+use underpass_core::{
+    Buffers, Dial, Ended, Outcome, Pool, Pooled, Snapshot, Wait, shared::Lease, trace::Traced,
+};
 
 use super::{network::EndOf, script};
 
@@ -18,7 +20,7 @@ pub(super) struct Worker {
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about a session")]
 pub(super) struct Live {
     /// Absent when it is over.
-    pub(super) session: Option<Session>,
+    pub(super) session: Option<Traced>,
     pub(super) client: EndOf,
     pub(super) client_closed: bool,
     pub(super) upstream: Option<Upstream>,
@@ -37,6 +39,8 @@ pub(super) struct Live {
     /// No further request may be taken (rule A7).
     pub(super) is_last: bool,
     pub(super) exchanges: Vec<Exchange>,
+    /// What it was after each report, where it is traced.
+    pub(super) snapshots: Vec<Snapshot>,
 }
 
 /// An upstream connection in use.
@@ -79,7 +83,7 @@ pub(super) struct Exchange {
 }
 
 impl Live {
-    pub(super) fn new(session: Session, client: EndOf, splices: bool, notices_resets: bool) -> Self {
+    pub(super) fn new(session: Traced, client: EndOf, splices: bool, notices_resets: bool) -> Self {
         Self { session: Some(session), client, splices, notices_resets, ..Self::default() }
     }
 }

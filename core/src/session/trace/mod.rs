@@ -1,0 +1,224 @@
+//! Recording and replay: what came into a session, line by line, and a session that is led through it again.
+//!
+//! A session is a function of its configuration, its client, and the calls of its methods with their times. A
+//! [`Traced`] session writes them down; [`read`] finds the sessions in such a text, and [`Replay`] makes the same
+//! calls again and compares what comes of them. Nothing here does IO: a shell writes the lines where it likes.
+//!
+//! # The text
+//!
+//! Each line begins with the number of its session ([`ClientInfo::serial`]), so that several workers can write to
+//! one file, and a word or a sign. Bytes are shown as they are when they are printable ASCII; `\r`, `\n`, `\\`
+//! and `\xHH` stand for the others.
+//!
+//! | line | meaning |
+//! |---|---|
+//! | `session 1` | a session begins; version of the format |
+//! | `config` *text* | a line of the configuration |
+//! | `listener` *number* | which of its listening sockets, [`Config::trace`] |
+//! | `server`, `pseudonym`, `hostname`, `pid` | [`Identity`](crate::config::Identity) |
+//! | `client`, `local`, `secret`, `buffer` | [`ClientInfo`], bytes of an IO buffer |
+//! | `content masked` or `content plain` | whether bytes are told that are nobody's business |
+//! | `at` *ns* *ms* *min* | what time it is from here on, as in [`Now`] |
+//! | `< received client 77` | an input: a report by the shell, with its result |
+//! | `= client text` *bytes* | received bytes that were read as a head, a chunk-size line, a trailer section |
+//! | `= client content 500` | so many received bytes that are content: an `x` each in a replay |
+//! | `= client bytes` *bytes* | the same when content is plain |
+//! | `> wait until 60000000000 reads client` | an output |
+//! | `> text client` *bytes* | the head that is sent next |
+//!
+//! What was received stands where it was understood, which may be some lines behind its report: a head that came
+//! in two pieces is one head.
+//!
+//! # Masking
+//!
+//! Unless content is plain, it is told by its length, and credentials in heads are replaced by as many `x`: the
+//! values of `Authorization`, `Proxy-Authorization`, `Cookie`, `Set-Cookie` and usual names of keys, and values in
+//! queries. Everything else, `Sec-WebSocket-Key` and the framing of content included, stands as it came, so that
+//! the session takes the same way. It doesn't where a configuration decides by what is masked
+//! (`if ($arg_token …)`): then the replay says where it has diverged.
+
+mod mask;
+mod reader;
+mod recording;
+mod replay;
+mod text;
+mod tracer;
+
+pub use recording::{Broken, Recording, read};
+pub use replay::{Replay, Step};
+
+use std::{ops::Deref, sync::Arc};
+
+use super::{Admission, Choice, Claim, Connected, Dial, DialError, Input, Lookup, Output, Relayed, Session};
+use crate::{
+    Buffers, ClientInfo, Fault, Now, Side, Tick, Turn,
+    config::Config,
+    shared::{Lease, seed},
+};
+use tracer::Tracer;
+
+/// What a trace says of its surroundings besides the session's own configuration.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// The text that the configuration was read from, in one piece.
+    pub configuration: Arc<str>,
+    /// Bytes of the worker's IO buffers ([`Buffers::size`]).
+    pub buffer_size: usize,
+    /// Whether content and credentials are told as they are.
+    pub plain: bool,
+}
+
+/// Which sessions are traced: so many of so many, `1` of `100`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Sample {
+    /// So many.
+    pub share: u64,
+    /// Of so many.
+    pub of: u64,
+}
+
+impl Sample {
+    /// Every session.
+    pub const ALL: Self = Self { share: 1, of: 1 };
+
+    /// Whether this client's session is among them: decided by its number and the secret of the process.
+    #[must_use]
+    pub fn has(self, client: &ClientInfo) -> bool {
+        seed(&client.secret, [client.serial, 0, 0]) % self.of.max(1) < self.share
+    }
+}
+
+/// A session that may be traced: its methods are those of [`Session`].
+#[derive(Clone, Debug)]
+pub struct Traced {
+    session: Session,
+    tracer: Option<Box<Tracer>>,
+}
+
+impl Traced {
+    /// A session for a client that was just accepted, traced when there is a setting.
+    ///
+    /// A traced session has a secret of its own, which follows from that of the process: its trace betrays
+    /// nothing of others.
+    #[must_use]
+    pub fn new(config: Arc<Config>, mut client: ClientInfo, now: Now, setting: Option<&Setting>) -> Self {
+        let Some(setting) = setting else { return Session::new(config, client, now).into() };
+        client.secret = own_secret(&client);
+        let tracer = Some(Box::new(Tracer::new(&config, &client, now, setting)));
+        Self { session: Session::new(config, client, now), tracer }
+    }
+
+    /// What has been traced since the last call, in whole lines; nothing when nothing is traced.
+    pub fn take_lines(&mut self) -> Option<Vec<u8>> {
+        self.tracer.as_mut().map(|tracer| tracer.take_lines()).filter(|lines| !lines.is_empty())
+    }
+
+    fn apply(&mut self, input: Input<'_>, turn: &mut Turn<'_>) {
+        match &mut self.tracer {
+            None => self.session.apply(input, turn),
+            Some(tracer) => tracer.apply(&mut self.session, input, turn),
+        }
+    }
+
+    /// As [`Session::poll_output`].
+    pub fn poll_output(&mut self) -> Output {
+        match &mut self.tracer {
+            None => self.session.poll_output(),
+            Some(tracer) => tracer.poll(&mut self.session),
+        }
+    }
+
+    /// As [`Session::receive_space`].
+    pub fn receive_space(&mut self, from: Side, turn: &mut Turn<'_>) -> Option<&mut [u8]> {
+        self.session.receive_space(from, turn)
+    }
+
+    /// As [`Session::handle_received`].
+    pub fn handle_received(&mut self, from: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
+        self.apply(Input::Received(from, result), turn);
+    }
+
+    /// As [`Session::handle_sent`].
+    pub fn handle_sent(&mut self, to: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
+        self.apply(Input::Sent(to, result), turn);
+    }
+
+    /// As [`Session::handle_relayed`].
+    pub fn handle_relayed(&mut self, from: Side, moved: Relayed, turn: &mut Turn<'_>) {
+        self.apply(Input::Relayed(from, moved), turn);
+    }
+
+    /// As [`Session::handle_resolved`].
+    pub fn handle_resolved(
+        &mut self,
+        lookup: Lookup,
+        result: Result<&[std::net::IpAddr], Fault>,
+        turn: &mut Turn<'_>,
+    ) {
+        let Lookup { errand, .. } = lookup;
+        self.apply(Input::Resolved(errand, result), turn);
+    }
+
+    /// As [`Session::handle_admitted`].
+    pub fn handle_admitted(&mut self, claim: Claim, admission: Admission, turn: &mut Turn<'_>) {
+        let Claim { errand, .. } = claim;
+        self.apply(Input::Admitted(errand, admission), turn);
+    }
+
+    /// As [`Session::handle_chosen`].
+    pub fn handle_chosen(&mut self, dial: &Dial, choice: Choice, turn: &mut Turn<'_>) -> Lease {
+        let Choice(lease) = choice;
+        self.apply(Input::Chosen(dial.errand, lease.number(), lease.address()), turn);
+        lease
+    }
+
+    /// As [`Session::handle_connected`].
+    pub fn handle_connected(
+        &mut self,
+        dial: Dial,
+        result: Result<Connected, DialError>,
+        turn: &mut Turn<'_>,
+    ) {
+        let Dial { errand, .. } = dial;
+        self.apply(Input::Connected(errand, result), turn);
+    }
+
+    /// As [`Session::handle_timeout`].
+    pub fn handle_timeout(&mut self, turn: &mut Turn<'_>) {
+        self.apply(Input::Timeout, turn);
+    }
+
+    /// As [`Session::handle_drain`].
+    pub fn handle_drain(&mut self, until: Option<Tick>, turn: &mut Turn<'_>) {
+        self.apply(Input::Drain(until), turn);
+    }
+
+    /// As [`Session::recycle`].
+    pub fn recycle(self, buffers: &mut Buffers) {
+        self.session.recycle(buffers);
+    }
+}
+
+/// One that is not traced.
+impl From<Session> for Traced {
+    fn from(session: Session) -> Self {
+        Self { session, tracer: None }
+    }
+}
+
+/// Looks, and [`Session::transmit`].
+impl Deref for Traced {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.session
+    }
+}
+
+fn own_secret(client: &ClientInfo) -> [u8; 16] {
+    let mut hash = sha1_smol::Sha1::new();
+    hash.update(&client.secret);
+    hash.update(&client.serial.to_le_bytes());
+    let digest = hash.digest().bytes();
+    std::array::from_fn(|at| digest[at])
+}

@@ -1,0 +1,221 @@
+//! Which of the received bytes were content. The session is asked between its steps, so that there is no second
+//! opinion of where a head ends.
+
+use crate::{
+    Side,
+    http1::{ChunkedDecoder, Progress},
+    session::{Session, flow::Content},
+    state::{exchange, message},
+};
+
+/// What received bytes were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// A head or a trailer section, or what was to be one.
+    Head,
+    /// What stands around content: it has to stay for a replay, and tells nothing.
+    Framing,
+    /// Content, bytes of a tunnel, and what was read to be dropped.
+    Content,
+}
+
+/// The bytes from one side that the session has not understood yet.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reader {
+    unread: Vec<u8>,
+    /// So many of them were looked at as a head or framing, and are what the session has decided by.
+    looked: usize,
+    before: Before,
+}
+
+/// What held before a step.
+#[derive(Clone, Copy, Debug)]
+struct Before {
+    exchange: exchange::State,
+    message: message::State,
+    content: Content,
+}
+
+impl Default for Before {
+    fn default() -> Self {
+        let (exchange, message) = (exchange::Machine::default(), message::Machine::default());
+        Self { exchange: exchange.state(), message: message.state(), content: Content::Empty }
+    }
+}
+
+impl Reader {
+    /// Bytes came.
+    pub(super) fn received(&mut self, bytes: &[u8]) {
+        self.unread.extend_from_slice(bytes);
+    }
+
+    /// Bytes that the session has understood or dropped meanwhile, in pieces.
+    pub(super) fn watch(&mut self, session: &Session, side: Side, piece: &mut impl FnMut(Class, &mut [u8])) {
+        let flow = session.flow(side);
+        let now = Before {
+            exchange: session.exchange.state(),
+            message: flow.message.state(),
+            content: flow.content,
+        };
+        let before = std::mem::replace(&mut self.before, now);
+        let count = self.unread.len().saturating_sub(flow.inbox.raw().len());
+        if self.unread.is_empty() {
+            return;
+        }
+        let tunnels = [before.exchange, now.exchange].contains(&exchange::State::Tunnelling);
+        match (before.message, before.content) {
+            _ if tunnels => self.pass(count, Class::Content, piece),
+            (message::State::Content, Content::Chunked(decoder)) => self.pass_chunks(count, decoder, piece),
+            (message::State::Content, _) => self.pass(count, Class::Content, piece),
+            _ => {
+                self.look(before.exchange, side);
+                let head = count.min(self.looked);
+                self.pass(head, Class::Head, piece);
+                self.pass(count - head, Class::Content, piece);
+                self.looked -= head;
+            }
+        }
+        if self.unread.is_empty() {
+            // A quiet tunnel holds nothing.
+            *self = Self { before: now, ..Self::default() };
+        }
+    }
+
+    /// Where heads are read, what is there is looked at, up to the empty line that ends a head.
+    fn look(&mut self, state: exchange::State, side: Side) {
+        use exchange::State;
+        self.looked = match (state, side) {
+            (State::Greeting, Side::Downstream) => self.unread.len(),
+            (State::Idle | State::Receiving, Side::Downstream) | (State::Awaiting, Side::Upstream) => {
+                head_length(&self.unread)
+            }
+            _ => self.looked.min(self.unread.len()),
+        };
+    }
+
+    fn pass(&mut self, count: usize, class: Class, piece: &mut impl FnMut(Class, &mut [u8])) {
+        if count > 0 {
+            let mut rest = self.unread.split_off(count);
+            piece(class, &mut self.unread);
+            std::mem::swap(&mut self.unread, &mut rest);
+        }
+    }
+
+    /// Content is read chunk by chunk, as the session has read it.
+    fn pass_chunks(
+        &mut self,
+        count: usize,
+        mut decoder: ChunkedDecoder,
+        piece: &mut impl FnMut(Class, &mut [u8]),
+    ) {
+        let mut left = count;
+        while left > 0 {
+            if let Some(data) = decoder.data_left() {
+                let data = usize::try_from(data).unwrap_or(usize::MAX).min(left);
+                decoder.skip_data(data as u64);
+                self.pass(data, Class::Content, piece);
+                left -= data;
+                continue;
+            }
+            let class = if decoder.reads_trailers() { Class::Head } else { Class::Framing };
+            let there = self.unread.get(..left).unwrap_or_default();
+            let Some(framing) = framing_length(&mut decoder, there) else {
+                // The session has stumbled over it, and dropped the rest.
+                let looked = looked_length(decoder, there);
+                self.pass(looked, class, piece);
+                return self.pass(left - looked, Class::Content, piece);
+            };
+            self.pass(framing, class, piece);
+            left -= framing;
+        }
+        // What comes next is looked at, and may be what the session stumbles over.
+        self.looked = looked_length(decoder, &self.unread);
+    }
+}
+
+/// How many bytes the decoder takes off the front; none when they are incomplete or broken.
+fn framing_length(decoder: &mut ChunkedDecoder, bytes: &[u8]) -> Option<usize> {
+    let mut length = 0;
+    while length < bytes.len() {
+        length += line_length(bytes.get(length..).unwrap_or_default());
+        let mut line = bytes.get(..length).unwrap_or_default().to_vec();
+        let decoded = decoder.decode(&mut line, (0, 0), 0);
+        if decoded.raw > 0 {
+            return Some(decoded.raw);
+        }
+        if matches!(decoded.progress, Progress::Broken(_)) {
+            return None;
+        }
+    }
+    None
+}
+
+/// How many bytes at the front may be what the decoder finds broken.
+fn looked_length(decoder: ChunkedDecoder, bytes: &[u8]) -> usize {
+    if decoder.reads_trailers() {
+        head_length(bytes)
+    } else if decoder.is_done() || decoder.data_left().is_some() {
+        0
+    } else {
+        line_length(bytes)
+    }
+}
+
+fn line_length(bytes: &[u8]) -> usize {
+    memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1)
+}
+
+/// Bytes up to and with the empty line behind a head; empty lines in front of it are its own (RFC 9112 §2.2).
+fn head_length(bytes: &[u8]) -> usize {
+    let mut length = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    loop {
+        let rest = bytes.get(length..).unwrap_or_default();
+        let line = line_length(rest);
+        length += line;
+        if line == 0 || matches!(rest.get(..line), Some(b"\r\n" | b"\n")) {
+            return length;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_ends_with_its_empty_line() {
+        for (bytes, length) in [
+            ("", 0),
+            ("GET", 3),
+            ("GET / HTTP/1.1\r\nA: b\r\n\r\nrest", 24),
+            ("\r\n\nGET /\n\nrest", 10),
+            ("\r\n\r\n", 4),
+        ] {
+            assert_eq!(head_length(bytes.as_bytes()), length, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn chunks_are_told_apart_from_their_framing() {
+        let mut reader = Reader::default();
+        let bytes = b"4\r\nab\r\n\r\n2;x=y\r\ncd\r\n0\r\nA: b\r\nC: d\r\n\r\nGET";
+        reader.received(bytes);
+        let mut pieces = Vec::new();
+        let count = bytes.len() - 3;
+        reader.pass_chunks(count, ChunkedDecoder::default(), &mut |class, piece: &mut [u8]| {
+            pieces.push((class, String::from_utf8_lossy(piece).into_owned()));
+        });
+        let expected = [
+            (Class::Framing, "4\r\n"),
+            (Class::Content, "ab\r\n"),
+            (Class::Framing, "\r\n"),
+            (Class::Framing, "2;x=y\r\n"),
+            (Class::Content, "cd"),
+            (Class::Framing, "\r\n"),
+            (Class::Framing, "0\r\n"),
+            (Class::Head, "A: b\r\nC: d\r\n\r\n"),
+        ];
+        assert_eq!(pieces, expected.map(|(class, text)| (class, text.to_owned())));
+        assert_eq!(reader.unread, b"GET");
+    }
+}

@@ -1,0 +1,251 @@
+//! Reads what was traced.
+
+use std::{fmt, net::IpAddr};
+
+use super::text::{address, fault, side, unescape};
+use crate::{
+    Address, Buffers, ClientInfo, Fault, Now, Side, Tick,
+    config::Identity,
+    session::{Admission, Connected, DialError, Refusal, Relayed},
+};
+
+/// Finds the sessions in a trace, in the order in which they began.
+///
+/// Lines of a session whose beginning is not there (the file was rotated meanwhile) are skipped, and so is a last
+/// line without its end. A number that comes again begins another session.
+///
+/// # Errors
+/// With the first line that is none of a trace.
+pub fn read(trace: &[u8]) -> Result<Vec<Recording>, Broken> {
+    let mut recordings: Vec<Recording> = Vec::new();
+    let whole = memchr::memrchr(b'\n', trace).and_then(|at| trace.get(..at)).unwrap_or_default();
+    for (number, line) in (1..).zip(whole.split(|byte| *byte == b'\n')) {
+        if line.is_empty() || line.starts_with(b"#") {
+            continue;
+        }
+        let broken = || Broken { line: number };
+        let line = std::str::from_utf8(line).map_err(|_| broken())?;
+        let (serial, line) = line.split_once(' ').ok_or_else(broken)?;
+        let serial = serial.parse().map_err(|_| broken())?;
+        if line == "session 1" {
+            recordings.push(Recording::new(serial));
+            continue;
+        }
+        if let Some(recording) = recordings.iter_mut().rev().find(|known| known.serial() == serial) {
+            recording.add(number, line).ok_or_else(broken)?;
+        }
+    }
+    Ok(recordings)
+}
+
+/// A line that can't be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// Its number, from 1.
+    pub line: usize,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {} is not a line of a session's trace", self.line)
+    }
+}
+
+impl std::error::Error for Broken {}
+
+/// One session, as it was traced.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Recording {
+    /// The text of its configuration.
+    pub configuration: String,
+    /// Which listening socket's configuration it is: [`Config::trace`](crate::config::Config::trace). Absent: the
+    /// only one.
+    pub listener: Option<u32>,
+    /// Who the gateway was.
+    pub identity: Identity,
+    /// Whose session it is.
+    pub client: ClientInfo,
+    /// Whether content and credentials are as they were.
+    pub plain: bool,
+    pub(super) buffer_size: usize,
+    pub(super) began: Option<Now>,
+    pub(super) events: Vec<(usize, String, Event)>,
+    /// What was received, by side.
+    pub(super) streams: [Vec<u8>; 2],
+}
+
+/// What a line tells.
+#[derive(Clone, Debug)]
+pub(super) enum Event {
+    At(Now),
+    Call(Call),
+    Output,
+    Text,
+}
+
+/// An input that owns what it tells.
+#[derive(Clone, Debug)]
+pub(super) enum Call {
+    Received { from: Side, result: Result<usize, Fault>, asked: bool },
+    Sent(Side, Result<usize, Fault>),
+    Relayed(Side, Relayed),
+    Resolved(u32, Result<Vec<IpAddr>, Fault>),
+    Admitted(u32, Admission),
+    Chosen(u32, u32, Address),
+    Connected(u32, Result<Connected, DialError>),
+    Timeout,
+    Drain(Option<Tick>),
+}
+
+type Words<'a> = std::str::SplitAsciiWhitespace<'a>;
+
+impl Recording {
+    fn new(serial: u64) -> Self {
+        let unknown = Address::Unix(std::path::Path::new("").into());
+        Self {
+            configuration: String::new(),
+            listener: None,
+            identity: Identity::default(),
+            client: ClientInfo { remote: unknown.clone(), local: unknown, serial, secret: [0; 16] },
+            plain: false,
+            buffer_size: Buffers::SIZE,
+            began: None,
+            events: Vec::new(),
+            streams: [Vec::new(), Vec::new()],
+        }
+    }
+
+    /// Its number in the file.
+    #[must_use]
+    pub fn serial(&self) -> u64 {
+        self.client.serial
+    }
+
+    fn add(&mut self, number: usize, line: &str) -> Option<()> {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match word {
+            "config" => {
+                self.configuration += &text(rest)?;
+                self.configuration.push('\n');
+            }
+            "listener" => self.listener = Some(rest.parse().ok()?),
+            "server" => self.identity.server = text(rest)?.into(),
+            "pseudonym" => self.identity.pseudonym = text(rest)?.into(),
+            "hostname" => self.identity.hostname = text(rest)?.into(),
+            "pid" => self.identity.pid = rest.parse().ok()?,
+            "client" => self.client.remote = address(&text(rest)?)?,
+            "local" => self.client.local = address(&text(rest)?)?,
+            "secret" => self.client.secret = u128::from_str_radix(rest, 16).ok()?.to_be_bytes(),
+            "buffer" => self.buffer_size = rest.parse().ok()?,
+            "content" => self.plain = rest == "plain",
+            "at" => {
+                let now = time(rest.split_ascii_whitespace())?;
+                self.began.get_or_insert(now);
+                self.events.push((number, line.to_owned(), Event::At(now)));
+            }
+            "<" => self.events.push((number, line.to_owned(), Event::Call(call(rest)?))),
+            ">" if rest.starts_with("text ") => self.events.push((number, line.to_owned(), Event::Text)),
+            ">" => self.events.push((number, line.to_owned(), Event::Output)),
+            "=" => self.receive(rest)?,
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn receive(&mut self, line: &str) -> Option<()> {
+        let (from, rest) = line.split_once(' ')?;
+        let (kind, rest) = rest.split_once(' ')?;
+        let stream = self.streams.get_mut(side(from)?.index())?;
+        match kind {
+            "text" | "bytes" => stream.extend_from_slice(&unescape(rest.as_bytes())?),
+            "content" => {
+                let length = rest.parse::<u32>().ok()? as usize;
+                stream.resize(stream.len() + length, b'x');
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+fn text(escaped: &str) -> Option<String> {
+    String::from_utf8(unescape(escaped.as_bytes())?).ok()
+}
+
+fn time(mut words: Words<'_>) -> Option<Now> {
+    let tick = Tick(words.next()?.parse().ok()?);
+    Some(Now { tick, unix_ms: words.next()?.parse().ok()?, utc_offset_min: words.next()?.parse().ok()? })
+}
+
+fn call(line: &str) -> Option<Call> {
+    let (asked, line) = line.strip_prefix("unasked ").map_or((true, line), |line| (false, line));
+    let mut words = line.split_ascii_whitespace();
+    Some(match words.next()? {
+        "received" => {
+            let from = side(words.next()?)?;
+            Call::Received { from, result: outcome(words, |count| count.parse().ok())?, asked }
+        }
+        "sent" => Call::Sent(side(words.next()?)?, outcome(words, |count| count.parse().ok())?),
+        "relayed" => {
+            let from = side(words.next()?)?;
+            let mut number = || words.next()?.parse().ok();
+            Call::Relayed(from, Relayed { taken: number()?, delivered: number()? })
+        }
+        "resolved" => {
+            let errand = words.next()?.parse().ok()?;
+            match words.clone().next() {
+                Some("failed") => Call::Resolved(errand, Err(outcome(words, |_| None::<()>)?.err()?)),
+                _ => {
+                    let addresses = words.map(str::parse).collect::<Result<Vec<IpAddr>, _>>();
+                    Call::Resolved(errand, Ok(addresses.ok()?))
+                }
+            }
+        }
+        "admitted" => Call::Admitted(words.next()?.parse().ok()?, admission(words)?),
+        "chosen" => {
+            let (errand, number) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+            Call::Chosen(errand, number, address(&text(line.splitn(4, ' ').nth(3)?)?)?)
+        }
+        "connected" => {
+            let errand = words.next()?.parse().ok()?;
+            let result = match words.clone().next()? {
+                "nobody" => Err(DialError::NoPeer),
+                _ => outcome(words, connected)?.map_err(DialError::Io),
+            };
+            Call::Connected(errand, result)
+        }
+        "timeout" => Call::Timeout,
+        "drain" => Call::Drain(match words.next() {
+            Some(until) => Some(Tick(until.parse().ok()?)),
+            None => None,
+        }),
+        _ => return None,
+    })
+}
+
+fn connected(word: &str) -> Option<Connected> {
+    match word {
+        "fresh" => Some(Connected::Fresh),
+        "reused" => Some(Connected::Reused),
+        _ => None,
+    }
+}
+
+fn outcome<T>(mut words: Words<'_>, value: impl FnOnce(&str) -> Option<T>) -> Option<Result<T, Fault>> {
+    match words.next()? {
+        "failed" => fault(words).map(Err),
+        word => value(word).map(Ok),
+    }
+}
+
+fn admission(mut words: Words<'_>) -> Option<Admission> {
+    Some(match words.next()? {
+        "granted" => Admission::Granted,
+        "delayed" => Admission::Delayed(Tick(words.next()?.parse().ok()?)),
+        "forbidden" => Admission::Refused(Refusal::Forbidden),
+        "unauthorized" => Admission::Refused(Refusal::Unauthorized),
+        "limited" => Admission::Refused(Refusal::Limited(words.next()?.parse().ok()?)),
+        _ => return None,
+    })
+}

@@ -1,0 +1,156 @@
+//! Writes a session's lines.
+
+use std::io::Write as _;
+
+use super::{
+    Setting,
+    mask::mask_head,
+    reader::{Class, Reader},
+    text::{Escaped, Said, Told, name},
+};
+use crate::{
+    ClientInfo, Now, Side, Turn,
+    config::Config,
+    session::{Input, Output, Session},
+};
+
+/// Bytes of plain content that stand in one line at most.
+const LINE: usize = 4096;
+
+/// What a traced session has besides.
+#[derive(Clone, Debug)]
+pub(super) struct Tracer {
+    readers: [Reader; 2],
+    lines: Lines,
+    now: Now,
+}
+
+/// Lines that nobody has taken yet.
+#[derive(Clone, Debug)]
+struct Lines {
+    serial: u64,
+    plain: bool,
+    text: Vec<u8>,
+}
+
+impl Tracer {
+    pub(super) fn new(config: &Config, client: &ClientInfo, now: Now, setting: &Setting) -> Self {
+        let mut lines = Lines { serial: client.serial, plain: setting.plain, text: Vec::new() };
+        lines.add(format_args!("session 1"));
+        for line in setting.configuration.lines() {
+            lines.add(format_args!("config {}", Escaped(line.as_bytes())));
+        }
+        if let Some(number) = config.trace {
+            lines.add(format_args!("listener {number}"));
+        }
+        let identity = &config.identity;
+        for (what, value) in [
+            ("server", &identity.server),
+            ("pseudonym", &identity.pseudonym),
+            ("hostname", &identity.hostname),
+        ] {
+            lines.add(format_args!("{what} {}", Escaped(value.as_bytes())));
+        }
+        lines.add(format_args!("pid {}", identity.pid));
+        lines.add(format_args!("client {}", Escaped(client.remote.to_string().as_bytes())));
+        lines.add(format_args!("local {}", Escaped(client.local.to_string().as_bytes())));
+        lines.add(format_args!("secret {:032x}", u128::from_be_bytes(client.secret)));
+        lines.add(format_args!("buffer {}", setting.buffer_size));
+        lines.add(format_args!("content {}", if setting.plain { "plain" } else { "masked" }));
+        lines.time(now);
+        Self { readers: [Reader::default(), Reader::default()], lines, now }
+    }
+
+    /// The lines since the last call.
+    pub(super) fn take_lines(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.lines.text)
+    }
+
+    /// Tells the input, and what the session has understood with it.
+    pub(super) fn apply(&mut self, session: &mut Session, input: Input<'_>, turn: &mut Turn<'_>) {
+        if turn.now != self.now {
+            self.now = turn.now;
+            self.lines.time(self.now);
+        }
+        let mut sign = "<";
+        match &input {
+            Input::Sent(to, Ok(1..)) => {
+                let head = session.flow(to.opposite()).outbox.unsent_head().unwrap_or_default();
+                self.lines.sends(*to, head);
+            }
+            Input::Received(from, result) => {
+                let inbox = &session.flow(*from).inbox;
+                if inbox.outline().0 {
+                    self.readers[from.index()].received(inbox.arriving(result.unwrap_or(0)));
+                } else {
+                    // No space was asked for.
+                    sign = "< unasked";
+                }
+            }
+            _ => {}
+        }
+        self.lines.add(format_args!("{sign} {}", Told(&input)));
+        let Self { readers, lines, .. } = self;
+        session.apply_watched(input, turn, |session| watch(readers, lines, session));
+    }
+
+    /// Tells the output.
+    pub(super) fn poll(&mut self, session: &mut Session) -> Output {
+        let output = session.poll_output();
+        watch(&mut self.readers, &mut self.lines, session);
+        self.lines.add(format_args!("> {}", Said(&output, session.record())));
+        output
+    }
+}
+
+fn watch(readers: &mut [Reader; 2], lines: &mut Lines, session: &Session) {
+    for (reader, side) in readers.iter_mut().zip(Side::BOTH) {
+        reader.watch(session, side, &mut |class, bytes| lines.received(side, class, bytes));
+    }
+}
+
+impl Lines {
+    fn add(&mut self, line: std::fmt::Arguments<'_>) {
+        let Self { serial, text, .. } = self;
+        // Writing to memory doesn't fail.
+        let _written = writeln!(text, "{serial} {line}");
+    }
+
+    fn time(&mut self, now: Now) {
+        self.add(format_args!("at {} {} {}", now.tick.0, now.unix_ms, now.utc_offset_min));
+    }
+
+    fn received(&mut self, from: Side, class: Class, bytes: &mut [u8]) {
+        let from = name(from);
+        match class {
+            Class::Content if self.plain => {
+                for piece in bytes.chunks(LINE) {
+                    self.add(format_args!("= {from} bytes {}", Escaped(piece)));
+                }
+                return;
+            }
+            Class::Content => return self.add(format_args!("= {from} content {}", bytes.len())),
+            Class::Head if !self.plain => mask_head(bytes),
+            Class::Head | Class::Framing => {}
+        }
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.add(format_args!("= {from} text {}", Escaped(line)));
+        }
+    }
+
+    /// A head is about to be sent; an answer of our own has its content behind it.
+    fn sends(&mut self, to: Side, head: &[u8]) {
+        let end = memchr::memmem::find(head, b"\r\n\r\n").map_or(head.len(), |at| at + 4);
+        let (head, content) = head.split_at(end.min(head.len()));
+        let mut head = head.to_vec();
+        if !self.plain {
+            mask_head(&mut head);
+        }
+        for line in head.split_inclusive(|byte| *byte == b'\n') {
+            self.add(format_args!("> text {} {}", name(to), Escaped(line)));
+        }
+        if !content.is_empty() {
+            self.add(format_args!("> text {} and {} bytes", name(to), content.len()));
+        }
+    }
+}
