@@ -40,6 +40,7 @@ mod directives;
 mod error;
 mod lint;
 mod loaded;
+mod recorded;
 mod regex;
 mod resolve;
 mod source;
@@ -53,8 +54,9 @@ pub use directives::{markdown as directives_markdown, migrating_markdown};
 pub use error::{Error, Note, Position};
 pub use loaded::{
     CpuAffinity, ErrorLog, KeepAliveProbes, ListenOptions, Listener, Loaded, LogFile, LogTarget, Main,
-    Resolver, User, WorkerProcesses,
+    Resolver, SessionTrace, User, WorkerProcesses,
 };
+pub use recorded::load_recorded;
 pub use resolve::{Resolve, SystemResolver};
 pub use source::SourceFile;
 

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
-use underpass_core::{Address, Severity, config::Config, shared::Upstreams};
+use underpass_core::{Address, Severity, config::Config, shared::Upstreams, trace::Sample};
 
 use crate::{
     access::Access,
@@ -112,6 +112,8 @@ pub struct Main {
     /// The files of `access_log`, and of `error_log` in a block, each once; the numbers of logs in the core's
     /// configuration are indices into them.
     pub logs: Vec<LogFile>,
+    /// `session_trace`: [`Config::trace`] is an index into them.
+    pub traces: Vec<SessionTrace>,
     /// `resolver`: the numbers of resolvers in the core's configuration are indices into them.
     pub resolvers: Vec<Resolver>,
     /// `user`: whom the workers run as, with the group.
@@ -153,6 +155,18 @@ pub struct LogFile {
     pub buffer: Option<usize>,
     /// `flush=`: or when they have waited so long.
     pub flush: Option<Duration>,
+}
+
+/// `session_trace` of a listening socket: of its default server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionTrace {
+    /// The file.
+    pub path: PathBuf,
+    /// Which sessions.
+    pub sample: Sample,
+    /// `content=plain`: content and credentials are told.
+    pub plain: bool,
 }
 
 /// One `resolver`.

@@ -70,6 +70,15 @@ pub enum Command {
         /// Where clients connect to.
         listen: SocketAddr,
     },
+    /// `replay`: lead sessions through what `session_trace` has written, and show every step.
+    Replay {
+        /// The trace.
+        file: PathBuf,
+        /// The number of the only session that is meant.
+        session: Option<u64>,
+        /// `-q`: tell divergences only.
+        quiet: bool,
+    },
 }
 
 /// Which file is the configuration, and how it is read.
@@ -125,6 +134,8 @@ impl From<Written> for Command {
             Self::Version
         } else if let Some(Sub::Demo { listen }) = subcommand {
             Self::Demo { listen }
+        } else if let Some(Sub::Replay { file, session, quiet }) = subcommand {
+            Self::Replay { file, session, quiet }
         } else if let DirectArguments { listen: Some(listen), to: Some(to) } = direct {
             Self::Direct { listen, to }
         } else if test || dump {
@@ -322,6 +333,20 @@ enum Sub {
         #[arg(long, value_name = "ADDRESS", value_parser = listen_address, default_value = "127.0.0.1:8080")]
         listen: SocketAddr,
     },
+    /// Lead recorded sessions through what "session_trace" has written, and print every step
+    Replay {
+        /// The trace; "-" reads the standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+
+        /// Only the sessions with this number
+        #[arg(long, value_name = "NUMBER")]
+        session: Option<u64>,
+
+        /// Print only where a session takes another way
+        #[arg(short = 'q')]
+        quiet: bool,
+    },
 }
 
 fn command(program: &Program) -> clap::Command {
@@ -338,6 +363,7 @@ fn command(program: &Program) -> clap::Command {
         .bin_name(program.name)
         .arg(help())
         .mut_subcommand("demo", |demo| demo.disable_help_flag(true).arg(help()))
+        .mut_subcommand("replay", |replay| replay.disable_help_flag(true).arg(help()))
         .after_help(format!(
             "Without options, {} serves what {DEFAULT_PREFIX}{DEFAULT_FILE} says.\n\
              SIGQUIT finishes open exchanges and tunnels, SIGTERM and SIGINT stop at once,\n\

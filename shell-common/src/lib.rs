@@ -11,6 +11,7 @@
 //! | [`logs`], [`error_log`], [`log`] | log files; the error log in nginx's shape; which line goes where |
 //! | [`clock`] | the only place where a worker reads a clock |
 //! | [`timers`] | deadlines that are checked lazily, one queue per worker |
+//! | [`trace`] | sessions that are recorded |
 //! | [`pid`] | the file that tells other programs which process to signal |
 //! | [`resolver`] | names to addresses, by asking name servers |
 //! | [`signals`] | signals as values, delivered by a thread |
@@ -34,6 +35,7 @@ pub mod resolver;
 pub mod service;
 pub mod signals;
 pub mod timers;
+pub mod trace;
 pub mod wake;
 pub mod worker;
 
@@ -50,3 +52,4 @@ pub use resolver::Resolver;
 pub use service::{Provisions, Reload, Service, Setup};
 pub use signals::{Signal, SignalWatch};
 pub use timers::Timers;
+pub use trace::Trace;

@@ -6,6 +6,7 @@ use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
@@ -26,7 +27,7 @@ pub enum Target {
 }
 
 impl Target {
-    fn open(&self) -> io::Result<File> {
+    fn open(&self, readers: Readers) -> io::Result<File> {
         let stream = match self {
             Self::Stderr => io::stderr().as_fd().try_clone_to_owned(),
             Self::Path(path) if path.as_os_str() == "/dev/stderr" => {
@@ -35,7 +36,13 @@ impl Target {
             Self::Path(path) if path.as_os_str() == "/dev/stdout" => {
                 io::stdout().as_fd().try_clone_to_owned()
             }
-            Self::Path(path) => return OpenOptions::new().append(true).create(true).open(path),
+            Self::Path(path) => {
+                let mut options = OpenOptions::new();
+                if readers == Readers::Owner {
+                    options.mode(0o600);
+                }
+                return options.append(true).create(true).open(path);
+            }
         };
         stream.map(File::from)
     }
@@ -50,6 +57,15 @@ impl fmt::Display for Target {
     }
 }
 
+/// Who may read a log that is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Readers {
+    /// Whom the process's mask leaves.
+    Usual,
+    /// The user of the process alone.
+    Owner,
+}
+
 /// A log that lines are appended to, from any thread.
 ///
 /// A line is one write to a file opened for appending, so lines of several workers never mix; a buffered log
@@ -61,6 +77,7 @@ pub struct LogFile {
     file: RwLock<File>,
     lost: AtomicU64,
     buffer: Option<Buffer>,
+    readers: Readers,
 }
 
 impl LogFile {
@@ -69,8 +86,12 @@ impl LogFile {
     /// # Errors
     /// The error's text names the target.
     pub fn open(target: Target) -> io::Result<Self> {
-        let file = RwLock::new(open(&target)?);
-        Ok(Self { target, file, lost: AtomicU64::new(0), buffer: None })
+        Self::open_for(target, Readers::Usual)
+    }
+
+    fn open_for(target: Target, readers: Readers) -> io::Result<Self> {
+        let file = RwLock::new(open(&target, readers)?);
+        Ok(Self { target, file, lost: AtomicU64::new(0), buffer: None, readers })
     }
 
     /// Appends `line`, which has no line end, and a line end.
@@ -95,7 +116,7 @@ impl LogFile {
     /// The error's text names the target.
     pub fn reopen(&self) -> io::Result<()> {
         self.flush();
-        let file = open(&self.target)?;
+        let file = open(&self.target, self.readers)?;
         *self.file.write().unwrap_or_else(PoisonError::into_inner) = file;
         let lost = self.lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
@@ -157,6 +178,14 @@ impl Logs {
         Ok(self.keep(Arc::new(LogFile::open(target)?)))
     }
 
+    /// Opens a log that only the user of the process can read, when it is made.
+    ///
+    /// # Errors
+    /// The error's text names the target.
+    pub fn open_private(&self, target: Target) -> io::Result<Arc<LogFile>> {
+        Ok(self.keep(Arc::new(LogFile::open_for(target, Readers::Owner)?)))
+    }
+
     /// Opens a log that writes when `size` bytes of lines have come together, or when one has waited as long
     /// as `flush`, where that is given.
     ///
@@ -210,8 +239,8 @@ pub(crate) fn complain(what: &str) {
 }
 
 /// The error is told in nginx's words.
-fn open(target: &Target) -> io::Result<File> {
-    target.open().map_err(|error| {
+fn open(target: &Target, readers: Readers) -> io::Result<File> {
+    target.open(readers).map_err(|error| {
         let (kind, fault) = (error.kind(), Fault::from(error));
         io::Error::new(kind, format!("open() {target} failed ({fault})"))
     })

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use underpass_core::config::Config;
 
-use crate::{Clock, Control, Listener, Log, Resolver, admission::Gate};
+use crate::{Clock, Control, Listener, Log, Resolver, Trace, admission::Gate};
 
 /// What a worker is made of.
 #[derive(Debug)]
@@ -113,6 +113,9 @@ pub struct Provisions {
     /// Who looks names up, by the number that the configuration gave it; a name without one is looked up as
     /// the system does.
     pub resolvers: Arc<[Resolver]>,
+    /// Which sessions are traced, and where to, by the number that the configuration has
+    /// ([`Config::trace`]).
+    pub traces: Arc<[Trace]>,
 }
 
 /// What the sessions of one listening socket share. Sessions keep the one that they began with.
@@ -124,4 +127,11 @@ pub struct Service {
     pub provisions: Provisions,
     /// How many times the worker's configuration had been replaced.
     pub generation: u64,
+}
+
+impl Service {
+    /// How sessions are traced, where they are.
+    pub(crate) fn trace(&self) -> Option<&Trace> {
+        self.provisions.traces.get(self.config.trace? as usize)
+    }
 }

@@ -12,6 +12,7 @@ use super::{Builder, all, redirect::Redirect, response::Rewriting};
 use crate::{
     directives::{self, Context},
     error::{Error, Note},
+    loaded::SessionTrace,
     syntax::{Directive, Word},
     values,
 };
@@ -24,6 +25,7 @@ pub(super) struct Level<'t> {
     /// Absent when no level says anything.
     pub(super) access_logs: Option<Vec<AccessLog>>,
     pub(super) error_logs: Option<ErrorLogs>,
+    pub(super) trace: Option<SessionTrace>,
     pub(super) set_headers: Vec<SetHeader>,
     pub(super) additions: Arc<Additions>,
     pub(super) types: Arc<ContentTypes>,
@@ -51,6 +53,9 @@ impl Builder<'_> {
         }
         if let Some(error_logs) = self.error_logs_of(block)? {
             level.error_logs = Some(error_logs);
+        }
+        if let Some(trace) = self.session_trace(block)? {
+            level.trace = trace;
         }
         if has(block, &["proxy_set_header"]) {
             let lines = all(block, "proxy_set_header").map(|directive| self.set_header(directive));

@@ -248,7 +248,7 @@ fn escape_named(word: &Word) -> Result<Escape, Error> {
     }
 }
 
-fn refuse_special_target(file: &Word) -> Result<(), Error> {
+pub(super) fn refuse_special_target(file: &Word) -> Result<(), Error> {
     let special = ["syslog:", "memory:"].into_iter().find(|prefix| file.text.starts_with(prefix));
     if let Some(prefix) = special {
         let message = format!("logs to \"{prefix}\" are not in this version");

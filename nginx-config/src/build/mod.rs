@@ -18,6 +18,7 @@ mod script;
 mod server;
 mod settings;
 mod sockets;
+mod traces;
 mod tunnel;
 mod upstream;
 mod variables;
@@ -44,7 +45,7 @@ use crate::{
     directives::{self, Context, Effect, Kind},
     error::{Error, Note},
     lint,
-    loaded::{Listener, Loaded, LogFile, Resolver},
+    loaded::{Listener, Loaded, LogFile, Resolver, SessionTrace},
     source::{Source, SourceFile},
     syntax::{Directive, Word},
 };
@@ -86,6 +87,8 @@ struct Builder<'o> {
     groups: Groups,
     /// The files of logs, but the error logs of the process.
     sinks: Vec<LogFile>,
+    /// `session_trace` of each socket that has one.
+    traces: Vec<SessionTrace>,
     resolvers: Vec<Resolver>,
     zones: Zones,
     /// The rules that locations have by their numbers.
@@ -107,6 +110,7 @@ impl<'o> Builder<'o> {
             formats: HashMap::new(),
             groups: Groups::default(),
             sinks: Vec::new(),
+            traces: Vec::new(),
             resolvers: Vec::new(),
             zones: Zones::default(),
             access: Vec::new(),
@@ -131,6 +135,10 @@ impl<'o> Builder<'o> {
             let mut config = Config::new(Arc::new(shared.router), Arc::clone(&upstreams));
             config.edge = shared.edge;
             config.proxy_protocol = shared.proxy_protocol;
+            config.trace = shared.trace.map(|trace| {
+                self.traces.push(trace);
+                u32::try_from(self.traces.len() - 1).unwrap_or(u32::MAX)
+            });
             config.maps = Arc::clone(&maps);
             config.identity = Arc::clone(&self.options.identity);
             Arc::new(config)

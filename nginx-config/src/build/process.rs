@@ -28,6 +28,7 @@ impl Builder<'_> {
             pid: first_argument(tree, "pid").map(|name| self.path(&name.text)),
             error_logs: self.error_logs(tree)?,
             logs: std::mem::take(&mut self.sinks),
+            traces: std::mem::take(&mut self.traces),
             resolvers: std::mem::take(&mut self.resolvers),
             user: user(tree),
             worker_shutdown_timeout: first_argument(tree, "worker_shutdown_timeout")

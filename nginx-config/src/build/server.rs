@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     error::{Error, Note},
+    loaded::SessionTrace,
     syntax::Directive,
 };
 
@@ -23,6 +24,8 @@ pub(super) struct VirtualServer {
     pub(super) names: Vec<Name>,
     /// What holds before a request is routed.
     pub(super) settings: Arc<Settings>,
+    /// Counts where it is the default server of a socket.
+    pub(super) trace: Option<SessionTrace>,
     pub(super) sites: Vec<Site>,
     /// Its own level.
     pub(super) otherwise: Arc<Location>,
@@ -70,6 +73,13 @@ impl Builder<'_> {
         };
         let mut otherwise = self.finish_location(handler, &level, &server_name, &block.name)?;
         otherwise.script = Arc::new(script);
-        Ok(VirtualServer { listens, names, settings: level.settings, sites, otherwise: Arc::new(otherwise) })
+        Ok(VirtualServer {
+            listens,
+            names,
+            settings: level.settings,
+            trace: level.trace,
+            sites,
+            otherwise: Arc::new(otherwise),
+        })
     }
 }

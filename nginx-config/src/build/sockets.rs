@@ -13,7 +13,7 @@ use underpass_core::{
 use super::{listen::Listen, server::VirtualServer};
 use crate::{
     error::{Error, Note},
-    loaded::Listener,
+    loaded::{Listener, SessionTrace},
 };
 
 /// The listening sockets of all servers.
@@ -35,6 +35,8 @@ pub(super) struct Shared {
     /// What holds before a request is routed.
     pub(super) edge: Arc<Settings>,
     pub(super) proxy_protocol: bool,
+    /// `session_trace` of the default server.
+    pub(super) trace: Option<SessionTrace>,
 }
 
 impl<'s> Sockets<'s> {
@@ -63,19 +65,20 @@ impl<'s> Sockets<'s> {
     pub(super) fn listeners(
         self,
         servers: &[VirtualServer],
-        config: impl Fn(Shared) -> Arc<Config>,
+        mut config: impl FnMut(Shared) -> Arc<Config>,
     ) -> Vec<Listener> {
         let listener = |socket: Socket<'_>| {
             let members: Vec<_> = socket.servers.iter().filter_map(|index| servers.get(*index)).collect();
             let default = socket.default.unwrap_or(0);
             let edge = members.get(default).map(|server| Arc::clone(&server.settings)).unwrap_or_default();
+            let trace = members.get(default).and_then(|server| server.trace.clone());
             let router = ServerTable::new(members.iter().map(|server| server.to_server()).collect(), default);
             Listener {
                 address: socket.listen.address.clone(),
                 options: socket.options.and_then(|listen| listen.options.clone()).unwrap_or_default(),
                 written: socket.listen.written.clone(),
                 position: socket.listen.position.clone(),
-                config: config(Shared { router, edge, proxy_protocol: socket.listen.proxy_protocol }),
+                config: config(Shared { router, edge, proxy_protocol: socket.listen.proxy_protocol, trace }),
             }
         };
         self.0.into_iter().map(listener).collect()

@@ -8,7 +8,7 @@ use std::{
 use underpass_nginx_config::Loaded;
 
 use super::{change, rights::Credentials, say, sockets::Sockets, source::Source, trouble::Trouble};
-use crate::{Logs, PidFile, Program};
+use crate::{Logs, PidFile, Program, Trace};
 
 /// Loads the configuration and opens what it names, and does nothing else. `quiet`: only errors are told;
 /// `dump`: the configuration is printed.
@@ -42,7 +42,9 @@ pub(crate) fn test(program: &Program, source: &Source, quiet: bool, dump: bool) 
 
 /// As nginx, all that can be known without taking the place of a process that serves.
 fn open(loaded: &Loaded) -> Result<(), Trouble> {
-    change::open_logs(&loaded.main, &Logs::new())?;
+    let files = Logs::new();
+    change::open_logs(&loaded.main, &files)?;
+    Trace::open_all(&loaded.main.traces, "", &files)?;
     if let Some(path) = &loaded.main.pid {
         PidFile::check(path)?;
     }

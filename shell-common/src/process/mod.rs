@@ -6,6 +6,7 @@
 //! | `source` | where the configuration comes from, to be loaded again |
 //! | `check` | `-t` and `-T` |
 //! | `send` | `-s` |
+//! | `replay` | `replay` |
 //! | `daemon` | going into the background |
 //! | `serve` | starting, obeying signals, ending |
 //! | `change` | from one configuration to the next |
@@ -17,6 +18,7 @@
 mod change;
 mod check;
 mod daemon;
+mod replay;
 mod rights;
 mod send;
 mod serve;
@@ -85,6 +87,7 @@ fn obey<R: Runtime>(program: &'static Program, command: Command) -> Result<ExitC
             let source = Source::text("--to", direct_configuration(listen, &to));
             serve::run::<R>(program, &source, source.load()?, None)?;
         }
+        Command::Replay { file, session, quiet } => return replay::replay(&file, session, quiet),
         Command::Demo { listen } => show::<R>(program, listen)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -10,7 +10,8 @@ use std::{
 };
 
 use underpass_core::{
-    Address, Claim, Connected, Dial, DialError, Fault, Lookup, Session, Tick, Turn, Verdict, shared::Lease,
+    Address, Claim, Connected, Dial, DialError, Fault, Lookup, Tick, Turn, Verdict, shared::Lease,
+    trace::Traced,
 };
 
 use super::{Reactor, socket};
@@ -67,7 +68,7 @@ impl<R: Reactor> Errand<R> {
     /// Reports what the errand brought, when it is done.
     pub(super) fn poll(
         &mut self,
-        session: &mut Session,
+        session: &mut Traced,
         turn: &mut Turn<'_>,
         cx: &mut Context<'_>,
     ) -> Poll<Brought<R>> {

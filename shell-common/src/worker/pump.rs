@@ -6,9 +6,9 @@ use std::{
 };
 
 use underpass_core::{
-    Buffers, Claim, Connected, Dial, Disposal, Now, Output, Pool, Pooled, Session, Side, Tick, Turn, Verdict,
-    Wait,
+    Buffers, Claim, Connected, Dial, Disposal, Now, Output, Pool, Pooled, Side, Tick, Turn, Verdict, Wait,
     shared::{Lease, Permit},
+    trace::Traced,
 };
 
 use super::{
@@ -26,7 +26,7 @@ const ROUNDS: u32 = 16;
 
 /// A session and what it uses.
 pub(super) struct Connection<R: Reactor> {
-    pub(super) session: Session,
+    pub(super) session: Traced,
     service: Arc<Service>,
     /// The client's connection, until it is closed.
     client: Option<R::Stream>,
@@ -81,7 +81,7 @@ pub(super) enum Next {
 }
 
 impl<R: Reactor> Connection<R> {
-    pub(super) fn new(session: Session, service: Arc<Service>, client: R::Stream) -> Self {
+    pub(super) fn new(session: Traced, service: Arc<Service>, client: R::Stream) -> Self {
         Self {
             session,
             service,
@@ -108,6 +108,16 @@ impl<R: Reactor> Connection<R> {
 
     /// One turn: bounded, never sleeps.
     pub(super) fn turn(&mut self, shared: &mut Shared<R>, cx: &mut Context<'_>) -> Next {
+        let next = self.obey(shared, cx);
+        if let Some(lines) = self.session.take_lines()
+            && let Some(trace) = self.service.trace()
+        {
+            trace.write(&lines);
+        }
+        next
+    }
+
+    fn obey(&mut self, shared: &mut Shared<R>, cx: &mut Context<'_>) -> Next {
         let mut rounds = 0;
         self.blocked = Blocked::default();
         loop {

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use underpass_core::{Buffers, ClientInfo, Fault, Pool, Session, Severity, Tick};
+use underpass_core::{Buffers, ClientInfo, Fault, Pool, Severity, Tick, trace::Traced};
 
 use super::{
     Reactor, Stream as _,
@@ -222,7 +222,8 @@ impl<R: Reactor> Worker<R> {
         let Accepted { stream, remote, local } = accepted;
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let client = ClientInfo { remote, local, serial, secret: self.secret };
-        let session = Session::new(Arc::clone(&service.config), client, self.shared.now());
+        let tracing = service.trace().and_then(|trace| trace.setting(&client));
+        let session = Traced::new(Arc::clone(&service.config), client, self.shared.now(), tracing);
         let connection = Connection::new(session, service, stream);
         let number = self.slots.insert(connection, self.control.ready_list());
         self.turn(number);

@@ -297,8 +297,7 @@ impl Simulation {
             1 if !upstream => session.handle_received(Side::Upstream, Err(reset), turn),
             2 if !upstream => session.handle_sent(Side::Upstream, Ok(7), turn),
             3 if !upstream => session.handle_sent(Side::Upstream, Err(reset), turn),
-            4 => session.handle_timeout(turn),
-            _ => {}
+            _ => session.handle_timeout(turn),
         });
         self.changed_nothing(number, &before, "a report about nothing");
     }

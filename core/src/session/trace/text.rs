@@ -214,14 +214,15 @@ impl fmt::Display for Said<'_> {
                 if let Some(deadline) = wait.deadline {
                     write!(f, " until {}", deadline.0)?;
                 }
-                let kinds: [(&str, fn(crate::Wait, Side) -> bool); 3] = [
-                    (" reads", crate::Wait::reads),
-                    (" writes", crate::Wait::writes),
-                    (" relays", crate::Wait::relays),
-                ];
-                for (kind, wants) in kinds {
-                    for side in Side::BOTH.into_iter().filter(|side| wants(*wait, *side)) {
-                        write!(f, "{kind} {}", name(side))?;
+                for side in Side::BOTH {
+                    for (kind, wanted) in [
+                        ("reads", wait.reads(side)),
+                        ("writes", wait.writes(side)),
+                        ("relays", wait.relays(side)),
+                    ] {
+                        if wanted {
+                            write!(f, " {kind} {}", name(side))?;
+                        }
                     }
                 }
                 Ok(())

@@ -33,4 +33,14 @@ pub(super) const ROWS: &[Row] = &[
     )
     .takes(2, ANY)
     .repeatable(),
+    words(
+        "session_trace",
+        &[Http, Server],
+        "*file* [`sample=`*n*`%` | `sample=`*n*`/`*m*] [`content=masked` | `content=plain`] | `off`",
+        "Writes down what comes into sessions, from accept to close, for `underpass replay` *file*: of all, or of \
+         a part of them. Content is told by its length, credentials are masked, unless it is plain. The default \
+         server of a listening socket decides for it.",
+    )
+    .takes(1, ANY)
+    .or("off"),
 ];
