@@ -73,17 +73,24 @@ fn mask_value(value: &mut [u8], part: Part) {
 }
 
 fn mask(bytes: &mut [u8]) {
-    for byte in bytes.iter_mut().filter(|byte| !matches!(byte, b' ' | b'\t')) {
-        *byte = b'x';
+    mask_but(bytes, b"");
+}
+
+/// What can't stand in a field value, or not in any, stays: the session refuses what it has refused.
+fn mask_but(bytes: &mut [u8], kept: &[u8]) {
+    for byte in bytes.iter_mut().filter(|byte| !kept.contains(byte)) {
+        match byte {
+            b'!'..=b'~' => *byte = b'x',
+            0x80.. => *byte = 0xff,
+            _ => {}
+        }
     }
 }
 
 fn mask_pair(pair: &mut [u8]) {
     let name = pair.iter().position(|byte| *byte == b'=').map_or(0, |at| at + 1);
     if let Some(value) = pair.get_mut(name..) {
-        for byte in value.iter_mut().filter(|byte| !matches!(byte, b' ' | b'\t' | b'"')) {
-            *byte = b'x';
-        }
+        mask_but(value, b"\"");
     }
 }
 
@@ -101,9 +108,7 @@ fn mask_credentials(value: &mut [u8]) {
         }
         return;
     }
-    for byte in credentials.iter_mut().filter(|byte| !matches!(byte, b' ' | b'\t' | b',' | b'=' | b'"')) {
-        *byte = b'x';
-    }
+    mask_but(credentials, b",=\"");
 }
 
 fn masked_basic(credentials: &[u8]) -> Option<String> {
@@ -126,8 +131,30 @@ fn mask_query(line: &mut [u8]) {
     for parameter in query.split_mut(|byte| *byte == b'&') {
         let name = parameter.iter().position(|byte| *byte == b'=').map_or(0, |at| at + 1);
         if let Some(value) = parameter.get_mut(name..) {
-            value.fill(b'x');
+            mask_parameter(value);
         }
+    }
+}
+
+/// Letters and digits; an encoded byte becomes another one, and what is no URL stays none.
+fn mask_parameter(value: &mut [u8]) {
+    let mut at = 0;
+    while let Some(rest) = value.get_mut(at..).filter(|rest| !rest.is_empty()) {
+        at += match rest {
+            [b'%', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                (*high, *low) = (b'7', b'8');
+                3
+            }
+            [byte, ..] if byte.is_ascii_alphanumeric() => {
+                *byte = b'x';
+                1
+            }
+            [byte, ..] if !byte.is_ascii() => {
+                *byte = 0xff;
+                1
+            }
+            _ => 1,
+        };
     }
 }
 
@@ -149,6 +176,8 @@ mod tests {
     fn credentials_are_masked_and_the_rest_stays() {
         for (head, expected) in [
             ("GET /a?token=abc&v=1&flag#x HTTP/1.1\r\n", "GET /a?token=xxx&v=x&xxxx#x HTTP/1.1\r\n"),
+            ("GET /?k=a%2Fb%z-1 HTTP/1.1\r\n", "GET /?k=x%78x%x-x HTTP/1.1\r\n"),
+            ("Cookie: a=b\u{1}c!\r\n", "Cookie: a=x\u{1}xx\r\n"),
             ("GET http://h:80/?k=v HTTP/1.1\r\n", "GET http://h:80/?k=x HTTP/1.1\r\n"),
             ("GET /a:b?k=v HTTP/1.1\r\n", "GET /a:b?k=x HTTP/1.1\r\n"),
             ("AUTHORIZATION:Bearer abc.def\r\n", "AUTHORIZATION:Bearer xxxxxxx\r\n"),
