@@ -67,9 +67,9 @@ fn what_failed_once() {
 #[test]
 fn traces_lead_the_same_way() {
     let mut replayed = 0;
-    for seed in 0..300 {
+    for seed in 0..100 {
         let script = Script::from_seed(seed);
         replayed += run_traced(&script, false) + run_traced(&script, true);
     }
-    assert!(replayed > 1000, "{replayed}");
+    assert!(replayed > 500, "{replayed}");
 }

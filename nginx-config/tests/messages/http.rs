@@ -30,6 +30,16 @@ fn directives() {
             ),
         );
     }
+    in_server(
+        "session_trace a.trace ^sample=0%;",
+        "invalid parameter \"sample=0%\"; a part of all sessions is written as \"5%\", \"0.1%\" or \"1/1000\"",
+    );
+    in_server("session_trace a.trace ^content=some;", "invalid parameter \"content=some\"");
+    in_server("session_trace off ^sample=1%;", "invalid parameter \"sample=1%\"");
+    in_location(
+        "^session_trace a.trace;",
+        "\"session_trace\" directive is not allowed here; \"session_trace\" stands in \"http\" or \"server\"",
+    );
     in_server("^gzip_buffers 4;", "invalid number of arguments in \"gzip_buffers\" directive; it takes 2");
     in_server("^gzip_types;", "invalid number of arguments in \"gzip_types\" directive; it takes at least 1");
     in_location("^use epoll;", "\"use\" directive is not allowed here; \"use\" stands in \"events\"");

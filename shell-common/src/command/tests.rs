@@ -104,6 +104,9 @@ fn without_a_file() {
     );
     assert_eq!(parse("demo"), Ok(Command::Demo { listen: address("127.0.0.1:8080") }));
     assert_eq!(parse("demo --listen [::1]:81"), Ok(Command::Demo { listen: address("[::1]:81") }));
+    let replay = |session, quiet| Ok(Command::Replay { file: "a.trace".into(), session, quiet });
+    assert_eq!(parse("replay a.trace"), replay(None, false));
+    assert_eq!(parse("replay -q a.trace --session 17"), replay(Some(17), true));
     for (written, meant) in [
         ("81", "0.0.0.0:81"),
         ("*:81", "0.0.0.0:81"),

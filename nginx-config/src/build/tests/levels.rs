@@ -210,3 +210,24 @@ fn logs_have_parameters() {
         ["\"gzip\" of \"access_log\" has no effect: logs are written as they are in f:4:66"]
     );
 }
+
+#[test]
+fn sessions_are_traced_as_the_innermost_level_says() {
+    let site = site(
+        "session_trace all.trace sample=0.1%;
+         server { listen 81; return 200; }
+         server { listen 82; session_trace off; return 200; }
+         server { listen 83; session_trace /var/own.trace content=plain; return 200; }",
+    );
+    let traces: Vec<_> = site.servers.iter().map(|server| server.trace.as_ref()).collect();
+    let [Some(inherited), None, Some(own)] = traces.as_slice() else { panic!("{traces:?}") };
+    assert_eq!(inherited.path, PathBuf::from("/prefix/all.trace"));
+    assert_eq!((inherited.sample.share, inherited.sample.of, inherited.plain), (1, 1000, false));
+    assert_eq!((own.path.as_path(), own.sample.share, own.plain), ("/var/own.trace".as_ref(), 1, true));
+    assert_eq!(
+        site.notes,
+        [
+            "\"session_trace\" writes content and credentials of clients to \"/var/own.trace\" as they are in f:5:29"
+        ]
+    );
+}
