@@ -38,7 +38,7 @@ fn directives() {
     in_server("session_trace off ^sample=1%;", "invalid parameter \"sample=1%\"");
     in_location(
         "^session_trace a.trace;",
-        "\"session_trace\" directive is not allowed here; \"session_trace\" stands in \"http\" or \"server\"",
+        "\"session_trace\" directive is not allowed here; \"session_trace\" stands in \"http\" or in \"server\"",
     );
     in_server("^gzip_buffers 4;", "invalid number of arguments in \"gzip_buffers\" directive; it takes 2");
     in_server("^gzip_types;", "invalid number of arguments in \"gzip_types\" directive; it takes at least 1");

@@ -227,7 +227,7 @@ fn sessions_are_traced_as_the_innermost_level_says() {
     assert_eq!(
         site.notes,
         [
-            "\"session_trace\" writes content and credentials of clients to \"/var/own.trace\" as they are in f:5:29"
+            "\"session_trace\" writes content and credentials of clients to \"/var/own.trace\" as they are in f:5:30"
         ]
     );
 }
