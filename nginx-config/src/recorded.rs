@@ -12,9 +12,11 @@ use crate::{Error, LoadOptions, Resolve, load_text};
 /// # Errors
 /// With the first thing that is wrong in the text, which this version may read in another way.
 pub fn load_recorded(recording: &Recording) -> Result<Option<Arc<Config>>, Error> {
-    let mut options = LoadOptions::default();
-    options.identity = Arc::new(recording.identity.clone());
-    options.resolver = Arc::new(Anywhere);
+    let options = LoadOptions {
+        identity: Arc::new(recording.identity.clone()),
+        resolver: Arc::new(Anywhere),
+        ..LoadOptions::default()
+    };
     let loaded = load_text("trace", recording.configuration.as_str(), &options)?;
     let listener = loaded.listeners.iter().find(|listener| listener.config.trace == recording.listener);
     Ok(listener.map(|listener| Arc::clone(&listener.config)))
