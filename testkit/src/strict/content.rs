@@ -68,19 +68,51 @@ fn read_trailers(bytes: &[u8], mut at: usize, mut content: Content) -> Result<Co
     Ok(content)
 }
 
-/// `1*HEXDIG [ ";" token [ "=" ( token / quoted-string ) ] ]`, extensions without white space.
+/// `1*HEXDIG *( ";" token [ "=" ( token / quoted-string ) ] )` (§7.1), without the white space that only recipients
+/// know.
 fn chunk_size(line: &[u8]) -> Result<usize, Fault> {
-    let mut parts = line.split(|byte| *byte == b';');
-    let size = parts.next().unwrap_or_default();
-    for extension in parts {
-        let name = extension.split(|byte| *byte == b'=').next().unwrap_or_default();
-        if !is_token(name) {
-            return fault("a malformed chunk extension", line);
+    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let (size, extensions) = line.split_at(digits);
+    if !are_extensions(extensions) {
+        return fault("a malformed chunk extension", line);
+    }
+    let text = std::str::from_utf8(size).ok().and_then(|text| usize::from_str_radix(text, 16).ok());
+    text.ok_or_else(|| Fault(format!("a malformed chunk size: {}", line.escape_ascii())))
+}
+
+fn are_extensions(mut text: &[u8]) -> bool {
+    while let [b';', rest @ ..] = text {
+        let Some(rest) = behind_token(rest) else { return false };
+        text = match rest {
+            [b'=', b'"', quoted @ ..] => match behind_quote(quoted) {
+                Some(rest) => rest,
+                None => return false,
+            },
+            [b'=', value @ ..] => match behind_token(value) {
+                Some(rest) => rest,
+                None => return false,
+            },
+            rest => rest,
+        };
+    }
+    text.is_empty()
+}
+
+fn behind_token(text: &[u8]) -> Option<&[u8]> {
+    let length = text.iter().take_while(|byte| is_token(std::slice::from_ref(byte))).count();
+    Some(&text[length..]).filter(|_| length > 0)
+}
+
+/// RFC 9110 §5.6.4.
+fn behind_quote(text: &[u8]) -> Option<&[u8]> {
+    let mut escaped = false;
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            b'"' if !escaped => return Some(&text[at + 1..]),
+            b'\\' if !escaped => escaped = true,
+            b'\t' | b' '..=b'~' | 0x80.. => escaped = false,
+            _ => return None,
         }
     }
-    let text = std::str::from_utf8(size).ok().filter(|_| size.iter().all(u8::is_ascii_hexdigit));
-    match text.and_then(|text| usize::from_str_radix(text, 16).ok()) {
-        Some(size) => Ok(size),
-        None => fault("a malformed chunk size", line),
-    }
+    None
 }

@@ -143,14 +143,26 @@ mod tests {
     #[test]
     fn chunks() {
         let head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
-        let text = format!("{head}3;a=b\r\nabc\r\nA\r\n0123456789\r\n0\r\nT: u\r\n\r\nGET");
+        let text = format!("{head}3;a=b;c;d=\"e;\\\"f\"\r\nabc\r\nA\r\n0123456789\r\n0\r\nT: u\r\n\r\nGET");
         let whole = request(&text).expect("valid").expect("a head");
         assert_eq!(whole.content, b"abc0123456789");
         assert_eq!(whole.trailers, [("t".to_owned(), b"u".to_vec())]);
         assert_eq!(whole.whole, Some(text.len() - 3));
-        for broken in
-            ["0x3\r\n", "3\nabc", "g\r\n", "-1\r\n", " 3\r\n", "1\r\nab", "0\r\nContent-Length: 3\r\n\r\n"]
-        {
+        for broken in [
+            "0x3\r\n",
+            "3\nabc",
+            "g\r\n",
+            "-1\r\n",
+            " 3\r\n",
+            "1\r\nab",
+            "0\r\nContent-Length: 3\r\n\r\n",
+            "1;\r\n",
+            "1;a=\r\n",
+            "1;a=\"b\r\n",
+            "1;a=\"b\"c\r\n",
+            "1;a=b c\r\n",
+            "1;a=\"\\\"\r\n",
+        ] {
             assert!(request(&format!("{head}{broken}")).is_err(), "{broken}");
         }
         assert_eq!(request(&format!("{head}1\r\nab")).map_err(|_| ()), Err(()));
