@@ -77,7 +77,7 @@ pub struct Hostile {
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "the fields of a case, as the file has them")]
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
     attacks: Texts,
@@ -197,6 +197,14 @@ impl Hostile {
         fill(&mut all, &stand_ins);
         let raw: Raw = Value::Table(all).try_into().unwrap_or_else(|e| panic!("{full}: {e}"));
         Self::from_raw(raw, full)
+    }
+
+    /// A client that does this, an origin server that answers so, or as any other where that is absent, and
+    /// what a location has besides. Nothing is expected of it: see [`super::consistency`].
+    #[must_use]
+    pub fn unjudged(client: Vec<Step>, origin: Option<Vec<Step>>, location: &str) -> Self {
+        let raw = Raw { location: location.to_owned(), ..Raw::default() };
+        Self { client, origin, ..Self::from_raw(raw, String::new()) }
     }
 
     fn from_raw(raw: Raw, name: String) -> Self {

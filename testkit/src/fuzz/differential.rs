@@ -1,0 +1,108 @@
+//! Our reading of requests against two others that share no code with it: what the strict reader takes is forwarded as it
+//! reads it, or refused for a reason that is no syntax; and what is forwarded is what `httparse` reads, too.
+
+use underpass_core::violation::Violation;
+
+use super::case;
+use crate::{
+    hostile::{Cut, Seen, Step, play},
+    strict::{Request, read_request},
+};
+
+pub(super) fn check(bytes: &[u8]) {
+    let seen = play(&case(vec![Step::Send(bytes.to_vec())], None, "client_max_body_size 0;"), Cut::Whole);
+    against_strict(bytes, &seen);
+    against_httparse(bytes, &seen);
+}
+
+/// The first request, where nothing has to be forgiven.
+fn against_strict(bytes: &[u8], seen: &Seen) {
+    let Ok(Some(request)) = read_request(bytes) else { return };
+    if request.whole.is_none() {
+        return;
+    }
+    match seen.requests.first() {
+        Some(reached) => assert_eq!(meaning(reached), meaning(&request)),
+        None => {
+            let excused = seen.violations.iter().any(|violation| !is_syntax(*violation, bytes));
+            // Nothing is forwarded of what asks how far it may go, or whether it may.
+            let answered = request.lines.iter().any(|(name, _)| name == "max-forwards");
+            assert!(excused || answered, "refused: {:?}\n{request:#?}", seen.violations);
+        }
+    }
+}
+
+/// Whether it says of bytes that they are not HTTP, and not just that a limit is passed.
+fn is_syntax(violation: Violation, bytes: &[u8]) -> bool {
+    if violation == Violation::BadChunk && bytes.split(|byte| *byte == b'\n').any(is_beyond_limits) {
+        return false;
+    }
+    matches!(
+        violation,
+        Violation::BadMethod
+            | Violation::BadRequestLine
+            | Violation::BadVersion
+            | Violation::BareCr
+            | Violation::BareLf
+            | Violation::ControlByte
+            | Violation::ObsFold
+            | Violation::SpaceBeforeColon
+            | Violation::BadFieldName
+            | Violation::MissingColon
+            | Violation::MissingHost
+            | Violation::SeveralHosts
+            | Violation::LengthAndCoding
+            | Violation::BadLength
+            | Violation::BadCoding
+            | Violation::BadChunk
+    )
+}
+
+/// A chunk's size with more than 16 digits, or long extensions (E2).
+fn is_beyond_limits(line: &[u8]) -> bool {
+    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    digits > 16 || (digits > 0 && line.len() > 256)
+}
+
+fn meaning(request: &Request) -> (&str, &str, Vec<u8>) {
+    (&request.method, &request.target, request.content.clone())
+}
+
+/// Each request that reached the origin server stands in the client's bytes, in order, as a lenient reader finds
+/// them: nothing was made up, and nothing read that lies within another's content.
+fn against_httparse(bytes: &[u8], seen: &Seen) {
+    let mut rest = bytes;
+    for reached in &seen.requests {
+        loop {
+            let mut fields = [httparse::EMPTY_HEADER; 256];
+            let mut head = httparse::Request::new(&mut fields);
+            let length = match head.parse(rest) {
+                Ok(httparse::Status::Complete(length)) => length,
+                // What it doesn't take is not compared.
+                Ok(httparse::Status::Partial) | Err(_) => return,
+            };
+            let value = |name: &str| {
+                let found = head.headers.iter().find(|field| field.name.eq_ignore_ascii_case(name));
+                found.map(|field| field.value.trim_ascii())
+            };
+            let method = head.method.unwrap_or_default();
+            // Where content ends in chunks is the strict reader's part.
+            if value("transfer-encoding").is_some() {
+                return;
+            }
+            let content =
+                match value("content-length").map(|text| std::str::from_utf8(text).ok()?.parse().ok()) {
+                    None => 0,
+                    Some(Some(length)) => length,
+                    Some(None) => return,
+                };
+            let Some((content, behind)) = rest[length..].split_at_checked(content) else { return };
+            rest = behind;
+            if method == reached.method {
+                assert_eq!(content.escape_ascii().to_string(), reached.content.escape_ascii().to_string());
+                break;
+            }
+            // Answered by the gateway itself, or refused: then nothing behind it reached anybody.
+        }
+    }
+}
