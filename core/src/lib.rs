@@ -143,5 +143,7 @@ pub use session::{
     Admission, Choice, Claim, Connected, Dial, DialError, Disposal, Ending, Lookup, Output, Refusal, Relayed,
     Session, Slices, Snapshot, TunnelConfig, Verdict, Wait, trace,
 };
+#[doc(hidden)]
+pub use state::Rows;
 pub use time::{Now, Tick};
 pub use timer::Timer;

@@ -53,7 +53,7 @@ use crate::{
     fault::Fault,
     record::Record,
     shared::Lease,
-    state::{connection, exchange},
+    state::{Rows, Taken, connection, exchange},
     time::{Now, Tick},
     timer::{Timer, Timers},
 };
@@ -93,6 +93,7 @@ pub struct Session {
     errands: u32,
     draining: bool,
     tick: Tick,
+    taken: Taken,
 }
 
 /// What can happen to a session.
@@ -137,6 +138,7 @@ impl Session {
             errands: 0,
             draining: false,
             tick: now.tick,
+            taken: Taken::default(),
         }
     }
 
@@ -277,6 +279,14 @@ impl Session {
     pub fn snapshot(&self, now: Tick) -> Snapshot {
         Snapshot::of(self, now)
     }
+
+    /// The rows of the tables that this session has taken so far. For tests of what tests cover: none without
+    /// debug assertions.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn rows_taken(&self) -> Rows {
+        self.taken.rows()
+    }
 }
 
 /// What the roles share.
@@ -286,21 +296,25 @@ impl Session {
     }
 
     fn leg_event(&mut self, side: Side, event: connection::Event) {
+        self.taken.connection(self.legs[side.index()], event);
         let legal = self.legs[side.index()].on(event);
         self.check_transition(legal, "connection", &event);
     }
 
     fn exchange_event(&mut self, event: exchange::Event) {
+        self.taken.exchange(self.exchange, event);
         let legal = self.exchange.on(event);
         self.check_transition(legal, "exchange", &event);
     }
 
     fn message_event(&mut self, from: Side, event: crate::state::message::Event) {
+        self.taken.message(self.flows[from.index()].message, event);
         let legal = self.flows[from.index()].message.on(event);
         self.check_transition(legal, "message", &event);
     }
 
     fn tunnel_event(&mut self, from: Side, event: crate::state::tunnel::Event) {
+        self.taken.tunnel(self.flows[from.index()].tunnel, event);
         let legal = self.flows[from.index()].tunnel.on(event);
         self.check_transition(legal, "tunnel", &event);
     }

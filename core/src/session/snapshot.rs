@@ -120,7 +120,10 @@ impl Snapshot {
         };
         let work = &session.work;
         // The heads of an exchange that is over wait to be given back, and are of no consequence.
-        let is_over = matches!(session.exchange.state(), exchange::State::Idle | exchange::State::Lingering);
+        let is_over = matches!(
+            session.exchange.state(),
+            exchange::State::Idle | exchange::State::Lingering | exchange::State::Closed
+        );
         let under_way = session.record.heads.as_ref().filter(|_| !is_over);
         Self {
             exchange: session.exchange.state(),

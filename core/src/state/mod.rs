@@ -12,7 +12,11 @@ mod table;
 pub(crate) mod connection;
 pub(crate) mod exchange;
 pub(crate) mod message;
+mod rows;
 pub(crate) mod tunnel;
+
+pub use rows::Rows;
+pub(crate) use rows::Taken;
 
 #[cfg(test)]
 mod tests;

@@ -54,6 +54,18 @@ macro_rules! transitions {
             }
         }
 
+        impl Machine {
+            /// The number of the row of the present state and `event`, in the order of [`ROWS`].
+            pub(crate) fn row(self, event: Event) -> Option<usize> {
+                ROWS.iter().position(|(state, on, _)| (*state, *on) == (self.0, event))
+            }
+        }
+
+        /// The rows, one for each state that they name.
+        pub(crate) const ROWS: &[(State, Event, State)] = &[
+            $((State::$from, Event::$on, State::$to), $((State::$also, Event::$on, State::$to),)*)+
+        ];
+
         fn next(state: State, event: Event) -> Option<State> {
             match (state, event) {
                 $((State::$from $(| State::$also)*, Event::$on) => Some(State::$to),)+

@@ -1,0 +1,103 @@
+//! Which rows of the tables a session has taken: how tests find out which no test takes.
+
+use super::{connection, exchange, message, tunnel};
+
+/// A set of rows of the four tables.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Rows([u64; 2]);
+
+impl Rows {
+    /// All that there are.
+    #[must_use]
+    pub fn all() -> Self {
+        let mut all = Self::default();
+        (0..names().len()).for_each(|row| all.insert(row));
+        all
+    }
+
+    /// Those of either.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self([self.0[0] | other.0[0], self.0[1] | other.0[1]])
+    }
+
+    /// Those that `other` doesn't have.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self([self.0[0] & !other.0[0], self.0[1] & !other.0[1]])
+    }
+
+    /// Each row as its table has it: `exchange: Idle + HeadBegun => Receiving`.
+    #[must_use]
+    pub fn names(self) -> Vec<String> {
+        names().into_iter().enumerate().filter(|(row, _)| self.contains(*row)).map(|(_, name)| name).collect()
+    }
+
+    fn insert(&mut self, row: usize) {
+        if let Some(word) = self.0.get_mut(row / 64) {
+            *word |= 1 << (row % 64);
+        }
+    }
+
+    fn contains(self, row: usize) -> bool {
+        self.0.get(row / 64).is_some_and(|word| word >> (row % 64) & 1 == 1)
+    }
+}
+
+fn names() -> Vec<String> {
+    let exchange =
+        exchange::ROWS.iter().map(|(from, on, to)| format!("exchange: {from:?} + {on:?} => {to:?}"));
+    let connection =
+        connection::ROWS.iter().map(|(from, on, to)| format!("connection: {from:?} + {on:?} => {to:?}"));
+    let message = message::ROWS.iter().map(|(from, on, to)| format!("message: {from:?} + {on:?} => {to:?}"));
+    let tunnel = tunnel::ROWS.iter().map(|(from, on, to)| format!("tunnel: {from:?} + {on:?} => {to:?}"));
+    exchange.chain(connection).chain(message).chain(tunnel).collect()
+}
+
+/// What a session remembers of the rows that it has taken: all of them in builds with debug assertions, nothing
+/// in others.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Taken(#[cfg(debug_assertions)] Rows);
+
+impl Taken {
+    pub(crate) fn exchange(&mut self, machine: exchange::Machine, event: exchange::Event) {
+        self.insert(|| machine.row(event));
+    }
+
+    pub(crate) fn connection(&mut self, machine: connection::Machine, event: connection::Event) {
+        self.insert(|| Some(exchange::ROWS.len() + machine.row(event)?));
+    }
+
+    pub(crate) fn message(&mut self, machine: message::Machine, event: message::Event) {
+        self.insert(|| Some(exchange::ROWS.len() + connection::ROWS.len() + machine.row(event)?));
+    }
+
+    pub(crate) fn tunnel(&mut self, machine: tunnel::Machine, event: tunnel::Event) {
+        let before = exchange::ROWS.len() + connection::ROWS.len() + message::ROWS.len();
+        self.insert(|| Some(before + machine.row(event)?));
+    }
+
+    #[cfg(debug_assertions)]
+    fn insert(&mut self, row: impl FnOnce() -> Option<usize>) {
+        if let Some(row) = row() {
+            self.0.insert(row);
+        }
+    }
+
+    #[cfg(not(debug_assertions))]
+    fn insert(&mut self, _: impl FnOnce() -> Option<usize>) {}
+
+    /// The rows; none without debug assertions.
+    pub(crate) fn rows(self) -> Rows {
+        #[cfg(debug_assertions)]
+        return self.0;
+        #[cfg(not(debug_assertions))]
+        Rows::default()
+    }
+}
+
+const _: () = assert!(
+    exchange::ROWS.len() + connection::ROWS.len() + message::ROWS.len() + tunnel::ROWS.len() <= 128,
+    "a set has a bit for each row"
+);
