@@ -208,7 +208,7 @@ fn a_silent_tunnel_ends_by_its_idle_timer() {
 #[test]
 fn credentials_are_those_of_a_proxy() {
     let mut world = world_of(TunnelPass::new(Destination::Configured(Target::Group(GroupId(1)))), Some(3));
-    world.admission = Admission::Refused(Refusal::Unauthorized);
+    world.admission = Some(Admission::Refused(Refusal::Unauthorized));
     world.client_sends(connect("a:1"));
     assert_eq!(status(&world), "407");
     assert!(text(&world).contains("Proxy-Authenticate: Basic realm=\"\"\r\n"));

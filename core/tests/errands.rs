@@ -87,7 +87,7 @@ fn admission_is_asked_for_first() {
         (Admission::Refused(Refusal::Limited(0)), "503"),
     ] {
         let mut world = world(false, Some(7));
-        world.admission = admission;
+        world.admission = Some(admission);
         world.client_sends(GET);
         assert_eq!(world.origins.len(), usize::from(admission == Admission::Granted));
         if !world.origins.is_empty() {
@@ -113,7 +113,7 @@ fn nothing_and_what_is_not_here_are_for_those_who_are_admitted() {
         (returned(), Some(7), Admission::Refused(Refusal::Forbidden), "410"),
     ] {
         let mut world = world_of(handler, asks);
-        world.admission = admission;
+        world.admission = Some(admission);
         world.client_sends(GET);
         assert_eq!(status(&world), expected);
     }
@@ -122,7 +122,7 @@ fn nothing_and_what_is_not_here_are_for_those_who_are_admitted() {
 #[test]
 fn a_delayed_request_goes_on_when_its_time_has_come() {
     let mut world = world(false, Some(7));
-    world.admission = Admission::Delayed(Tick(3_000_000_000));
+    world.admission = Some(Admission::Delayed(Tick(3_000_000_000)));
     world.client_sends(GET);
     world.elapse(Duration::from_millis(2_999));
     assert!(world.origins.is_empty());

@@ -394,12 +394,12 @@ fn who_is_not_admitted_may_have_a_page_too() {
                   proxy_pass http://127.0.0.1:9000; }";
     for refusal in [Refusal::Unauthorized, Refusal::Forbidden, Refusal::Limited(503)] {
         let mut world = world(blocks);
-        world.admission = Admission::Refused(refusal);
+        world.admission = Some(Admission::Refused(refusal));
         world.client_sends(GET);
         assert_eq!(answer(&world), "200 named /x GET", "{refusal:?}");
     }
     let mut world = world(blocks);
-    world.admission = Admission::Refused(Refusal::Limited(444));
+    world.admission = Some(Admission::Refused(Refusal::Limited(444)));
     world.client_sends(GET);
     assert_eq!(text(world.client.received()), "");
     assert_eq!(world.exchanges[0].outcome, Outcome::Unanswered);

@@ -99,10 +99,10 @@ pub struct World {
     pub connects_else: Connect,
     /// The only address at which dials are not refused.
     pub listens: Option<std::net::SocketAddr>,
-    /// What names are resolved to; `None`: nothing answers.
+    /// What names are resolved to; `None`: nothing answers, until [`World::answer_lookup`].
     pub addresses: Option<Result<Vec<IpAddr>, Fault>>,
-    /// What requests are told that want to be admitted.
-    pub admission: Admission,
+    /// What requests are told that want to be admitted; `None`: nothing, until [`World::answer_claim`].
+    pub admission: Option<Admission>,
     /// Relays past the session wherever it permits that.
     pub splices: bool,
     /// In which order the reports of one round are made: they commute.
@@ -219,7 +219,7 @@ impl World {
             connects_else: Connect::Accept,
             listens: None,
             addresses: Some(Ok(vec![IpAddr::from([127, 0, 0, 1])])),
-            admission: Admission::Granted,
+            admission: Some(Admission::Granted),
             splices: false,
             order: Order::default(),
             checks: true,
@@ -362,6 +362,24 @@ impl World {
     #[must_use]
     pub fn is_out(&self) -> bool {
         self.tokens.dial.is_some() || self.tokens.lookup.is_some() || self.tokens.claim.is_some()
+    }
+
+    /// Whether a dial is out.
+    #[must_use]
+    pub fn dials(&self) -> bool {
+        self.tokens.dial.is_some()
+    }
+
+    /// Whether a lookup is out, be it that nobody waits for it any more.
+    #[must_use]
+    pub fn looks_up(&self) -> bool {
+        self.tokens.lookup.is_some()
+    }
+
+    /// Whether a claim is out, be it that nobody waits for it any more.
+    #[must_use]
+    pub fn claims(&self) -> bool {
+        self.tokens.claim.is_some()
     }
 
     /// Number of the upstream connection that is in use.

@@ -1,10 +1,10 @@
 //! The shell of a simulated world.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use underpass_core::{
-    Address, Connected, Dial, DialError, Disposal, Ending, Event, Fault, Lookup, Output, Relayed, Side, Tick,
-    Turn, Verdict, Wait, shared::Lease,
+    Address, Admission, Connected, Dial, DialError, Disposal, Ending, Event, Fault, Lookup, Output, Relayed,
+    Side, Tick, Turn, Verdict, Wait, shared::Lease,
 };
 
 use super::{Connect, End, Exchange, Origin, World, name};
@@ -50,16 +50,40 @@ impl World {
         self.run();
     }
 
+    /// The lookup that is out gets its answer, which may come too late.
+    ///
+    /// # Panics
+    /// When none is out.
+    pub fn answer_lookup(&mut self, result: Result<&[IpAddr], Fault>) {
+        let lookup = self.tokens.lookup.take().expect("a lookup is out");
+        let (session, mut turn) = self.parts();
+        session.handle_resolved(lookup, result, &mut turn);
+        self.run();
+    }
+
+    /// The claim that is out gets its answer, which may come too late.
+    ///
+    /// # Panics
+    /// When none is out.
+    pub fn answer_claim(&mut self, admission: Admission) {
+        let claim = self.tokens.claim.take().expect("a claim is out");
+        let (session, mut turn) = self.parts();
+        session.handle_admitted(claim, admission, &mut turn);
+        self.run();
+    }
+
     /// Polls to `Wait`, which is kept, or to `Done`.
     fn obey(&mut self) -> Option<Wait> {
         for _ in 0..ROUNDS {
             match self.session.poll_output() {
                 Output::Resolve(lookup) => self.resolve(lookup),
-                Output::Admit(claim) => {
-                    let admission = self.admission;
-                    let (session, mut turn) = self.parts();
-                    session.handle_admitted(claim, admission, &mut turn);
-                }
+                Output::Admit(claim) => match self.admission {
+                    None => self.tokens.claim = Some(claim),
+                    Some(admission) => {
+                        let (session, mut turn) = self.parts();
+                        session.handle_admitted(claim, admission, &mut turn);
+                    }
+                },
                 Output::Connect(dial) => self.dial(dial),
                 Output::Judge(verdict) => {
                     if let Some(lease) = &self.lease {
@@ -88,7 +112,7 @@ impl World {
                 Output::Done => {
                     assert!(self.closed.is_some(), "a session is done whose client was never closed");
                     assert!(self.upstream.is_none(), "a session is done that holds an upstream connection");
-                    assert!(!self.is_out(), "a session is done whose errand was not cancelled");
+                    assert!(!self.dials(), "a session is done whose dial was not cancelled");
                     self.done = true;
                     self.wait = None;
                     return None;
