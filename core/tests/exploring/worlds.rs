@@ -1,0 +1,29 @@
+//! Where the explorations begin.
+
+use underpass_testkit::sim::{Connect, World, config_of};
+
+/// Most timers have one length: what matters is which runs, and equal lengths keep the states few.
+const TIMERS: &str = "client_header_timeout 1s; client_body_timeout 1s; send_timeout 1s; keepalive_timeout 1s;
+    lingering_timeout 1s; lingering_time 1s; resolver_timeout 1s; proxy_connect_timeout 1s; proxy_send_timeout 1s;
+    proxy_read_timeout 1s; tunnel_connect_timeout 1s; tunnel_read_timeout 1s; tunnel_send_timeout 1s;
+    upgrade_half_close_timeout 1s;";
+
+/// What makes a location a proxy that passes upgrades on.
+pub(crate) const PROXY: &str = "proxy_pass http://127.0.0.1:9000; proxy_set_header Upgrade $http_upgrade;
+    proxy_set_header Connection upgrade;";
+
+/// A proxy with more in its location.
+pub(crate) fn proxy_with(more: &str) -> World {
+    world("", "", &format!("location / {{ {PROXY} {more} }}"))
+}
+
+/// A server whose locations are these, at rest; `http` stands in front of the server, `listen` behind its address.
+pub(crate) fn world(http: &str, listen: &str, server: &str) -> World {
+    let config = config_of(&format!(
+        "http {{ access_log off; {TIMERS} {http} server {{ listen 127.0.0.1:8080 {listen}; {server} }} }}"
+    ));
+    let mut world = World::with_buffers(config, 1024);
+    world.connects_else = Connect::Hang;
+    world.run();
+    world
+}
