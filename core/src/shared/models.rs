@@ -117,6 +117,49 @@ fn a_worker_that_dies_takes_its_leases_and_permits_with_it() {
 }
 
 #[test]
+fn turns_are_shared_out_by_weight_whoever_takes_them() {
+    loom::model(|| {
+        let table = table(Balance::RoundRobin, vec![peer(1, |peer| peer.weight = 2), peer(2, |_| ())]);
+        let turns = Arc::new([AtomicU32::new(0), AtomicU32::new(0)]);
+        workers(WORKERS, {
+            let (table, turns) = (Arc::clone(&table), Arc::clone(&turns));
+            move |_| {
+                let lease = lease(&table, Tick(0)).expect("a peer");
+                turns[usize::from(lease.address().port() == Some(2))].fetch_add(1, SeqCst);
+                lease.report(Verdict::Success, Tick(0));
+            }
+        });
+        assert_eq!(turns.each_ref().map(|turns| turns.load(SeqCst)), [2, 1]);
+        assert_eq!(leases(&table), 0);
+    });
+}
+
+#[test]
+fn a_lease_that_is_judged_and_left_by_different_workers_counts_once() {
+    loom::model(|| {
+        let table = table(Balance::LeastConn, vec![peer(1, |peer| peer.max_fails = 2), peer(2, |_| ())]);
+        let shared = Arc::new(lease(&table, Tick(0)).expect("a peer"));
+        assert_eq!(shared.address().port(), Some(1));
+        let last = Arc::clone(&shared);
+        workers(2, {
+            let table = Arc::clone(&table);
+            move |worker| {
+                if worker == 0 {
+                    shared.judge(Verdict::Failure, Tick(0));
+                } else {
+                    // Somebody chooses and leaves beside it.
+                    drop(lease(&table, Tick(0)).expect("a peer"));
+                }
+            }
+        });
+        let status = &table.status(ID, Tick(0))[0];
+        assert_eq!((status.failures, status.unavailable, status.leases), (1, false, 1));
+        drop(last);
+        assert_eq!(leases(&table), 0);
+    });
+}
+
+#[test]
 fn no_failure_is_lost_and_none_is_counted_twice() {
     loom::model(|| {
         let table = table(Balance::RoundRobin, vec![peer(1, |peer| peer.max_fails = 3), peer(2, |_| ())]);
@@ -264,6 +307,34 @@ fn nobody_enters_a_closed_gate_and_it_completes_once() {
                 gate.close();
             }
         });
+        assert_eq!((completed.load(SeqCst), gate.inside()), (1, 0));
+    });
+}
+
+#[test]
+fn a_worker_that_dies_inside_leaves_the_gate() {
+    loom::model(|| {
+        let completed = Arc::new(AtomicU32::new(0));
+        let gate = Arc::new(DrainGate::new({
+            let completed = Arc::clone(&completed);
+            move || drop(completed.fetch_add(1, SeqCst))
+        }));
+        let pass = gate.enter().expect("it is open");
+        workers(WORKERS, {
+            let gate = Arc::clone(&gate);
+            move |worker| {
+                if worker == 0 {
+                    return gate.close();
+                }
+                let died = catch_unwind(AssertUnwindSafe(|| {
+                    let _pass = gate.enter();
+                    resume_unwind(Box::new(()));
+                }));
+                assert!(died.is_err());
+            }
+        });
+        assert_eq!((completed.load(SeqCst), gate.inside()), (0, 1), "somebody is inside still");
+        drop(pass);
         assert_eq!((completed.load(SeqCst), gate.inside()), (1, 0));
     });
 }
