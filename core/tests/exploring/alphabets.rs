@@ -17,6 +17,7 @@ const PLAIN: &[u8] = b"GET /p HTTP/1.1\r\nHost: a\r\n\r\n";
 const BAD: &[u8] = b"GET /b HTTP/1.1\r\nHost : a\r\n\r\n";
 const POST: &[u8] = b"POST /c HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n";
 const EMPTY_POST: &[u8] = b"POST /e HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+const PUT: &[u8] = b"PUT /d HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n";
 const EXPECTANT: &[u8] = b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
 const CHUNKED_POST: &[u8] = b"POST /k HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 const UPGRADE_WITH_CONTENT: &[u8] =
@@ -247,7 +248,7 @@ pub(crate) static NEXT_PEER: Exploration = Exploration::new(
         )
     },
     || Alphabet {
-        client: vec![&[UPGRADE, PLAIN, EMPTY_POST, POST]],
+        client: vec![&[UPGRADE, PLAIN, EMPTY_POST, POST, PUT]],
         origin: vec![&[ERROR, GARBAGE, HINTS, OK], &[ERROR, SWITCH, OK]],
         bytes: [2, 1],
         ..Alphabet::default()

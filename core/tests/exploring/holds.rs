@@ -33,6 +33,7 @@ fn look(world: &World, history: &History, half_close: bool) -> u64 {
     view.waits_with_a_deadline();
     view.timers_run_where_they_belong();
     view.buffers_are_bounded();
+    view.drains();
     let mut said = DefaultHasher::new();
     (view.got.finals.len(), view.got.interims, view.got.content(), view.got.tunnel.is_some()).hash(&mut said);
     view.answers_are_in_order();
@@ -118,6 +119,14 @@ impl View<'_> {
         }
     }
 
+    /// Rule C8: who drains ends the exchange that was begun, begins no other, and isn't idle after it.
+    fn drains(&self) {
+        let Some(before) = self.history.drained else { return };
+        assert!(self.world.exchanges.len() <= before + 1, "an exchange was begun by a session that drains");
+        let is_idle = self.state == "Idle" && !self.world.exchanges.is_empty();
+        assert!(!is_idle, "a session that drains is idle");
+    }
+
     /// One response for each request, in order; what is whole has come from an origin server whole.
     fn answers_are_in_order(&self) {
         let exchanges = &self.world.exchanges;
@@ -160,7 +169,10 @@ impl View<'_> {
                 let is_asked = forwarded.line(at).is_none_or(|forwarded| Some(forwarded) == line);
                 let ended = matches!(over, Some(Over::Ended | Over::EndedAndReset));
                 let is_whole = given.whole.is_some() || (given.until_close && ended);
+                // Rule E10: what a stale connection says of itself is not for a client whose request can be repeated.
+                let is_stale = at > 0 && given.status == 408 && self.asked.method(number) != "POST";
                 is_asked
+                    && !is_stale
                     && given.status == got.status
                     && given.content.starts_with(&got.content)
                     && (got.whole.is_none() || (is_whole && given.content == got.content))

@@ -115,8 +115,8 @@ pub struct History {
     pub client_over: Option<Over>,
     /// How each connection's origin server has.
     pub origins_over: Vec<Option<Over>>,
-    /// Whether the worker drains.
-    pub drained: bool,
+    /// Exchanges that were over when the worker began to drain.
+    pub drained: Option<usize>,
     messages: [usize; 2],
     bytes: [u8; 2],
     stalls: [u8; 2],
@@ -193,7 +193,7 @@ pub(super) fn actions(world: &World, history: &History, alphabet: &Alphabet) -> 
     if world.deadline().is_some() {
         all.push(Action::Deadline);
     }
-    if alphabet.drains && !history.drained {
+    if alphabet.drains && history.drained.is_none() {
         all.push(Action::Drains);
     }
     all
@@ -275,7 +275,7 @@ pub(super) fn take(world: &mut World, history: &mut History, action: Action, alp
             world.elapse_to_deadline();
         }
         Action::Drains => {
-            history.drained = true;
+            history.drained = Some(world.exchanges.len());
             world.drain(None);
         }
     }
