@@ -48,17 +48,8 @@ fn every_property_has_a_number_a_rule_and_a_check() {
 
 #[test]
 fn every_check_is_there() {
-    const METHODS: [&str; 9] = [
-        "invariant",
-        "exploration",
-        "proptest",
-        "models",
-        "simulation",
-        "hostile",
-        "fuzz",
-        "cases",
-        "tests",
-    ];
+    const METHODS: [&str; 9] =
+        ["invariant", "exploration", "proptest", "models", "simulation", "hostile", "fuzz", "cases", "tests"];
     for row in checks() {
         let [_, method, places] = row.as_slice() else { panic!("{row:?} has three cells") };
         assert!(METHODS.contains(&method.as_str()) || method == "tables", "{method} is no method");
@@ -86,7 +77,9 @@ fn every_wrong_machine_names_what_catches_it() {
         }
         let text = fs::read_to_string(&path).expect("a patch");
         let line = text.lines().next().unwrap_or_default();
-        let [broken, _, test] = line.split(" | ").collect::<Vec<_>>()[..] else { panic!("{}", path.display()) };
+        let [broken, _, test] = line.split(" | ").collect::<Vec<_>>()[..] else {
+            panic!("{}", path.display())
+        };
         assert!(broken.split(' ').all(|rule| rules.contains(&format!("\n{rule}. "))), "{}", path.display());
         let (binary, name) = test.split_once("::").expect("BINARY::TEST");
         let name = name.rsplit("::").next().unwrap_or_default();
