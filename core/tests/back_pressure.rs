@@ -120,3 +120,17 @@ fn with_interim_responses_without_an_end() {
         assert!(last.starts_with(&format!("HTTP/1.1 {status} ")), "after {count}: {last}");
     }
 }
+
+#[test]
+fn with_interim_responses_for_a_client_that_takes_none() {
+    let mut world = World::proxy();
+    world.client_sends("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    world.client.set_window(0);
+    let hints = format!("HTTP/1.1 103 Early Hints\r\nLink: <{}>\r\n\r\n", "a".repeat(2_000)).repeat(80);
+    world.origin_sends(&hints);
+    let unread = world.origin().unread().len();
+    assert_stopped(&world, Side::Upstream, unread, hints.len());
+    world.client.set_window(usize::MAX);
+    world.run();
+    assert_eq!(world.client.received(), hints.as_bytes());
+}

@@ -148,6 +148,28 @@ proptest! {
         ends(&mut world);
     }
 
+    /// A drain with a limit is over by then, whatever is under way and whatever else happens (C8).
+    #[test]
+    fn a_drain_with_a_limit_ends_in_time(
+        before in prop::collection::vec(happening(), 0..25),
+        within in 0..5_000_u64,
+        behind in prop::collection::vec(happening(), 0..25),
+        splices: bool,
+        order in 0..4_usize,
+    ) {
+        let mut world = world(splices, order);
+        for happening in &before {
+            happens(&mut world, happening);
+        }
+        let end = world.now().tick.after(Duration::from_millis(within));
+        happens(&mut world, &Happening::Drains(Some(within)));
+        for happening in behind.iter().filter(|happening| !matches!(happening, Happening::Drains(_))) {
+            happens(&mut world, happening);
+        }
+        world.elapse(end.since(world.now().tick));
+        prop_assert!(world.done, "{:?}", world.session.snapshot(world.now().tick));
+    }
+
     /// What comes out of a tunnel is at any time what went in, and all of it when the tunnel ended in order.
     #[test]
     fn tunnels_keep_their_bytes(

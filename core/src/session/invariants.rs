@@ -5,6 +5,7 @@ use super::Session;
 use crate::{
     Side,
     state::{connection, exchange::State, message},
+    timer::Timer,
 };
 
 impl Session {
@@ -47,12 +48,41 @@ impl Session {
         }
     }
 
-    /// A deadline exists in every state that waits for a peer.
+    /// A deadline exists in every state that waits for a peer, and no timer runs in a state that doesn't own it.
     fn check_timers(&self) {
+        let state = self.exchange.state();
+        for (timer, _) in self.timers.running() {
+            debug_assert!(owns(state, timer), "{timer:?} runs in {state:?}");
+        }
         let waits_for_peer =
             !matches!(self.exchange.state(), State::Finished | State::Closed | State::Admitting);
         if waits_for_peer && self.pending.close.is_none() {
             debug_assert!(self.deadline().is_some(), "no deadline in {:?}", self.exchange.state());
         }
+    }
+}
+
+/// Whether a timer may run in a state: what it bounds can be waited for there.
+fn owns(state: State, timer: Timer) -> bool {
+    let under_way = matches!(state, State::Awaiting | State::Responding | State::Switching);
+    match timer {
+        // Its next poll leaves the state and all that it has left behind.
+        _ if state == State::Finished => true,
+        Timer::Drain => state != State::Closed,
+        Timer::ClientHeader => matches!(state, State::Greeting | State::Idle | State::Receiving),
+        Timer::KeepAlive => state == State::Idle,
+        Timer::Resolve => state == State::Resolving,
+        Timer::Admission => state == State::Admitting,
+        Timer::Connect => state == State::Dialling,
+        Timer::ClientBody => under_way,
+        Timer::UpstreamSend => under_way || state == State::Tunnelling,
+        Timer::UpstreamRead => matches!(state, State::Awaiting | State::Responding),
+        Timer::Handshake => state == State::Awaiting,
+        // An interim response may wait for the client whoever is being asked.
+        Timer::ClientSend => {
+            !matches!(state, State::Greeting | State::Idle | State::Lingering | State::Closed)
+        }
+        Timer::LingerIdle | Timer::LingerTotal => matches!(state, State::Lingering | State::Tunnelling),
+        Timer::TunnelIdle | Timer::HalfClose => state == State::Tunnelling,
     }
 }

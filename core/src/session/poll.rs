@@ -44,6 +44,7 @@ impl Session {
         if self.exchange.state() == exchange::State::Finished {
             // The record was handed out and looked at: only now may anything be forgotten.
             self.go_on();
+            self.check_invariants();
             return self.poll_output();
         }
         if let Some(ending) = self.pending.close.take() {
