@@ -76,8 +76,5 @@ fn decimal(bytes: u64) -> String {
 
 /// The command line as one would type it, whatever path the program was started by.
 fn command() -> String {
-    std::iter::once("benches/soak".to_owned())
-        .chain(std::env::args().skip(1))
-        .collect::<Vec<_>>()
-        .join(" ")
+    std::iter::once("benches/soak".to_owned()).chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" ")
 }

@@ -1,7 +1,5 @@
 //! A process that reads its configuration again while it serves.
 
-mod common;
-
 use std::{
     fs,
     io::{self, Read as _, Write as _},
@@ -10,11 +8,8 @@ use std::{
     thread,
 };
 
-use common::{
-    PATIENCE, Peer, origin,
-    server::{Reserved, Site},
-    tunnel,
-};
+use super::common::{PATIENCE, Peer, origin, tunnel};
+use super::server::{Reserved, Site};
 use rustix::process::Signal;
 
 /// A file whose servers all answer with `body`.

@@ -13,17 +13,18 @@ use rustix::process::{Pid, Signal, kill_process};
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
-use super::PATIENCE;
+use super::common::PATIENCE;
+use crate::shell::PROGRAM;
 
-pub(crate) fn underpass(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_underpass"));
+pub(crate) fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 /// What a run that ends by itself says on its standard error stream.
 pub(crate) fn run(arguments: &[&str]) -> (ExitStatus, String) {
-    let output = underpass(arguments).output().expect("the binary runs");
+    let output = program(arguments).output().expect("the binary runs");
     (output.status, String::from_utf8(output.stderr).expect("text"))
 }
 
@@ -35,7 +36,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(arguments: &[&str], address: SocketAddr) -> Self {
-        Self::started(underpass(arguments).stderr(Stdio::null()).spawn().expect("the binary runs"), address)
+        Self::started(program(arguments).stderr(Stdio::null()).spawn().expect("the binary runs"), address)
     }
 
     pub(crate) fn started(child: Child, address: SocketAddr) -> Self {
