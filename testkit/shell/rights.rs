@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fs, os::unix::process::CommandExt as _, process::Stdio};
 
+use super::common::Peer;
 use super::server::{Reserved, Server, Site, program, run, with_prefix};
 use crate::shell::NAME;
 use rustix::process::geteuid;
@@ -11,6 +12,16 @@ fn serving(main: &str) -> String {
         "{main} error_log error.log notice; events {{}}
          http {{ access_log off; server {{ listen LISTEN; return 200 ok; }} }}"
     )
+}
+
+/// A process that has answered: the system accepts clients before that, while the process is still becoming what its
+/// file says.
+fn served(text: &str) -> Site {
+    let site = Site::start(text);
+    let mut client = Peer::connect(site.server.address);
+    client.send("GET / HTTP/1.1\r\nHost: e\r\n\r\n");
+    assert!(client.head().starts_with("HTTP/1.1 200 "));
+    site
 }
 
 /// What the kernel keeps of the program's name.
@@ -38,7 +49,7 @@ fn workers_run_as_the_user_and_the_process_as_itself() {
     if !geteuid().is_root() {
         return without_privileges(None);
     }
-    let site = Site::start(&serving("worker_processes 2; user nobody nogroup;"));
+    let site = served(&serving("worker_processes 2; user nobody nogroup;"));
     let name = |number: usize| format!("worker {number}");
     for (field, of_worker, of_process) in [
         ("Uid", "65534 65534 65534 65534", "0 0 0 0"),
@@ -120,7 +131,7 @@ fn descriptors_are_limited_as_the_file_says() {
         let fields: Vec<_> = line.split_whitespace().skip(3).take(2).map(str::to_owned).collect();
         fields.join(" ")
     };
-    let site = Site::start(&serving("worker_rlimit_nofile 300;"));
+    let site = served(&serving("worker_rlimit_nofile 300;"));
     assert_eq!(limit(&site), "300 300");
     site.reload(&serving("worker_rlimit_nofile 200;"));
     assert_eq!(limit(&site), "200 200");
@@ -128,7 +139,7 @@ fn descriptors_are_limited_as_the_file_says() {
 
 #[test]
 fn workers_run_on_the_processors_that_the_file_names() {
-    let site = Site::start(&serving("worker_processes 2; worker_cpu_affinity 1;"));
+    let site = served(&serving("worker_processes 2; worker_cpu_affinity 1;"));
     let everywhere = of_threads(&site.server, "Cpus_allowed_list")[thread_name()].clone();
     let workers = || {
         let found = of_threads(&site.server, "Cpus_allowed_list");
