@@ -85,6 +85,12 @@ impl Listener {
         Self { number, socket, address, config }
     }
 
+    /// The same socket with another configuration: for a [`crate::Reload`] of the worker that has it.
+    #[must_use]
+    pub fn renewed(&self, config: Arc<Config>) -> Self {
+        Self::shared(self.number, None, self.address.clone(), config)
+    }
+
     /// Checks that nobody listens on `address`. Sockets that share a port would not notice a second process
     /// of the same user.
     ///

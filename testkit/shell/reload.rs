@@ -40,11 +40,22 @@ fn ask(address: SocketAddr) -> io::Result<String> {
     Ok(text)
 }
 
+/// Becomes true when this is dropped.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn under_load_nothing_is_lost() {
     let site = Site::start(&answering(2, &["LISTEN"], "generation 0."));
     let (address, done, served) = (site.server.address, AtomicBool::new(false), AtomicU32::new(0));
     thread::scope(|scope| {
+        // However this ends: the scope waits for those who ask.
+        let _done = Done(&done);
         for _ in 0..3 {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
@@ -61,7 +72,6 @@ fn under_load_nothing_is_lost() {
             let text = ask(address).expect("an answer");
             assert!(text.ends_with(&format!("generation {generation}.")), "{text}");
         }
-        done.store(true, Ordering::Relaxed);
     });
     assert!(served.into_inner() > 30, "there was load");
 }

@@ -137,6 +137,26 @@ fn a_drain_before_the_start_is_obeyed() {
 }
 
 #[test]
+fn a_client_that_comes_after_a_reload_was_told_is_served_by_it() {
+    let before = configuration("", "return 200 before;");
+    let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), before).expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let after = configuration("", "return 200 afterwards;");
+    let again = listener.renewed(after);
+    let control = Control::new();
+    let setup = Setup::new(vec![listener]).controlled_by(&control);
+    control.reload(Reload::new(vec![again]));
+    // It finds both when it begins: the client, and what it was told before.
+    let mut client = Peer::connect(address);
+    client.send("GET / HTTP/1.1\r\nHost: e\r\n\r\n");
+    let worker = thread::spawn(move || block_on(serve(setup)));
+    client.head();
+    assert_eq!(client.exactly(10), b"afterwards");
+    control.stop();
+    worker.join().expect("no panic").expect("the worker can serve");
+}
+
+#[test]
 fn with_all_connections_in_use_clients_wait_for_one() {
     let worker = Worker::with(configuration("", "return 200 ok;"), |setup| setup.connections(1));
     let request = "GET / HTTP/1.1\r\nHost: e\r\n\r\n";
