@@ -122,6 +122,9 @@ impl Site {
         let file = folder.path().join("nginx.conf");
         let arguments = ["-c", file.to_str().expect("a plain path"), "-p", &with_prefix(folder.path())];
         let server = Server::start(&arguments, address);
+        // Its last deed before it serves; the system accepts clients earlier.
+        let pid = folder.path().join("run.pid");
+        server.wait_until("the pid file", || pid.exists() || !text.contains("pid run.pid;"));
         Self { server, folder, _reserved: reserved }
     }
 
