@@ -12,6 +12,7 @@ mod shell {
 
     pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_underpass-async-std");
     pub(crate) const NAME: &str = "underpass-async-std";
+    pub(crate) const DRIVER: &str = "async-std";
     pub(crate) const RUNTIME: &str = "async-std";
 
     pub(crate) fn tasks<F>(workers: Vec<F>) -> impl FnOnce() -> Vec<io::Result<()>>

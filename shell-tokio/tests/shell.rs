@@ -11,6 +11,7 @@ mod shell {
 
     pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_underpass");
     pub(crate) const NAME: &str = "underpass";
+    pub(crate) const DRIVER: &str = "tokio";
     pub(crate) const RUNTIME: &str = "tokio";
 
     pub(crate) fn block_on(worker: impl Future<Output = io::Result<()>>) -> io::Result<()> {

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `PROGRAM` | where the binary is |
 //! | `NAME` | what it calls itself |
+//! | `DRIVER` | what `docs/drivers.md` calls it |
 //! | `RUNTIME` | what `-V` says of it |
 //! | `serve` | one worker as a future |
 //! | `block_on` | runs a worker on this thread |
@@ -20,3 +21,23 @@ mod server;
 mod sockets;
 mod tunnel;
 mod worker;
+
+use std::{collections::BTreeMap, process::Command};
+
+use crate::shell::DRIVER;
+use underpass_testkit::drivers::{self, Tally};
+
+/// Each is run by this program, and fails by itself.
+#[test]
+fn every_test_is_in_the_table() {
+    let program = std::env::current_exe().expect("this program");
+    let output = Command::new(program).args(["--list", "--format", "terse"]).output().expect("it runs");
+    let mut suites = BTreeMap::<String, Tally>::new();
+    for line in String::from_utf8(output.stdout).expect("text").lines() {
+        let Some((file, _)) = line.strip_prefix("suite::").and_then(|name| name.split_once("::")) else {
+            continue;
+        };
+        suites.entry(format!("testkit/shell/{file}.rs")).or_default().passed += 1;
+    }
+    drivers::check(DRIVER, "testkit/shell/", &suites);
+}
