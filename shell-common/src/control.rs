@@ -85,12 +85,6 @@ impl Control {
         self.lock().reload.take()
     }
 
-    /// Whether there is something that the worker hasn't obeyed yet; after an end, always.
-    pub(crate) fn has_wishes(&self) -> bool {
-        let wishes = self.lock();
-        wishes.reload.is_some() || wishes.end.is_some()
-    }
-
     /// For a shell: where the worker finds [`Source::Control`] when something is wished.
     #[must_use]
     pub fn ready_list(&self) -> &Arc<ReadyList> {

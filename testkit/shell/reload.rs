@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{self, Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
     thread,
 };
@@ -38,6 +38,17 @@ fn ask(address: SocketAddr) -> io::Result<String> {
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// Has a request of another client go through, which is accepted after all clients that have connected.
+fn ask_behind(site: &Site, listener: &TcpListener) -> Peer {
+    let mut client = Peer::connect(site.server.address);
+    client.send("GET /behind HTTP/1.1\r\nHost: e\r\nConnection: close\r\n\r\n");
+    let mut origin = Peer::accept(listener);
+    assert!(origin.head().starts_with("GET /behind "));
+    origin.send("HTTP/1.1 204 No Content\r\n\r\n");
+    client.head();
+    client
 }
 
 /// Becomes true when this is dropped.
@@ -108,8 +119,9 @@ fn what_is_open_keeps_its_configuration() {
     busy.send("GET /busy HTTP/1.1\r\nHost: e\r\n\r\n");
     let mut origin = Peer::accept(&listener);
     assert!(origin.head().starts_with("GET /busy "));
-    // Its request may be on its way.
+    // Its request may be on its way. Who is accepted behind it shows that it was accepted.
     let mut fresh = Peer::connect(site.server.address);
+    drop(ask_behind(&site, &listener));
 
     site.reload(&answering(1, &["LISTEN"], "new"));
     assert_eq!(idle.rest(), b"", "what is idle ends");

@@ -197,10 +197,6 @@ impl<R: Reactor> Worker<R> {
             if self.acceptance != Acceptance::Open || !self.has_room() {
                 return;
             }
-            if self.control.has_wishes() {
-                // Whoever connects behind a reload is served by it.
-                break;
-            }
             let Some(acceptor) = self.acceptor(index) else { return };
             match acceptor.poll_accept() {
                 Poll::Pending => return,
