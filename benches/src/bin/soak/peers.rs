@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn what_a_relay_does_wrong_is_noticed() {
-        let wrong: [(fn(&mut Vec<u8>), &str); 4] = [
+        let wrong: [(Change, &str); 4] = [
             (|bytes| bytes.truncate(bytes.len() - 1), "is not the one that was sent"),
             (|bytes| bytes[0] ^= 1, "byte 0 is not the one that was sent"),
             (|bytes| bytes.clear(), "were lost"),
@@ -189,10 +189,12 @@ mod tests {
         }
     }
 
+    type Change = fn(&mut Vec<u8>);
+
     fn unchanged(_: &mut Vec<u8>) {}
 
     /// How both ends fare with a relay that does something to what the client sends. Time passes as fast as it can.
-    fn ends_through(ending: Ending, change: fn(&mut Vec<u8>)) -> [anyhow::Result<()>; 2] {
+    fn ends_through(ending: Ending, change: Change) -> [anyhow::Result<()>; 2] {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
         runtime.expect("a runtime").block_on(async {
             let life = Life::with(5, ending);
@@ -213,12 +215,12 @@ mod tests {
     }
 
     /// Ends of stream go through; when one connection breaks, both end.
-    async fn relay(mut near: TcpStream, mut far: TcpStream, change: fn(&mut Vec<u8>)) -> io::Result<()> {
+    async fn relay(mut near: TcpStream, mut far: TcpStream, change: Change) -> io::Result<()> {
         let ((up_from, down_to), (down_from, up_to)) = (near.split(), far.split());
         tokio::try_join!(pump(up_from, up_to, change), pump(down_from, down_to, unchanged)).map(drop)
     }
 
-    async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, change: fn(&mut Vec<u8>)) -> io::Result<()> {
+    async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, change: Change) -> io::Result<()> {
         let mut bytes = Vec::with_capacity(16 << 10);
         while from.read_buf(&mut bytes).await? > 0 {
             change(&mut bytes);

@@ -74,7 +74,16 @@ fn decimal(bytes: u64) -> String {
     format!("{:.1}", bytes as f64 / f64::from(1 << 20))
 }
 
-/// The command line as one would type it, whatever path the program was started by.
+/// The command line as one would type it: the script says which program it is.
 fn command() -> String {
-    std::iter::once("benches/soak".to_owned()).chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" ")
+    let mut words = vec!["benches/soak".to_owned()];
+    let mut arguments = std::env::args().skip(1);
+    while let Some(word) = arguments.next() {
+        if word == "--program" {
+            arguments.next();
+        } else {
+            words.push(word);
+        }
+    }
+    words.join(" ")
 }
