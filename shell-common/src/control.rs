@@ -125,7 +125,7 @@ mod tests {
         let config = Arc::new(underpass_core::config::Config::proxy_to(origin.into(), "o"));
         let first = Listener::bind(([127, 0, 0, 1], 0).into(), Arc::clone(&config)).expect("a free port");
         // To whoever has been sent a socket, it is not sent again.
-        let again = Listener::shared(first.number(), None, first.address().clone(), config);
+        let again = first.renewed(config);
         let limit = Duration::from_secs(5);
         control.reload(Reload { connections: 1, within: Some(limit), ..Reload::new(vec![first]) });
         control.reload(Reload { connections: 2, ..Reload::new(vec![again]) });

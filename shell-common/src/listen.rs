@@ -6,7 +6,7 @@ use std::{
     os::unix::net::UnixListener,
     path::Path,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -24,6 +24,8 @@ pub struct Listener {
     socket: Option<Listening>,
     address: Address,
     config: Arc<Config>,
+    /// Lives as long as somebody besides workers has the socket, who sees to it that it is accepted from.
+    holder: Weak<()>,
 }
 
 /// A listening socket of no runtime, non-blocking.
@@ -72,7 +74,7 @@ impl Listener {
 
     fn of(socket: Listening, address: Address, config: Arc<Config>) -> io::Result<Self> {
         socket.prepare()?;
-        Ok(Self { number: next_number(), socket: Some(socket), address, config })
+        Ok(Self { number: next_number(), socket: Some(socket), address, config, holder: Weak::new() })
     }
 
     /// The socket with this number: `socket` is a handle to it, or absent where the worker has one.
@@ -81,8 +83,15 @@ impl Listener {
         socket: Option<Listening>,
         address: Address,
         config: Arc<Config>,
+        holder: Weak<()>,
     ) -> Self {
-        Self { number, socket, address, config }
+        Self { number, socket, address, config, holder }
+    }
+
+    /// The same socket with another configuration: for a [`crate::Reload`] of the worker that has it.
+    #[must_use]
+    pub fn renewed(&self, config: Arc<Config>) -> Self {
+        Self::shared(self.number, None, self.address.clone(), config, Weak::clone(&self.holder))
     }
 
     /// Checks that nobody listens on `address`. Sockets that share a port would not notice a second process
@@ -121,6 +130,11 @@ impl Listener {
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number
+    }
+
+    /// Who has the socket besides workers.
+    pub(crate) fn holder(&self) -> Weak<()> {
+        Weak::clone(&self.holder)
     }
 
     /// Keeps a handle to the socket, unless there is one.

@@ -42,6 +42,7 @@ __all__ = [
     "default_kind",
     "free_port",
     "process_tree",
+    "program",
     "underpass_binary",
     "wait_until",
     "wait_until_accepting",
@@ -58,6 +59,11 @@ def default_kind() -> str:
 def underpass_binary() -> Path:
     """UNDERPASS_BIN, or what `cargo build --release` left."""
     return Path(os.environ.get("UNDERPASS_BIN", ROOT / "target" / "release" / "underpass"))
+
+
+def program() -> str:
+    """What the binary under test calls itself, at the beginning of each line that it says."""
+    return underpass_binary().name
 
 
 def conf(name: str) -> str:

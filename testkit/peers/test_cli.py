@@ -22,6 +22,7 @@ from harness import (
     RawOrigin,
     conf,
     free_port,
+    program,
     underpass_binary,
     wait_until,
 )
@@ -234,7 +235,7 @@ def test_broken_file(tmp_path: Path, case: str, option: list[str]) -> None:
     file = write_conf(tmp_path, text)
     status, errors = run_file(file, *option)
     assert status == 1
-    assert errors.startswith("underpass: [emerg] "), errors
+    assert errors.startswith(f"{program()}: [emerg] "), errors
     place = re.search(rf"{re.escape(str(file))}:(\d+):(\d+)", errors)
     assert place is not None, errors
     assert int(place[1]) == line and int(place[2]) in columns, errors
@@ -257,7 +258,7 @@ def test_unfinished_file(tmp_path: Path, case: str) -> None:
     file = write_conf(tmp_path, text)
     status, errors = run_file(file)
     assert status == 1
-    assert errors.startswith("underpass: [emerg] "), errors
+    assert errors.startswith(f"{program()}: [emerg] "), errors
     place = re.search(rf"{re.escape(str(file))}:(\d+):\d+", errors)
     assert place is not None and int(place[1]) in lines, errors
     assert mend in errors
@@ -341,8 +342,8 @@ def test_a_good_file(tmp_path: Path) -> None:
     file = write_conf(tmp_path, conf("cli.conf"), origin=free_port(), workers="auto")
     status, errors = run_file(file, "-t")
     assert status == 0
-    assert f"underpass: the configuration file {file} syntax is ok" in errors
-    assert f"underpass: configuration file {file} test is successful" in errors
+    assert f"{program()}: the configuration file {file} syntax is ok" in errors
+    assert f"{program()}: configuration file {file} test is successful" in errors
 
 
 def say(proxy: Proxy, word: str) -> None:
@@ -411,7 +412,7 @@ def test_version_and_help() -> None:
     for option in ("-v", "-V"):
         done = run_underpass(option)
         assert done.returncode == 0
-        assert re.search(r"underpass[ /]\d+\.\d+\.\d+", done.stdout + done.stderr)
+        assert re.search(rf"{program()}[ /]\d+\.\d+\.\d+", done.stdout + done.stderr)
     done = run_underpass("-h")
     assert done.returncode == 0
     for word in ("-c", "-p", "-g", "-e", "-s", "-t", "-T", "-q", "-v", "-V", "-h", "--listen", "--to", "demo"):

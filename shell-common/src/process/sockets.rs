@@ -42,6 +42,8 @@ struct Open {
 struct Numbered {
     number: u64,
     socket: Listening,
+    /// What a worker can tell from that the socket is held here.
+    holder: Arc<()>,
     /// Removed with the socket.
     _file: Option<SocketFile>,
 }
@@ -126,7 +128,8 @@ impl Sockets {
                     false => Some(numbered.socket.try_clone()?),
                 };
                 let config = Arc::clone(&listener.config);
-                share.push(Listener::shared(numbered.number, socket, open.address.clone(), config));
+                let holder = Arc::downgrade(&numbered.holder);
+                share.push(Listener::shared(numbered.number, socket, open.address.clone(), config, holder));
             }
         }
         Ok(share)
@@ -175,7 +178,7 @@ impl Numbered {
         };
         socket.configure(options)?;
         socket.prepare()?;
-        Ok(Self { number: next_number(), socket, _file: file })
+        Ok(Self { number: next_number(), socket, holder: Arc::default(), _file: file })
     }
 }
 
@@ -261,4 +264,26 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         fs::remove_file(path)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_can_tell_whether_its_socket_lives_on() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("socket");
+        let text = format!("events {{}} http {{ server {{ listen unix:{}; return 204; }} }}", path.display());
+        let options = underpass_nginx_config::LoadOptions::default();
+        let wanted = underpass_nginx_config::load_text("t", text, &options).expect("good").listeners;
+        let sockets = Sockets::default().next(&wanted, 1).expect("a free name");
+        let share = sockets.share(&wanted, 0, 1, &HashSet::new()).expect("handles");
+        let holder = share[0].holder();
+        let kept = sockets.next(&wanted, 1).expect("what is open already");
+        drop(sockets);
+        assert_eq!(holder.strong_count(), 1, "the next configuration listens there too");
+        drop(kept);
+        assert_eq!(holder.strong_count(), 0, "nobody else accepts who waits");
+    }
 }

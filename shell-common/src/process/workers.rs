@@ -3,10 +3,7 @@
 use std::{
     collections::HashSet,
     io,
-    sync::{
-        Arc, OnceLock,
-        mpsc::{Sender, channel},
-    },
+    sync::mpsc::{Sender, channel},
     thread::{self, JoinHandle},
 };
 
@@ -31,7 +28,7 @@ pub(crate) struct Worker {
     /// The numbers of the listening sockets that it has.
     has: HashSet<u64>,
     /// What the system calls its thread.
-    name: Arc<OnceLock<Pid>>,
+    name: Pid,
     thread: JoinHandle<io::Result<()>>,
 }
 
@@ -43,22 +40,27 @@ pub(crate) struct Ready {
 }
 
 impl Ready {
-    /// A thread and a runtime for a worker that has `number`.
+    /// A thread and a runtime for a worker that has `number`. The thread has its rights when this returns: what
+    /// changes them later comes later.
+    ///
+    /// # Errors
+    /// When the system has no thread or no runtime for it, or refuses the rights.
     pub(crate) fn new<R: Runtime>(number: u64, rights: Rights, events: Sender<Event>) -> io::Result<Self> {
         let runtime = R::new()?;
         let (begin, setups) = channel::<Setup>();
         let end = Ended { number, events };
-        let name = Arc::new(OnceLock::new());
-        let known = Arc::clone(&name);
+        let (tell, told) = channel();
         let work = move || {
-            // Nobody else sets it.
-            let _set = known.set(gettid());
-            let Ok(setup) = setups.recv() else { return Ok(()) };
+            let assumed = rights.assume();
+            let goes_on = assumed.is_ok();
+            // Who waits for it does so until it has come.
+            let _it_waits = tell.send(assumed.map(|()| gettid()));
+            let Some(setup) = setups.recv().ok().filter(|_| goes_on) else { return Ok(()) };
             let _end = end;
-            rights.assume()?;
             runtime.serve(setup)
         };
         let thread = thread::Builder::new().name(format!("worker {number}")).spawn(work)?;
+        let name = told.recv().map_err(io::Error::other)??;
         let worker = Worker { number, control: Control::new(), has: HashSet::new(), name, thread };
         Ok(Self { worker, begin })
     }
@@ -84,9 +86,7 @@ impl Worker {
 
     /// Moves it to these processors.
     pub(crate) fn place(&self, processors: &CpuSet) {
-        if let Some(thread) = self.name.get() {
-            place(Some(*thread), processors);
-        }
+        place(Some(self.name), processors);
     }
 
     pub(crate) fn has(&self) -> &HashSet<u64> {

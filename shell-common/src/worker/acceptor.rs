@@ -3,7 +3,7 @@
 use std::{
     io,
     path::Path,
-    sync::Arc,
+    sync::{Arc, Weak},
     task::{Context, Poll, Waker},
 };
 
@@ -24,6 +24,7 @@ pub(super) struct Acceptor<R: Reactor> {
     service: Arc<Service>,
     alarm: Arc<Alarm>,
     waker: Waker,
+    holder: Weak<()>,
 }
 
 /// A client that was accepted.
@@ -44,8 +45,8 @@ impl<R: Reactor> Acceptor<R> {
         let socket = R::listen(listener.take_socket().ok_or(io::ErrorKind::NotFound)?)?;
         let alarm = Alarm::new(ready, Source::Listener(index));
         let waker = Waker::from(Arc::clone(&alarm));
-        let address = listener.address().clone();
-        Ok(Self { number: listener.number(), socket, address, service, alarm, waker })
+        let (address, holder) = (listener.address().clone(), listener.holder());
+        Ok(Self { number: listener.number(), socket, address, service, alarm, waker, holder })
     }
 
     /// Accepts a client; pending, the worker is woken when there is one.
@@ -74,6 +75,11 @@ impl<R: Reactor> Acceptor<R> {
     /// The number of the socket.
     pub(super) fn number(&self) -> u64 {
         self.number
+    }
+
+    /// Whether clients that wait at the socket are left to somebody else when it is closed here.
+    pub(super) fn lives_on(&self) -> bool {
+        self.holder.strong_count() > 0
     }
 
     /// What its sessions share.

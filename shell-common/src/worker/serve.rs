@@ -362,10 +362,12 @@ impl<R: Reactor> Worker<R> {
         }
     }
 
-    /// Closes a listening socket, once the clients that wait at it are accepted.
+    /// Closes a listening socket, once the clients that wait at it are accepted. Those of a socket that lives on are
+    /// for the worker that takes it over, and for its configuration.
     fn close(&mut self, at: usize) {
         let Some(acceptor) = self.acceptors.get_mut(at).and_then(Option::take) else { return };
-        while self.has_room()
+        while !acceptor.lives_on()
+            && self.has_room()
             && let Ok(accepted) = acceptor.accept_waiting()
         {
             self.begin(accepted, Arc::clone(acceptor.service()));

@@ -25,7 +25,7 @@ fn a_client_that_comes_behind_a_reload_is_served_as_it_says() {
     let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), answering("old")).expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     let control = Control::new();
-    let new = Listener::shared(listener.number(), None, listener.address().clone(), answering("new"));
+    let new = listener.renewed(answering("new"));
     let worker = serve::<ByHand>(Setup::new(vec![listener]).controlled_by(&control));
     // The worker is at its listening socket already when the configuration changes.
     BEFORE_ACCEPTED.set(Some(Box::new(move || control.reload(Reload::new(vec![new])))));

@@ -13,7 +13,7 @@ from underpasscli import run_underpass
 from .model import Case, Saying
 
 MESSAGE = re.compile(
-    r"underpass: \[(?P<severity>\w+)\] (?P<text>.*?)"
+    r"(?P<program>\S+): \[(?P<severity>\w+)\] (?P<text>.*?)"
     r"(?: in (?P<file>\S+?):(?P<line>\d+):(?P<column>\d+)(?P<hint>; .*)?)?"
 )
 WORD = re.compile(r"\s*([\w@]+)")

@@ -285,6 +285,18 @@ impl Case {
         }
     }
 
+    /// Whether the driver called `driver` is to run it.
+    #[must_use]
+    pub fn names(&self, driver: &str) -> bool {
+        self.drivers.is_empty() || self.drivers.iter().any(|name| name == driver)
+    }
+
+    /// The file that it is from, without its extension.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        self.name.split(':').next().unwrap_or_default()
+    }
+
     /// The configuration in nginx's syntax.
     #[must_use]
     pub fn config(&self, names: &Names) -> String {

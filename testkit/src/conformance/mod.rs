@@ -28,16 +28,21 @@ pub use case::{Case, Expected, Names, Need, Sight, Step, Text, Who};
 pub use simulated::Simulated;
 pub use socket::{Launch, OnSockets};
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use crate::drivers::{self, Tally};
+
+/// Why a case names the simulated world only.
+const VIRTUAL_TIME: &str = "only virtual time shows it";
 
 /// Runs cases.
 pub trait Driver {
     /// Its name in `drivers = [..]`.
     fn name(&self) -> &str;
 
-    /// Whether it can run this case.
-    fn supports(&self, case: &Case) -> bool {
-        case.drivers.is_empty() || case.drivers.iter().any(|name| name == self.name())
+    /// Why this case says nothing about it.
+    fn inapplicable(&self, case: &Case) -> Option<&'static str> {
+        (!case.names(self.name())).then_some(VIRTUAL_TIME)
     }
 
     /// Prepares a proxy, its client and its origin server.
@@ -101,23 +106,28 @@ pub fn testdata() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../testdata")
 }
 
-/// Runs every case that the driver supports. `CASE=part of a name` in the environment picks some.
+/// Runs every case that says something about the driver, and holds the count against `docs/drivers.md`.
+/// `CASE=part of a name` in the environment picks some.
 ///
 /// # Panics
-/// With every case that failed, and why; and when no case was run at all.
+/// With every case that failed, and why; when no case was run at all; when the table says something else.
 pub fn run(driver: &mut dyn Driver) {
     let wanted = std::env::var("CASE").unwrap_or_default();
     let cases = Case::all(&testdata());
-    let cases = cases.iter().filter(|case| driver.supports(case) && case.name.contains(&wanted));
+    let mut suites = BTreeMap::<String, Tally>::new();
     let mut count = 0;
     let mut failures = Vec::new();
-    let supported: Vec<_> = cases.collect();
-    for case in supported {
+    for case in cases.iter().filter(|case| case.name.contains(&wanted)) {
+        let tally = suites.entry(format!("testdata/{}.toml", case.file())).or_default();
+        if let Some(reason) = driver.inapplicable(case) {
+            *tally.inapplicable.entry(reason.to_owned()).or_default() += 1;
+            continue;
+        }
         count += 1;
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| perform(driver, case)));
-        let outcome = outcome.unwrap_or_else(|panic| Err(panic_message(&*panic)));
-        if let Err(reason) = outcome {
-            failures.push(format!("{} {:?}\n{reason}", case.name, case.rules));
+        match outcome.unwrap_or_else(|panic| Err(panic_message(&*panic))) {
+            Ok(()) => tally.passed += 1,
+            Err(reason) => failures.push(format!("{} {:?}\n{reason}", case.name, case.rules)),
         }
     }
     println!("{}: {count} cases, {} failed", driver.name(), failures.len());
@@ -129,6 +139,9 @@ pub fn run(driver: &mut dyn Driver) {
         failures.len(),
         failures.join("\n\n")
     );
+    if wanted.is_empty() {
+        drivers::check(driver.name(), "testdata/", &suites);
+    }
 }
 
 fn perform(driver: &mut dyn Driver, case: &Case) -> Result<(), String> {

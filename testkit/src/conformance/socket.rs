@@ -12,7 +12,7 @@ use std::{
 
 use socket2::SockRef;
 
-use super::{Case, Driver, Names, Need, Sight, Stage, Step, Who};
+use super::{Case, Driver, Names, Need, Sight, Stage, Step, VIRTUAL_TIME, Who};
 
 /// Bounds hangs; nothing is asserted to be faster than this.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -77,10 +77,16 @@ impl<F: FnMut(&Launch<'_>) -> std::io::Result<Child>> Driver for OnSockets<F> {
         self.name
     }
 
-    fn supports(&self, case: &Case) -> bool {
-        let named = case.drivers.is_empty() || case.drivers.iter().any(|name| name == self.name);
-        let able = !case.needs.iter().any(|need| self.lacks.contains(need));
-        named && able && (case.is_default || !self.only_default)
+    fn inapplicable(&self, case: &Case) -> Option<&'static str> {
+        let lacking = case.needs.iter().find(|need| self.lacks.contains(need));
+        match lacking {
+            _ if case.drivers == ["simulated"] => Some(VIRTUAL_TIME),
+            _ if self.only_default && !case.is_default => Some("it reads no configuration"),
+            _ if !case.names(self.name) => Some("it can't be told to drain"),
+            Some(Need::Pool) => Some("it keeps no connections to origin servers"),
+            Some(Need::Reset) => Some("std can't reset a connection"),
+            None => None,
+        }
     }
 
     fn start(&mut self, case: &Case) -> Result<Box<dyn Stage>, String> {

@@ -1,13 +1,11 @@
 //! The clients: they send what a browser sends and check every byte that comes back.
 
-use crate::origin::accept_of;
-use crate::pattern;
 use anyhow::{Context as _, Result, bail, ensure};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use underpass_benches::handshake::{accept_of, key_of};
+use underpass_benches::pattern;
 
 /// The client's end of an open tunnel.
 #[derive(Debug)]
@@ -22,7 +20,7 @@ impl Tunnel {
     pub(crate) async fn open(proxy: SocketAddr, serial: u64) -> Result<Self> {
         let mut nonce = [0; 16];
         pattern::fill(!serial, &mut nonce);
-        let key = STANDARD.encode(nonce);
+        let key = key_of(nonce);
         let request = format!(
             "GET /chat/{serial} HTTP/1.1\r\nHost: {proxy}\r\nConnection: Upgrade\r\nPragma: no-cache\r\n\
              Cache-Control: no-cache\r\n{BROWSER}Upgrade: websocket\r\nOrigin: http://{proxy}\r\n\

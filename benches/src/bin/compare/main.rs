@@ -6,11 +6,7 @@
 
 mod arguments;
 mod client;
-mod cores;
-mod machine;
-mod meter;
 mod origin;
-mod pattern;
 mod proxy;
 mod report;
 mod run;
@@ -20,6 +16,7 @@ mod workload;
 use anyhow::{Context as _, Result};
 use arguments::Arguments;
 use clap::Parser as _;
+use underpass_benches::section;
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
@@ -37,7 +34,7 @@ fn main() -> Result<()> {
     }
     println!("{}", report::markdown(&outcome));
     if let Some(file) = &arguments.markdown {
-        report::write_section(file, &report::markdown(&outcome))?;
+        section::write(file, "compare", &report::markdown(&outcome))?;
         eprintln!("written: {}", file.display());
     }
     Ok(())

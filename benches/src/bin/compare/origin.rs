@@ -1,16 +1,15 @@
 //! The origin server: just enough HTTP/1.1. An upgrade request gets a correct `101`, and from then on its bytes back;
 //! `GET /get/NUMBER` gets the content of that number, and the connection persists.
 
-use crate::pattern;
 use anyhow::{Context as _, Result, bail, ensure};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_local;
+use underpass_benches::handshake::accept_of;
+use underpass_benches::pattern;
 
 /// A running origin server, and what went wrong in it.
 #[derive(Debug)]
@@ -48,14 +47,6 @@ impl Origin {
             Some(first) => bail!("the origin server saw {} fault(s); the first: {first}", faults.len()),
         }
     }
-}
-
-/// `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455 §4.2.2).
-pub(crate) fn accept_of(key: &[u8]) -> String {
-    let mut hash = sha1_smol::Sha1::new();
-    hash.update(key);
-    hash.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-    STANDARD.encode(hash.digest().bytes())
 }
 
 async fn serve_and_tell(stream: TcpStream, faults: Faults) {
@@ -145,14 +136,4 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, Asked)>> {
     );
     let key = field("Sec-WebSocket-Key").context("an upgrade request without its key")?;
     Ok(Some((length, Asked::Upgrade { accept: accept_of(key) })))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::accept_of;
-
-    #[test]
-    fn the_example_of_rfc_6455() {
-        assert_eq!(accept_of(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-    }
 }

@@ -1,8 +1,6 @@
 //! The proxies that are compared, and how one is started and stopped.
 
 use crate::arguments::Arguments;
-use crate::cores;
-use crate::meter::Meter;
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
@@ -12,11 +10,15 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use underpass_benches::cores;
+use underpass_benches::meter::Meter;
 
 /// A proxy that can be started.
 #[derive(Debug, Clone)]
 pub(crate) struct Proxy {
     pub(crate) name: &'static str,
+    /// Whether it is one of this project's: those are set against the best of the others.
+    pub(crate) ours: bool,
     program: PathBuf,
     /// The arguments that make it serve in the foreground with the common file, its log on stderr.
     arguments: fn(&Site) -> Vec<String>,
@@ -32,16 +34,20 @@ pub(crate) struct Site {
     pub(crate) proxy_core: usize,
 }
 
-/// The proxies of this run. The first is the one that the others are the measure of.
+/// The proxies of this run, those of this project first.
 pub(crate) fn chosen(arguments: &Arguments) -> Result<Vec<Proxy>> {
-    let beside = || Ok::<_, anyhow::Error>(std::env::current_exe()?.with_file_name("underpass"));
+    let beside = |name| Ok::<_, anyhow::Error>(std::env::current_exe()?.with_file_name(name));
     let underpass = Proxy {
         name: "underpass",
-        program: arguments.underpass.clone().map_or_else(beside, Ok)?,
+        ours: true,
+        program: arguments.underpass.clone().map_or_else(|| beside("underpass"), Ok)?,
         arguments: |site| vec!["-p".into(), site.prefix(), "-c".into(), site.configuration()],
     };
+    let second =
+        Proxy { name: "underpass-async-std", program: beside("underpass-async-std")?, ..underpass.clone() };
     let nginx = Proxy {
         name: "nginx",
+        ours: false,
         program: arguments.nginx.clone(),
         arguments: |site| {
             let globals = format!("daemon off; pid {}nginx.pid;", site.prefix());
@@ -59,9 +65,9 @@ pub(crate) fn chosen(arguments: &Arguments) -> Result<Vec<Proxy>> {
         },
     };
     if arguments.noise {
-        return Ok(vec![Proxy { name: "nginx (again)", ..nginx.clone() }, nginx]);
+        return Ok(vec![Proxy { name: "nginx (again)", ours: true, ..nginx.clone() }, nginx]);
     }
-    let all = vec![underpass, nginx];
+    let all = vec![underpass, second, nginx];
     for name in &arguments.only {
         ensure!(all.iter().any(|proxy| proxy.name == name), "--only {name}: no such proxy");
     }
@@ -233,18 +239,4 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn signal(process: u32, signal: Signal) -> Result<()> {
     let pid = i32::try_from(process).ok().and_then(Pid::from_raw).context("not a process")?;
     kill_process(pid, signal).with_context(|| format!("cannot send a signal to process {process}"))
-}
-
-/// Takes two free ports outside of the range that clients' connections are given theirs from: a proxy must find its
-/// port free each time it is started.
-pub(crate) fn free_ports(host: std::net::IpAddr) -> Result<(std::net::TcpListener, SocketAddr)> {
-    let mut ports = 18080..18280;
-    let mut next = || {
-        ports
-            .find_map(|port| std::net::TcpListener::bind((host, port)).ok())
-            .context("no free port between 18080 and 18280")
-    };
-    let origin = next()?;
-    let listen = next()?.local_addr()?;
-    Ok((origin, listen))
 }

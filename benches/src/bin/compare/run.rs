@@ -2,8 +2,6 @@
 
 use crate::arguments::Arguments;
 use crate::client::Tunnel;
-use crate::cores;
-use crate::machine::{self, Disturbance};
 use crate::origin::Origin;
 use crate::proxy::{self, Proxy, Running, Site};
 use crate::workload::{self, Workload};
@@ -12,6 +10,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 use tokio::task::LocalSet;
 use tokio::time::timeout;
+use underpass_benches::cores;
+use underpass_benches::machine::{self, Disturbance};
+use underpass_benches::ports;
 
 /// All figures of a run, and what they were taken on.
 #[derive(Debug)]
@@ -20,11 +21,19 @@ pub(crate) struct Outcome {
     /// Percent of the two cores that other programs took meanwhile.
     pub(crate) disturbance: f64,
     pub(crate) rounds: u32,
-    /// Name and version, the one first that the others are the measure of.
-    pub(crate) proxies: Vec<(&'static str, String)>,
+    pub(crate) proxies: Vec<Entrant>,
     pub(crate) rows: Vec<Row>,
     /// What the proxies wrote to their logs as an error, though every byte was right.
     pub(crate) complaints: Vec<String>,
+}
+
+/// A proxy that took part.
+#[derive(Debug)]
+pub(crate) struct Entrant {
+    pub(crate) name: &'static str,
+    pub(crate) version: String,
+    /// Whether it is one of this project's.
+    pub(crate) ours: bool,
 }
 
 /// One workload's figures.
@@ -49,7 +58,7 @@ async fn measure_all(arguments: &Arguments) -> Result<Outcome> {
     cores::pin(arguments.load_core)?;
 
     let folder = tempfile::Builder::new().prefix("underpass-compare-").tempdir()?;
-    let (listener, listen) = proxy::free_ports(IpAddr::V4(Ipv4Addr::LOCALHOST))?;
+    let (listener, listen) = ports::free_pair(IpAddr::V4(Ipv4Addr::LOCALHOST))?;
     let origin = Origin::start(listener)?;
     let site = Site {
         folder: folder.path().to_owned(),
@@ -60,13 +69,14 @@ async fn measure_all(arguments: &Arguments) -> Result<Outcome> {
     };
     site.prepare()?;
 
-    let versions = proxies.iter().map(|p| Ok((p.name, p.version()?))).collect::<Result<_>>()?;
+    let entrants = proxies.iter().map(|p| Ok(Entrant { name: p.name, version: p.version()?, ours: p.ours }));
+    let entrants = entrants.collect::<Result<_>>()?;
     let rounds = if arguments.quick { 1 } else { arguments.rounds };
     let mut outcome = Outcome {
         machine: machine::describe()?,
         disturbance: 0.0,
         rounds,
-        proxies: versions,
+        proxies: entrants,
         rows: Vec::new(),
         complaints: Vec::new(),
     };
@@ -124,7 +134,7 @@ async fn visit(proxy: &Proxy, workload: &Workload, site: &Site, quick: bool) -> 
     running.stop()?;
     if !quick {
         let (key, name, unit) = (workload.key, proxy.name, workload.unit.symbol());
-        eprintln!("  {key:<8} {name:<14} {figure:>9.2} {unit} ({:.1} s)", started.elapsed().as_secs_f64());
+        eprintln!("  {key:<8} {name:<20} {figure:>9.2} {unit} ({:.1} s)", started.elapsed().as_secs_f64());
     }
     Ok((figure, complaints))
 }

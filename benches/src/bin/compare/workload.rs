@@ -1,12 +1,12 @@
 //! What is measured. To add a row, add it to [`ALL`] and say in [`Workload::measure`] what one operation is.
 
 use crate::client::{KeptConnection, Tunnel};
-use crate::meter::Meter;
 use anyhow::{Context as _, Result, ensure};
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use tokio::task::{JoinSet, spawn_local};
+use underpass_benches::meter::Meter;
 
 /// One row of the result.
 #[derive(Debug, Clone, Copy)]

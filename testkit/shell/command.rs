@@ -1,7 +1,5 @@
 //! nginx's command line: testing a configuration, signalling the process that serves it, the background.
 
-mod common;
-
 use std::{
     fmt::Display,
     fs,
@@ -9,11 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use common::{
-    Peer, origin,
-    server::{Background, Reserved, Server, Site, run, underpass, with_prefix},
-    tunnel,
-};
+use super::common::{Peer, origin, tunnel};
+use super::server::{Background, Reserved, Server, Site, program, run, with_prefix};
+use crate::shell::NAME;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -60,8 +56,8 @@ fn a_test_opens_what_the_file_names() {
     let file = Written::new(&answering(listen.address, "error_log error.log; pid run.pid;"));
     let (status, said) = file.run(&["-t"]);
     let good = format!(
-        "underpass: the configuration file {0} syntax is ok\n\
-         underpass: configuration file {0} test is successful\n",
+        "{NAME}: the configuration file {0} syntax is ok\n\
+         {NAME}: configuration file {0} test is successful\n",
         file.file
     );
     assert_eq!((status, said), (Some(0), good));
@@ -77,10 +73,8 @@ fn a_test_opens_what_the_file_names() {
     ] {
         let file = Written::new(&answering(listen.address, main));
         let message = message.replace("PREFIX", &file.prefix);
-        let bad = format!(
-            "underpass: [emerg] {message}\nunderpass: configuration file {} test failed\n",
-            file.file
-        );
+        let bad =
+            format!("{NAME}: [emerg] {message}\n{NAME}: configuration file {} test failed\n", file.file);
         assert_eq!(file.run(&["-t", "-q"]), (Some(1), bad));
     }
     let (status, said) = Written::new(&answering("192.0.2.1:80", "")).run(&["-t"]);
@@ -105,7 +99,7 @@ fn a_dump_is_read_as_the_same() {
     let file = Written::new("events {} http { access_log off; include part.conf; }");
     fs::write(file.path("part.conf"), format!("server {{ listen {}; return 200 'a;b'; }}", listen.address))
         .expect("a writable folder");
-    let output = underpass(&file.arguments(&["-T"])).output().expect("the binary runs");
+    let output = program(&file.arguments(&["-T"])).output().expect("the binary runs");
     assert_eq!(output.status.code(), Some(0));
     let dump = String::from_utf8(output.stdout).expect("text");
     let part = file.path("part.conf").display().to_string();
@@ -115,7 +109,7 @@ fn a_dump_is_read_as_the_same() {
     let said = String::from_utf8(output.stderr).expect("text");
     assert!(said.ends_with("test is successful\n"), "{said}");
     let again = Written::new(&dump);
-    let output = underpass(&again.arguments(&["-T", "-q"])).output().expect("the binary runs");
+    let output = program(&again.arguments(&["-T", "-q"])).output().expect("the binary runs");
     assert_eq!(output.stderr, b"");
     let expanded =
         |dump: &str| dump.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
@@ -137,12 +131,12 @@ fn directives_and_a_log_of_the_command_line() {
     let (status, said) = file.run(&["-e", "early.log"]);
     assert_eq!(status, Some(1));
     let message = format!("[emerg] bind() to {taken} failed (98: Address already in use)");
-    assert_eq!(said, format!("underpass: {message}\n"));
+    assert_eq!(said, format!("{NAME}: {message}\n"));
     let log = fs::read_to_string(file.path("early.log")).expect("the log");
     let words = message.replace("[emerg] ", "");
     assert!(log.contains(" [emerg] ") && log.ends_with(&format!(": {words}\n")), "{log}");
     let (_, said) = file.run(&["-e", "stderr"]);
-    assert_eq!(said, format!("underpass: {message}\n"));
+    assert_eq!(said, format!("{NAME}: {message}\n"));
 }
 
 #[test]
@@ -179,7 +173,7 @@ fn words_instead_of_signals() {
 fn nobody_to_signal() {
     let file = Written::new("pid run.pid; events {}");
     let pid = file.path("run.pid").display().to_string();
-    let refused = |message: String| (Some(1), format!("underpass: {message}\n"));
+    let refused = |message: String| (Some(1), format!("{NAME}: {message}\n"));
     let missing = format!("[error] open() \"{pid}\" failed (2: No such file or directory)");
     assert_eq!(file.run(&["-s", "stop"]), refused(missing));
     fs::write(&pid, "").expect("a writable folder");
@@ -209,7 +203,7 @@ fn signals_of_nginx_that_mean_nothing_here_are_told() {
 fn in_the_background() {
     let listen = Reserved::new();
     let file = Written::new(&answering(listen.address, "pid run.pid; error_log error.log notice;"));
-    let output = underpass(&file.arguments(&["-g", "daemon on;"])).output().expect("the binary runs");
+    let output = program(&file.arguments(&["-g", "daemon on;"])).output().expect("the binary runs");
     assert_eq!((output.status.code(), output.stdout, output.stderr), (Some(0), vec![], vec![]));
     let process = Background::of(&file.path("run.pid"));
     // It serves when its parent says that it does.
@@ -236,11 +230,11 @@ fn what_fails_in_the_background_is_told_in_front() {
     let (status, said) = file.run(&[]);
     assert_eq!(status, Some(1));
     let message = format!("bind() to {taken} failed (98: Address already in use)");
-    assert_eq!(said, format!("underpass: [emerg] {message}\n"));
+    assert_eq!(said, format!("{NAME}: [emerg] {message}\n"));
     // A name that was left behind in the environment means nothing.
     let listen = Reserved::new();
     let file = Written::new(&answering(listen.address, ""));
-    let mut command = underpass(&file.arguments(&[]));
+    let mut command = program(&file.arguments(&[]));
     let child = command.env("UNDERPASS_BACKGROUND_OF", "1").spawn().expect("the binary runs");
     let server = Server::started(child, listen.address);
     server.signal(Signal::TERM);

@@ -1,10 +1,10 @@
 //! Whom a process runs as, how many descriptors it has, on which processors its workers run.
 
-mod common;
-
 use std::{collections::BTreeMap, fs, os::unix::process::CommandExt as _, process::Stdio};
 
-use common::server::{Reserved, Server, Site, run, underpass, with_prefix};
+use super::common::Peer;
+use super::server::{Reserved, Server, Site, program, run, with_prefix};
+use crate::shell::NAME;
 use rustix::process::geteuid;
 
 fn serving(main: &str) -> String {
@@ -12,6 +12,21 @@ fn serving(main: &str) -> String {
         "{main} error_log error.log notice; events {{}}
          http {{ access_log off; server {{ listen LISTEN; return 200 ok; }} }}"
     )
+}
+
+/// A process that has answered: the system accepts clients before that, while the process is still becoming what its
+/// file says.
+fn served(text: &str) -> Site {
+    let site = Site::start(text);
+    let mut client = Peer::connect(site.server.address);
+    client.send("GET / HTTP/1.1\r\nHost: e\r\n\r\n");
+    assert!(client.head().starts_with("HTTP/1.1 200 "));
+    site
+}
+
+/// What the kernel keeps of the program's name.
+fn thread_name() -> &'static str {
+    &NAME[..NAME.len().min(15)]
 }
 
 /// A field of `status`, by the name of each thread.
@@ -34,7 +49,7 @@ fn workers_run_as_the_user_and_the_process_as_itself() {
     if !geteuid().is_root() {
         return without_privileges(None);
     }
-    let site = Site::start(&serving("worker_processes 2; user nobody nogroup;"));
+    let site = served(&serving("worker_processes 2; user nobody nogroup;"));
     let name = |number: usize| format!("worker {number}");
     for (field, of_worker, of_process) in [
         ("Uid", "65534 65534 65534 65534", "0 0 0 0"),
@@ -46,7 +61,7 @@ fn workers_run_as_the_user_and_the_process_as_itself() {
         for number in 0..2 {
             assert_eq!(found[&name(number)], of_worker, "{field}: {found:?}");
         }
-        assert!(found["underpass"].starts_with(of_process), "{field}: {found:?}");
+        assert!(found[thread_name()].starts_with(of_process), "{field}: {found:?}");
     }
     // The process can still do what its user may not: a worker more has the user of the others.
     site.reload(&serving("worker_processes 3; user nobody nogroup;"));
@@ -67,7 +82,7 @@ fn without_privileges(uid: Option<u32>) {
     let (folder, file) =
         Site::file(&serving("user root root;").replace("LISTEN", &listen.address.to_string()));
     let mut command =
-        underpass(&["-c", &file, "-p", &with_prefix(folder.path()), "-g", "error_log stderr warn;"]);
+        program(&["-c", &file, "-p", &with_prefix(folder.path()), "-g", "error_log stderr warn;"]);
     if let Some(uid) = uid {
         use std::os::unix::fs::chown;
         chown(folder.path(), Some(uid), None).expect("we may");
@@ -116,7 +131,7 @@ fn descriptors_are_limited_as_the_file_says() {
         let fields: Vec<_> = line.split_whitespace().skip(3).take(2).map(str::to_owned).collect();
         fields.join(" ")
     };
-    let site = Site::start(&serving("worker_rlimit_nofile 300;"));
+    let site = served(&serving("worker_rlimit_nofile 300;"));
     assert_eq!(limit(&site), "300 300");
     site.reload(&serving("worker_rlimit_nofile 200;"));
     assert_eq!(limit(&site), "200 200");
@@ -124,8 +139,8 @@ fn descriptors_are_limited_as_the_file_says() {
 
 #[test]
 fn workers_run_on_the_processors_that_the_file_names() {
-    let site = Site::start(&serving("worker_processes 2; worker_cpu_affinity 1;"));
-    let everywhere = of_threads(&site.server, "Cpus_allowed_list")["underpass"].clone();
+    let site = served(&serving("worker_processes 2; worker_cpu_affinity 1;"));
+    let everywhere = of_threads(&site.server, "Cpus_allowed_list")[thread_name()].clone();
     let workers = || {
         let found = of_threads(&site.server, "Cpus_allowed_list");
         ["worker 0", "worker 1"].map(|name| found[name].clone())

@@ -13,17 +13,18 @@ use rustix::process::{Pid, Signal, kill_process};
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
-use super::PATIENCE;
+use super::common::PATIENCE;
+use crate::shell::PROGRAM;
 
-pub(crate) fn underpass(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_underpass"));
+pub(crate) fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 /// What a run that ends by itself says on its standard error stream.
 pub(crate) fn run(arguments: &[&str]) -> (ExitStatus, String) {
-    let output = underpass(arguments).output().expect("the binary runs");
+    let output = program(arguments).output().expect("the binary runs");
     (output.status, String::from_utf8(output.stderr).expect("text"))
 }
 
@@ -35,7 +36,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(arguments: &[&str], address: SocketAddr) -> Self {
-        Self::started(underpass(arguments).stderr(Stdio::null()).spawn().expect("the binary runs"), address)
+        Self::started(program(arguments).stderr(Stdio::null()).spawn().expect("the binary runs"), address)
     }
 
     pub(crate) fn started(child: Child, address: SocketAddr) -> Self {
@@ -121,6 +122,9 @@ impl Site {
         let file = folder.path().join("nginx.conf");
         let arguments = ["-c", file.to_str().expect("a plain path"), "-p", &with_prefix(folder.path())];
         let server = Server::start(&arguments, address);
+        // Its last deed before it serves; the system accepts clients earlier.
+        let pid = folder.path().join("run.pid");
+        server.wait_until("the pid file", || pid.exists() || !text.contains("pid run.pid;"));
         Self { server, folder, _reserved: reserved }
     }
 

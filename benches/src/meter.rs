@@ -7,13 +7,13 @@ use std::time::Duration;
 
 /// Reads the counters of a process and its descendants.
 #[derive(Debug)]
-pub(crate) struct Meter {
+pub struct Meter {
     processes: Vec<u32>,
 }
 
 impl Meter {
     /// The process `root` and what it has started until now.
-    pub(crate) fn of(root: u32) -> Result<Self> {
+    pub fn of(root: u32) -> Result<Self> {
         let parents = parents()?;
         let mut processes = vec![root];
         let mut looked_at = 0;
@@ -26,18 +26,18 @@ impl Meter {
     }
 
     /// The processes, parents before children.
-    pub(crate) fn processes(&self) -> Vec<u32> {
+    pub fn processes(&self) -> Vec<u32> {
         self.processes.clone()
     }
 
     /// Nanoseconds that all threads have spent on a core, once the proxy has come to rest. The kernel brings the
     /// counter of a running thread up to date only now and then; that of a sleeping one is exact.
-    pub(crate) async fn processor_time(&self) -> Result<u64> {
+    pub async fn processor_time(&self) -> Result<u64> {
         self.at_rest("processor time", Duration::from_millis(20), Self::processor_time_now).await
     }
 
     /// Bytes of memory that no other process shares, once they stand still.
-    pub(crate) async fn private_memory(&self) -> Result<u64> {
+    pub async fn private_memory(&self) -> Result<u64> {
         self.at_rest("private memory", Duration::from_millis(250), Self::private_memory_now).await
     }
 
@@ -72,7 +72,30 @@ impl Meter {
         Ok(total)
     }
 
+    /// What its processes hold at this moment.
+    ///
+    /// # Errors
+    /// When one of them has gone.
+    pub fn holdings(&self) -> Result<Holdings> {
+        let mut descriptors = 0;
+        for process in &self.processes {
+            let folder = format!("/proc/{process}/fd");
+            descriptors +=
+                fs::read_dir(&folder).with_context(|| format!("process {process} has gone"))?.count();
+        }
+        Ok(Holdings {
+            private: self.private_memory_now()?,
+            resident: self.rolled_up(&["Rss:"])?,
+            descriptors,
+        })
+    }
+
     fn private_memory_now(&self) -> Result<u64> {
+        self.rolled_up(&["Private_Clean:", "Private_Dirty:"])
+    }
+
+    /// Bytes: the sum of some lines of `smaps_rollup`.
+    fn rolled_up(&self, names: &[&str]) -> Result<u64> {
         let mut kilobytes = 0;
         for process in &self.processes {
             let file = format!("/proc/{process}/smaps_rollup");
@@ -80,16 +103,27 @@ impl Meter {
             let mut found = 0;
             for line in text.lines() {
                 let mut words = line.split_ascii_whitespace();
-                if matches!(words.next(), Some("Private_Clean:" | "Private_Dirty:")) {
+                if words.next().is_some_and(|name| names.contains(&name)) {
                     kilobytes +=
                         words.next().context(line.to_owned())?.parse::<u64>().context(line.to_owned())?;
                     found += 1;
                 }
             }
-            ensure!(found == 2, "{file} does not tell private memory");
+            ensure!(found == names.len(), "{file} does not tell {names:?}");
         }
         Ok(kilobytes * 1024)
     }
+}
+
+/// What a process holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Holdings {
+    /// Bytes of memory that no other process shares.
+    pub private: u64,
+    /// Bytes of memory that are there at all.
+    pub resident: u64,
+    /// Open files and sockets.
+    pub descriptors: usize,
 }
 
 /// All processes of the machine, each with its parent.

@@ -1,7 +1,5 @@
 //! What a process listens on: Unix domain sockets, IPv6, options.
 
-mod common;
-
 use std::{
     fs,
     io::{self, Read as _, Write as _},
@@ -11,10 +9,8 @@ use std::{
     thread,
 };
 
-use common::{
-    PATIENCE,
-    server::{Reserved, Site, run, with_prefix},
-};
+use super::common::PATIENCE;
+use super::server::{Reserved, Site, run, with_prefix};
 use rustix::process::Signal;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: e\r\nConnection: close\r\n\r\n";

@@ -1,10 +1,10 @@
 //! Tunnels over real sockets.
 
-mod common;
-
 use std::{net::TcpStream, thread};
 
-use common::{PATIENCE, Peer, UPGRADE_REQUEST, UPGRADE_RESPONSE, Worker, configuration, origin, tunnel};
+use super::common::{
+    PATIENCE, Peer, UPGRADE_REQUEST, UPGRADE_RESPONSE, Worker, configuration, origin, tunnel,
+};
 use tungstenite::Message;
 use underpass_core::config::Config;
 

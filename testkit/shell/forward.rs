@@ -1,10 +1,8 @@
 //! Requests and responses over real sockets.
 
-mod common;
-
 use std::{fs, net::SocketAddr, sync::Arc, thread};
 
-use common::{Peer, Worker, configuration, logs_in, origin};
+use super::common::{Peer, Worker, configuration, logs_in, origin};
 use underpass_core::config::{Bind, Config, Handler, Location, Proxy, Route, Router, Target};
 use underpass_core::shared::{Group, GroupId, KeepAlive, Upstreams};
 use underpass_core::template::Template;

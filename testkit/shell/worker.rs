@@ -1,7 +1,5 @@
 //! The life of a worker: draining, stopping, its limits, and other runtimes.
 
-mod common;
-
 use std::{
     io::{Read as _, Write as _},
     net::{Ipv4Addr, Shutdown, TcpStream},
@@ -11,9 +9,12 @@ use std::{
     time::Duration,
 };
 
-use common::{PATIENCE, Peer, UPGRADE_REQUEST, UPGRADE_RESPONSE, Worker, configuration, origin, tunnel};
-use underpass::{Control, Listener, Reload, Setup, serve};
+use super::common::{
+    PATIENCE, Peer, UPGRADE_REQUEST, UPGRADE_RESPONSE, Worker, configuration, origin, tunnel,
+};
+use crate::shell::{block_on, serve, tasks};
 use underpass_core::{Address, config::Config};
+use underpass_shell_common::{Control, Listener, Reload, Setup};
 
 fn proxy_to(origin: std::net::SocketAddr) -> Config {
     Config::proxy_to(origin.into(), &origin.to_string())
@@ -92,10 +93,7 @@ fn unix_domain_sockets_on_both_sides() {
     assert_eq!(front.address().to_string(), format!("unix:{}", path("front").display()));
     let control = Control::new();
     let setup = Setup::new(vec![front]).controlled_by(&control);
-    let worker = thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.expect("a runtime").block_on(serve(setup))
-    });
+    let worker = thread::spawn(move || block_on(serve(setup)));
     let mut client = UnixStream::connect(path("front")).expect("it listens");
     client.write_all(UPGRADE_REQUEST.as_bytes()).expect("it reads");
     let mut server = origin.accept().expect("a connection").0;
@@ -135,8 +133,27 @@ fn a_drain_before_the_start_is_obeyed() {
     let control = Control::new();
     let setup = Setup::new(vec![listener.expect("a free port")]).controlled_by(&control);
     control.drain(None);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(serve(setup)).expect("the worker can serve");
+    block_on(serve(setup)).expect("the worker can serve");
+}
+
+#[test]
+fn a_client_that_comes_after_a_reload_was_told_is_served_by_it() {
+    let before = configuration("", "return 200 before;");
+    let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), before).expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let after = configuration("", "return 200 afterwards;");
+    let again = listener.renewed(after);
+    let control = Control::new();
+    let setup = Setup::new(vec![listener]).controlled_by(&control);
+    control.reload(Reload::new(vec![again]));
+    // It finds both when it begins: the client, and what it was told before.
+    let mut client = Peer::connect(address);
+    client.send("GET / HTTP/1.1\r\nHost: e\r\n\r\n");
+    let worker = thread::spawn(move || block_on(serve(setup)));
+    client.head();
+    assert_eq!(client.exactly(10), b"afterwards");
+    control.stop();
+    worker.join().expect("no panic").expect("the worker can serve");
 }
 
 #[test]
@@ -171,16 +188,9 @@ fn serves_as_a_task_of_any_runtime_beside_another_worker() {
     let address = first.local_addr().expect("it is bound");
     let second = Listener::bind(address, config).expect("ports are shared");
     let controls = [Control::new(), Control::new()];
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let tasks = [first, second]
-        .into_iter()
-        .zip(&controls)
-        .map(|(listener, control)| runtime.spawn(serve(Setup::new(vec![listener]).controlled_by(control))));
-    let tasks: Vec<_> = tasks.collect();
+    let setups = [first, second].into_iter().zip(&controls);
+    let workers = setups.map(|(listener, control)| serve(Setup::new(vec![listener]).controlled_by(control)));
+    let ended = tasks(workers.collect());
     for _ in 0..50 {
         let mut client = Peer::connect(address);
         for _ in 0..3 {
@@ -190,7 +200,5 @@ fn serves_as_a_task_of_any_runtime_beside_another_worker() {
         }
     }
     controls.iter().for_each(|control| control.drain(None));
-    for task in tasks {
-        runtime.block_on(task).expect("no panic").expect("the worker can serve");
-    }
+    ended().into_iter().for_each(|ended| ended.expect("the worker can serve"));
 }

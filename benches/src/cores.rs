@@ -5,7 +5,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// Moves this thread, and with it the processes that it starts from here on, to one core.
-pub(crate) fn pin(core: usize) -> Result<()> {
+pub fn pin(core: usize) -> Result<()> {
     ensure!(core < CpuSet::MAX_CPU, "core {core}: no such core");
     let mut only = CpuSet::new();
     only.set(core);
@@ -13,7 +13,7 @@ pub(crate) fn pin(core: usize) -> Result<()> {
 }
 
 /// Fails when a core is not there, or when proxy and clients would share one.
-pub(crate) fn check(load: usize, proxy: usize) -> Result<()> {
+pub fn check(load: usize, proxy: usize) -> Result<()> {
     ensure!(load != proxy, "the proxy needs a core of its own (--load-core, --proxy-core)");
     let allowed = sched_getaffinity(None).context("cannot ask for the cores of this process")?;
     for core in [load, proxy] {
@@ -27,7 +27,7 @@ pub(crate) fn check(load: usize, proxy: usize) -> Result<()> {
 
 /// Raises the number of open files as far as the hard limit goes, and fails when that is less than `needed`.
 /// nginx takes its limit from here too: `worker_rlimit_nofile` stays out of the common configuration file.
-pub(crate) fn raise_open_files(needed: u64) -> Result<()> {
+pub fn raise_open_files(needed: u64) -> Result<()> {
     let now = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: now.maximum, maximum: now.maximum })
         .context("cannot raise the limit of open files")?;

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use std::fs;
 
 /// Processor and kernel in one line.
-pub(crate) fn describe() -> Result<String> {
+pub fn describe() -> Result<String> {
     let processors = fs::read_to_string("/proc/cpuinfo").context("/proc/cpuinfo")?;
     let field = |name: &str| {
         let line =
@@ -30,18 +30,19 @@ pub(crate) fn describe() -> Result<String> {
 /// How much of the two cores went to programs that have nothing to do with the comparison, or to other machines on
 /// the same host. On a machine that isn't quiet the figures are worth less, and the reader should know.
 #[derive(Debug)]
-pub(crate) struct Disturbance {
+pub struct Disturbance {
     cores: [usize; 2],
     before: Ticks,
 }
 
 impl Disturbance {
-    pub(crate) fn watch(cores: [usize; 2]) -> Result<Self> {
+    /// Begins to look.
+    pub fn watch(cores: [usize; 2]) -> Result<Self> {
         Ok(Self { cores, before: Ticks::read(cores)? })
     }
 
     /// In percent of both cores since [`Self::watch`]. Proxies count as ours once they have ended.
-    pub(crate) fn percent(&self) -> Result<f64> {
+    pub fn percent(&self) -> Result<f64> {
         let now = Ticks::read(self.cores)?;
         let (all, busy) = (now.all - self.before.all, now.busy - self.before.busy);
         let ours = now.ours - self.before.ours;

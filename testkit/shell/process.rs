@@ -1,7 +1,5 @@
 //! The binary: its command line, its signals, its exit status.
 
-mod common;
-
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _},
@@ -9,11 +7,9 @@ use std::{
     process::{Command, Stdio},
 };
 
-use common::{
-    Peer, origin,
-    server::{Reserved, Server, configuration, run, underpass, with_prefix},
-    tunnel,
-};
+use super::common::{Peer, origin, tunnel};
+use super::server::{Reserved, Server, configuration, program, run, with_prefix};
+use crate::shell::{NAME, PROGRAM, RUNTIME};
 use rustix::process::Signal;
 
 #[test]
@@ -23,13 +19,13 @@ fn a_good_file_is_said_to_be_good() {
     let (status, said) = run(&["-t", "-c", &file, "-p", &with_prefix(folder.path())]);
     assert_eq!(status.code(), Some(0), "{said}");
     let expected = format!(
-        "underpass: the configuration file {file} syntax is ok\n\
-         underpass: configuration file {file} test is successful\n"
+        "{NAME}: the configuration file {file} syntax is ok\n\
+         {NAME}: configuration file {file} test is successful\n"
     );
     // What -t explains of a recipe comes before.
     let (explained, verdict) = said.split_at(said.len().saturating_sub(expected.len()));
     assert_eq!(verdict, expected);
-    assert!(explained.lines().all(|line| line.starts_with("underpass: [warn] ")), "{explained}");
+    assert!(explained.lines().all(|line| line.starts_with(&format!("{NAME}: [warn] "))), "{explained}");
 }
 
 #[test]
@@ -41,9 +37,9 @@ fn a_bad_file_is_told_with_its_place() {
     for arguments in [vec!["-c", file], vec!["-t", "-c", file]] {
         let (status, said) = run(&arguments);
         assert_eq!(status.code(), Some(1));
-        let expected = format!("underpass: [emerg] unknown directive \"sever\" in {file}:2:3");
+        let expected = format!("{NAME}: [emerg] unknown directive \"sever\" in {file}:2:3");
         assert!(said.starts_with(&expected), "{said}");
-        let last = format!("underpass: configuration file {file} test failed\n");
+        let last = format!("{NAME}: configuration file {file} test failed\n");
         assert_eq!(said.ends_with(&last), arguments.contains(&"-t"), "{said}");
     }
 }
@@ -53,7 +49,7 @@ fn a_port_in_use_is_told() {
     let (_listener, address) = origin();
     let (status, said) = run(&["--listen", &address.to_string(), "--to", "http://127.0.0.1:9"]);
     assert_eq!(status.code(), Some(1));
-    let expected = format!("underpass: [emerg] bind() to {address} failed (98: ");
+    let expected = format!("{NAME}: [emerg] bind() to {address} failed (98: ");
     assert!(said.contains(&expected), "{said}");
 }
 
@@ -61,8 +57,8 @@ fn a_port_in_use_is_told() {
 fn versions() {
     let (status, said) = run(&["-v"]);
     assert_eq!(status.code(), Some(0));
-    assert_eq!(said, concat!("underpass version: underpass/", env!("CARGO_PKG_VERSION"), "\n"));
-    assert!(run(&["-V"]).1.contains("\nruntime: tokio\n"));
+    assert_eq!(said, format!("{NAME} version: {NAME}/{}\n", env!("CARGO_PKG_VERSION")));
+    assert!(run(&["-V"]).1.contains(&format!("\nruntime: {RUNTIME}\n")));
 }
 
 #[test]
@@ -105,7 +101,7 @@ fn without_descriptors_service_pauses_and_goes_on() {
     let address = reserved.address;
     let file = configuration(folder.path(), address, behind);
     let mut command = Command::new("sh");
-    command.arg("-c").arg("ulimit -n 40 && exec \"$@\"").arg("sh").arg(env!("CARGO_BIN_EXE_underpass"));
+    command.arg("-c").arg("ulimit -n 40 && exec \"$@\"").arg("sh").arg(PROGRAM);
     command.args(["-c", &file, "-p", &with_prefix(folder.path())]).stderr(Stdio::null());
     let server = Server::started(command.spawn().expect("a shell"), address);
     let log = || fs::read_to_string(folder.path().join("error.log")).expect("the log");
@@ -140,7 +136,7 @@ fn without_a_file() {
 fn the_demo_says_where_to_look_and_shows_its_configuration() {
     let reserved = Reserved::new();
     let address = reserved.address;
-    let mut child = underpass(&["demo", "--listen", &address.to_string()]).spawn().expect("the binary runs");
+    let mut child = program(&["demo", "--listen", &address.to_string()]).spawn().expect("the binary runs");
     let said = BufReader::new(child.stderr.take().expect("it was piped"));
     let server = Server { child, address };
     let url = format!("http://{address}/");

@@ -1,7 +1,4 @@
 //! A worker on a thread, an origin server that does as it is told, and a client that reads what it expects.
-#![allow(dead_code, reason = "each test binary uses its own part")]
-
-pub(crate) mod server;
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
@@ -11,8 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use underpass::{Control, Listener, Log, Setup, serve};
+use crate::shell::{block_on, serve};
 use underpass_core::config::Config;
+use underpass_shell_common::{Control, Listener, Log, Setup};
 
 /// Bounds hangs; nothing that works takes nearly as long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -41,9 +39,7 @@ impl Worker {
         let address = listener.local_addr().expect("it is bound");
         let control = Control::new();
         let setup = change(Setup::new(vec![listener]).controlled_by(&control));
-        let thread = thread::spawn(move || {
-            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(setup))
-        });
+        let thread = thread::spawn(move || block_on(serve(setup)));
         Self { address, control, thread: Some(thread) }
     }
 

@@ -1,20 +1,15 @@
 //! A process that reads its configuration again while it serves.
 
-mod common;
-
 use std::{
     fs,
     io::{self, Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
     thread,
 };
 
-use common::{
-    PATIENCE, Peer, origin,
-    server::{Reserved, Site},
-    tunnel,
-};
+use super::common::{PATIENCE, Peer, origin, tunnel};
+use super::server::{Reserved, Site};
 use rustix::process::Signal;
 
 /// A file whose servers all answer with `body`.
@@ -45,11 +40,33 @@ fn ask(address: SocketAddr) -> io::Result<String> {
     Ok(text)
 }
 
+/// Has a request of another client go through, which is accepted after all clients that have connected.
+fn ask_behind(site: &Site, listener: &TcpListener) -> Peer {
+    let mut client = Peer::connect(site.server.address);
+    client.send("GET /behind HTTP/1.1\r\nHost: e\r\nConnection: close\r\n\r\n");
+    let mut origin = Peer::accept(listener);
+    assert!(origin.head().starts_with("GET /behind "));
+    origin.send("HTTP/1.1 204 No Content\r\n\r\n");
+    client.head();
+    client
+}
+
+/// Becomes true when this is dropped.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn under_load_nothing_is_lost() {
     let site = Site::start(&answering(2, &["LISTEN"], "generation 0."));
     let (address, done, served) = (site.server.address, AtomicBool::new(false), AtomicU32::new(0));
     thread::scope(|scope| {
+        // However this ends: the scope waits for those who ask.
+        let _done = Done(&done);
         for _ in 0..3 {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
@@ -66,7 +83,6 @@ fn under_load_nothing_is_lost() {
             let text = ask(address).expect("an answer");
             assert!(text.ends_with(&format!("generation {generation}.")), "{text}");
         }
-        done.store(true, Ordering::Relaxed);
     });
     assert!(served.into_inner() > 30, "there was load");
 }
@@ -103,8 +119,9 @@ fn what_is_open_keeps_its_configuration() {
     busy.send("GET /busy HTTP/1.1\r\nHost: e\r\n\r\n");
     let mut origin = Peer::accept(&listener);
     assert!(origin.head().starts_with("GET /busy "));
-    // Its request may be on its way.
+    // Its request may be on its way. Who is accepted behind it shows that it was accepted.
     let mut fresh = Peer::connect(site.server.address);
+    drop(ask_behind(&site, &listener));
 
     site.reload(&answering(1, &["LISTEN"], "new"));
     assert_eq!(idle.rest(), b"", "what is idle ends");
