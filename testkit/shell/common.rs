@@ -97,21 +97,38 @@ impl Peer {
     }
 
     pub(crate) fn accept(listener: &TcpListener) -> Self {
+        Self::accept_unless(listener, || false).expect("waited for to the end")
+    }
+
+    /// Accepts a connection, or none once `given_up` says so.
+    fn accept_unless(listener: &TcpListener, mut given_up: impl FnMut() -> bool) -> Option<Self> {
         listener.set_nonblocking(true).expect("a plain socket");
         let begin = Instant::now();
         loop {
             match listener.accept() {
                 Ok((stream, _)) => {
                     stream.set_nonblocking(false).expect("a plain socket");
-                    return Self::new(stream);
+                    return Some(Self::new(stream));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if given_up() {
+                        return None;
+                    }
                     assert!(begin.elapsed() < PATIENCE, "nobody connects");
                     thread::sleep(Duration::from_millis(1));
                 }
                 Err(error) => panic!("{error}"),
             }
         }
+    }
+
+    /// Whether something came from the other end, or its end.
+    fn has_news(&self) -> bool {
+        let stream = self.stream.get_ref();
+        stream.set_nonblocking(true).expect("a plain socket");
+        let news = !matches!(stream.peek(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+        stream.set_nonblocking(false).expect("a plain socket");
+        news
     }
 
     fn new(stream: TcpStream) -> Self {
@@ -159,11 +176,18 @@ pub(crate) const UPGRADE_RESPONSE: &str = "HTTP/1.1 101 Switching Protocols\r\nU
 
 /// Opens a tunnel: the client's end and the origin server's.
 pub(crate) fn tunnel(worker: SocketAddr, origin: &TcpListener) -> (Peer, Peer) {
+    try_tunnel(worker, origin).unwrap_or_else(|refusal| panic!("no tunnel: {refusal}"))
+}
+
+/// Opens a tunnel, or has the head that refuses it.
+pub(crate) fn try_tunnel(worker: SocketAddr, origin: &TcpListener) -> Result<(Peer, Peer), String> {
     let mut client = Peer::connect(worker);
     client.send(UPGRADE_REQUEST);
-    let mut server = Peer::accept(origin);
+    let Some(mut server) = Peer::accept_unless(origin, || client.has_news()) else {
+        return Err(client.head());
+    };
     assert!(server.head().starts_with("GET /chat HTTP/1.1\r\n"));
     server.send(UPGRADE_RESPONSE);
     assert!(client.head().starts_with("HTTP/1.1 101 "));
-    (client, server)
+    Ok((client, server))
 }
