@@ -16,6 +16,7 @@ mod common;
 mod forward;
 mod process;
 mod reload;
+mod replay;
 mod rights;
 mod server;
 mod sockets;

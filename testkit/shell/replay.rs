@@ -1,13 +1,9 @@
 //! Sessions are recorded by one process and replayed by another.
 
-mod common;
-
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use common::{
-    Peer, UPGRADE_RESPONSE, origin,
-    server::{Site, underpass},
-};
+use super::common::{Peer, UPGRADE_RESPONSE, origin};
+use super::server::{Site, program};
 use rustix::process::Signal;
 
 /// A tunnel is recorded; its trace, and the folder that the file is in.
@@ -50,7 +46,7 @@ fn replay(folder: &tempfile::TempDir, trace: &str, arguments: &[&str]) -> (Optio
     let file = folder.path().join("moved.trace");
     fs::write(&file, trace).expect("a writable folder");
     let arguments = [&["replay", file.to_str().expect("a plain path")], arguments].concat();
-    let output = underpass(&arguments).output().expect("the binary runs");
+    let output = program(&arguments).output().expect("the binary runs");
     (output.status.code(), String::from_utf8(output.stdout).expect("text"))
 }
 
