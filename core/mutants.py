@@ -484,14 +484,16 @@ def left(arguments):
     """What has no switch, by `cargo mutants`, which builds anew for each."""
     state = json.loads(STATE.read_text())
     gone = set(state["dropped"]) | set(state["left"])
-    names = [m["name"] for m in chosen(state, arguments) if m["number"] in gone]
-    if not names:
+    here = [m for m in chosen(state, arguments) if m["number"] in gone]
+    if not here:
         return
+    names = [m["name"] for m in here]
+    files = [part for file in sorted({m["file"] for m in here}) for part in ("-f", file)]
     patterns = [part for name in names for part in ("--re", re.escape(name))]
     programs = [part for name in sorted(state["programs"]) if name != "lib" and name not in {*SLOW, *NOT_RUN}
                 for part in ("--test", name)]
     sys.exit(subprocess.run(["cargo", "mutants", "-p", "underpass-core", "--baseline", "skip", "--timeout", "300",
-                             "--output", str(WORK), *patterns, "--", "--lib", *programs], cwd=ROOT).returncode)
+                             "--output", str(WORK), *files, *patterns, "--", "--lib", *programs], cwd=ROOT).returncode)
 
 
 if __name__ == "__main__":

@@ -212,7 +212,7 @@ fn a_response_that_stalls_is_cut() {
     world.origin_sends("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nab");
     world.elapse(SECOND);
     world.origin_sends("c");
-    world.elapse(2 * SECOND);
+    last_moment(&mut world, 2 * SECOND);
     assert!(fired(&world, Timer::UpstreamRead));
     assert_eq!(world.exchanges[0].outcome, Outcome::Cut);
     assert!(world.client.saw().is_some());
