@@ -375,7 +375,7 @@ ENVIRONMENT = {"PROPTEST_DISABLE_FAILURE_PERSISTENCE": "1", "PROPTEST_MAX_SHRINK
 def play(program, seconds, **variables):
     """Runs a test program; by its processor time, so that a busy machine is no reason to give up."""
     def limits():
-        limit = int(seconds * 5 + 10)
+        limit = int(seconds * 5 + 4)
         resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 2))
         resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
