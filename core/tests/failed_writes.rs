@@ -237,6 +237,7 @@ fn an_answer_to_a_dial_that_was_given_up_changes_nothing() {
     alone.times_out();
     let next = alone.dial().expect("the next peer is asked");
     let before = alone.session.snapshot(alone.now.tick);
+    alone.chooses(&late);
     let turn = &mut Turn { now: alone.now, buffers: &mut alone.buffers };
     alone.session.handle_connected(late, Ok(Connected::Fresh), turn);
     assert_eq!(alone.session.snapshot(alone.now.tick), before);
@@ -258,7 +259,6 @@ fn nor_does_a_choice_for_one_or_the_address_of_a_name() {
     alone.receives(Side::Downstream, GET);
     let late = alone.dial().expect("a dial");
     alone.times_out();
-    assert!(alone.sends(Side::Downstream).starts_with("HTTP/1.1 504 "));
     let line = |session: &Session, now| {
         let mut line = Vec::new();
         session.record().write_lines(now, &mut Vec::new(), &mut |_, text| line.extend_from_slice(text));
@@ -267,21 +267,28 @@ fn nor_does_a_choice_for_one_or_the_address_of_a_name() {
     let before = line(&alone.session, alone.now);
     alone.chooses(&late);
     assert_eq!(line(&alone.session, alone.now), before, "nobody was asked in its time");
+    assert!(alone.sends(Side::Downstream).starts_with("HTTP/1.1 504 "));
 
     let mut alone = Alone::with(
         config_of(
             "http { access_log off; resolver 127.0.0.1; server { listen 127.0.0.1:8080;
-             location / { set $name origin.example; proxy_pass http://$name; } } }",
+             location / { set $name origin.example; proxy_pass http://$name; error_page 504 = @other; }
+             location @other { set $other other.example; proxy_pass http://$other; } } }",
         ),
         false,
     );
     alone.receives(Side::Downstream, GET);
     let late = alone.lookup();
     alone.times_out();
-    assert!(alone.sends(Side::Downstream).starts_with("HTTP/1.1 504 "));
+    let other = alone.lookup();
+    let before = alone.session.snapshot(alone.now.tick);
     let turn = &mut Turn { now: alone.now, buffers: &mut alone.buffers };
     alone.session.handle_resolved(late, Ok(&[[127, 0, 0, 1].into()]), turn);
+    assert_eq!(alone.session.snapshot(alone.now.tick), before);
     assert!(alone.dial().is_none());
+    let turn = &mut Turn { now: alone.now, buffers: &mut alone.buffers };
+    alone.session.handle_resolved(other, Ok(&[[127, 0, 0, 1].into()]), turn);
+    assert!(alone.dial().is_some());
 }
 
 #[test]
@@ -299,9 +306,9 @@ fn memory_that_a_write_uses_is_lent_to_nobody_else() {
     alone.sends(Side::Downstream);
     assert!(alone.dial().is_none(), "polled to its end: the bytes are offered");
     let offered = alone.session.transmit(Side::Upstream)[0].as_ptr();
-    // The tunnel's client resets while the write goes on.
+    // The origin server resets while the write to it goes on: what is on its way is wanted by nobody.
     let turn = &mut Turn { now: alone.now, buffers: &mut alone.buffers };
-    alone.session.handle_received(Side::Downstream, Err(ErrorKind::ConnectionReset.into()), turn);
+    alone.session.handle_received(Side::Upstream, Err(ErrorKind::ConnectionReset.into()), turn);
     let mut other = Alone::new(false);
     std::mem::swap(&mut other.buffers, &mut alone.buffers);
     let turn = &mut Turn { now: other.now, buffers: &mut other.buffers };

@@ -64,6 +64,18 @@ fn unless_the_location_says_otherwise() {
 }
 
 #[test]
+fn so_is_one_of_our_own() {
+    let mut world = proxy("");
+    world.client.set_window(0);
+    world.client_sends("GET /own HTTP/1.1\r\nHost: a\r\n\r\n");
+    world.client_ends();
+    world.client.set_window(usize::MAX);
+    world.run();
+    assert!(received(&world).ends_with("\r\n\r\nown"), "{}", received(&world));
+    assert_eq!((world.exchanges[0].status, world.exchanges[0].outcome), (200, Outcome::Complete));
+}
+
+#[test]
 fn answers_of_our_own_are_delivered_to_the_last() {
     let mut world = proxy("");
     world.client.set_window(0);
