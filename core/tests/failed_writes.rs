@@ -193,6 +193,33 @@ fn a_connection_from_the_pool_that_has_said_something_is_not_stale() {
 }
 
 #[test]
+fn an_upgrade_whose_content_can_t_be_sent_has_failed() {
+    // A9: the tunnel opens behind the content, and this will never be sent whole.
+    let mut world = World::proxy();
+    world.client_sends(UPGRADE.replace("GET", "POST").replace("\r\n\r\n", "\r\nContent-Length: 5\r\n\r\nab"));
+    world.origin_sends(SWITCH);
+    world.origin().refuse();
+    world.client_sends("cde");
+    assert_eq!((world.exchanges[0].status, world.exchanges[0].tunnel.is_none()), (502, true));
+    assert_eq!(world.releases, [(Verdict::Failure, Disposal::Close(Ending::Reset))]);
+}
+
+#[test]
+fn content_that_nobody_takes_any_more_is_still_read() {
+    // Who answers early and closes: the client may only read the answer when it has sent all.
+    let mut world = World::proxy();
+    world.client_sends("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n");
+    world.client.set_window(0);
+    world.origin_sends("HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(world.releases.len(), 1);
+    world.client_sends(vec![b'x'; 50_000]);
+    assert_eq!(world.client.unread(), b"");
+    world.client.set_window(usize::MAX);
+    world.run();
+    assert!(text(world.client.received()).starts_with("HTTP/1.1 413 "));
+}
+
+#[test]
 fn a_client_that_takes_no_more_of_a_response_has_left() {
     let mut world = World::proxy();
     world.client_sends(GET);

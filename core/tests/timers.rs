@@ -206,6 +206,19 @@ fn an_origin_server_that_takes_no_request() {
 }
 
 #[test]
+fn a_tunnel_is_not_idle_while_its_bytes_are_taken() {
+    let mut world = tunnel("", "proxy_read_timeout 2s;");
+    world.origin().set_window(0);
+    world.client_sends("abc");
+    world.elapse(SECOND);
+    world.origin().set_window(usize::MAX);
+    world.run();
+    assert!(world.origin().received().ends_with(b"abc"));
+    last_moment(&mut world, 2 * SECOND);
+    assert!(fired(&world, Timer::TunnelIdle));
+}
+
+#[test]
 fn a_response_that_stalls_is_cut() {
     let mut world = proxy("", "proxy_read_timeout 2s;");
     world.client_sends(GET);
