@@ -9,6 +9,7 @@ copy once, and runs the core's suite once per mutant, so that a mutant costs wha
     core/mutants.sh run FILE...             runs the mutants of these files or folders under core/src
     core/mutants.sh run --only N,N          runs these
     core/mutants.sh table FILE...           the figures of what was run, file by file
+    core/mutants.sh missed FILE...          the survivors by name
 
 What doesn't build behind a switch (a const fn that a constant needs, an `impl Trait` of a second type, a condition
 with `let`) is listed as `left`, and is for `cargo mutants` itself: `core/mutants.sh left FILE...`.
@@ -452,7 +453,8 @@ def run(arguments):
     for mutant in chosen(state, arguments):
         number, name = mutant["number"], mutant["name"]
         if number not in first:
-            keep(name, {"outcome": "left"})
+            if results.get(name, {}).get("by") != "cargo mutants":
+                keep(name, {"outcome": "left"})
             continue
         if name in results and results[name]["outcome"] in ("caught", "timeout") and not again:
             continue
@@ -476,8 +478,16 @@ def table(arguments):
     for mutant in chosen(state, arguments):
         rows.setdefault(mutant["file"], []).append(results.get(mutant["name"], {"outcome": "not run"})["outcome"])
     for file, outcomes in rows.items():
-        counts = {k: outcomes.count(k) for k in ("caught", "timeout", "missed", "left", "not run")}
+        counts = {k: outcomes.count(k) for k in ("caught", "timeout", "unviable", "missed", "left", "not run")}
         print(f"| `{file.removeprefix('core/src/')}` | {len(outcomes)} | " + " | ".join(str(counts[k]) for k in counts) + " |")
+
+
+def missed(arguments):
+    results = outcomes()
+    for mutant in chosen(json.loads(STATE.read_text()), arguments):
+        outcome = results.get(mutant["name"], {})
+        if outcome.get("outcome") == "missed":
+            print(mutant["name"] + ("" if outcome.get("reached_by", True) else " (not reached)"))
 
 
 def left(arguments):
@@ -492,10 +502,13 @@ def left(arguments):
     patterns = [part for name in names for part in ("--re", re.escape(name))]
     programs = [part for name in sorted(state["programs"]) if name != "lib" and name not in {*SLOW, *NOT_RUN}
                 for part in ("--test", name)]
-    sys.exit(subprocess.run(["cargo", "mutants", "-p", "underpass-core", "--baseline", "skip", "--timeout", "300",
-                             "--output", str(WORK), *files, *patterns, "--", "--lib", *programs], cwd=ROOT).returncode)
+    subprocess.run(["cargo", "mutants", "-p", "underpass-core", "--baseline", "skip", "--timeout", "300",
+                             "--output", str(WORK), *files, *patterns, "--", "--lib", *programs], cwd=ROOT)
+    for outcome in ("caught", "timeout", "missed", "unviable"):
+        for name in (WORK / "mutants.out" / f"{outcome}.txt").read_text().splitlines():
+            keep(name, {"outcome": outcome, "by": "cargo mutants"})
 
 
 if __name__ == "__main__":
     command, rest = sys.argv[1], sys.argv[2:]
-    {"build": lambda _: build(), "run": run, "table": table, "left": left}[command](rest)
+    {"build": lambda _: build(), "run": run, "table": table, "left": left, "missed": missed}[command](rest)

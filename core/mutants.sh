@@ -5,6 +5,7 @@
 #     core/mutants.sh run FILE...      runs those of these files or folders, seconds each
 #     core/mutants.sh run --slow FILE  the same, with the explorer for those that everything else misses
 #     core/mutants.sh table FILE...    the figures
+#     core/mutants.sh missed FILE...   the survivors by name
 #     core/mutants.sh left FILE...     by `cargo mutants` alone, minutes each: those that can't be behind a switch
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
