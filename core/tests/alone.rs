@@ -1,5 +1,5 @@
-//! What a write that fails means, on either side and in every state: who is asked again, what is still read,
-//! and what the client gets.
+//! What needs a shell that does one thing at a time: writes that fail, and who is asked again, what is still read
+//! and what the client gets then; answers that come late; a look at the client.
 
 mod common;
 
@@ -119,6 +119,18 @@ impl Alone {
         let turn = &mut Turn { now: self.now, buffers: &mut self.buffers };
         let choice = self.config.upstreams.choose(dial, turn.now.tick).expect("a peer");
         let _lease = self.session.handle_chosen(dial, choice, turn);
+    }
+
+    /// Polls until it waits; whether an exchange ended.
+    fn is_over(&mut self) -> bool {
+        let mut over = false;
+        loop {
+            match self.session.poll_output() {
+                Output::ExchangeDone => over = true,
+                Output::Wait(_) | Output::Done => return over,
+                _ => {}
+            }
+        }
     }
 
     /// The next deadline passes.
@@ -316,6 +328,23 @@ fn nor_does_a_choice_for_one_or_the_address_of_a_name() {
     let turn = &mut Turn { now: alone.now, buffers: &mut alone.buffers };
     alone.session.handle_resolved(other, Ok(&[[127, 0, 0, 1].into()]), turn);
     assert!(alone.dial().is_some());
+}
+
+#[test]
+fn the_client_is_looked_at_before_its_refused_upgrade_is_over() {
+    // A7: what stands behind it is somebody's tunnel, though it looks like a request.
+    let peer: std::net::SocketAddr = "127.0.0.1:9000".parse().expect("an address");
+    let mut alone = Alone::with(Arc::new(Config::proxy_to(Address::Ip(peer), "b")), false);
+    alone.receives(Side::Downstream, UPGRADE);
+    assert!(alone.connects());
+    alone.sends(Side::Upstream);
+    alone.receives(Side::Upstream, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+    alone.receives(Side::Upstream, "hello");
+    assert!(alone.sends(Side::Downstream).ends_with("hello"));
+    assert!(!alone.is_over(), "what the origin server sent was no look at the client");
+    alone.receives(Side::Downstream, GET);
+    assert!(alone.is_over());
+    assert!(alone.dial().is_none());
 }
 
 #[test]
