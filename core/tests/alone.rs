@@ -232,6 +232,17 @@ fn content_that_nobody_takes_any_more_is_still_read() {
 }
 
 #[test]
+fn a_connection_that_has_not_taken_the_whole_request_is_not_kept() {
+    let mut world = World::proxy();
+    world.client_sends("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+    world.origin().set_window(2);
+    world.client_sends("abcde");
+    world.origin_sends("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(world.exchanges[0].outcome, Outcome::Complete);
+    assert_eq!(world.releases, [(Verdict::Success, Disposal::Close(Ending::Fin))]);
+}
+
+#[test]
 fn a_client_that_takes_no_more_of_a_response_has_left() {
     let mut world = World::proxy();
     world.client_sends(GET);

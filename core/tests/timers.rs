@@ -219,6 +219,20 @@ fn a_tunnel_is_not_idle_while_its_bytes_are_taken() {
 }
 
 #[test]
+fn nor_is_one_half_closed_in_vain_while_the_other_half_is_taken() {
+    let mut world = tunnel("", "proxy_read_timeout 2s;");
+    world.client_ends();
+    world.client.set_window(0);
+    world.origin_sends("abc");
+    world.elapse(SECOND);
+    world.client.set_window(usize::MAX);
+    world.run();
+    assert!(world.client.received().ends_with(b"abc"));
+    last_moment(&mut world, 2 * SECOND);
+    assert!(world.done);
+}
+
+#[test]
 fn a_response_that_stalls_is_cut() {
     let mut world = proxy("", "proxy_read_timeout 2s;");
     world.client_sends(GET);
