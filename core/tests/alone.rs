@@ -232,6 +232,15 @@ fn content_that_nobody_takes_any_more_is_still_read() {
 }
 
 #[test]
+fn a_connection_is_kept_while_its_response_is_on_its_way() {
+    let mut world = World::proxy();
+    world.client_sends(GET);
+    world.client.set_window(0);
+    world.origin_sends("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    assert_eq!(world.releases, [(Verdict::Success, Disposal::Pool)], "before the client has taken any of it");
+}
+
+#[test]
 fn a_connection_that_has_not_taken_the_whole_request_is_not_kept() {
     let mut world = World::proxy();
     world.client_sends("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");

@@ -76,6 +76,28 @@ fn so_is_one_of_our_own() {
 }
 
 #[test]
+fn one_to_a_request_that_never_comes_whole() {
+    let mut world = proxy("");
+    world.client.set_window(0);
+    world.client_sends("POST /own HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
+    world.client_ends();
+    world.client.set_window(usize::MAX);
+    world.run();
+    assert!(received(&world).ends_with("\r\n\r\nown"), "{}", received(&world));
+    assert_eq!((world.exchanges[0].status, world.exchanges[0].outcome), (200, Outcome::Complete));
+}
+
+#[test]
+fn an_end_inside_a_request_is_one_whatever_was_answered() {
+    let mut world = proxy("");
+    world.client.set_window(0);
+    world.client_sends("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
+    world.origin_sends(HELLO);
+    world.client_ends();
+    assert_eq!(world.exchanges[0].outcome, Outcome::ClientLeft);
+}
+
+#[test]
 fn answers_of_our_own_are_delivered_to_the_last() {
     let mut world = proxy("");
     world.client.set_window(0);
