@@ -477,9 +477,9 @@ def table(arguments):
     rows = {}
     for mutant in chosen(state, arguments):
         rows.setdefault(mutant["file"], []).append(results.get(mutant["name"], {"outcome": "not run"})["outcome"])
-    for file, outcomes in rows.items():
-        counts = {k: outcomes.count(k) for k in ("caught", "timeout", "unviable", "missed", "left", "not run")}
-        print(f"| `{file.removeprefix('core/src/')}` | {len(outcomes)} | " + " | ".join(str(counts[k]) for k in counts) + " |")
+    for file, seen in rows.items():
+        counts = {k: seen.count(k) for k in ("caught", "timeout", "unviable", "missed", "left", "not run")}
+        print(f"| `{file.removeprefix('core/src/')}` | {len(seen)} | " + " | ".join(str(counts[k]) for k in counts) + " |")
 
 
 def missed(arguments):
