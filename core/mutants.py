@@ -14,7 +14,7 @@ copy once, and runs the core's suite once per mutant, so that a mutant costs wha
 What doesn't build behind a switch (a const fn that a constant needs, an `impl Trait` of a second type, a condition
 with `let`) is listed as `left`, and is for `cargo mutants` itself: `core/mutants.sh left FILE...`.
 
-A mutated operator keeps its operands: `a + b - c` becomes `(a + b) / c`.
+A mutated operator keeps its operands: `a && b && c` becomes `(a || b) && c`, and not `a || b && c`.
 """
 import json, os, re, resource, shutil, subprocess, sys, time
 from pathlib import Path
