@@ -143,6 +143,24 @@ fn our_own_listener_is_no_destination() {
 }
 
 #[test]
+fn nor_is_one_that_listens_at_every_address() {
+    for (target, expected) in [
+        ("127.0.0.1:8080", "403"),
+        ("[::ffff:127.0.0.1]:8080", "403"),
+        // Another port of this machine, and this port of another.
+        ("127.0.0.1:8081", "200"),
+        ("192.0.2.1:8080", "200"),
+    ] {
+        let rules = vec![DestinationRule::new(true, DestinationHost::Name("any.example".into()), None)];
+        let mut policy = DestinationPolicy::new(rules, vec!["0.0.0.0:8080".parse().expect("an address")]);
+        policy.rules.push(DestinationRule::new(true, DestinationHost::Any, None));
+        let mut world = world_of(TunnelPass::new(Destination::Requested { policy, group: GroupId(0) }), None);
+        world.client_sends(connect(target));
+        assert_eq!(status(&world), expected, "{target}");
+    }
+}
+
+#[test]
 fn a_configured_address_is_the_operators_own_word() {
     let mut world = configured();
     world.client_sends(connect("whatever.example:443"));

@@ -3,9 +3,10 @@
 use std::{io::ErrorKind, net::IpAddr, sync::Arc, time::Duration};
 
 use underpass_core::{
-    Address, Admission, Disposal, Ending, Event, Refusal, RequestHead, Tick, Verdict,
+    Address, Admission, Disposal, Ending, Event, Output, Refusal, RequestHead, Side, Tick, Verdict,
     config::{Config, Handler, Location, Proxy, Return, Route, Router, Target},
     shared::{Group, GroupId, Upstreams},
+    violation::Violation,
 };
 use underpass_testkit::sim::{Connect, World};
 
@@ -77,6 +78,16 @@ fn a_name_that_nobody_knows_is_a_502_and_one_that_nobody_answers_a_504() {
 }
 
 #[test]
+fn a_name_without_an_address_is_as_one_that_nobody_knows() {
+    let mut world = world(true, None);
+    world.addresses = Some(Ok(Vec::new()));
+    world.client_sends(GET);
+    assert_eq!(status(&world), "502");
+    let unknown = Event::Violation(Violation::UnknownName);
+    assert_eq!(world.notes.iter().map(|(event, _)| *event).collect::<Vec<_>>(), [unknown]);
+}
+
+#[test]
 fn admission_is_asked_for_first() {
     for (admission, expected) in [
         (Admission::Granted, "200"),
@@ -95,6 +106,22 @@ fn admission_is_asked_for_first() {
         }
         assert_eq!(status(&world), expected);
     }
+}
+
+#[test]
+fn a_claim_names_the_rules_of_its_location() {
+    let mut world = world(false, Some(7));
+    let (session, mut turn) = world.parts();
+    let space = session.receive_space(Side::Downstream, &mut turn).expect("a request is wanted");
+    space[..GET.len()].copy_from_slice(GET.as_bytes());
+    session.handle_received(Side::Downstream, Ok(GET.len()), &mut turn);
+    let claim = loop {
+        match session.poll_output() {
+            Output::Admit(claim) => break claim,
+            output => assert!(!matches!(output, Output::Wait(_) | Output::Done), "it asks before it waits"),
+        }
+    };
+    assert_eq!(claim.rules(), 7);
 }
 
 #[test]
@@ -173,7 +200,7 @@ fn reports_about_what_is_over_change_nothing() {
     assert!(world.done);
     let before = world.session.snapshot(world.now().tick);
     let (session, mut turn) = world.parts();
-    for side in underpass_core::Side::BOTH {
+    for side in Side::BOTH {
         assert!(session.receive_space(side, &mut turn).is_none());
         session.handle_received(side, Ok(0), &mut turn);
         session.handle_received(side, Err(ErrorKind::ConnectionReset.into()), &mut turn);

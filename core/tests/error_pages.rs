@@ -152,6 +152,24 @@ fn content_that_has_gone_upstream_can_t_go_to_another_location() {
 }
 
 #[test]
+fn nor_can_content_that_was_dropped() {
+    for (request, expected) in
+        [(POST, "502 502 Bad Gateway"), ("GET /x HTTP/1.1\r\nHost: a\r\n\r\n", "200 ok")]
+    {
+        let mut world = world(
+            "location /x { error_page 502 = @fallback; proxy_pass_request_body off; proxy_pass http://127.0.0.1:9000; }",
+        );
+        world.connects.push_back(Connect::Refuse);
+        world.client_sends(request);
+        if let Some(fallback) = world.origins.last_mut() {
+            fallback.end.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+            world.run();
+        }
+        assert_eq!(answer(&world), expected, "{request}");
+    }
+}
+
+#[test]
 fn but_a_page_can_be_fetched_without_it() {
     let mut world = world("location /x { error_page 502 /fetched; proxy_pass http://127.0.0.1:9000; }");
     world.client_sends(POST);

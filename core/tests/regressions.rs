@@ -3,8 +3,8 @@
 use std::{io::ErrorKind, sync::Arc, time::Duration};
 
 use underpass_core::{
-    Address, Buffers, ClientInfo, Connected, Ending, Fault, Now, Outcome, Output, Session, Side, Tick, Turn,
-    config::Config,
+    Address, Buffers, ClientInfo, Connected, Ending, Event, Fault, Now, Outcome, Output, Session, Side, Tick,
+    Turn, config::Config,
 };
 use underpass_testkit::sim::{World, config_of};
 
@@ -143,6 +143,19 @@ fn a_trailer_that_was_dropped_was_not_sent() {
     world.origin_sends("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: y\r\nAuthorization: z\r\n\r\n");
     assert!(text(world.client.received()).ends_with("1\r\na\r\n0\r\nX: y\r\n\r\n"));
     assert_eq!(world.log, ["y/-/z"]);
+}
+
+#[test]
+fn a_trailer_that_is_dropped_is_noted() {
+    for (trailers, noted) in [("X: y", 0), ("Authorization: z", 1), ("Authorization: z\r\nX: y", 1)] {
+        let mut world = World::proxy();
+        world.client_sends("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        world.origin_sends(format!(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n{trailers}\r\n\r\n"
+        ));
+        let notes = world.notes.iter().filter(|(event, _)| *event == Event::TrailerDropped).count();
+        assert_eq!(notes, noted, "{trailers:?}");
+    }
 }
 
 #[test]

@@ -188,7 +188,7 @@ fn a_dial_says_what_its_socket_is_made_with() {
         let location = passing("http://unix:/run/$host", |proxy| {
             proxy.socket.bind = bind;
             proxy.socket.keepalive = true;
-            proxy.socket.receive_buffer = Some(1);
+            proxy.socket.receive_buffer = Some(3);
             proxy.socket.send_buffer = Some(2);
         });
         let config = config(location);
@@ -202,7 +202,7 @@ fn a_dial_says_what_its_socket_is_made_with() {
         };
         let dial = dial(&mut session);
         assert_eq!(dial.bind().map(|address| address.to_string()).as_deref(), expected);
-        assert_eq!((dial.keepalive(), dial.receive_buffer(), dial.send_buffer()), (true, Some(1), Some(2)));
+        assert_eq!((dial.keepalive(), dial.receive_buffer(), dial.send_buffer()), (true, Some(3), Some(2)));
         assert_eq!(dial.address(), Some(&Address::Unix(Path::new("/run/h.example").into())));
         let choice = config.upstreams.choose(&dial, Tick(0)).expect("an address");
         let lease = session.handle_chosen(&dial, choice, turn);

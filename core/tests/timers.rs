@@ -206,13 +206,42 @@ fn an_origin_server_that_takes_no_request() {
 }
 
 #[test]
+fn a_tunnel_is_not_idle_while_its_bytes_are_taken() {
+    let mut world = tunnel("", "proxy_read_timeout 2s;");
+    world.origin().set_window(0);
+    world.client_sends("abc");
+    world.elapse(SECOND);
+    world.origin().set_window(usize::MAX);
+    world.run();
+    assert!(world.origin().received().ends_with(b"abc"));
+    last_moment(&mut world, 2 * SECOND);
+    assert!(fired(&world, Timer::TunnelIdle));
+}
+
+#[test]
+fn nor_is_one_half_closed_in_vain_while_the_other_half_is_taken() {
+    let mut world = tunnel("", "proxy_read_timeout 2s;");
+    world.client_ends();
+    world.client.set_window(0);
+    world.origin_sends("abc");
+    world.elapse(SECOND);
+    world.client.set_window(usize::MAX);
+    world.run();
+    assert!(world.client.received().ends_with(b"abc"));
+    last_moment(&mut world, 2 * SECOND);
+    assert!(world.done);
+}
+
+#[test]
 fn a_response_that_stalls_is_cut() {
     let mut world = proxy("", "proxy_read_timeout 2s;");
     world.client_sends(GET);
     world.origin_sends("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nab");
     world.elapse(SECOND);
     world.origin_sends("c");
-    world.elapse(2 * SECOND);
+    world.elapse(2 * SECOND - Duration::from_nanos(1));
+    assert!(!fired(&world, Timer::UpstreamRead));
+    world.elapse(Duration::from_nanos(1));
     assert!(fired(&world, Timer::UpstreamRead));
     assert_eq!(world.exchanges[0].outcome, Outcome::Cut);
     assert!(world.client.saw().is_some());

@@ -323,6 +323,17 @@ mod tests {
     }
 
     #[test]
+    fn trailers_without_an_end_are_bounded() {
+        for (length, fits) in [(MAX_TRAILERS - 1, true), (MAX_TRAILERS, false)] {
+            let coded = [b"0\r\nX: ".as_slice(), &b"a".repeat(length - 3)].concat();
+            for step in [1, coded.len()] {
+                let expected = if fits { Ok((vec![], None, coded.len())) } else { Err(Broken::Trailer) };
+                assert_eq!(decode(&coded, step), expected, "{length} by {step}");
+            }
+        }
+    }
+
+    #[test]
     fn the_largest_size_is_no_overflow() {
         let (content, trailers, _) =
             decode(b"ffffffffffffffff\r\nabc", 4).expect("a lot of content is announced");

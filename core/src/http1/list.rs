@@ -55,4 +55,11 @@ mod tests {
         assert_eq!(found, [b"a".as_slice(), b"b", b"\"c,\\\"d\"", b"e"]);
         assert_eq!(empty_elements(lines.iter().copied()), 2);
     }
+
+    #[test]
+    fn a_backslash_escapes_in_quotes_only() {
+        let lines = [b"\"c\\\",d\",a\\,b".as_slice()];
+        let found: Vec<_> = elements(lines.iter().copied()).collect();
+        assert_eq!(found, [b"\"c\\\",d\"".as_slice(), b"a\\", b"b"]);
+    }
 }

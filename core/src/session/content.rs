@@ -12,9 +12,7 @@ use crate::{
 
 /// What reading content has come to.
 pub(super) enum Step {
-    /// More bytes are needed.
-    Starved,
-    /// Some were read.
+    /// There is more to come; what was here has been read as far as it goes.
     Moved,
     /// The content is over.
     Over,
@@ -58,8 +56,7 @@ impl Session {
                         Err(_) => Step::Broken(Broken::Trailer),
                     }
                 }
-                Ok(None) if available > 0 => Step::Moved,
-                Ok(None) => Step::Starved,
+                Ok(None) => Step::Moved,
                 Err(broken) => Step::Broken(broken),
             },
         }

@@ -111,7 +111,6 @@ impl Session {
             // an upgrade or a CONNECT are no requests.
             _ if request.is_complete() && !behind_request && !self.switches() => {}
             _ if request.is_complete() && self.record.hop().is_some_and(|hop| hop.ignore_client_abort) => {}
-            State::Tunnelling => {}
             _ => self.abort(Outcome::ClientLeft),
         }
     }

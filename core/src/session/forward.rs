@@ -120,14 +120,13 @@ impl Session {
             self.work.content_sent += self.flow(Side::Downstream).inbox.content().len() as u64;
             self.flow_mut(Side::Downstream).inbox.discard_content();
         }
-        if matches!(step, Step::Starved | Step::Moved) && taken == 0 && !self.leg(Side::Downstream).reads() {
+        if matches!(step, Step::Moved) && taken == 0 && !self.leg(Side::Downstream).reads() {
             // The client has ended inside its request (A13).
             self.message_event(Side::Downstream, message::Event::Broken);
             self.abort(Outcome::ClientLeft);
             return true;
         }
         match step {
-            Step::Starved => false,
             Step::Moved => taken > 0,
             Step::Over => {
                 self.message_event(Side::Downstream, message::Event::ContentEnded);
@@ -161,12 +160,12 @@ impl Session {
         }
         let before = self.flow(Side::Upstream).inbox.raw().len();
         match self.read_content(Side::Upstream) {
-            Step::Starved | Step::Moved if before > self.flow(Side::Upstream).inbox.raw().len() => true,
-            Step::Starved | Step::Moved if !self.leg(Side::Upstream).reads() => {
+            Step::Moved if before > self.flow(Side::Upstream).inbox.raw().len() => true,
+            Step::Moved if !self.leg(Side::Upstream).reads() => {
                 self.response_source_ended(turn);
                 true
             }
-            Step::Starved | Step::Moved => false,
+            Step::Moved => false,
             Step::Over => {
                 self.message_event(Side::Upstream, message::Event::ContentEnded);
                 self.response_is_complete(turn);

@@ -274,6 +274,63 @@ mod tests {
         assert!(inbox.retired.is_none());
     }
 
+    fn holding(bytes: &[u8], buffers: &mut Buffers) -> Inbox {
+        let mut inbox = Inbox::default();
+        inbox.space(buffers).expect("an empty buffer")[..bytes.len()].copy_from_slice(bytes);
+        inbox.received(bytes.len());
+        inbox
+    }
+
+    #[test]
+    fn content_is_joined_over_what_is_not_forwarded() {
+        let mut inbox = holding(b"ab--cde", &mut Buffers::new(4096));
+        inbox.promote(2);
+        inbox.consume(2);
+        inbox.promote(2);
+        assert_eq!((inbox.content(), inbox.raw()), (b"abcd".as_slice(), b"e".as_slice()));
+        inbox.promote(5);
+        assert_eq!((inbox.content(), inbox.raw()), (b"abcde".as_slice(), b"".as_slice()));
+        assert!(inbox.is_sound());
+    }
+
+    #[test]
+    fn raw_bytes_stay_where_they_are_while_something_before_them_is_on_its_way() {
+        let mut buffers = Buffers::new(4096);
+        let mut inbox = holding(&[b'x'; 4096], &mut buffers);
+        inbox.promote(4000);
+        inbox.offer(true);
+        inbox.discard_content();
+        assert!(inbox.space(&mut buffers).is_none());
+        inbox.offer(false);
+        assert_eq!(inbox.space(&mut buffers).map(|space| space.len()), Some(4000));
+    }
+
+    #[test]
+    fn positions_out_of_order_are_not_sound() {
+        let mut inbox = holding(b"abcd", &mut Buffers::new(4096));
+        for (start, ready, raw, filled, sound) in [
+            (1, 2, 3, 4, true),
+            (3, 2, 3, 4, false),
+            (1, 4, 3, 4, false),
+            (1, 2, 5, 4, false),
+            (1, 2, 3, 4096, true),
+            (1, 2, 3, 4097, false),
+        ] {
+            inbox.at = Positions { start, ready, raw, filled };
+            assert_eq!(inbox.is_sound(), sound, "{:?}", inbox.at);
+        }
+    }
+
+    #[test]
+    fn the_outline_tells_a_loan_and_a_search() {
+        let mut buffers = Buffers::new(4096);
+        let mut inbox = holding(b"GET / HT", &mut buffers);
+        inbox.parse(|raw, scanned| *scanned = raw.len());
+        assert_eq!(inbox.outline(), (false, 8));
+        let _space = inbox.space(&mut buffers);
+        assert_eq!(inbox.outline(), (true, 8));
+    }
+
     #[test]
     fn a_full_buffer_makes_room_only_when_nothing_is_offered() {
         let mut buffers = Buffers::new(4096);

@@ -60,6 +60,11 @@ impl End {
         self.saw.get_or_insert(Ending::Reset);
     }
 
+    /// From now on writing to it fails; what it has sent can still be read.
+    pub fn refuse(&mut self) {
+        self.refuses_bytes = true;
+    }
+
     /// From now on so many bytes more are taken; `usize::MAX` for no limit.
     pub fn set_window(&mut self, window: usize) {
         self.window = window;

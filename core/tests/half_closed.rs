@@ -1,0 +1,160 @@
+//! A client that has ended its direction and still reads (A13): when that aborts its request, and when it gets
+//! all the same what there is for it.
+
+use std::time::Duration;
+
+use underpass_core::{Disposal, Ending, Outcome, Verdict};
+use underpass_testkit::sim::{World, config_of};
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+/// A proxy with these lines in its location, and another location that answers itself.
+fn proxy(in_location: &str) -> World {
+    World::new(config_of(&format!(
+        "http {{ access_log off; server {{ listen 127.0.0.1:8080;
+         location / {{ proxy_pass http://127.0.0.1:9000; {in_location} }}
+         location /own {{ return 200 own; }} location /gone {{ return 410; }} }} }}"
+    )))
+}
+
+fn received(world: &World) -> String {
+    String::from_utf8_lossy(world.client.received()).into_owned()
+}
+
+#[test]
+fn a_response_that_was_read_whole_is_delivered() {
+    let mut world = proxy("");
+    world.client_sends(GET);
+    world.client.set_window(0);
+    world.origin_sends(HELLO);
+    world.client_ends();
+    assert!(world.exchanges.is_empty(), "it waits for the client");
+    world.client.set_window(usize::MAX);
+    world.run();
+    assert!(received(&world).ends_with("\r\n\r\nhello"));
+    assert_eq!(world.exchanges[0].outcome, Outcome::Complete);
+}
+
+#[test]
+fn one_that_is_still_to_come_is_given_up() {
+    for answer in ["", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel"] {
+        let mut world = proxy("");
+        world.client_sends(GET);
+        world.origin_sends(answer);
+        world.client_ends();
+        assert_eq!(world.exchanges[0].outcome, Outcome::ClientLeft, "{answer:?}");
+        assert_eq!(world.releases, [(Verdict::Unjudged, Disposal::Close(Ending::Fin))]);
+        assert_eq!(world.closed, Some(Ending::Fin));
+    }
+}
+
+#[test]
+fn unless_the_location_says_otherwise() {
+    for so_far in ["", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel"] {
+        let mut world = proxy("proxy_ignore_client_abort on;");
+        world.client_sends(GET);
+        world.origin_sends(so_far);
+        world.client_ends();
+        world.origin_sends(&HELLO[so_far.len()..]);
+        assert!(received(&world).ends_with("\r\n\r\nhello"), "{so_far:?}");
+        assert_eq!(world.exchanges[0].outcome, Outcome::Complete);
+        assert!(world.done);
+    }
+}
+
+#[test]
+fn so_is_one_of_our_own() {
+    let mut world = proxy("");
+    world.client.set_window(0);
+    world.client_sends("GET /own HTTP/1.1\r\nHost: a\r\n\r\n");
+    world.client_ends();
+    world.client.set_window(usize::MAX);
+    world.run();
+    assert!(received(&world).ends_with("\r\n\r\nown"), "{}", received(&world));
+    assert_eq!((world.exchanges[0].status, world.exchanges[0].outcome), (200, Outcome::Complete));
+}
+
+#[test]
+fn one_to_a_request_that_never_comes_whole() {
+    let mut world = proxy("");
+    world.client.set_window(0);
+    world.client_sends("POST /own HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
+    world.client_ends();
+    world.client.set_window(usize::MAX);
+    world.run();
+    assert!(received(&world).ends_with("\r\n\r\nown"), "{}", received(&world));
+    assert_eq!((world.exchanges[0].status, world.exchanges[0].outcome), (200, Outcome::Complete));
+}
+
+#[test]
+fn an_end_inside_a_request_is_one_whatever_was_answered() {
+    let mut world = proxy("");
+    world.client.set_window(0);
+    world.client_sends("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
+    world.origin_sends(HELLO);
+    world.client_ends();
+    assert_eq!(world.exchanges[0].outcome, Outcome::ClientLeft);
+}
+
+#[test]
+fn answers_of_our_own_are_delivered_to_the_last() {
+    let mut world = proxy("");
+    world.client.set_window(0);
+    world.client_sends("GET /own HTTP/1.1\r\nHost: a\r\n\r\nGET /gone HTTP/1.1\r\nHost: a\r\n\r\n");
+    world.client_ends();
+    assert!(world.exchanges.is_empty());
+    world.client.set_window(usize::MAX);
+    world.run();
+    assert_eq!(world.exchanges.iter().map(|exchange| exchange.status).collect::<Vec<_>>(), [200, 410]);
+    assert!(received(&world).contains("\r\n\r\nown"));
+    assert!(world.done);
+}
+
+#[test]
+fn a_reset_is_for_what_took_too_long_and_only_where_that_is_wanted() {
+    for (directive, leaves, expected) in [
+        ("reset_timedout_connection on;", false, Ending::Reset),
+        ("reset_timedout_connection off;", false, Ending::Fin),
+        ("reset_timedout_connection on;", true, Ending::Fin),
+    ] {
+        let mut world = proxy(directive);
+        world.client_sends(GET);
+        world.client.set_window(0);
+        world.origin_sends("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel");
+        if leaves {
+            world.client_ends();
+        } else {
+            world.elapse(Duration::from_secs(60));
+        }
+        assert_eq!(world.closed, Some(expected), "{directive} {leaves}");
+    }
+}
+
+#[test]
+fn an_intercepted_response_with_content_takes_its_connection_along() {
+    for (response, expected) in [
+        ("HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", Disposal::Pool),
+        ("HTTP/1.1 404 No\r\nContent-Length: 5\r\n\r\n", Disposal::Close(Ending::Fin)),
+    ] {
+        let mut world = proxy("proxy_intercept_errors on; error_page 404 /own;");
+        world.client_sends(GET);
+        world.origin_sends(response);
+        assert!(received(&world).contains("\r\n\r\nown"));
+        assert_eq!(world.releases, [(Verdict::Success, expected)]);
+    }
+}
+
+#[test]
+fn the_length_of_a_request_is_that_of_head_and_content() {
+    let mut world = World::new(config_of(
+        "http { log_format f '$request_length'; access_log /log f; server { listen 127.0.0.1:8080;
+         location / { proxy_pass http://127.0.0.1:9000; } } }",
+    ));
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
+    world.client_sends(head);
+    world.client_sends("hel");
+    world.client_sends("lo");
+    world.origin_sends(HELLO);
+    assert_eq!(world.log, [(head.len() + 5).to_string()]);
+}
