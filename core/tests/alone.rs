@@ -105,6 +105,17 @@ impl Alone {
         }
     }
 
+    /// Polls until it waits; whether it wants to write to this side then.
+    fn writes(&mut self, to: Side) -> bool {
+        loop {
+            match self.session.poll_output() {
+                Output::Wait(wait) => return wait.writes(to),
+                Output::Done => return false,
+                _ => {}
+            }
+        }
+    }
+
     /// Dials whom it wants; `false` when that is nobody.
     fn connects(&mut self) -> bool {
         let Some(dial) = self.dial() else { return false };
@@ -365,6 +376,35 @@ fn the_client_is_looked_at_before_its_refused_upgrade_is_over() {
     alone.receives(Side::Downstream, GET);
     assert!(alone.is_over());
     assert!(alone.dial().is_none());
+}
+
+#[test]
+fn who_asks_again_after_a_refused_upgrade_is_answered() {
+    // A7: before the look no byte of the refusal is sent, and so whatever comes behind the look may follow from it.
+    let peer: std::net::SocketAddr = "127.0.0.1:9000".parse().expect("an address");
+    for own in [false, true] {
+        let mut alone = Alone::with(Arc::new(Config::proxy_to(Address::Ip(peer), "b")), false);
+        if own {
+            // Another version of WebSocket is refused by the gateway itself.
+            let version = "Sec-WebSocket-Version: 8\r\n";
+            alone.receives(Side::Downstream, &UPGRADE.replace("foo\r\n", &format!("websocket\r\n{version}")));
+        } else {
+            alone.receives(Side::Downstream, UPGRADE);
+            assert!(alone.connects());
+            alone.sends(Side::Upstream);
+            alone.receives(Side::Upstream, "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
+        }
+        assert!(!alone.writes(Side::Downstream), "the client is looked at first");
+        let turn = &mut Turn { now: alone.now, buffers: &mut alone.buffers };
+        alone.session.receive_space(Side::Downstream, turn);
+        alone.session.handle_received(Side::Downstream, Err(Fault::WOULD_BLOCK), turn);
+        assert!(alone.writes(Side::Downstream));
+        let head = alone.sends(Side::Downstream);
+        assert!(head.starts_with(if own { "HTTP/1.1 426 " } else { "HTTP/1.1 403 " }), "{head}");
+        assert!(alone.is_over());
+        alone.receives(Side::Downstream, GET);
+        assert!(alone.dial().is_some(), "the next request is one");
+    }
 }
 
 #[test]

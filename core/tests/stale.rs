@@ -111,13 +111,16 @@ fn a_connection_that_went_back() {
     let mut world = world(proxying(|_| {}));
     world.client_sends(GET);
     world.origin_sends("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    let (session, mut turn) = world.parts();
+    let (of_the_world, mut turn) = world.parts();
     let gone = || ErrorKind::ConnectionReset.into();
     for report in [Ok(0), Ok(5), Err(gone())] {
+        let session = &mut Session::clone(of_the_world);
         assert_ignored(session, &mut turn, |session, turn| {
             session.handle_received(Side::Upstream, report, turn);
         });
         assert_ignored(session, &mut turn, |session, turn| session.handle_sent(Side::Upstream, report, turn));
+        of_the_world.handle_received(Side::Upstream, report, &mut turn);
+        of_the_world.handle_sent(Side::Upstream, report, &mut turn);
     }
     world.client_sends(GET);
     assert_eq!(world.origins.len(), 1, "the next exchange goes on as if nothing had been said");

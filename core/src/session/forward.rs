@@ -246,19 +246,14 @@ impl Session {
         true
     }
 
-    /// A7: the client is read once more before a refused upgrade's connection goes on.
+    /// A7: the client is read once more before a refused upgrade's response is sent, and so before it can know of
+    /// the refusal: what it has sent by then is no answer to it. It takes no time: the shell reads before it sleeps,
+    /// and when it sleeps there was nothing.
     pub(super) fn must_look(&self) -> bool {
-        self.work.look == Look::Wanted && self.wants(Side::Downstream)
-    }
-
-    /// Nothing but that look is left to be done. It takes no time: the shell reads before it sleeps, and
-    /// when it sleeps there was nothing.
-    pub(super) fn only_looks(&self) -> bool {
         let state = self.exchange.state();
         matches!(state, exchange::State::Responding | exchange::State::Replying)
-            && self.must_look()
-            && self.flow(Side::Upstream).message.state() != message::State::Content
-            && self.flow(Side::Upstream).is_sent()
+            && self.work.look == Look::Wanted
+            && self.wants(Side::Downstream)
     }
 
     /// A7: where the bytes behind a refused upgrade are here already, its response can say what they lead to

@@ -54,7 +54,10 @@ impl Session {
             return Output::Done;
         }
         // What is offered stays where it is, which may leave no room to read into: it is offered first.
-        let writes = Side::BOTH.map(|side| self.leg(side).writes() && !self.transmit(side).is_empty());
+        let writes = Side::BOTH.map(|side| {
+            let after_a_look = side == Side::Downstream && self.must_look();
+            self.leg(side).writes() && !after_a_look && !self.transmit(side).is_empty()
+        });
         for side in Side::BOTH.into_iter().filter(|side| writes[side.index()]) {
             self.flow_mut(side.opposite()).offer(true);
         }
@@ -183,7 +186,7 @@ impl Session {
         let at_once = self.exchange.state() == exchange::State::Idle
             && (!matches!(self.flow(Side::Downstream).inbox.raw(), b"" | b"\r")
                 || !self.leg(Side::Downstream).reads());
-        if at_once || self.only_looks() { Some(Tick(0)) } else { self.timers.next() }
+        if at_once || self.must_look() { Some(Tick(0)) } else { self.timers.next() }
     }
 
     /// Whether bytes from `side` are wanted.

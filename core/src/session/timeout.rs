@@ -7,7 +7,7 @@ use crate::{
 
 impl Session {
     pub(super) fn timed_out(&mut self, turn: &mut Turn<'_>) {
-        if self.only_looks() {
+        if self.must_look() {
             self.work.look = super::Look::Taken;
         }
         while let Some(timer) = self.timers.take_expired(turn.now.tick) {

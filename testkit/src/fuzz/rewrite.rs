@@ -54,7 +54,12 @@ pub(super) fn check(bytes: &[u8]) {
     // A level has its own set or those above, never both: the recipe's come along.
     let first = case(vec![Step::Send(sent.to_vec())], None, &location);
     let seen = play(&first, Cut::Whole);
-    expect_none(&consistency(&first, &seen), &seen);
+    // Without the client's content a request is whole before the client's is: who leaves inside of it is owed no
+    // answer (A13).
+    let replaces_content = is_chosen(10) || is_chosen(12);
+    let problems = consistency(&first, &seen);
+    let owed = |problem: &String| !(replaces_content && problem.contains("answers came"));
+    expect_none(&problems.into_iter().filter(owed).collect::<Vec<_>>(), &seen);
     for request in &seen.requests {
         forwards_the_same(request);
     }
