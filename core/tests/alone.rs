@@ -263,6 +263,21 @@ fn a_connection_that_has_not_taken_the_whole_request_is_not_kept() {
 }
 
 #[test]
+fn a_request_that_only_waits_to_be_sent_is_sent_though_it_was_answered() {
+    let mut world = World::proxy();
+    world.client_sends("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+    world.client.set_window(0);
+    world.origin().set_window(2);
+    world.client_sends("abcde");
+    world.origin_sends("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(world.releases, []);
+    world.origin().set_window(usize::MAX);
+    world.run();
+    assert!(world.origin().received().ends_with(b"abcde"));
+    assert_eq!(world.releases, [(Verdict::Success, Disposal::Pool)]);
+}
+
+#[test]
 fn a_client_that_takes_no_more_of_a_response_has_left() {
     let mut world = World::proxy();
     world.client_sends(GET);

@@ -80,6 +80,14 @@ mod tests {
     use super::*;
     use crate::http1::Known;
 
+    #[test]
+    fn a_head_may_be_as_long_as_the_limit() {
+        let head = b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n";
+        let parse = |limit| Response::default().parse(head, &mut 0, limit);
+        assert!(matches!(parse(head.len()), Ok(Parsed::Complete(length)) if length == head.len()));
+        assert!(matches!(parse(head.len() - 1), Err(Violation::OriginHeadTooLarge)));
+    }
+
     fn parse(head: &str) -> Result<Response, Violation> {
         let mut response = Response::default();
         let mut scanned = 0;
