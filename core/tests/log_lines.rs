@@ -1,5 +1,6 @@
 //! What log lines show of an exchange (B5, B6).
 
+use underpass_core::Event;
 use underpass_testkit::sim::{Connect, World, config_of};
 
 /// One location that forwards, and a log of this format.
@@ -137,4 +138,23 @@ fn a_challenge_that_was_intercepted_is_passed_on() {
     world.origin_sends("HTTP/1.1 401 U\r\nWWW-Authenticate: Bearer x\r\nContent-Length: 0\r\n\r\n");
     let got = String::from_utf8_lossy(world.client.received()).into_owned();
     assert!(got.starts_with("HTTP/1.1 401 ") && got.contains("\r\nWWW-Authenticate: Bearer x\r\n"), "{got}");
+}
+
+#[test]
+fn a_match_that_takes_too_many_steps_is_none_and_told() {
+    // B7: the reference back makes it a pattern for the engine that may take long.
+    let config = "http { access_log off; server { listen 127.0.0.1:8080;
+         location ~ ^/(a|aa)+\\1b$ { return 204; } location / { return 200 rest; } } }";
+    for (path, told) in [("/aab".to_owned(), 0), (format!("/{}", "a".repeat(60)), 1)] {
+        let mut world = World::new(config_of(config));
+        world.client_sends(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let status = if told == 0 { 204 } else { 200 };
+        assert_eq!(world.exchanges[0].status, status, "{path}");
+        let notes: Vec<_> = world.notes.iter().filter(|(event, _)| *event == Event::MatchGivenUp).collect();
+        assert_eq!(notes.len(), told, "{path}");
+        assert!(
+            notes.iter().all(|(_, line)| line.contains("too many steps") && line.contains(&path)),
+            "{notes:?}"
+        );
+    }
 }

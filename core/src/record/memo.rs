@@ -23,6 +23,8 @@ struct Values {
     spare: Vec<Vec<u8>>,
     /// The template whose value can't be used.
     blamed: Vec<u8>,
+    /// A match was given up (B7).
+    given_up: bool,
 }
 
 impl Memo {
@@ -32,6 +34,7 @@ impl Memo {
         values.spans.clear();
         values.server = None;
         values.blamed.clear();
+        values.given_up = false;
         values.captures.begin(b"");
         values.set.iter_mut().for_each(Vec::clear);
     }
@@ -42,6 +45,7 @@ impl Memo {
         let mut values = self.0.borrow_mut();
         let values = &mut *values;
         let matched = regex.pattern().find(subject, &mut values.trial);
+        values.given_up |= values.trial.take_given_up();
         if matched {
             std::mem::swap(&mut values.trial, &mut values.captures);
             for (group, variable) in regex.names() {
@@ -50,6 +54,11 @@ impl Memo {
             }
         }
         matched
+    }
+
+    /// Whether a match was given up since this was asked last.
+    pub(super) fn take_given_up(&mut self) -> bool {
+        std::mem::take(&mut self.0.get_mut().given_up)
     }
 
     /// No group holds anything.

@@ -43,6 +43,8 @@ pub enum Event {
     UnderscoreDropped,
     /// Trailer fields were dropped (E2).
     TrailerDropped,
+    /// A regular expression took more steps than it may, which is no match (B7).
+    MatchGivenUp,
     /// A tunnel has opened.
     TunnelOpened,
     /// A tunnel is over.
@@ -73,7 +75,7 @@ impl Event {
                 }
                 _ => Severity::Info,
             },
-            Self::NextPeer | Self::Lost(_) => Severity::Warn,
+            Self::NextPeer | Self::MatchGivenUp | Self::Lost(_) => Severity::Warn,
             Self::IllegalTransition => Severity::Crit,
         };
         Note { severity, event: self }
@@ -99,6 +101,9 @@ impl fmt::Display for Event {
             Self::TrailerDropped => {
                 f.write_str("trailer fields dropped that frame, route or authenticate (rule E2)")
             }
+            Self::MatchGivenUp => f.write_str(
+                "a regular expression that looks around or refers back took too many steps: no match (rule B7)",
+            ),
             Self::TunnelOpened => f.write_str("tunnel opened"),
             Self::TunnelClosed(ended) => write!(f, "tunnel closed by {ended}"),
             Self::IllegalTransition => f.write_str("illegal state transition, a mistake of this program"),

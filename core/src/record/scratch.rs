@@ -4,6 +4,11 @@ use super::Record;
 use crate::{template::Template, time::Now};
 
 impl Record {
+    /// Whether a match was given up since this was asked last (B7).
+    pub(crate) fn take_given_up(&mut self) -> bool {
+        self.heads.as_mut().is_some_and(|heads| heads.memo.take_given_up())
+    }
+
     /// Lends the value of a template.
     pub(crate) fn with_value<T>(&self, template: &Template, now: Now, look: impl FnOnce(&[u8]) -> T) -> T {
         if let Some(text) = template.as_literal() {

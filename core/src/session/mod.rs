@@ -233,6 +233,9 @@ impl Session {
             watch(self);
         }
         watch(self);
+        if self.record.take_given_up() {
+            self.note(Event::MatchGivenUp);
+        }
         self.settle(turn);
         self.check_invariants();
     }

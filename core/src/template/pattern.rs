@@ -6,7 +6,8 @@ use super::SetId;
 
 /// A compiled regular expression. The engine lives outside of this crate.
 pub trait Pattern: Send + Sync + fmt::Debug {
-    /// Whether the pattern occurs in `subject`; if so, `captures` has been filled.
+    /// Whether the pattern occurs in `subject`; if so, `captures` has been filled. An engine that bounds its steps
+    /// says with [`Captures::give_up`] that it doesn't know: that is no match, and the error log has it (B7).
     fn find(&self, subject: &[u8], captures: &mut Captures) -> bool;
 }
 
@@ -42,6 +43,7 @@ impl Regex {
 pub struct Captures {
     subject: Vec<u8>,
     spans: [Option<(u32, u32)>; Self::GROUPS],
+    given_up: bool,
 }
 
 impl Captures {
@@ -63,6 +65,16 @@ impl Captures {
         {
             *slot = Some((from, to));
         }
+    }
+
+    /// Notes that the search took more steps than it may.
+    pub fn give_up(&mut self) {
+        self.given_up = true;
+    }
+
+    /// Whether a search was given up since this was asked last.
+    pub(crate) fn take_given_up(&mut self) -> bool {
+        std::mem::take(&mut self.given_up)
     }
 
     /// What group `index` matched; empty when it took no part.

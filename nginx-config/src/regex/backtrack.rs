@@ -18,9 +18,16 @@ impl Backtracking {
 }
 
 impl Pattern for Backtracking {
-    /// Past the limit there is no match.
+    /// Past the limit there is no match (B7).
     fn find(&self, subject: &[u8], captures: &mut Captures) -> bool {
-        let Ok(Some(found)) = self.0.captures(subject) else { return false };
+        let found = match self.0.captures(subject) {
+            Ok(Some(found)) => found,
+            Ok(None) => return false,
+            Err(_) => {
+                captures.give_up();
+                return false;
+            }
+        };
         captures.begin(subject);
         for (index, group) in found.iter().enumerate() {
             if let Some(group) = group {
