@@ -25,6 +25,16 @@ const GET: &str = "GET /p?q HTTP/1.1\r\nHost: a\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\nX: yes\r\nContent-Length: 1\r\n\r\nx";
 
 #[test]
+fn what_an_earlier_origin_server_said_is_forgotten() {
+    let mut world = world("$upstream_http_x", "");
+    world.client_sends(GET);
+    world.origin_sends(OK.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
+    world.connects_else = Connect::Refuse;
+    world.client_sends(GET);
+    assert_eq!(world.log, ["yes", "-"]);
+}
+
+#[test]
 fn a_log_may_have_a_condition() {
     let with_condition = |condition: &str| {
         let more = format!("access_log log f if={condition}; error_page 404 = @second;");
