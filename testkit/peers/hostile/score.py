@@ -1,8 +1,8 @@
 """Plays the corpus through underpass, nginx and HAProxy, and says side by side who passes.
 
-    python -m hostile.score [--write]        (in testkit/peers; UNDERPASS_BIN as for the tests)
+    testkit/peers/run score [--write]        (UNDERPASS_BIN as for the tests)
 
-Debian has both others: nginx-light and haproxy.
+It fails unless underpass passes every case. Debian has both others: nginx-light and haproxy.
 
 Writes the table of `docs/hostile.md` where `--write` is given.
 """
