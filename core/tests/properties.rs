@@ -118,23 +118,6 @@ fn happens(world: &mut World, happening: &Happening) {
     world.run();
 }
 
-/// Everybody leaves, and time passes.
-fn ends(world: &mut World) {
-    if world.is_out() {
-        world.answer_dial(Connect::Refuse);
-    }
-    world.connects_else = Connect::Refuse;
-    world.client.set_window(usize::MAX);
-    world.client_ends();
-    for _ in 0..200 {
-        if world.done {
-            return;
-        }
-        assert!(world.elapse_to_deadline() || world.done, "nothing will ever end");
-    }
-    panic!("{:?}", world.session.snapshot(world.now().tick));
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -145,7 +128,7 @@ proptest! {
         for happening in &happenings {
             happens(&mut world, happening);
         }
-        ends(&mut world);
+        world.wind_up();
     }
 
     /// A drain with a limit is over by then, whatever is under way and whatever else happens (C8).

@@ -91,7 +91,7 @@ pub(super) fn check(bytes: &[u8]) {
     for happening in play.happenings.iter().take(100) {
         happens(&mut world, happening, &mut said);
     }
-    ends(&mut world);
+    world.wind_up();
     judge(&world, &said);
 }
 
@@ -142,23 +142,6 @@ fn dial(world: &mut World, connect: Connect) {
     } else {
         world.connects_else = connect;
     }
-}
-
-/// Everybody leaves, and time passes.
-fn ends(world: &mut World) {
-    if world.is_out() {
-        world.answer_dial(Connect::Refuse);
-    }
-    world.connects_else = Connect::Refuse;
-    world.client.set_window(usize::MAX);
-    world.client_ends();
-    for _ in 0..200 {
-        if world.done {
-            return;
-        }
-        assert!(world.elapse_to_deadline() || world.done, "nothing will ever end");
-    }
-    panic!("it doesn't end: {:?}", world.session.snapshot(world.now().tick));
 }
 
 /// What crossed can be read by those who forgive nothing; `said` is what each upstream connection brought.

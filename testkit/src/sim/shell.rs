@@ -40,6 +40,26 @@ impl World {
         panic!("the session never comes to rest: {:?}", self.session.snapshot(self.now.tick));
     }
 
+    /// Everybody leaves, and time passes: the end.
+    ///
+    /// # Panics
+    /// When it doesn't come, or something other than a dial is out.
+    pub fn wind_up(&mut self) {
+        if self.is_out() {
+            self.answer_dial(Connect::Refuse);
+        }
+        self.connects_else = Connect::Refuse;
+        self.client.set_window(usize::MAX);
+        self.client_ends();
+        for _ in 0..200 {
+            if self.done {
+                return;
+            }
+            assert!(self.elapse_to_deadline() || self.done, "nothing will ever end");
+        }
+        panic!("it doesn't end: {:?}", self.session.snapshot(self.now.tick));
+    }
+
     /// The dial that is out gets its answer.
     ///
     /// # Panics
