@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import drivers
 from harness import Proxy, conf, default_kind
 
 RECIPES = ["page-connection.conf", "page-map.conf"]
@@ -38,3 +39,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         marker = item.get_closest_marker("underpass_only")
         if marker is not None and default_kind() == "nginx":
             item.add_marker(pytest.mark.skip(reason=f"PEERS_PROXY=nginx: {marker.args[0]}"))
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """A run of everything is what docs/drivers.md says it is."""
+    chosen = session.config.invocation_params.args
+    if exitstatus or chosen or default_kind() != "underpass":
+        return
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    passed = [report.nodeid.split("::")[0] for report in reporter.stats.get("passed", [])]
+    wrong = drivers.check(passed)
+    if wrong:
+        reporter.write_line(wrong, red=True)
+        session.exitstatus = 1
