@@ -168,3 +168,44 @@ fn a_match_that_takes_too_many_steps_is_none_and_told() {
         );
     }
 }
+
+/// A map that only a log line asks for takes too many steps for these.
+fn lines_of_a_map_that_gives_up(more: &str, play: impl FnOnce(&mut World)) -> World {
+    let mut world = World::new(config_of(&format!(
+        "http {{ map $uri $slow {{ ~^/(a|aa)+\\1b$ yes; default no; }} log_format f $slow;
+         server {{ listen 127.0.0.1:8080; access_log log f; location / {{ {more} }} }} }}"
+    )));
+    play(&mut world);
+    world
+}
+
+#[test]
+fn what_takes_too_many_steps_for_a_log_line_is_told() {
+    let path = format!("/{}", "a".repeat(60));
+    let plain = lines_of_a_map_that_gives_up("return 204;", |world| {
+        world.client_sends(format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
+        world.client_ends();
+    });
+    let next = lines_of_a_map_that_gives_up("return 204;", |world| {
+        world
+            .client_sends(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+    });
+    let tunnel = lines_of_a_map_that_gives_up(
+        "proxy_pass http://127.0.0.1:9000; proxy_set_header Upgrade $http_upgrade;
+         proxy_set_header Connection upgrade;",
+        |world| {
+            world.client_sends(format!(
+                "GET {path} HTTP/1.1\r\nHost: a\r\nUpgrade: foo\r\nConnection: upgrade\r\n\r\n"
+            ));
+            world.origin_sends("HTTP/1.1 101 S\r\nUpgrade: foo\r\nConnection: upgrade\r\n\r\n");
+            world.client_ends();
+            world.origin_ends();
+        },
+    );
+    for (name, world) in [("plain", plain), ("pipelined", next), ("tunnel", tunnel)] {
+        let told: Vec<_> = world.notes.iter().filter(|(event, _)| *event == Event::MatchGivenUp).collect();
+        assert!(world.log.iter().all(|line| line == "no"), "{name}: {:?}", world.log);
+        assert!(!world.log.is_empty(), "{name}");
+        assert!(told.len() == 1 && told[0].1.contains(&path), "{name}: {told:?} of {:?}", world.notes);
+    }
+}

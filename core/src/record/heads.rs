@@ -59,6 +59,11 @@ impl Heads {
         matched
     }
 
+    /// Whether a match was given up since this was asked last (B7).
+    pub(crate) fn take_given_up(&mut self) -> bool {
+        self.memo.take_given_up()
+    }
+
     /// `set`.
     pub(crate) fn set(&self, variable: SetId, value: &[u8]) {
         self.memo.set(variable, value);

@@ -6,7 +6,7 @@ use crate::{template::Template, time::Now};
 impl Record {
     /// Whether a match was given up since this was asked last (B7).
     pub(crate) fn take_given_up(&mut self) -> bool {
-        self.heads.as_mut().is_some_and(|heads| heads.memo.take_given_up())
+        self.heads.as_mut().is_some_and(|heads| heads.take_given_up())
     }
 
     /// Lends the value of a template.

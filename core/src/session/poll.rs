@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::{
-    Dial, Ending, Fate, Lookup, Output, Session, Slices, Wait,
+    Dial, Ending, Event, Fate, Lookup, Output, Session, Slices, Wait,
     errand::{Claim, Socket},
     pending::Errand,
 };
@@ -42,7 +42,11 @@ impl Session {
             return Output::ExchangeDone;
         }
         if self.exchange.state() == exchange::State::Finished {
-            // The record was handed out and looked at: only now may anything be forgotten.
+            // The record was handed out and looked at: only now may anything be forgotten. Maps that log lines
+            // alone ask for were tried meanwhile (B7).
+            if self.record.take_given_up() {
+                return Output::Note(Event::MatchGivenUp.note());
+            }
             self.go_on();
             self.check_invariants();
             return self.poll_output();

@@ -148,7 +148,11 @@ impl Session {
             ended: None,
             cut: false,
         });
-        if let Some(heads) = self.record.freeze(turn.now, &mut scratch) {
+        if let Some(mut heads) = self.record.freeze(turn.now, &mut scratch) {
+            // The values of log lines were found just now.
+            if heads.take_given_up() {
+                self.note(Event::MatchGivenUp);
+            }
             turn.buffers.return_heads(heads);
         }
         turn.buffers.return_scratch(scratch);
