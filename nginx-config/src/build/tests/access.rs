@@ -1,6 +1,6 @@
 use underpass_core::{
     Severity,
-    config::{Destination, DestinationHost, TunnelPass},
+    config::{Bind, Destination, DestinationHost, TunnelPass},
 };
 
 use super::*;
@@ -123,6 +123,31 @@ fn tunnels_lead_where_the_client_asks_for_or_where_the_file_says() {
         "{:?}",
         site.notes
     );
+}
+
+#[test]
+fn sockets_of_tunnels_are_as_the_file_says() {
+    let site = site(
+        "tunnel_bind 127.0.0.2; tunnel_socket_keepalive on; tunnel_socket_sndbuf 4k; tunnel_send_timeout 7s;
+         server {
+             location / { tunnel_pass; }
+             location /own {
+                 tunnel_pass; tunnel_bind off; tunnel_socket_keepalive off; tunnel_next_upstream timeout;
+                 tunnel_next_upstream_tries 2; tunnel_next_upstream_timeout 3s;
+             }
+         }",
+    );
+    let above = tunnel(&site, "/");
+    assert_eq!((above.socket.keepalive, above.socket.send_buffer), (true, Some(4096)));
+    assert_eq!(above.socket.receive_buffer, None);
+    assert_eq!(above.send_timeout, Duration::from_secs(7));
+    let own = tunnel(&site, "/own");
+    let Bind::Address(from) = &above.socket.bind else { panic!("it is configured") };
+    assert_eq!(*from, "127.0.0.2:0".parse().expect("an address"));
+    assert!(matches!(own.socket.bind, Bind::Any));
+    assert_eq!((own.socket.keepalive, own.socket.send_buffer), (false, Some(4096)));
+    assert_eq!((own.next_upstream.error, own.next_upstream.timeout), (false, true));
+    assert_eq!((own.next_upstream.tries, own.next_upstream.within), (2, Duration::from_secs(3)));
 }
 
 #[test]
