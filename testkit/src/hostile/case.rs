@@ -200,7 +200,7 @@ impl Hostile {
     }
 
     /// A client that does this, an origin server that answers so, or as any other where that is absent, and
-    /// what a location has besides. Nothing is expected of it: see [`super::consistency`].
+    /// what a location has besides. Nothing is expected of it: see [`super::consistency()`].
     #[must_use]
     pub fn unjudged(client: Vec<Step>, origin: Option<Vec<Step>>, location: &str) -> Self {
         let raw = Raw { location: location.to_owned(), ..Raw::default() };
