@@ -248,7 +248,7 @@ impl Middle {
     fn step(&mut self, step: &Step) {
         match step {
             // What is said behind a refused upgrade is nobody's; once the client knows, it says no more.
-            Step::Client(_) if self.expected.tunnel.is_none() && self.answering == self.talks.len() => {}
+            Step::Client(_) if self.expected.tunnel.is_none() && self.is_told_all() => {}
             Step::Client(count) => {
                 let end = self.said.saturating_add(*count).min(self.to_say.len());
                 let piece = self.to_say[self.said..end].to_vec();
@@ -269,6 +269,14 @@ impl Middle {
             }
         }
         self.world.run();
+    }
+
+    /// Whether the origin server has answered everything, or the client has its final responses before that: a 101
+    /// that doesn't fit is refused when its head has come, whatever stands behind it.
+    fn is_told_all(&self) -> bool {
+        let is_final = |seen: &Seen| !seen.start.contains(" 1") || seen.start.ends_with(" 101");
+        let finals = self.given(false).0.iter().filter(|(seen, whole)| *whole && is_final(seen)).count();
+        self.answering == self.talks.len() || finals >= self.talks.len()
     }
 
     /// Sends so much of the answer to the oldest request that has come whole and was not answered.
