@@ -1,17 +1,19 @@
 //! Our reading of requests against two others that share no code with it: what the strict reader takes is forwarded as it
-//! reads it, or refused for a reason that is no syntax; and what is forwarded is what `httparse` reads, too.
+//! reads it, or refused for a reason that is no syntax; nothing is forwarded but what it takes, forgiven what the
+//! specification forgives by name; and what is forwarded is what `httparse` reads, too.
 
 use underpass_core::violation::Violation;
 
-use super::case;
+use super::{case, forgiven::mended};
 use crate::{
     hostile::{Cut, Seen, Step, play},
-    strict::{Request, read_request},
+    strict::{Fault, Request, read_request},
 };
 
 pub(super) fn check(bytes: &[u8]) {
     let seen = play(&case(vec![Step::Send(bytes.to_vec())], None, "client_max_body_size 0;"), Cut::Whole);
     against_strict(bytes, &seen);
+    nothing_else_reaches(bytes, &seen);
     against_httparse(bytes, &seen);
 }
 
@@ -30,6 +32,50 @@ fn against_strict(bytes: &[u8], seen: &Seen) {
             assert!(excused || answered, "refused: {:?}\n{request:#?}", seen.violations);
         }
     }
+}
+
+/// Each request that reached the origin server is one that the strict reader finds in the client's bytes, in order, once
+/// it is mended what a gateway forgives. So what it refuses is refused, and so is everything behind it.
+fn nothing_else_reaches(bytes: &[u8], seen: &Seen) {
+    let mut rest = bytes;
+    let mut reached = seen.requests.iter().peekable();
+    while let Some(next) = reached.peek() {
+        let (head, length) = mended(rest);
+        let request = match read_request(&[&head, &rest[length..]].concat()) {
+            Ok(Some(request)) if request.whole.is_some() => request,
+            Err(fault) if is_forgiven(&fault) => return,
+            refused => panic!("nonetheless there came {next:#?}\nof {refused:#?}"),
+        };
+        if meaning(next) == meaning(&request) {
+            // `$host` of who says none is the server's own.
+            let same = request.host.is_empty() || name_of(&next.host) == name_of(&request.host);
+            assert!(
+                same,
+                "{next:#?}
+of {request:#?}"
+            );
+            reached.next();
+        }
+        rest = &rest[length + request.whole.unwrap_or(0) - head.len()..];
+    }
+}
+
+/// A host as `$host` has it: in lower case, without port and the dot of the root.
+fn name_of(host: &[u8]) -> Vec<u8> {
+    let end = match host.iter().position(|byte| *byte == b']') {
+        Some(bracket) if host.starts_with(b"[") => bracket + 1,
+        _ => host.iter().position(|byte| *byte == b':').unwrap_or(host.len()),
+    };
+    let name = host[..end].to_ascii_lowercase();
+    name.strip_suffix(b".").map(<[u8]>::to_vec).unwrap_or(name)
+}
+
+/// What a gateway drops from chunked content (E2): trailer fields, and white space in extensions, which recipients know
+/// (RFC 9112 §7.1.1).
+fn is_forgiven(fault: &Fault) -> bool {
+    let of = |what| fault.0.strip_prefix(what);
+    of("a trailer field that must not be one").is_some()
+        || of("a malformed chunk extension:").is_some_and(|line| line[1..].contains([' ', '\\']))
 }
 
 /// Whether it says of bytes that they are not HTTP, and not just that a limit is passed.

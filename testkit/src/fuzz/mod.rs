@@ -5,6 +5,7 @@
 
 mod config;
 mod differential;
+mod forgiven;
 mod frames;
 mod heads;
 mod resegment;

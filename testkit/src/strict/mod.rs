@@ -7,6 +7,7 @@ mod content;
 mod request;
 mod response;
 
+pub(crate) use request::is_authority;
 pub use request::{Request, read_request};
 pub use response::{Response, read_response};
 

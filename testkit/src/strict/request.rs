@@ -105,7 +105,7 @@ fn origin_form<'t>(method: &[u8], target: &'t [u8], host: &[u8]) -> Result<&'t [
 }
 
 /// RFC 9110 §7.2: a host, and perhaps a port.
-fn is_authority(text: &[u8]) -> bool {
+pub(crate) fn is_authority(text: &[u8]) -> bool {
     let is_host = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte);
     !text.is_empty() && text.iter().all(is_host) && !text.starts_with(b":")
 }
