@@ -1,6 +1,8 @@
 //! Configurations of one location, built in code.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub(crate) mod demands;
+
 use std::sync::Arc;
 
 use underpass_core::{

@@ -1,0 +1,146 @@
+//! Demands of the rules C of `docs/behaviour.md` that no case of `testdata/` shows.
+
+mod common;
+
+use common::demands::{INSTANT, RECIPE, SECOND, SWITCH, UPGRADE, got, http, upgrading};
+use underpass_core::{Ending, Event, Outcome, Side, Timer};
+use underpass_testkit::sim::World;
+
+fn tunnel(in_location: &str) -> World {
+    let mut world = upgrading(in_location);
+    world.client_sends(UPGRADE);
+    world.origin_sends(SWITCH);
+    world
+}
+
+fn ends(world: &mut World, side: Side) {
+    match side {
+        Side::Downstream => world.client_ends(),
+        Side::Upstream => world.origin_ends(),
+    }
+}
+
+#[test]
+fn either_end_ends_both_directions_where_that_is_wanted() {
+    for side in Side::BOTH {
+        for (switch, over) in [("on", false), ("off", true)] {
+            let mut world = tunnel(&format!("upgrade_half_close {switch};"));
+            world.client_sends("up");
+            world.origin_sends("down");
+            ends(&mut world, side);
+            assert!(world.origin().received().ends_with(b"up") && got(&world).ends_with("down"));
+            let saw = [world.client.saw(), world.origin().saw()];
+            let expected = match (over, side) {
+                (true, _) => [Some(Ending::Fin); 2],
+                (false, Side::Downstream) => [None, Some(Ending::Fin)],
+                (false, Side::Upstream) => [Some(Ending::Fin), None],
+            };
+            assert_eq!(saw, expected, "{switch}, {side:?}");
+        }
+    }
+}
+
+#[test]
+fn half_a_tunnel_has_the_time_that_is_configured() {
+    for side in Side::BOTH {
+        let mut world = tunnel("upgrade_half_close_timeout 3s; proxy_read_timeout 9s;");
+        ends(&mut world, side);
+        world.elapse(3 * SECOND - INSTANT);
+        assert!(world.exchanges.is_empty());
+        match side {
+            Side::Downstream => world.origin_sends("restarts it"),
+            Side::Upstream => world.client_sends("restarts it"),
+        }
+        world.elapse(3 * SECOND - INSTANT);
+        assert!(world.exchanges.is_empty());
+        world.elapse(INSTANT);
+        assert_eq!(world.exchanges[0].outcome, Outcome::TimedOut(Timer::HalfClose));
+        assert!(world.done && world.origin().saw().is_some() && world.client.saw().is_some());
+    }
+}
+
+#[test]
+fn a_reset_is_handed_on_behind_the_tail_where_that_is_wanted() {
+    for (switch, ending) in [("on", Ending::Reset), ("off", Ending::Fin)] {
+        let mut world = tunnel(&format!("upgrade_relay_reset {switch};"));
+        world.client.set_window(0);
+        world.origin_sends("tail");
+        world.origin().reset();
+        world.run();
+        assert_eq!(world.client.saw(), None, "{switch}: the tail comes first");
+        world.client.set_window(usize::MAX);
+        world.run();
+        assert!(got(&world).ends_with("tail"), "{switch}");
+        assert_eq!(world.client.saw(), Some(ending), "{switch}");
+        while !world.done && world.elapse_to_deadline() {}
+        assert!(world.exchanges[0].tunnel.expect("a tunnel").3, "the record says that it was cut");
+    }
+}
+
+#[test]
+fn a_tunnel_is_idle_for_a_minute_unless_configured() {
+    let mut world = tunnel("");
+    world.elapse(60 * SECOND - INSTANT);
+    assert!(!world.done);
+    world.elapse(INSTANT);
+    assert!(world.done);
+    assert_eq!((world.closed, world.origin().saw()), (Some(Ending::Fin), Some(Ending::Fin)));
+}
+
+/// A tunnel of five bytes up and three down, that is left one second after it opened: what the error log and the access
+/// log tell of it.
+fn told(leave: impl FnOnce(&mut World)) -> [String; 2] {
+    let mut world = http(&format!(
+        "log_format f '$status $request_time'; access_log /log f; server {{ listen 127.0.0.1:8080;
+         location / {{ proxy_pass http://127.0.0.1:9000; {RECIPE} }} }}"
+    ));
+    world.client_sends(UPGRADE);
+    world.elapse(SECOND);
+    world.origin_sends(SWITCH);
+    assert_eq!(world.session.record().tunnel().expect("a tunnel").opened, world.now().tick);
+    world.client_sends("12345");
+    world.origin_sends("123");
+    world.elapse(SECOND);
+    leave(&mut world);
+    while !world.done && world.elapse_to_deadline() {}
+    let line = world.notes.iter().find(|(event, _)| matches!(event, Event::TunnelClosed(_)));
+    [line.expect("a note").1.clone(), world.log.join("\n")]
+}
+
+#[test]
+fn who_ended_a_tunnel_and_how_is_told_and_its_bytes_and_time() {
+    let in_order = |first: Side| {
+        told(move |world| {
+            ends(world, first);
+            ends(world, first.opposite());
+        })
+    };
+    let reset = |world: &mut World| {
+        world.origin().reset();
+        world.run();
+    };
+    for ([line, log], ended, cut, time) in [
+        (in_order(Side::Downstream), "client", false, "2.000"),
+        (in_order(Side::Upstream), "upstream", false, "2.000"),
+        (told(reset), "upstream", true, ""),
+        (told(|world| world.elapse(59 * SECOND)), "timer proxy_read_timeout", false, "61.000"),
+        (told(|world| world.drain(Some(4 * SECOND))), "drain", false, "6.000"),
+    ] {
+        assert!(line.starts_with(&format!("tunnel closed by {ended}, client: ")), "{line}");
+        assert!(line.contains(", from client: 5, from upstream: 3"), "{line}");
+        assert_eq!(line.contains("from upstream: 3, cut"), cut, "{line}");
+        assert!(log.starts_with(&format!("101 {time}")), "{ended}: {log}");
+    }
+}
+
+#[test]
+fn a_drain_without_a_limit_waits_for_tunnels() {
+    let mut world = tunnel("proxy_read_timeout 1h;");
+    world.drain(None);
+    world.elapse(1800 * SECOND);
+    world.client_sends("still here");
+    assert!(world.origin().received().ends_with(b"still here") && !world.done);
+    ends(&mut world, Side::Downstream);
+    ends(&mut world, Side::Upstream);
+    assert!(world.done);
+}
