@@ -1,4 +1,5 @@
-//! `docs/requirements.md` against the code: what it names is there, and what the code cites it has.
+//! `docs/requirements.md` and the tables of demands against the code: what they name is there, and what the code cites
+//! and the rules are they have.
 
 use std::{
     collections::BTreeSet,
@@ -38,13 +39,56 @@ fn every_row_names_what_is_there() {
         assert!(!asked.is_empty(), "{row:?}");
         assert!(rules.contains(&format!("{rule}.")), "{rule} is a rule");
         assert!(root().join(code).is_file(), "{code} is there");
-        let (file, name) = test.split_once("::").expect("FILE::TEST");
-        let source = read(file);
-        let found = match file.ends_with(".toml") {
-            true => source.contains(&format!("name = \"{name}\"")),
-            false => source.contains(&format!("fn {name}()")),
-        };
-        assert!(found, "{test} is there");
+        assert!(is_there(test), "{test} is there");
+    }
+}
+
+/// Whether `FILE::TEST` is: a case or a group, or a function, be it one with arguments that a library makes up.
+fn is_there(test: &str) -> bool {
+    let (file, name) = test.split_once("::").unwrap_or_else(|| panic!("{test} is FILE::TEST"));
+    let source = read(file);
+    let begins_with = |keyword: &str| source.contains(&format!("{keyword} {name}("));
+    match file.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("toml") => {
+            let quoted = [format!("name = \"{name}\""), format!("name = '{name}'")];
+            source.lines().any(|line| quoted.iter().any(|quoted| line == quoted))
+        }
+        Some("rs") => begins_with("fn"),
+        Some("py") => begins_with("def"),
+        _ => panic!("{file} holds no tests"),
+    }
+}
+
+/// The rules that a table of demands is about: letter, and how many of it have a number.
+const TABLES: [(&str, &[(char, usize)]); 2] = [
+    ("docs/rules-a-c.md", &[('A', 13), ('B', 7), ('C', 8)]),
+    ("docs/rules-d-f.md", &[('D', 4), ('E', 15), ('F', 0)]),
+];
+
+/// The rules of a letter; one without numbers is its letter.
+fn numbered((letter, last): (char, usize)) -> Vec<String> {
+    if last == 0 { vec![letter.to_string()] } else { (1..=last).map(|n| format!("{letter}{n}")).collect() }
+}
+
+#[test]
+fn every_demand_names_a_test_that_is_there_and_every_rule_has_one() {
+    for (table, letters) in TABLES {
+        let text = read(table);
+        let rows = text.lines().filter(|line| line.starts_with("| ")).skip(1);
+        let mut rules = BTreeSet::new();
+        let mut missing = Vec::new();
+        for row in rows {
+            let cells: Vec<_> = row.trim_matches(['|', ' ']).split(" | ").collect();
+            let [rule, what, test] = cells[..] else { panic!("{row} has three cells") };
+            assert!(!what.is_empty(), "{row}");
+            rules.insert(rule.to_owned());
+            if !is_there(test.trim_matches('`')) {
+                missing.push(test.to_owned());
+            }
+        }
+        assert_eq!(missing, Vec::<String>::new(), "{table}");
+        let expected: BTreeSet<String> = letters.iter().copied().flat_map(numbered).collect();
+        assert_eq!(rules, expected, "{table}: the rules that have rows");
     }
 }
 
