@@ -28,7 +28,9 @@ pub(crate) enum SentMethod {
     Get,
     /// Its response has no content (RFC 9110 §9.3.2).
     Head,
-    /// Repeating the request is the same as making it once, as with the two above (§9.2.2).
+    /// May ask for the server as a whole (§9.3.7).
+    Options,
+    /// Repeating the request is the same as making it once, as with the three above (§9.2.2).
     Idempotent,
     #[default]
     Other,
@@ -39,7 +41,8 @@ impl SentMethod {
         match method {
             b"GET" => Self::Get,
             b"HEAD" => Self::Head,
-            b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE" => Self::Idempotent,
+            b"OPTIONS" => Self::Options,
+            b"TRACE" | b"PUT" | b"DELETE" => Self::Idempotent,
             _ => Self::Other,
         }
     }

@@ -68,7 +68,13 @@ fn write_head(
         None => out.extend_from_slice(request.method()),
     }
     out.push(b' ');
+    let target = out.len();
     write_target(proxy, heads, out);
+    // RFC 9112 §3.2.4: an asterisk is for OPTIONS alone; with another `proxy_method` the root stands for the server.
+    if plan.method != SentMethod::Options && out.get(target..) == Some(b"*") {
+        out.truncate(target);
+        out.push(b'/');
+    }
     // Our own version, whatever the client's (RFC 9112 §2.3, E14).
     out.extend_from_slice(match proxy.http_version {
         HttpVersion::Http11 => b" HTTP/1.1\r\n",
