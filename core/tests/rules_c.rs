@@ -4,13 +4,20 @@ mod common;
 
 use common::demands::{INSTANT, RECIPE, SECOND, SWITCH, UPGRADE, got, http, upgrading};
 use underpass_core::{Ending, Event, Outcome, Side, Timer};
-use underpass_testkit::sim::World;
+use underpass_testkit::sim::{End, World};
 
 fn tunnel(in_location: &str) -> World {
     let mut world = upgrading(in_location);
     world.client_sends(UPGRADE);
     world.origin_sends(SWITCH);
     world
+}
+
+fn end(world: &mut World, side: Side) -> &mut End {
+    match side {
+        Side::Downstream => &mut world.client,
+        Side::Upstream => world.origin(),
+    }
 }
 
 fn ends(world: &mut World, side: Side) {
@@ -74,6 +81,56 @@ fn a_reset_is_handed_on_behind_the_tail_where_that_is_wanted() {
         assert_eq!(world.client.saw(), Some(ending), "{switch}");
         while !world.done && world.elapse_to_deadline() {}
         assert!(world.exchanges[0].tunnel.expect("a tunnel").3, "the record says that it was cut");
+    }
+}
+
+/// What a side had sent is in the system's buffers towards the other when it is cut: a reset would destroy it there.
+#[test]
+fn a_reset_waits_until_the_tail_was_acknowledged() {
+    for side in Side::BOTH {
+        for is_reset in [true, false] {
+            let mut world = tunnel("upgrade_relay_reset on;");
+            end(&mut world, side).send(b"tail");
+            world.run();
+            end(&mut world, side.opposite()).set_window(0);
+            if is_reset {
+                end(&mut world, side).reset();
+            } else {
+                // As one that was reset shows itself where it is written to first.
+                end(&mut world, side).refuse();
+                end(&mut world, side.opposite()).send(b"unwanted");
+                world.run();
+                end(&mut world, side).end();
+            }
+            world.run();
+            world.elapse(2 * SECOND);
+            let other = end(&mut world, side.opposite());
+            assert!(other.received().ends_with(b"tail"));
+            assert_eq!(other.saw(), None, "{side:?}, reset {is_reset}");
+            other.set_window(usize::MAX);
+            world.elapse_to_deadline();
+            assert_eq!(end(&mut world, side.opposite()).saw(), Some(Ending::Reset), "{side:?}, {is_reset}");
+            assert!(world.done && world.exchanges[0].outcome == Outcome::Cut);
+        }
+    }
+}
+
+#[test]
+fn a_tail_that_nobody_acknowledges_is_waited_for_as_long_as_unread_input_is_dropped() {
+    for side in Side::BOTH {
+        for (timers, seconds) in [("", 5), ("lingering_timeout 7s;", 7), ("lingering_time 3s;", 3)] {
+            let mut world = tunnel(&format!("upgrade_relay_reset on; {timers}"));
+            end(&mut world, side).send(b"tail");
+            world.run();
+            end(&mut world, side.opposite()).set_window(0);
+            end(&mut world, side).reset();
+            world.run();
+            world.elapse(seconds * SECOND - INSTANT);
+            assert_eq!(end(&mut world, side.opposite()).saw(), None, "{side:?}, {timers}");
+            world.elapse(INSTANT);
+            assert_eq!(end(&mut world, side.opposite()).saw(), Some(Ending::Reset), "{side:?}, {timers}");
+            assert!(world.done && world.exchanges[0].outcome == Outcome::Cut);
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! Tunnels over real sockets.
 
-use std::{net::TcpStream, thread};
+use std::{io::Read as _, net::TcpStream, thread, time::Duration};
 
 use super::common::{
     PATIENCE, Peer, UPGRADE_REQUEST, UPGRADE_RESPONSE, Worker, configuration, origin, tunnel,
 };
+use socket2::SockRef;
 use tungstenite::Message;
 use underpass_core::config::Config;
 
@@ -61,6 +62,32 @@ fn much_goes_both_ways_at_once_with_nobody_reading_at_first() {
         })
     });
     let _ends = ends.map(|end| end.join().expect("both directions are whole"));
+}
+
+/// Rule C3: what is still in the system's buffers would be destroyed by a reset.
+#[test]
+fn a_reset_that_is_passed_on_doesn_t_overtake_the_tail() {
+    const SIZE: usize = 40_000;
+    let (listener, address) = origin();
+    SockRef::from(&listener).set_recv_buffer_size(2_000).expect("a small buffer");
+    let worker = Worker::from_text(
+        "",
+        &format!(
+            "location / {{ proxy_pass http://{address}; proxy_set_header Upgrade $http_upgrade; \
+             proxy_set_header Connection upgrade; upgrade_relay_reset on; }}"
+        ),
+    );
+    let (mut client, mut server) = tunnel(worker.address, &listener);
+    client.send(vec![b'x'; SIZE]);
+    server.exactly(1);
+    SockRef::from(client.stream.get_ref()).set_linger(Some(Duration::ZERO)).expect("an open connection");
+    drop(client);
+    // Time for a reset that comes too early.
+    thread::sleep(Duration::from_millis(200));
+    let mut rest = Vec::new();
+    let end = server.stream.read_to_end(&mut rest);
+    assert_eq!(rest.len(), SIZE - 1);
+    assert_eq!(end.expect_err("no orderly end").kind(), std::io::ErrorKind::ConnectionReset);
 }
 
 #[test]

@@ -22,6 +22,10 @@ pub(super) struct Flow {
     pub(super) tunnel: tunnel::Machine,
     /// Bytes in the shell's pipe: taken from the source past the session, not yet delivered.
     pub(super) piped: u64,
+    /// In a tunnel: the sink can't be written to any more.
+    pub(super) cut: bool,
+    /// In a tunnel: the sink's system has all that was sent.
+    pub(super) acknowledged: bool,
 }
 
 /// How the content that is being read is framed, and how much is left of it.

@@ -83,6 +83,6 @@ fn owns(state: State, timer: Timer) -> bool {
             !matches!(state, State::Greeting | State::Idle | State::Lingering | State::Closed)
         }
         Timer::LingerIdle | Timer::LingerTotal => matches!(state, State::Lingering | State::Tunnelling),
-        Timer::TunnelIdle | Timer::HalfClose => state == State::Tunnelling,
+        Timer::TunnelIdle | Timer::HalfClose | Timer::Acknowledgement => state == State::Tunnelling,
     }
 }

@@ -75,7 +75,7 @@ use crate::{
 /// 1. Poll; do what the output says, and report what an errand brought.
 /// 2. At `Wait`: for each side that `writes`, write `transmit(side)` and report with `handle_sent`.
 /// 3. For each side that `reads`, read into `receive_space(side)` and report with `handle_received`,
-///    "would block" included.
+///    "would block" included. A shell that can tell reports `handle_acknowledged` for a side that `acknowledges`.
 /// 4. When anything moved, go to 1; after a bounded number of rounds give others a turn.
 /// 5. Else sleep until a socket is ready, an errand is done, or the deadline has come; at the deadline
 ///    report `handle_timeout`.
@@ -102,6 +102,7 @@ enum Input<'a> {
     Received(Side, Result<usize, Fault>),
     Sent(Side, Result<usize, Fault>),
     Relayed(Side, Relayed),
+    Acknowledged(Side),
     /// These name their errand by its number.
     Resolved(u32, Result<&'a [IpAddr], Fault>),
     Admitted(u32, Admission),
@@ -158,6 +159,12 @@ impl Session {
     /// delivered is in the shell's pipe.
     pub fn handle_relayed(&mut self, from: Side, moved: Relayed, turn: &mut Turn<'_>) {
         self.apply(Input::Relayed(from, moved), turn);
+    }
+
+    /// All that was sent to this side has been acknowledged, where [`Wait::acknowledges`] asks for it: a reset no
+    /// more destroys it. Ignored when nobody has asked.
+    pub fn handle_acknowledged(&mut self, to: Side, turn: &mut Turn<'_>) {
+        self.apply(Input::Acknowledged(to), turn);
     }
 
     /// A name was looked up: its addresses, in the order in which they are to be tried.
@@ -221,6 +228,7 @@ impl Session {
             Input::Received(from, result) => self.received(from, result, turn),
             Input::Sent(to, result) => self.sent(to, result, turn),
             Input::Relayed(from, moved) => self.relayed(from, moved),
+            Input::Acknowledged(to) => self.acknowledged(to),
             Input::Resolved(errand, result) => self.resolved(errand, result, turn),
             Input::Admitted(errand, admission) => self.admitted(errand, admission, turn),
             Input::Chosen(errand, number, address) => self.chosen(errand, number, address),

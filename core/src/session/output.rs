@@ -82,6 +82,7 @@ pub struct Wait {
 const READ: u8 = 0;
 const WRITE: u8 = 2;
 const RELAY: u8 = 4;
+const ACKNOWLEDGE: u8 = 6;
 
 impl Wait {
     pub(crate) fn new(deadline: Option<Tick>) -> Self {
@@ -98,6 +99,10 @@ impl Wait {
 
     pub(crate) fn relay(&mut self, from: Side, permitted: bool) {
         self.set(RELAY, from, permitted);
+    }
+
+    pub(crate) fn acknowledge(&mut self, to: Side, wanted: bool) {
+        self.set(ACKNOWLEDGE, to, wanted);
     }
 
     /// Whether bytes from this side are wanted.
@@ -118,6 +123,14 @@ impl Wait {
     #[must_use]
     pub fn relays(self, from: Side) -> bool {
         self.has(RELAY, from)
+    }
+
+    /// Whether the system of this side's peer has acknowledged all that was sent is to be found out now, and when it
+    /// has, reported with [`crate::Session::handle_acknowledged`] (Linux: `SIOCOUTQ` of zero). The deadline says when
+    /// to look again, and bounds the wait for a shell that can't tell.
+    #[must_use]
+    pub fn acknowledges(self, to: Side) -> bool {
+        self.has(ACKNOWLEDGE, to)
     }
 
     fn set(&mut self, kind: u8, side: Side, on: bool) {

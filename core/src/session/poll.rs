@@ -181,6 +181,7 @@ impl Session {
             wait.read(side, self.wants(side));
             wait.write(side, writes[side.index()]);
             wait.relay(side, self.may_relay(side));
+            wait.acknowledge(side, self.awaits_acknowledgement(side));
         }
         wait
     }

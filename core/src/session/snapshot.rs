@@ -64,6 +64,8 @@ struct FlowSnapshot {
     inbox: (bool, u32),
     has_space: bool,
     piped: u64,
+    cut: bool,
+    acknowledged: bool,
 }
 
 /// In short: states, what waits, the timers that run. For people; two snapshots that read alike may differ.
@@ -116,6 +118,8 @@ impl Snapshot {
                 inbox: flow.inbox.outline(),
                 has_space: flow.inbox.has_space(),
                 piped: flow.piped,
+                cut: flow.cut,
+                acknowledged: flow.acknowledged,
             }
         };
         let work = &session.work;

@@ -24,6 +24,8 @@ impl Session {
             (Timer::LingerIdle | Timer::LingerTotal, State::Tunnelling) => {
                 self.end_tunnel(Outcome::Complete);
             }
+            // The advance that follows asks again.
+            (Timer::Acknowledgement, State::Tunnelling) => {}
             (_, State::Tunnelling) => {
                 self.note(Event::TimedOut(timer));
                 self.end_tunnel(Outcome::TimedOut(timer));

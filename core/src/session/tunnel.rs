@@ -16,6 +16,10 @@ use crate::{
     violation::Violation,
 };
 
+/// When it is asked for the first time whether a tail has been acknowledged; then again after as long as it has been
+/// waited for.
+const FIRST_LOOK: Duration = Duration::from_millis(1);
+
 /// How a tunnel lives whose handshake was done elsewhere.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -159,8 +163,10 @@ impl Session {
         self.note(Event::TunnelOpened);
         // Whoever has ended already (A13) has ended its stream.
         for side in Side::BOTH {
-            if !self.leg(side).reads() {
-                self.tunnel_source_ended(side, self.leg(side).state() == connection::State::Failed);
+            match self.leg(side).state() {
+                connection::State::Failed => self.tunnel_side_failed(side),
+                _ if self.leg(side).reads() => {}
+                _ => self.tunnel_source_ended(side, false),
             }
         }
     }
@@ -270,6 +276,7 @@ impl Session {
         flow.outbox.discard();
         flow.inbox.discard();
         flow.piped = 0;
+        flow.cut = true;
         if flow.tunnel.permits(tunnel::Event::SinkFailed) {
             self.tunnel_event(sink.opposite(), tunnel::Event::SinkFailed);
         }
@@ -281,13 +288,17 @@ impl Session {
         for from in Side::BOTH {
             moved |= self.end_direction(from);
         }
-        let nobody_sends = !Side::BOTH.iter().any(|side| self.leg(*side).reads());
-        if (self.is_delivered() && nobody_sends) || Side::BOTH.iter().any(|side| self.passes_reset_on(*side))
-        {
+        if self.is_over() && !Side::BOTH.iter().any(|side| self.awaits_acknowledgement(*side)) {
             self.end_tunnel(Outcome::Complete);
             return true;
         }
         moved
+    }
+
+    /// Whether nothing is left to be moved.
+    fn is_over(&self) -> bool {
+        let nobody_sends = !Side::BOTH.iter().any(|side| self.leg(*side).reads());
+        (self.is_delivered() && nobody_sends) || Side::BOTH.iter().any(|side| self.passes_reset_on(*side))
     }
 
     /// Whether both directions are over. A side that still sends is read to its end, so that closing with
@@ -296,11 +307,35 @@ impl Session {
         Side::BOTH.iter().all(|side| self.flow(*side).tunnel.state() == tunnel::State::Over)
     }
 
-    /// `upgrade_relay_reset on`: what a side had sent before it was cut is delivered, a reset is to follow.
-    fn passes_reset_on(&self, from: Side) -> bool {
-        self.leg(from).state() == connection::State::Failed
-            && self.flow(from).tunnel.state() == tunnel::State::Over
+    /// Whether the tunnel ends with resets: `upgrade_relay_reset on`, and a stream was cut.
+    fn relays_reset(&self) -> bool {
+        self.record.tunnel.as_ref().is_some_and(|tunnel| tunnel.cut)
             && self.record.hop().is_some_and(|hop| hop.tunnel.relay_reset)
+    }
+
+    /// What a side had sent before it was cut is delivered, a reset is to follow.
+    fn passes_reset_on(&self, from: Side) -> bool {
+        self.relays_reset()
+            && self.flow(from.opposite()).cut
+            && !self.leg(from).reads()
+            && self.flow(from).tunnel.state() == tunnel::State::Over
+    }
+
+    /// Whether a reset is to follow (C3) that would destroy what is still under way to this side.
+    pub(super) fn awaits_acknowledgement(&self, to: Side) -> bool {
+        let flow = self.flow(to.opposite());
+        self.exchange.state() == exchange::State::Tunnelling
+            && self.relays_reset()
+            && !flow.cut
+            && !flow.acknowledged
+            && self.is_over()
+    }
+
+    /// All that was sent to a side has arrived.
+    pub(super) fn acknowledged(&mut self, to: Side) {
+        if self.awaits_acknowledgement(to) {
+            self.flow_mut(to.opposite()).acknowledged = true;
+        }
     }
 
     fn end_direction(&mut self, from: Side) -> bool {
@@ -343,7 +378,7 @@ impl Session {
             }
             cut = record.cut;
         }
-        let relays_reset = cut && self.record.hop().is_some_and(|hop| hop.tunnel.relay_reset);
+        let relays_reset = self.relays_reset();
         let resets = matches!(outcome, Outcome::TimedOut(_)) && self.settings().reset_timedout_connection;
         let ending = if relays_reset || resets { Ending::Reset } else { Ending::Fin };
         self.work.ending = ending;
@@ -380,5 +415,13 @@ impl Session {
         self.run(Timer::HalfClose, half_closed, half.min(idle));
         self.run(Timer::LingerIdle, discarding, linger_idle);
         self.run(Timer::LingerTotal, discarding, linger_total);
+        let asks = Side::BOTH.iter().any(|side| self.awaits_acknowledgement(*side));
+        self.run(Timer::Acknowledgement, asks, self.waited(linger_total).max(FIRST_LOOK));
+    }
+
+    /// How long what is left of the tunnel has been dropped.
+    fn waited(&self, linger_total: Duration) -> Duration {
+        let left = self.timers.get(Timer::LingerTotal).map_or(linger_total, |ends| ends.since(self.tick));
+        linger_total.saturating_sub(left)
     }
 }

@@ -102,7 +102,7 @@ impl View<'_> {
                 Timer::UpstreamSend => &["Awaiting", "Responding", "Switching", "Tunnelling"],
                 Timer::UpstreamRead => &["Awaiting", "Responding"],
                 Timer::Handshake => &["Awaiting"],
-                Timer::TunnelIdle | Timer::HalfClose => &["Tunnelling"],
+                Timer::TunnelIdle | Timer::HalfClose | Timer::Acknowledgement => &["Tunnelling"],
                 other => panic!("{other:?} runs in {state}, and nobody has asked for it"),
             };
             assert!(states.contains(&state), "{timer:?} runs in {state}");

@@ -7,6 +7,7 @@
 //! | `pump` | one session's turn: obeys its outputs, moves its bytes |
 //! | `errand` | what a session waits for besides bytes: a name, a password, a connection |
 //! | `socket` | what is done with one connection, besides its bytes |
+//! | `sock_diag` | what Linux says of a connection |
 //! | `acceptor` | one listening socket |
 //! | `slots` | the sessions of a worker, by number |
 //! | `timer` | the one timer that a worker has of its runtime |
@@ -20,6 +21,8 @@ mod pump;
 mod reactor;
 mod serve;
 mod slots;
+#[cfg(target_os = "linux")]
+mod sock_diag;
 mod socket;
 mod timer;
 

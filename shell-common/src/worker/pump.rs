@@ -179,6 +179,9 @@ impl<R: Reactor> Connection<R> {
         for side in Side::BOTH {
             moved |= wait.reads(side) && self.read(side, shared, cx);
         }
+        for side in Side::BOTH {
+            moved |= wait.acknowledges(side) && self.acknowledge(side, shared);
+        }
         if moved || wait.deadline.is_none_or(|deadline| deadline > shared.now().tick) {
             return moved;
         }
@@ -223,6 +226,15 @@ impl<R: Reactor> Connection<R> {
         let result = socket::outcome(polled);
         self.session.handle_received(from, result, &mut shared.lend());
         socket::progress(result)
+    }
+
+    fn acknowledge(&mut self, to: Side, shared: &mut Shared<R>) -> bool {
+        let stream = stream(&mut self.client, &mut self.upstream, to);
+        let has_all = stream.is_some_and(|stream| socket::has_acknowledged(stream));
+        if has_all {
+            self.session.handle_acknowledged(to, &mut shared.lend());
+        }
+        has_all
     }
 
     fn poll_errand(&mut self, shared: &mut Shared<R>, cx: &mut Context<'_>) -> bool {

@@ -13,6 +13,8 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use underpass_core::{Dial, Ending, Fault};
 
 use super::Stream;
+#[cfg(target_os = "linux")]
+use super::sock_diag::unacknowledged;
 
 /// A socket for a connection to `address`, made as the dial says.
 pub(super) fn for_dial(dial: &Dial, address: SocketAddr) -> io::Result<OwnedFd> {
@@ -53,6 +55,25 @@ pub(super) fn outcome(polled: Poll<io::Result<usize>>) -> Result<usize, Fault> {
 /// Whether the operation did anything, if only fail.
 pub(super) fn progress(result: Result<usize, Fault>) -> bool {
     result != Err(Fault::WOULD_BLOCK)
+}
+
+/// Whether the other end has acknowledged all that was sent; `false` also where the system doesn't say.
+pub(super) fn has_acknowledged<S: Stream>(stream: &S) -> bool {
+    let socket = SockRef::from(stream);
+    let (Ok(local), Ok(remote)) = (socket.local_addr(), socket.peer_addr()) else {
+        // The connection is gone, and whatever was under way with it.
+        return true;
+    };
+    match (local.as_socket(), remote.as_socket()) {
+        (Some(local), Some(remote)) => unacknowledged(local, remote).is_ok_and(|bytes| bytes == 0),
+        // What is written to a Unix domain socket is where its reader reads.
+        _ => true,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn unacknowledged(_: SocketAddr, _: SocketAddr) -> io::Result<u32> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Ends what is sent.

@@ -73,6 +73,7 @@ pub(super) fn gone_is_gone(world: &World) {
         session.handle_sent(side, Err(fault), turn);
         if world.done {
             session.handle_relayed(side, Relayed { taken: 1, delivered: 1 }, turn);
+            session.handle_acknowledged(side, turn);
         }
         assert_eq!(session.snapshot(now.tick), before, "a report about a connection that is gone");
     }

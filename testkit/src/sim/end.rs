@@ -119,6 +119,11 @@ impl End {
         }
     }
 
+    /// Whether nothing that was sent to it is still under way: it is, to a peer that takes nothing more.
+    pub(super) fn has_acknowledged(&self) -> bool {
+        self.window > 0
+    }
+
     /// One `recv`.
     pub(super) fn read(&mut self, space: &mut [u8]) -> Result<usize, Fault> {
         let is_last = self.sending.len() == 1;

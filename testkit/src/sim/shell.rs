@@ -31,7 +31,7 @@ impl World {
             let moved = match self.order.reads_first {
                 false => self.relay_past(wait) | self.write(wait) | self.read(wait),
                 true => self.relay_past(wait) | self.read(wait) | self.write(wait),
-            };
+            } | self.acknowledge(wait);
             if !moved && !due {
                 self.rest();
                 return;
@@ -284,6 +284,18 @@ impl World {
             }
         }
         moved
+    }
+
+    fn acknowledge(&mut self, wait: Wait) -> bool {
+        let mut reported = false;
+        for side in Side::BOTH.into_iter().filter(|side| wait.acknowledges(*side)) {
+            if self.peer(side).is_some_and(|end| end.has_acknowledged()) {
+                let (session, mut turn) = self.parts();
+                session.handle_acknowledged(side, &mut turn);
+                reported = true;
+            }
+        }
+        reported
     }
 
     fn read_from(&mut self, side: Side) -> bool {

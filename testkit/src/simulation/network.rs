@@ -145,6 +145,11 @@ impl Network {
         self.connections[end.connection].ways[usize::from(!end.active)].written
     }
 
+    /// Whether the other end has all that was written at this one, and has read it: a reset destroys none of it.
+    pub(super) fn has_acknowledged(&self, end: EndOf) -> bool {
+        self.connections[end.connection].ways[usize::from(!end.active)].queued == 0
+    }
+
     /// The write direction of this end is shut down.
     pub(super) fn shut_down(&mut self, end: EndOf, now: u64) {
         let connection = &mut self.connections[end.connection];

@@ -52,6 +52,9 @@ impl Simulation {
                     Step::Relay(side) => !moved && wait.relays(side) && self.relay_past(number, side),
                 };
             }
+            for side in Side::BOTH {
+                moved |= wait.acknowledges(side) && self.acknowledge(number, side);
+            }
             if moved {
                 continue;
             }
@@ -229,6 +232,14 @@ impl Simulation {
         }
         self.report(number, |session, turn| session.handle_received(from, result, turn));
         result != Err(Fault::WOULD_BLOCK)
+    }
+
+    fn acknowledge(&mut self, number: usize, to: Side) -> bool {
+        let has_all = self.end(number, to).is_some_and(|end| self.network.has_acknowledged(end));
+        if has_all {
+            self.report(number, |session, turn| session.handle_acknowledged(to, turn));
+        }
+        has_all
     }
 
     /// A reset can be noticed where nothing is read; it is told once.

@@ -148,6 +148,11 @@ impl Traced {
         self.apply(Input::Relayed(from, moved), turn);
     }
 
+    /// As [`Session::handle_acknowledged`].
+    pub fn handle_acknowledged(&mut self, to: Side, turn: &mut Turn<'_>) {
+        self.apply(Input::Acknowledged(to), turn);
+    }
+
     /// As [`Session::handle_resolved`].
     pub fn handle_resolved(
         &mut self,

@@ -90,6 +90,7 @@ pub(super) enum Call {
     Received { from: Side, result: Result<usize, Fault>, asked: bool },
     Sent(Side, Result<usize, Fault>),
     Relayed(Side, Relayed),
+    Acknowledged(Side),
     Resolved(u32, Result<Vec<IpAddr>, Fault>),
     Admitted(u32, Admission),
     Chosen(u32, u32, Address),
@@ -192,6 +193,7 @@ fn call(line: &str) -> Option<Call> {
             let mut number = || words.next()?.parse().ok();
             Call::Relayed(from, Relayed { taken: number()?, delivered: number()? })
         }
+        "acknowledged" => Call::Acknowledged(side(words.next()?)?),
         "resolved" => {
             let errand = words.next()?.parse().ok()?;
             match words.clone().next() {

@@ -105,6 +105,7 @@ impl<'r> Replay<'r> {
             }
             Call::Sent(to, result) => Input::Sent(*to, *result),
             Call::Relayed(from, moved) => Input::Relayed(*from, *moved),
+            Call::Acknowledged(to) => Input::Acknowledged(*to),
             Call::Resolved(errand, Ok(addresses)) => Input::Resolved(*errand, Ok(addresses)),
             Call::Resolved(errand, Err(fault)) => Input::Resolved(*errand, Err(*fault)),
             Call::Admitted(errand, admission) => Input::Admitted(*errand, *admission),

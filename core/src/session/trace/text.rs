@@ -136,6 +136,7 @@ impl fmt::Display for Told<'_, '_> {
             Input::Relayed(side, moved) => {
                 write!(f, "relayed {} {} {}", name(*side), moved.taken, moved.delivered)
             }
+            Input::Acknowledged(side) => write!(f, "acknowledged {}", name(*side)),
             Input::Resolved(errand, Ok(addresses)) => {
                 write!(f, "resolved {errand}")?;
                 addresses.iter().try_for_each(|address| write!(f, " {address}"))
@@ -219,6 +220,7 @@ impl fmt::Display for Said<'_> {
                         ("reads", wait.reads(side)),
                         ("writes", wait.writes(side)),
                         ("relays", wait.relays(side)),
+                        ("acknowledges", wait.acknowledges(side)),
                     ] {
                         if wanted {
                             write!(f, " {kind} {}", name(side))?;
