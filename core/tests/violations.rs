@@ -171,9 +171,17 @@ fn none_is_without_a_case() {
     let here: Vec<_> = cases().iter().map(|case| case.violation).collect();
     let missing: Vec<_> = Violation::ALL
         .iter()
-        .filter(|violation| !here.contains(violation) && !data.contains(&format!("\"{violation:?}\"")))
+        .filter(|violation| !here.contains(violation) && !expected(&data, **violation))
         .collect();
     assert_eq!(missing, [] as [&Violation; 0]);
+}
+
+/// Whether a case expects it: one of the hostile ones, or one that lays the answer out.
+fn expected(data: &str, violation: Violation) -> bool {
+    [format!("violation = \"{violation:?}\""), format!("{{refusal {violation:?}")].iter().any(|words| {
+        data.match_indices(words.as_str())
+            .any(|(at, _)| !data[at + words.len()..].starts_with(|next: char| next.is_ascii_alphanumeric()))
+    })
 }
 
 fn collect(folder: &Path, data: &mut String) {

@@ -266,6 +266,16 @@ fn values_that_nothing_comes_of() {
             "3:84 \"tcp_nodelay off\" has no effect: it is always on",
         ]
     );
+    // Rule B3.
+    let server =
+        |flag: &str| said(&format!("server {{ listen 81; ignore_invalid_headers {flag}; return 200; }}"));
+    assert_eq!(
+        server("off"),
+        [
+            "2:21 \"ignore_invalid_headers off\" has no effect: a field name that is no token is refused with 400"
+        ]
+    );
+    assert_eq!(server("on"), [""; 0]);
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! A worker on a runtime that is polled by hand: what happens between two of its steps is told by the test.
 
 use std::{
-    cell::RefCell,
-    future::{Future, Pending, pending},
+    cell::{Cell, RefCell},
+    future::{Future, Pending, pending, ready},
     io::{self, IoSlice, Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    pin::{Pin, pin},
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
     time::Instant,
@@ -30,28 +30,90 @@ fn a_client_that_comes_behind_a_reload_is_served_as_it_says() {
     // The worker is at its listening socket already when the configuration changes.
     BEFORE_ACCEPTED.set(Some(Box::new(move || control.reload(Reload::new(vec![new])))));
 
-    let mut client = TcpStream::connect(address).expect("it is bound");
+    let mut client = connected(address);
     client.write_all(b"GET / HTTP/1.1\r\nHost: e\r\nConnection: close\r\n\r\n").expect("room for a head");
-    client.set_nonblocking(true).expect("a plain socket");
-    let (mut worker, mut text) = (pin!(worker), Vec::new());
-    let context = &mut Context::from_waker(Waker::noop());
-    let over = (0..POLLS).any(|_| {
-        assert!(worker.as_mut().poll(context).is_pending(), "nobody ends the worker");
-        std::thread::yield_now();
-        client.read_to_end(&mut text).is_ok()
-    });
-    assert!(over, "no whole response");
+    let mut text = Vec::new();
+    ByTurns(Box::pin(worker)).until(|| client.read_to_end(&mut text).ok());
     assert!(text.ends_with(b"\r\n\r\nnew"), "{}", String::from_utf8_lossy(&text));
 }
 
+/// Rule C6.
+#[test]
+fn moving_data_arms_no_timer() {
+    let origin = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    origin.set_nonblocking(true).expect("a plain socket");
+    let config = serving(&format!(
+        "location / {{ proxy_pass http://{}; proxy_set_header Upgrade $http_upgrade;
+         proxy_set_header Connection upgrade; upgrade_websocket_validation off; }}",
+        origin.local_addr().expect("it is bound")
+    ));
+    let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), config).expect("a free port");
+    let mut client = connected(listener.local_addr().expect("it is bound"));
+    let mut worker = ByTurns(Box::pin(serve::<ByHand>(Setup::new(vec![listener]))));
+    let upgrade = "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+    write!(client, "GET / HTTP/1.1\r\nHost: e\r\n{upgrade}").expect("room for a head");
+    let mut server = worker.until(|| origin.accept().ok()).0;
+    server.set_nonblocking(true).expect("a plain socket");
+    worker.brings(&mut server, b"\r\n\r\n");
+    write!(server, "HTTP/1.1 101 Switching Protocols\r\n{upgrade}").expect("room for a head");
+    worker.brings(&mut client, b"\r\n\r\n");
+
+    let before = RESETS.get();
+    assert!(before > 0, "the tunnel is bounded by a timer");
+    for byte in 0..100 {
+        client.write_all(&[byte]).expect("room for a byte");
+        worker.brings(&mut server, &[byte]);
+        server.write_all(&[byte]).expect("room for a byte");
+        worker.brings(&mut client, &[byte]);
+    }
+    assert_eq!(RESETS.get(), before);
+}
+
+/// A worker that has a turn whenever somebody waits for what it does.
+struct ByTurns(Pin<Box<dyn Future<Output = io::Result<()>>>>);
+
+impl ByTurns {
+    fn until<T>(&mut self, mut done: impl FnMut() -> Option<T>) -> T {
+        let context = &mut Context::from_waker(Waker::noop());
+        let mut turn = |_| {
+            assert!(self.0.as_mut().poll(context).is_pending(), "nobody ends the worker");
+            std::thread::yield_now();
+            done()
+        };
+        (0..POLLS).find_map(&mut turn).expect("it comes")
+    }
+
+    /// What ends with `end` comes to an open connection.
+    fn brings(&mut self, to: &mut TcpStream, end: &[u8]) {
+        let mut text = Vec::new();
+        self.until(|| {
+            let would_block = to.read_to_end(&mut text).expect_err("nobody has ended it");
+            assert_eq!(would_block.kind(), io::ErrorKind::WouldBlock);
+            text.ends_with(end).then_some(())
+        });
+    }
+}
+
+fn connected(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("somebody listens");
+    stream.set_nonblocking(true).expect("a plain socket");
+    stream
+}
+
 fn answering(text: &str) -> Arc<Config> {
-    let file = format!("http {{ access_log off; server {{ listen 127.0.0.1:1; return 200 {text}; }} }}");
+    serving(&format!("return 200 {text};"))
+}
+
+fn serving(server: &str) -> Arc<Config> {
+    let file = format!("http {{ access_log off; server {{ listen 127.0.0.1:1; {server} }} }}");
     let options = underpass_nginx_config::LoadOptions::default();
     let loaded = underpass_nginx_config::load_text("test.conf", file, &options).expect("a good file");
     Arc::clone(&loaded.listeners.first().expect("one listener").config)
 }
 
 thread_local! {
+    /// How many times the runtime's timer was set.
+    static RESETS: Cell<u32> = const { Cell::new(0) };
     /// What happens before the next client is accepted.
     static BEFORE_ACCEPTED: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
 }
@@ -88,15 +150,27 @@ impl Reactor for ByHand {
         Ok(Connection(socket.into()))
     }
 
-    fn connect(_: OwnedFd, _: SocketAddr) -> impl Future<Output = io::Result<Connection>> + Send + 'static {
-        pending()
+    /// At once, for on loopback nobody has to be waited for.
+    fn connect(
+        socket: OwnedFd,
+        address: SocketAddr,
+    ) -> impl Future<Output = io::Result<Connection>> + Send + 'static {
+        let socket = socket2::Socket::from(socket);
+        let connect = || {
+            socket.set_nonblocking(false)?;
+            socket.connect(&address.into())?;
+            socket.set_nonblocking(true)
+        };
+        ready(connect().map(|()| Connection(socket.into())))
     }
 
     fn sleep_until(_: Instant) -> Pending<()> {
         pending()
     }
 
-    fn reset(_: Pin<&mut Pending<()>>, _: Instant) {}
+    fn reset(_: Pin<&mut Pending<()>>, _: Instant) {
+        RESETS.set(RESETS.get() + 1);
+    }
 
     async fn run_blocking<T: Send + 'static>(task: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
         Ok(task())
