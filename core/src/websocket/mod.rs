@@ -1,11 +1,19 @@
 //! The opening handshake of WebSocket, as far as a gateway checks it (RFC 6455 §4; A6).
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{
+    Engine as _, alphabet,
+    engine::general_purpose::{GeneralPurpose, PAD, STANDARD},
+};
 
 use crate::{
     http1::{Fields, Known, Request, trim},
     violation::Violation,
 };
+
+/// What a key is decoded with. Bits behind its last byte say nothing (RFC 4648 §3.5), and the example of RFC 6455 §4.1
+/// item 7 has some.
+const KEY: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, PAD.with_decode_allow_trailing_bits(true));
 
 /// Checks a request that asks for WebSocket (RFC 6455 §4.2.1 items 1, 5 and 6).
 pub(crate) fn check_request(request: &Request) -> Result<(), Violation> {
@@ -19,7 +27,7 @@ pub(crate) fn check_request(request: &Request) -> Result<(), Violation> {
         None => return Err(Violation::WebSocketVersions),
     }
     let mut key = [0; 18];
-    match request.fields.only(Known::SecWebSocketKey).map(|text| STANDARD.decode_slice(text, &mut key)) {
+    match request.fields.only(Known::SecWebSocketKey).map(|text| KEY.decode_slice(text, &mut key)) {
         Some(Ok(16)) => Ok(()),
         _ => Err(Violation::WebSocketKey),
     }
@@ -74,6 +82,11 @@ mod tests {
         assert_eq!(check(&format!("{key}{key}{version}"), "GET"), Err(Violation::WebSocketKey));
         let short = "Sec-WebSocket-Key: dGhlIHNhbXBsZQ==\r\n";
         assert_eq!(check(&format!("{short}{version}"), "GET"), Err(Violation::WebSocketKey));
+        // The example of §4.1 item 7 has bits left over, as has a key that a client draws letter by letter.
+        for left_over in ["AQIDBAUGBwgJCgsMDQ4PEC==", "dGhlIHNhbXBsZSBub25jZf=="] {
+            let key = format!("Sec-WebSocket-Key: {left_over}\r\n");
+            assert_eq!(check(&format!("{key}{version}"), "GET"), Ok(()), "{left_over}");
+        }
         assert_eq!(check(key, "GET"), Err(Violation::WebSocketVersions));
         assert_eq!(check(&format!("{key}{version}{version}"), "GET"), Err(Violation::WebSocketVersions));
         assert_eq!(
