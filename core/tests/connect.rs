@@ -1,9 +1,12 @@
 //! CONNECT (behaviour D): who may, where to, and what the tunnel carries.
 
+mod common;
+
 use std::{io::ErrorKind, net::IpAddr, sync::Arc, time::Duration};
 
+use common::demands::http;
 use underpass_core::{
-    Admission, Ended, Event, Outcome, Refusal, RequestHead, Timer,
+    Admission, Ended, Ending, Event, Outcome, Refusal, RequestHead, Timer,
     config::{
         Config, Destination, DestinationHost, DestinationPolicy, DestinationRule, Handler, Location, Route,
         Router, Target, TunnelPass,
@@ -230,4 +233,52 @@ fn credentials_are_those_of_a_proxy() {
     world.client_sends(connect("a:1"));
     assert_eq!(status(&world), "407");
     assert!(text(&world).contains("Proxy-Authenticate: Basic realm=\"\"\r\n"));
+}
+
+/// RFC 9110 §9.3.6: the client takes any 2xx for the beginning of a tunnel, and what follows for its destination's.
+#[test]
+fn a_script_that_says_that_all_is_well_opens_no_tunnel() {
+    for server in [
+        "set $x 1; return 200 ok;",
+        "location / { set $x 1; return 200 ok; }",
+        "if ($http_x) { return 204; } location / { tunnel_pass; }",
+        "location / { if ($http_x) { return 200 ok; } tunnel_pass; }",
+        "error_page 405 =200 /page; location /page { internal; return 200 ok; }",
+        "error_page 405 = @page; location @page { return 200 ok; }",
+        "error_page 405 = @page; location @page { proxy_pass http://127.0.0.1:9000; }",
+    ] {
+        let mut world = http(&format!("access_log off; server {{ listen 127.0.0.1:8080; {server} }}"));
+        world.client_sends(
+            "CONNECT 192.0.2.1:443 HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        );
+        while !world.done && world.elapse_to_deadline() {}
+        assert_eq!((status(&world).as_str(), world.origins.len()), ("405", 0), "{server}: {}", text(&world));
+        assert!(text(&world).contains("\r\nConnection: close\r\n"), "{server}: {}", text(&world));
+        assert_eq!((world.exchanges.len(), world.closed), (1, Some(Ending::Fin)), "{server}");
+    }
+}
+
+/// RFC 9931: what comes behind a CONNECT that was refused, however that came, is nobody's request.
+#[test]
+fn a_refused_connect_ends_its_connection() {
+    let refused = |configuration: &str, admission: Admission, expected: &str| {
+        let mut world = http(&format!("access_log off; server {{ listen 127.0.0.1:8080; {configuration} }}"));
+        world.admission = Some(admission);
+        world.addresses = Some(Err(ErrorKind::NotFound.into()));
+        world.connects_else = Connect::Hang;
+        world.client_sends("CONNECT name:443 HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        while !world.done && world.elapse_to_deadline() {}
+        assert_eq!(status(&world), expected, "{configuration}");
+        assert!(text(&world).contains("\r\nConnection: close\r\n"), "{configuration}: {}", text(&world));
+        assert_eq!((world.exchanges.len(), world.closed), (1, Some(Ending::Fin)), "{configuration}");
+    };
+    let granted = Admission::Granted;
+    refused("location / { return 200 ok; }", granted, "405");
+    refused("location / { if ($http_host) { return 403; } tunnel_pass; }", granted, "403");
+    refused("location / { if ($http_host) { return 301 /x; } tunnel_pass; }", granted, "301");
+    refused("location / { resolver 127.0.0.1; tunnel_pass; }", granted, "502");
+    refused("location / { tunnel_pass 127.0.0.1:9; }", granted, "504");
+    let auth = "auth_basic a; auth_basic_user_file /dev/null; tunnel_pass 127.0.0.1:9;";
+    refused(&format!("location / {{ {auth} }}"), Admission::Refused(Refusal::Unauthorized), "407");
+    refused(&format!("location / {{ {auth} }}"), Admission::Refused(Refusal::Forbidden), "403");
 }

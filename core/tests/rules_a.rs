@@ -4,8 +4,8 @@ mod common;
 
 use common::{
     demands::{
-        INSTANT, KEY, RECIPE, SECOND, SWITCH, UPGRADE, got, offering, proxy, request, sent, status,
-        switching, upgrading, values,
+        INSTANT, KEY, RECIPE, SECOND, SWITCH, UPGRADE, asking, got, http, offering, proxy, request, sent,
+        status, switching, upgrading, values,
     },
     text,
 };
@@ -117,6 +117,39 @@ fn other_protocols_may_be_asked_for_with_any_method_but_connect() {
         world.client_sends(UPGRADE.replace("GET", method));
         world.origin_sends(SWITCH);
         assert_eq!(status(&world), "101", "{method}");
+    }
+}
+
+/// A7: a client that is told so by ourselves may have sent what was meant for the other protocol, too.
+#[test]
+fn bytes_behind_an_upgrade_that_we_refuse_are_no_request() {
+    for (server, expected) in [
+        ("if ($http_origin != a) { return 403; }", "403"),
+        ("set $x 1; return 404;", "404"),
+        ("return 200 ok;", "200"),
+        ("location / { return 301 /other; }", "301"),
+        ("location /u/ { proxy_pass http://127.0.0.1:9000; }", "301"),
+        ("location /u { internal; proxy_pass http://127.0.0.1:9000; }", "404"),
+        ("location /u { if ($http_origin != a) { return 403; } proxy_pass http://127.0.0.1:9000; }", "403"),
+    ] {
+        for at_once in [true, false] {
+            let mut world = http(&format!("access_log off; server {{ listen 127.0.0.1:8080; {server} }}"));
+            if at_once {
+                world.client_sends(format!("{UPGRADE}{}", asking("/smuggled")));
+            } else {
+                world.client.send(UPGRADE.as_bytes());
+                world.client.send(asking("/smuggled").as_bytes());
+                world.run();
+            }
+            while !world.done && world.elapse_to_deadline() {}
+            assert_eq!(status(&world), expected, "{server}");
+            assert_eq!((world.exchanges.len(), world.origins.len()), (1, 0), "{server}: {}", got(&world));
+        }
+        // One that has sent nothing more is served on.
+        let mut world = http(&format!("access_log off; server {{ listen 127.0.0.1:8080; {server} }}"));
+        world.client_sends(UPGRADE);
+        world.client_sends(UPGRADE);
+        assert_eq!(world.exchanges.len(), 2, "{server}: {}", got(&world));
     }
 }
 

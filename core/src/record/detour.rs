@@ -34,7 +34,7 @@ pub(crate) struct Detour {
     pub(crate) content_gone: bool,
     /// It was given up before it had come whole.
     pub(crate) content_cut: bool,
-    /// An upgrade was on offer before.
+    /// An upgrade was asked for that didn't come about: on offer elsewhere before, or refused by ourselves.
     pub(crate) upgrade: bool,
 }
 

@@ -109,7 +109,7 @@ fn check_method(record: &Record, template: &Template, method: &[u8]) -> Result<S
 }
 
 /// A1, A2: HTTP/1.1, an `Upgrade`, and the option that makes it count.
-fn asks_for_upgrade(request: &Request) -> bool {
+pub(crate) fn asks_for_upgrade(request: &Request) -> bool {
     request.version == Version::Http11
         && request.fields.has(Known::Upgrade)
         && ConnectionOptions::of(&request.fields).upgrade

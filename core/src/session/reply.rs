@@ -7,7 +7,10 @@ use crate::{
     config::Return,
     http1::{write_encoded_path, write_encoded_uri},
     record::{Outcome, Record},
-    rewrite::{OwnResponse, Persistence, check_additions, max_forwards, reason, write_own, write_own_origin},
+    rewrite::{
+        OwnResponse, Persistence, asks_for_upgrade, check_additions, max_forwards, reason, write_own,
+        write_own_origin,
+    },
     state::{exchange, message},
     template::Template,
     time::{Now, write_decimal},
@@ -167,6 +170,17 @@ impl Session {
         location: Option<&[u8]>,
         turn: &mut Turn<'_>,
     ) {
+        let request = self.record.heads.as_ref().map(|heads| &heads.request);
+        let is_connect = request.is_some_and(|request| request.method() == b"CONNECT");
+        if is_connect && matches!(status, 200..=299) {
+            // RFC 9110 §9.3.6: the client would take it for its tunnel.
+            return self.refuse(Violation::ConnectRefused, turn);
+        }
+        let refuses_upgrade = request.is_some_and(asks_for_upgrade);
+        if let Some(detour) = self.detour_mut() {
+            // A7: so is one that nobody else was asked for.
+            detour.upgrade |= refuses_upgrade;
+        }
         let mut scratch = turn.buffers.scratch();
         let checked = check_additions(&self.record, status, turn.now, &mut scratch);
         turn.buffers.return_scratch(scratch);
@@ -178,7 +192,6 @@ impl Session {
         }
         // Whether the client's connection can go on: only when the request was understood and read whole.
         // A refused CONNECT ends its connection: what comes behind it is nobody's request (D3; RFC 9931).
-        let is_connect = self.record.heads.as_ref().is_some_and(|heads| heads.request.method() == b"CONNECT");
         let understood = self.flow(Side::Downstream).is_complete() && !is_connect;
         if !understood {
             self.work.client = Fate::Linger;

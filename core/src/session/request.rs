@@ -217,7 +217,8 @@ impl Session {
         self.asked_for_upgrade() || self.connects()
     }
 
-    /// Whether an upgrade went upstream, be it to a location that an error page has taken the request from.
+    /// Whether an upgrade went upstream, be it to a location that an error page has taken the request from, or was
+    /// refused by ourselves.
     pub(super) fn asked_for_upgrade(&self) -> bool {
         is_upgrade(self.work.offer) || self.record.heads.as_ref().is_some_and(|heads| heads.detour.upgrade)
     }

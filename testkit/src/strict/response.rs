@@ -44,7 +44,8 @@ pub fn read_response(bytes: &[u8], method: &str) -> Result<Option<Response>, Fau
     };
     let said = framing(&lines, version)?;
     // RFC 9110 §8.6, RFC 9112 §6.1: these say nothing of framing.
-    if (status < 200 || status == 204) && said != Framing::Unsaid {
+    let opens_tunnel = method == "CONNECT" && matches!(status, 200..=299);
+    if (status < 200 || status == 204 || opens_tunnel) && said != Framing::Unsaid {
         return fault("framing fields where none may be", &bytes[..length]);
     }
     let has_content = status >= 200 && !matches!(status, 204 | 304) && method != "HEAD";
