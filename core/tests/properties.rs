@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use underpass_core::Side;
+use underpass_core::{Side, TunnelConfig};
 use underpass_testkit::sim::{Connect, Order, World, config_of};
 
 const UPGRADE: &str = "GET /u HTTP/1.1\r\nHost: a\r\nUpgrade: foo\r\nConnection: upgrade\r\n\r\n";
@@ -153,7 +153,8 @@ proptest! {
         prop_assert!(world.done, "{:?}", world.session.snapshot(world.now().tick));
     }
 
-    /// What comes out of a tunnel is at any time what went in, and all of it when the tunnel ended in order.
+    /// What comes out of a tunnel is at any time what went in, and all of it when the tunnel ended in order; of one
+    /// that was opened elsewhere, too.
     #[test]
     fn tunnels_keep_their_bytes(
         pieces in prop::collection::vec((side(), prop::collection::vec(any::<u8>(), 1..9_000)), 0..20),
@@ -163,10 +164,19 @@ proptest! {
         both_at_once: bool,
         splices: bool,
         order in 0..4_usize,
+        opened_elsewhere: bool,
     ) {
-        let mut world = world(splices, order);
-        world.client_sends([UPGRADE.as_bytes(), &behind.0].concat());
-        world.origin_sends([SWITCH.as_bytes(), &behind.1].concat());
+        let mut world = if opened_elsewhere {
+            let mut world = World::tunnel(TunnelConfig::default(), [&behind.0, &behind.1]);
+            (world.splices, world.order) = (splices, Order::ALL[order]);
+            world.run();
+            world
+        } else {
+            let mut world = world(splices, order);
+            world.client_sends([UPGRADE.as_bytes(), &behind.0].concat());
+            world.origin_sends([SWITCH.as_bytes(), &behind.1].concat());
+            world
+        };
         let mut sent = [behind.0, behind.1];
         let heads = [world.client.received().len() - sent[1].len(), world.origins[0].end.received().len() - sent[0].len()];
         for ((from, bytes), (to, window)) in pieces.iter().zip(&windows) {

@@ -68,6 +68,14 @@ fn what_a_method_says_of_content_is_said_of_the_one_that_was_sent() {
     assert_eq!(got, "HTTP/1.1 304 Not Modified\r\nDate: now\r\nContent-Length: 9\r\n\r\n");
 }
 
+/// RFC 9112 §3 recommends that so much can be sent.
+#[test]
+fn a_request_line_of_8000_bytes_goes_on_as_it_came() {
+    let line = format!("GET /{} HTTP/1.1\r\n", "a".repeat(8_000 - "GET / HTTP/1.1".len()));
+    let sent = sent(|_| {}, &format!("{line}Host: a\r\n\r\n"));
+    assert!(sent.starts_with(&line), "{sent}");
+}
+
 #[test]
 fn a_websocket_is_asked_for_by_get_only() {
     let mut world = world(proxying(|proxy| {

@@ -10,7 +10,7 @@ use common::{
     text,
 };
 use underpass_core::{Ending, Outcome, Timer};
-use underpass_testkit::sim::Connect;
+use underpass_testkit::sim::{Connect, World};
 
 #[test]
 fn the_configured_connection_is_a_list() {
@@ -176,6 +176,34 @@ fn nobody_is_told_to_continue_whose_content_is_not_wanted() {
         let mut world = proxy(refusing);
         world.client_sends("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
         assert!(got(&world).starts_with("HTTP/1.1 4"), "{refusing}: {}", got(&world));
+    }
+}
+
+/// RFC 9110 §7.8, though §10.1.1 lets a server leave the 100 out where content has come.
+#[test]
+fn a_100_comes_before_a_101() {
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nUpgrade: foo\r\nConnection: upgrade\r\nContent-Length: 2\r\n\
+                Expect: 100-continue\r\n\r\n";
+    for (at_once, behind) in [("", "ab"), ("a", "b"), ("ab", "")] {
+        for early in [true, false] {
+            let mut world = upgrading("");
+            world.client_sends(format!("{head}{at_once}"));
+            let switches = |world: &mut World| world.origin_sends(SWITCH);
+            if early {
+                switches(&mut world);
+            }
+            assert_eq!(got(&world).matches("101 ").count(), usize::from(early && behind.is_empty()));
+            world.client_sends(behind);
+            if !early {
+                switches(&mut world);
+            }
+            let got = got(&world);
+            assert!(
+                got.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 "),
+                "{at_once} {early}: {got}"
+            );
+            assert!(world.origin().received().ends_with(b"\r\n\r\nab"));
+        }
     }
 }
 

@@ -123,7 +123,9 @@ impl Session {
     fn ask_for_content(&mut self, turn: &mut Turn<'_>) {
         let nothing_came =
             self.work.content_received == 0 && self.flow(Side::Downstream).inbox.raw().is_empty();
-        if self.work.expectation == Expectation::Continue && nothing_came {
+        // RFC 9110 §10.1.1 lets it be left out where content has come, §7.8 not before a 101.
+        let is_wanted = nothing_came || self.asked_for_upgrade();
+        if self.work.expectation == Expectation::Continue && is_wanted {
             let line = b"HTTP/1.1 100 Continue\r\n\r\n";
             self.record.head_sent += line.len() as u64;
             self.flow_mut(Side::Upstream).outbox.write(turn.buffers, |out| out.extend_from_slice(line));

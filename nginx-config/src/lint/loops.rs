@@ -14,15 +14,19 @@ pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
             let to = targets(web, pass);
             let server = place.server?;
             let to: Vec<_> = to.iter().filter_map(|address| listener(web, address)).collect();
-            (!to.is_empty()).then(|| Edge { from: listens(web, server), to, pass })
+            let ends = place.innermost("proxy_via").is_none_or(|via| via.argument(0).text != "off");
+            (!to.is_empty()).then(|| Edge { from: listens(web, server), to, pass, ends })
         })
         .collect();
     let comes_back = |edge: &&Edge<'_>| edge.to.iter().any(|to| leads_to(&edges, *to, &edge.from));
     let note = |edge: &Edge<'_>| {
         let url = edge.pass.argument(0);
         let message = format!("\"{}\" leads back to this gateway", url.text);
-        let mend = "write the address of the origin server; a request in a circle ends in a 508";
-        Note::new(&url.position, message).mend(mend)
+        let circle = match edge.ends {
+            true => "a request in a circle ends in a 508",
+            false => "with \"proxy_via off\" nothing may end a request in a circle",
+        };
+        Note::new(&url.position, message).mend(format!("write the address of the origin server; {circle}"))
     };
     edges.iter().filter(comes_back).map(note).collect()
 }
@@ -32,6 +36,8 @@ struct Edge<'t> {
     from: Vec<usize>,
     to: Vec<usize>,
     pass: &'t Directive,
+    /// Requests that go this way are counted, by `Via`.
+    ends: bool,
 }
 
 /// Whether requests that come to the socket `at` may go on to one of `goals`.

@@ -243,6 +243,16 @@ fn requests_that_come_back() {
     assert_eq!(said(&group).len(), 1);
     let circle = server("listen 81;", "http://127.0.0.1:82") + &server("listen 82;", "http://127.0.0.1:81");
     assert_eq!(said(&circle).len(), 2);
+    for (via, end) in [
+        ("", "a request in a circle ends in a 508"),
+        ("proxy_via both;", "a request in a circle ends in a 508"),
+        ("proxy_via off;", "with \"proxy_via off\" nothing may end a request in a circle"),
+    ] {
+        let text = format!("http {{ {via} {} }}", server("listen 81;", "http://127.0.0.1:81"));
+        let loaded = load_text("f", text, &LoadOptions::new("/prefix")).expect("a good file");
+        let mend = loaded.notes[0].hint.as_ref().expect("a mend");
+        assert!(mend.ends_with(end), "{via} {mend}");
+    }
     for fine in [
         server("listen 81;", "http://127.0.0.1:82"),
         server("listen 127.0.0.1:81;", "http://127.0.0.2:81"),
