@@ -51,6 +51,8 @@ pub(super) struct Connection<R: Reactor> {
 struct Blocked {
     reads: [bool; 2],
     writes: [bool; 2],
+    /// Not all had been acknowledged.
+    acknowledgements: [bool; 2],
 }
 
 /// A connection to an origin server, in use.
@@ -229,8 +231,12 @@ impl<R: Reactor> Connection<R> {
     }
 
     fn acknowledge(&mut self, to: Side, shared: &mut Shared<R>) -> bool {
-        let stream = stream(&mut self.client, &mut self.upstream, to);
-        let has_all = stream.is_some_and(|stream| socket::has_acknowledged(stream));
+        if self.blocked.acknowledgements[to as usize] {
+            return false;
+        }
+        let Some(stream) = stream(&mut self.client, &mut self.upstream, to) else { return false };
+        let has_all = socket::has_acknowledged(stream);
+        self.blocked.acknowledgements[to as usize] = !has_all;
         if has_all {
             self.session.handle_acknowledged(to, &mut shared.lend());
         }
@@ -312,7 +318,7 @@ impl<R: Reactor> Connection<R> {
 
 impl Blocked {
     fn any(self) -> bool {
-        self.reads.into_iter().chain(self.writes).any(|blocked| blocked)
+        [self.reads, self.writes, self.acknowledgements].as_flattened().contains(&true)
     }
 }
 
