@@ -1,6 +1,12 @@
 //! `error_page`, `internal`, `proxy_intercept_errors`, `return 444`.
 
-use underpass_core::{Admission, Disposal, Outcome, Refusal};
+use std::sync::Arc;
+
+use underpass_core::{
+    Admission, Disposal, Outcome, Refusal, RequestHead,
+    config::{Config, ErrorPage, ErrorStatus, ErrorTarget, Handler, Location, Return, Route, Router},
+    template::Template,
+};
 use underpass_testkit::sim::{Connect, World, config_of};
 
 /// A server with these blocks in it.
@@ -333,6 +339,22 @@ fn the_status_of_a_page_decides_whether_it_has_content() {
     }
 }
 
+/// RFC 9110 §15.3.6.
+#[test]
+fn no_content_is_in_a_205_of_our_own() {
+    for blocks in
+        ["location /x { return 205 text; }", "location /x { error_page 404 =205 /page; return 404; }"]
+    {
+        let mut world = world(blocks);
+        world.client_sends(GET);
+        let got = text(world.client.received());
+        assert!(got.starts_with("HTTP/1.1 205 ") && got.contains("\r\nContent-Length: 0\r\n"), "{got}");
+        assert!(got.ends_with("\r\n\r\n") && !got.contains("Content-Type"), "{got}");
+        world.client_sends("GET /page HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(world.exchanges.len(), 2, "the connection goes on");
+    }
+}
+
 #[test]
 fn head_stays_head() {
     let mut world = world("location /x { error_page 404 /fetched; return 404; }");
@@ -422,4 +444,42 @@ fn who_is_not_admitted_may_have_a_page_too() {
     assert_eq!(text(world.client.received()), "");
     assert_eq!(world.exchanges[0].outcome, Outcome::Unanswered);
     assert!(world.done);
+}
+
+/// A configuration in code may say anything: what is no final response (RFC 9110 §15) is none of ours.
+#[test]
+fn a_status_code_that_ends_no_exchange_is_not_shown() {
+    let location = |handler: Handler| Arc::new(Location::new(handler));
+    for status in [0, 100, 101, 199, 600, 999] {
+        let answering = |text: Option<&str>| {
+            let text = text.map(Template::literal);
+            location(Handler::Return(Return::new(status, text)))
+        };
+        let mut with_page = Location::new(Handler::Return(Return::new(404, None)));
+        let target = ErrorTarget::Uri(Template::literal("/page"));
+        with_page.error_pages = vec![ErrorPage::new(vec![404], ErrorStatus::Fixed(status), target)].into();
+        for location in [answering(None), answering(Some("text")), Arc::new(with_page)] {
+            let config = Config::new(Arc::new(Pages(location)), Arc::default());
+            let mut world = World::new(Arc::new(config));
+            world.client_sends(GET);
+            let got = text(world.client.received());
+            assert!(got.starts_with("HTTP/1.1 500 "), "{status}: {got}");
+            assert_eq!(world.exchanges.len(), 1);
+        }
+    }
+}
+
+/// One location, and a page at `/page`.
+#[derive(Debug)]
+struct Pages(Arc<Location>);
+
+impl Router for Pages {
+    fn route(&self, head: &RequestHead<'_>) -> Route {
+        Route::Location(match head.path() {
+            b"/page" => {
+                Arc::new(Location::new(Handler::Return(Return::new(200, Some(Template::literal("page"))))))
+            }
+            _ => Arc::clone(&self.0),
+        })
+    }
 }

@@ -82,7 +82,7 @@ pub enum ErrorStatus {
     Kept,
     /// `=`: that of the response that the target gives.
     Taken,
-    /// `=CODE`.
+    /// `=CODE`, 200..=599; any other is shown as 500.
     Fixed(u16),
 }
 

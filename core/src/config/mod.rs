@@ -210,7 +210,7 @@ pub enum Handler {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Return {
-    /// The status code, 200..=599; 444 closes the connection without an answer.
+    /// The status code, 200..=599; any other is shown as 500, and 444 closes the connection without an answer.
     pub status: u16,
     /// For 301, 302, 303, 307, 308 the value of `Location`; else the content. Absent: the standard page.
     pub text: Option<Template>,

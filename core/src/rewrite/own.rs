@@ -29,7 +29,7 @@ pub(crate) fn write_own(record: &Record, own: OwnResponse<'_>, now: Now, out: &m
     write_status_line(own.status, reason(own.status).as_bytes(), out);
     write_server(record, out);
     write_date(now, out);
-    let has_content = !matches!(own.status, 204 | 304);
+    let has_content = !matches!(own.status, 204 | 205 | 304);
     let with_trailers =
         has_content && !own.to_head && record.client_speaks_http11() && has_trailers(record, own.status);
     if has_content {
@@ -41,6 +41,10 @@ pub(crate) fn write_own(record: &Record, own: OwnResponse<'_>, now: Now, out: &m
         out.extend_from_slice(b"Content-Length: ");
         write_decimal(out, own.content.len() as u64);
         out.extend_from_slice(b"\r\n");
+    }
+    if own.status == 205 {
+        // RFC 9110 §15.3.6: it has to be seen that there is none.
+        write_line(out, b"Content-Length", b"0");
     }
     if let Some(location) = own.location {
         write_line(out, b"Location", location);

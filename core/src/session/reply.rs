@@ -80,7 +80,7 @@ impl Session {
                 turn.buffers.return_scratch(uri);
             }
             (Some(text), status) => self.answer_with(status, answer.content_type.as_deref(), text, turn),
-            (None, status @ (301..=303 | 307 | 308 | 400..)) => self.conclude(status, turn),
+            (None, status @ (301..=303 | 307 | 308 | 400..=599)) => self.conclude(status, turn),
             // As in nginx, what is no error says nothing more.
             (None, status) => self.reply(self.shown_status(status), PLAIN, b"", None, turn),
         }
@@ -98,9 +98,11 @@ impl Session {
         turn.buffers.return_scratch(content);
     }
 
-    /// The status code that the client gets of a response with this one: an error page may have its own.
+    /// The status code that the client gets of a response with this one: an error page may have its own. Whatever a
+    /// configuration says, it is one of a final response.
     pub(super) fn shown_status(&self, status: u16) -> u16 {
-        self.record.heads.as_ref().and_then(|heads| heads.detour.status).unwrap_or(status)
+        let shown = self.record.heads.as_ref().and_then(|heads| heads.detour.status).unwrap_or(status);
+        if matches!(shown, 200..=599) { shown } else { 500 }
     }
 
     /// The page that says a status code in words.

@@ -107,8 +107,8 @@ impl Builder<'_> {
                     _ => ErrorStatus::Fixed(
                         code.parse()
                             .ok()
-                            .filter(|code| (100..=599).contains(code))
-                            .ok_or_else(|| invalid(word))?,
+                            .filter(|code| (200..=599).contains(code))
+                            .ok_or_else(|| invalid(word).hint("the code is between 200 and 599"))?,
                     ),
                 };
                 (codes, status)

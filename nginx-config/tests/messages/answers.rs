@@ -10,7 +10,12 @@ fn answers() {
         "invalid value \"a\"; an error_page is codes, perhaps =CODE, and where they lead to",
     );
     in_http("error_page ^499 /x;", "invalid value \"499\"; its client has gone");
-    in_http("error_page 404 ^=x /x;", "invalid value \"=x\"");
+    for code in ["=x", "=0", "=101", "=600"] {
+        in_http(
+            &format!("error_page 404 ^{code} /x;"),
+            &format!("invalid value \"{code}\"; the code is between 200 and 599"),
+        );
+    }
     in_http("error_page ^=404 /x;", "invalid value \"=404\"");
     in_http("error_page 404 ^/$x;", "unknown \"x\" variable");
     in_http(
