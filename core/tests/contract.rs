@@ -6,7 +6,7 @@ use std::sync::Arc;
 use allocation_counter::measure;
 use underpass_core::{
     Address, Buffers, ClientInfo, Connected, Disposal, Fault, Now, Output, Session, Side, Tick, Turn,
-    config::Config, shared::Lease,
+    config::Config, shared::Lease, trace::Traced,
 };
 use underpass_testkit::sim::config_of;
 
@@ -223,7 +223,8 @@ fn what_a_session_held_goes_back_to_its_worker() {
             "session {round} takes {counted:?}, though all is there"
         );
         Proxy { buffers, .. } = proxy;
-        proxy.session.recycle(&mut buffers);
+        // A session that may be traced gives back as much.
+        Traced::from(proxy.session).recycle(&mut buffers);
     }
 }
 
