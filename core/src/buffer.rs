@@ -101,3 +101,39 @@ impl Default for Buffers {
         Self::new(Self::SIZE)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_burst_needed_beyond_the_spare_pieces_is_not_kept() {
+        let mut buffers = Buffers::default();
+        for _ in 0..Buffers::SPARE + 2 {
+            buffers.return_block(vec![0; Buffers::SIZE].into_boxed_slice());
+            buffers.return_scratch(vec![1]);
+            buffers.return_heads(Box::default());
+            buffers.return_around(Box::default());
+        }
+        let kept = [buffers.blocks.len(), buffers.scratch.len(), buffers.heads.len(), buffers.arounds.len()];
+        assert_eq!(kept, [Buffers::SPARE; 4]);
+    }
+
+    #[test]
+    fn a_buffer_of_another_size_is_none_of_ours() {
+        // What was read ahead of a tunnel comes in memory of its own.
+        let mut buffers = Buffers::new(8192);
+        buffers.return_block(vec![0; 100].into_boxed_slice());
+        assert_eq!(buffers.block().len(), 8192);
+    }
+
+    #[test]
+    fn scratch_space_comes_back_empty_and_is_kept_for_its_memory() {
+        let mut buffers = Buffers::default();
+        buffers.return_scratch(Vec::new());
+        assert!(buffers.scratch.is_empty(), "it has none");
+        buffers.return_scratch(vec![1; 100]);
+        let scratch = buffers.scratch();
+        assert!(scratch.is_empty() && scratch.capacity() >= 100);
+    }
+}

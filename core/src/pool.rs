@@ -186,4 +186,41 @@ mod tests {
         lease.report(crate::session::Verdict::Success, Tick(1));
         assert_eq!(leases(&upstreams), 0);
     }
+
+    #[test]
+    fn nothing_is_kept_where_nothing_may_be() {
+        for change in [
+            |settings: &mut KeepAlive| settings.connections = 0,
+            |settings: &mut KeepAlive| settings.timeout = Duration::ZERO,
+            |settings: &mut KeepAlive| settings.time = Duration::from_nanos(5),
+        ] {
+            let address = "127.0.0.1:9".parse::<SocketAddr>().expect("an address");
+            let mut settings = KeepAlive::default();
+            change(&mut settings);
+            let group = Group::new("g", vec![Peer::new(address.into())], settings);
+            let lease = Arc::new(Upstreams::new(vec![group])).choose(&dial(true), Tick(0)).expect("a peer").0;
+            let mut pool = Pool::default();
+            assert!(pool.put(&lease, Pooled::new('a', Tick(0)), Tick(5)).is_some());
+            assert!(pool.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_idle_is_counted_until_its_time_has_come() {
+        let upstreams = table(4);
+        let lease = upstreams.choose(&dial(true), Tick(0)).expect("a peer").0;
+        let mut pool = Pool::default();
+        assert_eq!((pool.len(), pool.is_empty(), pool.deadline()), (0, true, None));
+        for (name, at) in [('b', 7), ('a', 3), ('c', 9)] {
+            assert!(pool.put(&lease, Pooled::new(name, Tick(0)), Tick(at)).is_none());
+        }
+        let first = Tick(3).after(Duration::from_secs(60));
+        assert_eq!((pool.len(), pool.is_empty(), pool.deadline()), (3, false, Some(first)));
+        // Those that became readable while they were idle.
+        pool.retain(|name| *name == 'a');
+        assert_eq!((pool.len(), pool.deadline()), (1, Some(first)));
+        assert!(pool.take(&dial(true), &lease, first).is_none());
+        assert_eq!(pool.expire(Tick(first.0 - 1)), None);
+        assert_eq!((pool.expire(first), pool.len()), (Some('a'), 0));
+    }
 }

@@ -186,6 +186,16 @@ mod tests {
     }
 
     #[test]
+    fn version_1_has_a_longest_header() {
+        let header = |length: usize| [b"PROXY UNKNOWN ".as_slice(), &vec![b'x'; length - 14]].concat();
+        assert_eq!(read(&header(LONGEST_V1 - 1)), Greeting::Partial);
+        assert_eq!(read(&header(LONGEST_V1)), Greeting::Malformed, "its end would be too late");
+        let whole = |length: usize| [header(length - 2).as_slice(), b"\r\n"].concat();
+        assert_eq!(read(&whole(LONGEST_V1)), Greeting::Complete(LONGEST_V1, None));
+        assert_eq!(read(&whole(LONGEST_V1 + 1)), Greeting::Malformed);
+    }
+
+    #[test]
     fn version_2() {
         let header = |command: u8, family: u8, addresses: &[u8]| {
             let length = u16::try_from(addresses.len()).expect("short").to_be_bytes();
@@ -201,6 +211,7 @@ mod tests {
         let with_extension = header(1, 0x11, &[v4.as_slice(), &[4, 0, 1, 0]].concat());
         assert_eq!(read(&with_extension), Greeting::Complete(32, expected));
         assert_eq!(read(&header(0, 0, &[])), Greeting::Complete(16, None));
+        assert_eq!(read(&header(0, 0x11, &v4)), Greeting::Complete(28, None), "LOCAL tells of nobody");
         assert_eq!(read(&header(1, 0x31, &[0; 216])), Greeting::Complete(232, None));
         let v6 = [[0; 15].as_slice(), &[1], &[0; 15], &[2], &[0, 1, 0, 2]].concat();
         assert_eq!(read(&header(1, 0x21, &v6)), Greeting::Complete(52, proxied("[::1]:1", "[::2]:2")));
@@ -216,6 +227,9 @@ mod tests {
         write(&address("192.0.2.1:40000"), &address("192.0.2.2:80"), &mut out);
         assert_eq!(out, b"PROXY TCP4 192.0.2.1 192.0.2.2 40000 80\r\n");
         assert_eq!(read(&out), Greeting::Complete(out.len(), proxied("192.0.2.1:40000", "192.0.2.2:80")));
+        out.clear();
+        write(&address("[2001:db8::1]:1"), &address("[::1]:80"), &mut out);
+        assert_eq!(out, b"PROXY TCP6 2001:db8::1 ::1 1 80\r\n");
         out.clear();
         write(&address("[::1]:1"), &address("192.0.2.2:80"), &mut out);
         assert_eq!(out, b"PROXY UNKNOWN\r\n");

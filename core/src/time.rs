@@ -143,6 +143,10 @@ mod tests {
         assert_eq!(imf(0), "Thu, 01 Jan 1970 00:00:00 GMT");
         assert_eq!(imf(951_782_400_000), "Tue, 29 Feb 2000 00:00:00 GMT");
         assert_eq!(imf(4_107_542_399_000), "Sun, 28 Feb 2100 23:59:59 GMT");
+        assert_eq!(imf(4_107_542_400_000), "Mon, 01 Mar 2100 00:00:00 GMT");
+        assert_eq!(imf(7_289_654_399_000), "Wed, 31 Dec 2200 23:59:59 GMT");
+        assert_eq!(imf(13_574_563_200_000), "Tue, 29 Feb 2400 00:00:00 GMT");
+        assert_eq!(imf(13_574_649_600_000), "Wed, 01 Mar 2400 00:00:00 GMT");
     }
 
     #[test]

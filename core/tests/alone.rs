@@ -6,8 +6,8 @@ mod common;
 use std::{io::ErrorKind, sync::Arc};
 
 use underpass_core::{
-    Address, Buffers, ClientInfo, Connected, Dial, Disposal, Ending, Fault, Lookup, Now, Outcome, Output,
-    Session, Side, Tick, Turn, Verdict, config::Config,
+    Address, Admission, Buffers, Claim, ClientInfo, Connected, Dial, Disposal, Ending, Event, Fault, Lookup,
+    Now, Outcome, Output, Session, Severity, Side, Tick, Timer, Turn, Verdict, config::Config,
 };
 use underpass_testkit::sim::{World, config_of};
 
@@ -103,6 +103,25 @@ impl Alone {
                 _ => {}
             }
         }
+    }
+
+    fn claim(&mut self) -> Claim {
+        loop {
+            match self.session.poll_output() {
+                Output::Admit(claim) => return claim,
+                Output::Wait(_) | Output::Done => panic!("it is to be admitted"),
+                _ => {}
+            }
+        }
+    }
+
+    /// Polls until there is something else to do than to note something.
+    fn notes(&mut self) -> Vec<(Severity, Event)> {
+        let mut notes = Vec::new();
+        while let Output::Note(note) = self.session.poll_output() {
+            notes.push((note.severity, note.event));
+        }
+        notes
     }
 
     /// Polls until it waits; whether it wants to write to this side then.
@@ -445,4 +464,98 @@ fn memory_that_a_write_uses_is_lent_to_nobody_else() {
     let turn = &mut Turn { now: other.now, buffers: &mut other.buffers };
     let space = other.session.receive_space(Side::Downstream, turn).expect("a buffer");
     assert_ne!(space.as_ptr(), offered);
+}
+
+#[test]
+fn a_drain_that_is_over_leaves_no_time_to_linger() {
+    // C8: the time comes between the last byte of the response and the poll that would begin it.
+    for over in [false, true] {
+        let mut alone = Alone::new(false);
+        alone.receives(Side::Downstream, GET);
+        assert!(alone.connects());
+        alone.sends(Side::Upstream);
+        let until = Tick(1_000_000_000);
+        let turn = &mut Turn { now: alone.now, buffers: &mut alone.buffers };
+        alone.session.handle_drain(Some(until), turn);
+        alone.receives(Side::Upstream, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        assert!(alone.sends(Side::Downstream).contains("\r\nConnection: close\r\n"));
+        alone.now.tick = if over { until } else { Tick(until.0 - 1) };
+        let turn = &mut Turn { now: alone.now, buffers: &mut alone.buffers };
+        alone.session.handle_timeout(turn);
+        let ending = loop {
+            match alone.session.poll_output() {
+                Output::Close(ending) => break Some(ending),
+                Output::Wait(_) | Output::Done => break None,
+                _ => {}
+            }
+        };
+        assert_eq!(ending, over.then_some(Ending::Fin));
+    }
+}
+
+#[test]
+fn heads_of_an_exchange_that_is_over_are_of_no_consequence() {
+    // Between the poll that ends an exchange and the next report they are still here.
+    let sessions = ["X: 1", "X: 2"].map(|line| {
+        let mut alone = Alone::new(false);
+        alone.receives(Side::Downstream, &GET.replace("\r\n\r\n", &format!("\r\n{line}\r\n\r\n")));
+        assert!(alone.connects());
+        alone.sends(Side::Upstream);
+        assert!(alone.dial().is_none());
+        alone
+    });
+    let snapshots =
+        |sessions: &[Alone; 2]| [0, 1].map(|n| sessions[n].session.snapshot(sessions[n].now.tick));
+    let [one, other] = snapshots(&sessions);
+    assert_ne!(one, other, "what is logged of them, and sent to another peer, differs");
+    let sessions = sessions.map(|mut alone| {
+        alone.receives(Side::Upstream, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        alone.sends(Side::Downstream);
+        assert!(alone.is_over());
+        alone
+    });
+    let [one, other] = snapshots(&sessions);
+    assert_eq!(one, other);
+}
+
+#[test]
+fn nor_is_a_request_admitted_by_an_answer_to_its_earlier_claim() {
+    let mut alone = Alone::with(
+        config_of(
+            "http { access_log off; allow all; server { listen 127.0.0.1:8080; client_max_body_size 1;
+             location / { proxy_pass http://127.0.0.1:9000; error_page 413 /page; }
+             location /page { proxy_pass http://127.0.0.1:9001; } } }",
+        ),
+        false,
+    );
+    alone.receives(Side::Downstream, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let late = alone.claim();
+    alone.receives(Side::Downstream, "2\r\nab\r\n");
+    let next = alone.claim();
+    let turn = &mut Turn { now: alone.now, buffers: &mut alone.buffers };
+    alone.session.handle_admitted(late, Admission::Granted, turn);
+    assert!(alone.dial().is_none(), "the page is a request of its own");
+    let turn = &mut Turn { now: alone.now, buffers: &mut alone.buffers };
+    alone.session.handle_admitted(next, Admission::Granted, turn);
+    assert!(alone.dial().is_some());
+}
+
+#[test]
+fn what_an_origin_server_is_too_slow_for_is_an_error() {
+    // As in nginx's error log; what a client is too slow for is none.
+    let mut alone = Alone::new(false);
+    alone.receives(Side::Downstream, GET);
+    assert!(alone.connects());
+    alone.sends(Side::Upstream);
+    alone.times_out();
+    assert!(alone.notes().contains(&(Severity::Error, Event::TimedOut(Timer::UpstreamRead))));
+    let peer: std::net::SocketAddr = "127.0.0.1:9000".parse().expect("an address");
+    let mut alone = Alone::with(Arc::new(Config::proxy_to(Address::Ip(peer), "b")), false);
+    alone.receives(Side::Downstream, UPGRADE);
+    assert!(alone.connects());
+    alone.sends(Side::Upstream);
+    alone.receives(Side::Upstream, SWITCH);
+    alone.sends(Side::Downstream);
+    alone.times_out();
+    assert!(alone.notes().contains(&(Severity::Info, Event::TimedOut(Timer::TunnelIdle))));
 }

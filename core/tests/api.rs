@@ -1,6 +1,6 @@
 //! What embedders may rely on: public types can be shown, sent and shared.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, sync::Arc};
 
 use underpass_core::{
     Address, Admission, Buffers, Choice, Claim, ClientInfo, Connected, Dial, DialError, Disposal, Ended,
@@ -8,6 +8,7 @@ use underpass_core::{
     Relayed, RequestHead, Session, Severity, Side, Snapshot, Tick, Timer, TunnelConfig, TunnelRecord, Turn,
     Verdict, Version, Wait, config, shared, template, violation,
 };
+use underpass_testkit::sim::World;
 
 fn sent<T: Debug + Send>() {}
 
@@ -91,4 +92,65 @@ fn plain_values_are_plain() {
     shared::<TunnelConfig>();
     fn shown<T: Debug>() {}
     shown::<RequestHead<'_>>();
+}
+
+/// Answers with what it sees of a request.
+#[derive(Debug)]
+struct Mirror;
+
+impl config::Router for Mirror {
+    fn route(&self, head: &RequestHead<'_>) -> config::Route {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let lines: Vec<_> = head.field("x-line").map(text).collect();
+        let [method, target, path] = [head.method(), head.target(), head.path()].map(text);
+        let [query, host] = [head.query(), head.host()].map(text);
+        let seen = format!("{method} {target} {path} {query} {host} {:?} {lines:?}", head.version());
+        let answer = config::Return::new(200, Some(template::Template::literal(&seen)));
+        config::Route::Location(Arc::new(config::Location::new(config::Handler::Return(answer))))
+    }
+}
+
+/// The content that the client got last.
+fn content(world: &World) -> String {
+    let text = String::from_utf8_lossy(world.client.received()).into_owned();
+    text.rsplit_once("\r\n\r\n").map(|(_, content)| content.to_owned()).unwrap_or_default()
+}
+
+#[test]
+fn a_router_of_one_s_own_sees_the_whole_head() {
+    let config = config::Config::new(Arc::new(Mirror), Arc::new(shared::Upstreams::new(Vec::new())));
+    let mut world = World::new(Arc::new(config));
+    world.client_sends("PUT /a/%2e./b?c=d HTTP/1.1\r\nHost: A.example:81\r\nX-Line: 1\r\nx-line: 2\r\n\r\n");
+    assert_eq!(content(&world), "PUT /a/%2e./b?c=d /b c=d a.example Http11 [\"1\", \"2\"]");
+    world.client_sends("GET / HTTP/1.0\r\n\r\n");
+    assert_eq!(content(&world), "GET / /   Http10 []");
+}
+
+#[test]
+fn a_configuration_is_built_in_code() {
+    let place: std::net::SocketAddr = "127.0.0.1:9000".parse().expect("an address");
+    let config = config::Config::builder()
+        .forward("/chat/", shared::Group::single("chat", place.into()), |proxy| {
+            proxy.method = Some(template::Template::literal("PUT"));
+        })
+        .answer("/health", 200, "fine")
+        .settings(|settings| settings.max_headers = 2)
+        .build();
+    let mut world = World::new(Arc::new(config));
+    world.client_sends("GET /health HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(content(&world), "fine");
+    world.client_sends("GET /chat/x HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(world.origin().received().starts_with(b"PUT /chat/x HTTP/1.1\r\nHost: chat\r\n"));
+    world.origin_sends("HTTP/1.1 204 No Content\r\n\r\n");
+    world.client_sends("GET /else HTTP/1.1\r\nHost: a\r\nA: b\r\n\r\n");
+    assert_eq!(world.exchanges.last().map(|exchange| exchange.status), Some(404));
+    world.client_sends("GET /health HTTP/1.1\r\nHost: a\r\nA: b\r\nC: d\r\n\r\n");
+    assert_eq!(world.exchanges.last().map(|exchange| exchange.status), Some(431), "limits hold everywhere");
+}
+
+#[test]
+fn errors_are_said_in_words() {
+    let refused =
+        config::SetHeader::new("no token", template::Template::literal("")).expect_err("a space in it");
+    assert!(refused.to_string().starts_with("a field name consists of letters, digits"));
 }

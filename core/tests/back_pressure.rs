@@ -134,3 +134,29 @@ fn with_interim_responses_for_a_client_that_takes_none() {
     world.run();
     assert_eq!(world.client.received(), hints.as_bytes());
 }
+
+#[test]
+fn behind_the_last_request_of_a_connection_but_not_behind_a_refused_one() {
+    // E7: what stands behind a whole request is looked at as far as one buffer goes. What stands behind one that was
+    // refused is nobody's: the client may read its answer only when it has sent all.
+    let bytes = vec![b'x'; MEGABYTE];
+    for (request, is_whole) in
+        [("GET / HTTP/1.1\r\nHost: a\r\n\r\n", true), ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", false)]
+    {
+        let mut world = World::new(config_of(
+            "http { access_log off; keepalive_requests 1; server { listen 127.0.0.1:8080; return 204; } }",
+        ));
+        world.client.set_window(0);
+        world.client_sends(request);
+        world.client_sends(&bytes);
+        if is_whole {
+            assert_stopped(&world, Side::Downstream, world.client.unread().len(), MEGABYTE);
+        } else {
+            assert_eq!(world.client.unread(), b"");
+        }
+        assert_eq!(world.exchanges, []);
+        world.client.set_window(usize::MAX);
+        world.run();
+        assert_eq!((world.exchanges.len(), world.client.unread().len()), (1, 0));
+    }
+}

@@ -153,3 +153,16 @@ fn nobody_else_is_believed() {
     let (who, connected) = (sent(&mut world, "X-Who"), sent(&mut world, "X-Conn"));
     assert_eq!(who, connected);
 }
+
+#[test]
+fn what_a_request_said_of_its_client_is_forgotten_with_it() {
+    let source = RealIpSource::Field("X-Forwarded-For".into());
+    let mut world = world(Some(trusting(source, false)), false, false);
+    world.client_sends("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.5\r\n\r\n");
+    assert_eq!(sent(&mut world, "X-Who"), "203.0.113.5");
+    world.origin_sends("HTTP/1.1 204 No Content\r\n\r\n");
+    // This one is not understood so far that it could say anything.
+    world.client_sends("GET / HTTP/1.1\r\nHost : a\r\n\r\n");
+    let (_, line) = world.notes.last().expect("it is refused");
+    assert!(line.contains("client: 127.0.0.1,") && !line.contains("203.0.113.5"), "{line}");
+}

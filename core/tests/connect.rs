@@ -282,3 +282,16 @@ fn a_refused_connect_ends_its_connection() {
     refused(&format!("location / {{ {auth} }}"), Admission::Refused(Refusal::Unauthorized), "407");
     refused(&format!("location / {{ {auth} }}"), Admission::Refused(Refusal::Forbidden), "403");
 }
+
+#[test]
+fn our_own_listener_is_one_where_a_rule_for_addresses_says_so() {
+    // D4: who names the address knows what stands there.
+    for (host, expected) in [
+        (DestinationHost::Network(underpass_core::Network::host([127, 0, 0, 1].into())), "200"),
+        (DestinationHost::Any, "403"),
+    ] {
+        let mut world = requested(vec![DestinationRule::new(true, host, None)]);
+        world.client_sends(connect("127.0.0.1:8080"));
+        assert_eq!(status(&world), expected);
+    }
+}

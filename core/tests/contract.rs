@@ -6,7 +6,7 @@ use std::sync::Arc;
 use allocation_counter::measure;
 use underpass_core::{
     Address, Buffers, ClientInfo, Connected, Disposal, Fault, Now, Output, Session, Side, Tick, Turn,
-    config::Config, shared::Lease,
+    config::Config, shared::Lease, trace::Traced,
 };
 use underpass_testkit::sim::config_of;
 
@@ -211,16 +211,21 @@ fn what_is_quiet_is_small() {
 fn what_a_session_held_goes_back_to_its_worker() {
     // A head, content behind it that waits, and what is to be written to the origin server.
     let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc";
-    let mut proxy = Proxy::new();
-    proxy.receive(Side::Downstream, head);
-    let Proxy { session, mut buffers, config, .. } = proxy;
-    session.recycle(&mut buffers);
-    let mut next = Proxy::with(buffers, config);
-    let counted = measure(|| {
-        next.receive(Side::Downstream, head);
-    });
-    let taken = usize::try_from(counted.bytes_total).expect("a small number");
-    assert!(taken < Buffers::MIN_SIZE, "the next session takes {taken} bytes, though a buffer is there");
+    let Proxy { mut buffers, config, .. } = Proxy::new();
+    for round in 0..3 {
+        let mut proxy = Proxy::with(buffers, Arc::clone(&config));
+        let counted = measure(|| {
+            proxy.receive(Side::Downstream, head);
+        });
+        // Scratch space finds its place with the second.
+        assert!(
+            round < 2 || counted.count_total == 0,
+            "session {round} takes {counted:?}, though all is there"
+        );
+        Proxy { buffers, .. } = proxy;
+        // A session that may be traced gives back as much.
+        Traced::from(proxy.session).recycle(&mut buffers);
+    }
 }
 
 /// Bytes that a session takes after this, its own size and what it holds on the heap; buffers that it has given

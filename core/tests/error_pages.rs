@@ -483,3 +483,19 @@ impl Router for Pages {
         })
     }
 }
+
+#[test]
+fn what_nobody_would_wait_for_has_no_page() {
+    // The client was too slow for its own request: it gets the plain answer.
+    let mut slow = world("location /x { error_page 408 /page; proxy_pass http://127.0.0.1:9000; }");
+    slow.client_sends(&POST[..POST.len() - 1]);
+    assert!(slow.elapse_to_deadline());
+    assert!(answer(&slow).starts_with("408 408 Request Timeout\n"), "{}", answer(&slow));
+    // Another request would lead nowhere again.
+    for blocks in [
+        "error_page 500 /page; location /x { rewrite ^ /y last; } location /y { rewrite ^ /x last; }",
+        "recursive_error_pages on; error_page 500 /page; location /x { error_page 404 @none; return 404; }",
+    ] {
+        assert_eq!(answer_to(blocks, GET), "500 500 Internal Server Error", "{blocks}");
+    }
+}

@@ -148,6 +148,7 @@ fn a_challenge_that_was_intercepted_is_passed_on() {
     world.origin_sends("HTTP/1.1 401 U\r\nWWW-Authenticate: Bearer x\r\nContent-Length: 0\r\n\r\n");
     let got = String::from_utf8_lossy(world.client.received()).into_owned();
     assert!(got.starts_with("HTTP/1.1 401 ") && got.contains("\r\nWWW-Authenticate: Bearer x\r\n"), "{got}");
+    assert_eq!(got.matches("WWW-Authenticate").count(), 1, "nothing is asked for beside it: {got}");
 }
 
 #[test]
@@ -208,4 +209,28 @@ fn what_takes_too_many_steps_for_a_log_line_is_told() {
         assert!(!world.log.is_empty(), "{name}");
         assert!(told.len() == 1 && told[0].1.contains(&path), "{name}: {told:?} of {:?}", world.notes);
     }
+}
+
+#[test]
+fn what_waits_in_front_of_a_response_is_not_of_its_head() {
+    // A10: the 100 is ours, and stands in the same memory as the response until the client takes it.
+    let mut world = world("$status $bytes_sent $body_bytes_sent $sent_http_content_length", "");
+    world.client.set_window(0);
+    world.client_sends("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+    world.origin_ends();
+    world.client.set_window(usize::MAX);
+    world.run();
+    let length = world.client.received().len();
+    let content = "502 Bad Gateway\n".len();
+    assert_eq!(world.log, [format!("502 {length} {content} {content}")]);
+}
+
+#[test]
+fn interim_responses_are_no_content() {
+    let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+    let mut world = world("$bytes_sent $body_bytes_sent", "");
+    world.client_sends(GET);
+    world.origin_sends(hints);
+    world.origin_sends([hints, OK].concat());
+    assert_eq!(world.log, [format!("{} 1", world.client.received().len())]);
 }

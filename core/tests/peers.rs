@@ -254,3 +254,16 @@ fn a_peer_is_cleared_when_what_may_last_for_hours_begins() {
         assert_eq!(failed(&world), 2 - cleared, "{response}");
     }
 }
+
+#[test]
+fn the_time_for_tries_is_over_when_it_has_come() {
+    for (within, tries) in [(60_000, 1), (60_001, 2)] {
+        let peers = (9001..9003).map(peer).collect();
+        let within = Duration::from_millis(within);
+        let mut world = World::new(retrying(group(peers), |next| next.within = within));
+        world.connects_else = Connect::Hang;
+        world.client_sends(GET);
+        world.elapse(Duration::from_secs(300));
+        assert_eq!(world.log.pop().expect("a line").matches("127.0.0.1").count(), tries, "{within:?}");
+    }
+}

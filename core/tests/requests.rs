@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use common::{proxying, template, text, world, world_of};
 use underpass_core::{
-    Ending, Event, Outcome, Verdict,
+    Disposal, Ending, Event, Outcome, Verdict,
     config::{LingeringClose, Proxy, SetHeader, Settings},
     violation::Violation,
 };
@@ -59,7 +59,7 @@ fn what_a_method_says_of_content_is_said_of_the_one_that_was_sent() {
     // A HEAD that went as a GET gets none of what came.
     let (got, kept) = exchange("GET", "HEAD", OK);
     assert_eq!(got, "HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 2\r\n\r\n");
-    assert_eq!(kept, underpass_core::Disposal::Close(Ending::Fin));
+    assert_eq!(kept, Disposal::Close(Ending::Fin));
     let (got, _) =
         exchange("GET", "HEAD", "HTTP/1.1 200 OK\r\nDate: now\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n");
     assert_eq!(got, "HTTP/1.1 200 OK\r\nDate: now\r\n\r\n");
@@ -230,7 +230,7 @@ fn content_that_grows_too_large_during_the_response_goes_no_further() {
             .count(),
         1
     );
-    assert_eq!(world.releases[0].1, underpass_core::Disposal::Close(Ending::Fin));
+    assert_eq!(world.releases[0].1, Disposal::Close(Ending::Fin));
 }
 
 #[test]
@@ -319,4 +319,68 @@ fn lingering_is_as_configured() {
         }
         assert_eq!(world.closed.is_none(), lingers, "{lingering:?} {request}");
     }
+}
+
+#[test]
+fn who_sends_too_much_says_nothing_against_the_peer() {
+    let mut location = proxying(|_| {});
+    let mut settings = Settings::default();
+    settings.client_max_body_size = 10;
+    location.settings = Arc::new(settings);
+    let mut world = world(location);
+    world.client_sends("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    world.client_sends("b\r\n01234567890\r\n");
+    assert_eq!(status(&world), "413");
+    assert_eq!(world.releases, [(Verdict::Unjudged, Disposal::Close(Ending::Fin))]);
+}
+
+#[test]
+fn a_few_empty_lines_are_no_request() {
+    // RFC 9112 section 2.2; E3.
+    let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    // Four are skipped before a head begins, and four at its beginning.
+    for (empty, count, passes) in [
+        ("\r\n", 1, true),
+        ("\n", 1, true),
+        ("\r\n", 8, true),
+        ("\n", 8, true),
+        ("\r\n", 9, false),
+        ("\n", 9, false),
+    ] {
+        let mut world = World::proxy();
+        world.client_sends(empty.repeat(count) + get);
+        assert_eq!(world.origins.len(), usize::from(passes), "{count} {empty:?}");
+        assert_eq!(status(&world), if passes { "" } else { "400" }, "{count} {empty:?}");
+    }
+}
+
+#[test]
+fn who_has_sent_content_is_told_to_go_on_by_nobody() {
+    // A10; RFC 9110 section 10.1.1.
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n";
+    for (content, told) in [("", true), ("a", false), ("abcd", false)] {
+        let mut world = World::proxy();
+        world.client_sends([head, content].concat());
+        let line = if told { "HTTP/1.1 100 Continue\r\n\r\n" } else { "" };
+        assert_eq!(text(world.client.received()), line, "behind {content:?}");
+    }
+}
+
+#[test]
+fn lines_that_are_set_stand_in_their_order_and_their_values_without_white_space() {
+    // B2; RFC 9110 section 5.5: white space around a value is no part of it.
+    let got = sent(
+        |proxy| {
+            proxy.set_headers = vec![
+                set("Connection", "close"),
+                set("X-Both", " \t$request_method of a \t "),
+                set("X-Front", "  b"),
+                set("X-None", " \t "),
+                set("X-Plain", "c"),
+            ];
+        },
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    );
+    let lines: Vec<_> = got.lines().skip(1).take(4).collect();
+    assert_eq!(lines, ["Connection: close", "X-Both: GET of a", "X-Front: b", "X-Plain: c"]);
 }

@@ -48,6 +48,8 @@ fn what_is_forwarded_when_the_uri_was_rewritten() {
         ("/p/", "rewrite ^/p/(.*)$ /to/$1 break;", PASS, "/p/ab?o=1", "/to/ab?o=1"),
         ("/p/", "rewrite ^/p/(.*)$ /to/$1? break;", PASS, "/p/ab?o=1", "/to/ab"),
         ("/p/", "rewrite ^/p/(.*)$ /to/$1?x=y? break;", PASS, "/p/ab?o=1", "/to/ab?x=y"),
+        // Only the last question mark says so, not that of a piece before.
+        ("/p/", "rewrite ^/p/(.*)$ /to?$1? break;", PASS, "/p/a?o", "/to?a"),
         // The URI part of `proxy_pass` is for what the location has matched.
         ("/p/", "rewrite ^/p/(.*)$ /to/$1 break;", PASS_URI, "/p/a%20b?o=1", "/to/a%20b?o=1"),
         ("/p/", "rewrite ^/p/(.*)$ /to/$1; break;", PASS_URI, "/p/a?o", "/to/a?o"),
@@ -144,6 +146,7 @@ fn redirects() {
         ("rewrite ^/p/(.*)$ /to/$1 redirect;", "/p/a?o=1", "302 http://a.example:8080/to/a?o=1"),
         ("rewrite ^/p/(.*)$ /to/$1 permanent;", "/p/a?o=1", "301 http://a.example:8080/to/a?o=1"),
         ("rewrite ^/p/(.*)$ /to/$1? permanent;", "/p/a?o=1", "301 http://a.example:8080/to/a"),
+        ("rewrite ^/p/(.*)$ /to?$1? redirect;", "/p/a?o=1", "302 http://a.example:8080/to?a"),
         ("rewrite ^/p/(.*)$ /to/$1?x=y redirect;", "/p/a?o=1", "302 http://a.example:8080/to/a?x=y&o=1"),
         ("rewrite ^/p/(.*)$ http://h/$1;", "/p/a?o=1", "302 http://h/a?o=1"),
         ("rewrite ^/p/(.*)$ https://h/$1 last;", "/p/a", "302 https://h/a"),

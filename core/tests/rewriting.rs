@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use common::{proxying, template, world};
 use underpass_core::{
+    Disposal, Ending, Verdict,
     config::{
         AddedField, Additions, Expires, Handler, Location, ResponseRewriting, Return, ServerTokens,
         SetHeader, Settings, Substituted, Substitution,
     },
     template::{Captures, Pattern, Regex},
 };
-use underpass_testkit::sim::World;
+use underpass_testkit::sim::{World, config_of};
 
 const GET: &str = "GET /a?b HTTP/1.1\r\nHost: a.example\r\n\r\n";
 
@@ -369,4 +370,82 @@ fn our_own_name_is_told_as_configured() {
         world.client_sends(GET);
         assert_eq!(field(&head(&world), "Server"), expected);
     }
+}
+
+#[test]
+fn a_response_that_our_own_line_spoils_says_nothing_against_the_peer() {
+    // B6: another peer's response would be spoiled likewise, and so none is asked.
+    let mut world = World::new(config_of(
+        "http { access_log off; upstream two { server 127.0.0.1:9000; server 127.0.0.1:9001; }
+         server { listen 127.0.0.1:8080; location / { proxy_pass http://two; add_header X $uri;
+         proxy_next_upstream error invalid_header; } } }",
+    ));
+    world.client_sends("GET /%0d%0aY:%20z HTTP/1.1\r\nHost: a\r\n\r\n");
+    world.origin_sends("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    assert!(head(&world).starts_with("HTTP/1.1 400 "), "{}", head(&world));
+    assert_eq!(world.origins.len(), 1);
+    assert_eq!(world.releases, [(Verdict::Unjudged, Disposal::Close(Ending::Fin))]);
+}
+
+#[test]
+fn a_status_code_of_our_own_has_its_phrase() {
+    // RFC 9110 section 15 and what is registered beside it; others have none, which is a phrase too.
+    for (status, phrase) in [
+        (200, "OK"),
+        (201, "Created"),
+        (202, "Accepted"),
+        (204, "No Content"),
+        (301, "Moved Permanently"),
+        (302, "Found"),
+        (303, "See Other"),
+        (304, "Not Modified"),
+        (307, "Temporary Redirect"),
+        (308, "Permanent Redirect"),
+        (400, "Bad Request"),
+        (401, "Unauthorized"),
+        (403, "Forbidden"),
+        (404, "Not Found"),
+        (405, "Method Not Allowed"),
+        (407, "Proxy Authentication Required"),
+        (408, "Request Timeout"),
+        (410, "Gone"),
+        (411, "Length Required"),
+        (413, "Content Too Large"),
+        (414, "URI Too Long"),
+        (417, "Expectation Failed"),
+        (421, "Misdirected Request"),
+        (426, "Upgrade Required"),
+        (429, "Too Many Requests"),
+        (431, "Request Header Fields Too Large"),
+        (500, "Internal Server Error"),
+        (501, "Not Implemented"),
+        (502, "Bad Gateway"),
+        (503, "Service Unavailable"),
+        (504, "Gateway Timeout"),
+        (505, "HTTP Version Not Supported"),
+        (508, "Loop Detected"),
+        (299, ""),
+    ] {
+        let mut world = world(answering(status, "/text"));
+        world.client_sends(GET);
+        assert_eq!(head(&world).lines().next(), Some(format!("HTTP/1.1 {status} {phrase}").as_str()));
+    }
+}
+
+#[test]
+fn a_redirect_to_a_client_that_names_no_host_names_our_address() {
+    let mut location = answering(301, "/x");
+    location.server_name = "".into();
+    let mut world = world(location);
+    world.client_sends("GET / HTTP/1.0\r\n\r\n");
+    assert_eq!(field(&head(&world), "Location"), Some("http://127.0.0.1:8080/x"));
+}
+
+#[test]
+fn either_attribute_of_a_cookie_is_changed_without_the_other() {
+    let cookie = "Set-Cookie: a=b; Domain=origin.example; Path=/two/";
+    let domains = rewriting(|response| response.cookie_domains = vec![prefix("origin.example", "c.example")]);
+    assert_eq!(only(domains, cookie), "Set-Cookie: a=b; Domain=c.example; Path=/two/");
+    let paths = rewriting(|response| response.cookie_paths = vec![prefix("/two/", "/")]);
+    assert_eq!(only(paths, cookie), "Set-Cookie: a=b; Domain=origin.example; Path=/");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::text;
 use underpass_core::{
-    Admission, Buffers, Connected, Disposal, Ending, Event, Output, Refusal, Side, Timer, Verdict,
+    Admission, Buffers, Connected, Disposal, Ending, Event, Outcome, Output, Refusal, Side, Timer, Verdict,
     shared::KeepAlive,
 };
 use underpass_testkit::sim::{Connect, World, config_of};
@@ -295,5 +295,30 @@ fn an_origin_server_of_http_1_0_is_told_close_unless_otherwise_configured() {
         world.client_sends("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         let head = text(world.origin().received());
         assert!(head.starts_with("GET / HTTP/1.0\r\n") && head.contains(sent), "{head}");
+    }
+}
+
+#[test]
+fn a_reset_is_no_end_of_content() {
+    // E9; RFC 9112 section 8: where the end of the connection is the end of the content, only an orderly one is.
+    for (response, ends) in [
+        ("HTTP/1.1 200 OK\r\n\r\nhello", true),
+        ("HTTP/1.1 200 OK\r\n\r\nhello", false),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", false),
+    ] {
+        let mut world = World::proxy();
+        world.client_sends(GET);
+        world.origin_sends(response);
+        if ends {
+            world.origin_ends();
+        } else {
+            world.origin().reset();
+            world.run();
+        }
+        let outcome = if ends { Outcome::Complete } else { Outcome::Cut };
+        assert_eq!(world.exchanges[0].outcome, outcome, "{response:?}");
+        assert_eq!(world.client.received().ends_with(b"\r\n0\r\n\r\n"), ends, "{response:?}");
+        let failed = |(event, _): &(Event, String)| matches!(event, Event::UpstreamFailed(_));
+        assert_eq!(world.notes.iter().any(failed), !ends, "{:?}", world.notes);
     }
 }

@@ -6,9 +6,9 @@ use std::{io::ErrorKind, net::IpAddr, path::Path, sync::Arc, time::Duration};
 
 use common::{Only, address, template};
 use underpass_core::{
-    Address, Buffers, ClientInfo, Dial, Lookup, Now, Output, Session, Side, Tick, Turn,
+    Address, Buffers, ClientInfo, Dial, Event, Lookup, Now, Output, Session, Side, Tick, Turn,
     config::{Bind, Config, Handler, Location, Proxy, SetHeader, Settings, Target},
-    shared::{Group, GroupId, KeepAlive, Upstreams},
+    shared::{Group, GroupId, KeepAlive, Peer, Upstreams},
 };
 use underpass_testkit::sim::World;
 
@@ -109,8 +109,7 @@ fn one_address_is_tried_once_and_a_group_s_peers_all() {
         world.addresses = Some(Ok(vec![IpAddr::from([10, 0, 0, 8]), IpAddr::from([10, 0, 0, 9])]));
         world.client_sends("GET / HTTP/1.1\r\nHost: h.example\r\n\r\n");
         assert!(world.client.received().starts_with(b"HTTP/1.1 502 "));
-        let refused =
-            |event: &underpass_core::Event| matches!(event, underpass_core::Event::ConnectFailed(_));
+        let refused = |event: &Event| matches!(event, Event::ConnectFailed(_));
         world.notes.iter().filter(|(event, _)| refused(event)).count()
     };
     assert_eq!(count("http://10.0.0.7$uri"), 1);
@@ -208,4 +207,17 @@ fn a_dial_says_what_its_socket_is_made_with() {
         let lease = session.handle_chosen(&dial, choice, turn);
         assert_eq!(lease.address(), &Address::Unix(Path::new("/run/h.example").into()));
     }
+}
+
+#[test]
+fn an_address_in_the_url_is_all_there_is_to_try() {
+    // Whatever peers the group of its lease has.
+    let peers = ["10.0.0.1:9000", "10.0.0.2:9000"].map(|text| Peer::new(address(text)));
+    let upstreams = Upstreams::new(vec![Group::new("$variables", peers.into(), KeepAlive::default())]);
+    let router = Arc::new(Only(Arc::new(passing("http://10.0.0.7$uri", |_| {}))));
+    let mut world = World::new(Arc::new(Config::new(router, Arc::new(upstreams))));
+    world.connects_else = underpass_testkit::sim::Connect::Refuse;
+    world.client_sends("GET / HTTP/1.1\r\nHost: h.example\r\n\r\n");
+    assert!(world.client.received().starts_with(b"HTTP/1.1 502 "));
+    assert!(!world.notes.iter().any(|(event, _)| *event == Event::NextPeer), "{:?}", world.notes);
 }

@@ -272,3 +272,19 @@ fn a_reset_instead_of_an_end_where_that_is_configured() {
     assert_eq!(world.closed, Some(Ending::Reset));
     assert_eq!(world.origin().saw(), Some(Ending::Reset));
 }
+
+#[test]
+fn a_drain_that_is_over_waits_for_nobody() {
+    // C8. A client that hasn't asked yet is no idle one: its request would have had its answer until then.
+    let silent = proxy("", "");
+    let mut lingering = proxy("", "");
+    lingering.client_sends("GET / HTTP/1.1\r\nHost : a\r\n\r\n");
+    let unannounced = World::new(config_of(
+        "http { access_log off; server { listen 127.0.0.1:8080 proxy_protocol; return 204; } }",
+    ));
+    for (name, mut world) in [("silent", silent), ("lingering", lingering), ("unannounced", unannounced)] {
+        world.drain(Some(SECOND));
+        last_moment(&mut world, SECOND);
+        assert!(world.done && world.closed == Some(Ending::Fin), "{name}");
+    }
+}

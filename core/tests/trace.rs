@@ -1,11 +1,11 @@
 //! Traces of sessions: they tell no content unless they are to, and a replay of any cut takes the same way.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use proptest::prelude::*;
-use underpass_core::trace::{Replay, Sample, Setting, read};
-use underpass_core::{Address, ClientInfo};
-use underpass_testkit::sim::{World, config_of};
+use underpass_core::trace::{Recording, Replay, Sample, Setting, Traced, read};
+use underpass_core::{Address, Admission, ClientInfo, Now, Refusal, Side, Tick, config::Config};
+use underpass_testkit::sim::{Connect, World, config_of};
 
 const CONFIG: &str = "http { access_log off; server { listen 127.0.0.1:8080; client_max_body_size 50;
     location / { proxy_pass http://127.0.0.1:9000; proxy_set_header Upgrade $http_upgrade;
@@ -204,4 +204,271 @@ fn a_sample_is_a_part_of_all_sessions() {
     assert_eq!(count(Sample { share: 0, of: 1 }), 0);
     let some = count(Sample { share: 5, of: 100 });
     assert!((400..600).contains(&some), "{some}");
+}
+
+/// A traced world with this in its server, and its trace after `play`.
+fn traced_in(server: &str, plain: bool, play: impl FnOnce(&mut World)) -> String {
+    let text = format!("http {{ access_log off; client_body_timeout 5s; server {{ {server} }} }}");
+    let setting = Setting { configuration: Arc::from(text.as_str()), buffer_size: 4096, plain };
+    let mut world = World::traced(config_of(&text), &setting);
+    world.run();
+    play(&mut world);
+    String::from_utf8(world.session.take_lines().expect("a trace")).expect("a trace is ASCII")
+}
+
+const LISTEN: &str = "listen 127.0.0.1:8080;";
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nJ";
+
+#[test]
+fn whatever_a_shell_reports_takes_the_same_way_again() {
+    let named = &format!(
+        "{LISTEN} resolver 127.0.0.1; location / {{ set $n origin.example; proxy_pass http://$n; }}"
+    );
+    let asking = &format!("{LISTEN} allow all; location / {{ proxy_pass http://127.0.0.1:9000; }}");
+    let two = &format!(
+        "{LISTEN} location / {{ proxy_pass http://127.0.0.1:9000; proxy_set_header Upgrade $http_upgrade;
+         proxy_set_header Connection upgrade; }}"
+    );
+    let admitted = |admission| {
+        move |world: &mut World| {
+            world.admission = Some(admission);
+            world.client_sends(GET);
+            world.elapse(Duration::from_secs(2));
+        }
+    };
+    type Play = Box<dyn Fn(&mut World)>;
+    let cases: Vec<(&str, &str, Play)> = vec![
+        (named, "resolved 1 127.0.0.1", Box::new(|world| world.client_sends(GET))),
+        (
+            named,
+            "resolved 1 127.0.0.1 ::1",
+            Box::new(|world| {
+                world.addresses =
+                    Some(Ok(vec!["127.0.0.1".parse().expect("v4"), "::1".parse().expect("v6")]));
+                world.client_sends(GET);
+            }),
+        ),
+        (
+            named,
+            "resolved 1 failed NotFound\n",
+            Box::new(|world| {
+                world.addresses = Some(Err(std::io::ErrorKind::NotFound.into()));
+                world.client_sends(GET);
+            }),
+        ),
+        (asking, "admitted 1 granted", Box::new(admitted(Admission::Granted))),
+        (
+            asking,
+            "admitted 1 delayed 1000000000",
+            Box::new(admitted(Admission::Delayed(Tick(1_000_000_000)))),
+        ),
+        (asking, "admitted 1 forbidden", Box::new(admitted(Admission::Refused(Refusal::Forbidden)))),
+        (asking, "admitted 1 unauthorized", Box::new(admitted(Admission::Refused(Refusal::Unauthorized)))),
+        (asking, "admitted 1 limited 429", Box::new(admitted(Admission::Refused(Refusal::Limited(429))))),
+        (
+            two,
+            "failed ConnectionRefused 111\n",
+            Box::new(|world| {
+                world.connects_else = Connect::Refuse;
+                world.client_sends(GET);
+            }),
+        ),
+        (
+            two,
+            "connected 3 reused",
+            Box::new(|world| {
+                world.client_sends(GET);
+                world.origin_sends(OK);
+                world.client_sends(GET);
+            }),
+        ),
+        (
+            two,
+            "drain\n",
+            Box::new(|world| {
+                world.client_sends(GET);
+                world.drain(None);
+                world.origin_sends(OK);
+            }),
+        ),
+        (
+            two,
+            "drain 3000000000\n",
+            Box::new(|world| {
+                world.client_sends(GET);
+                world.drain(Some(Duration::from_secs(3)));
+                world.elapse(Duration::from_secs(3));
+            }),
+        ),
+        (
+            two,
+            "relayed client 4 4\n",
+            Box::new(|world| {
+                world.splices = true;
+                world.client_sends(UPGRADE);
+                world.origin_sends(SWITCH);
+                world.client_sends("JJJJ");
+            }),
+        ),
+        (
+            two,
+            "timeout\n",
+            Box::new(|world| {
+                // What has come of a chunk's size is dropped with the rest.
+                world.client_sends("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3");
+                world.elapse(Duration::from_secs(5));
+            }),
+        ),
+        (
+            two,
+            "received client failed ConnectionReset\n",
+            Box::new(|world| {
+                world.client_sends(GET);
+                world.client.reset();
+                world.run();
+            }),
+        ),
+    ];
+    for (server, told, play) in cases {
+        for plain in [false, true] {
+            let trace = traced_in(server, plain, &play);
+            assert!(trace.contains(told), "{told:?} in {trace}");
+            goes_the_same_way(trace.as_bytes());
+        }
+    }
+}
+
+#[test]
+fn nobody_could_be_dialled_both_times() {
+    // Two peers have failed before, and are left alone.
+    let text = "http { access_log off; upstream two { server 127.0.0.1:9000; server 127.0.0.1:9001; }
+                server { listen 127.0.0.1:8080; location / { proxy_pass http://two; } } }";
+    let setting = Setting { configuration: Arc::from(text), buffer_size: 4096, plain: false };
+    let mut world = World::traced(config_of(text), &setting);
+    world.connects_else = Connect::Refuse;
+    world.client_sends(GET);
+    world.client_sends(GET);
+    let trace = String::from_utf8(world.session.take_lines().expect("a trace")).expect("ASCII");
+    assert!(trace.contains(" nobody\n"), "{trace}");
+    goes_the_same_way(trace.as_bytes());
+}
+
+#[test]
+fn the_header_of_a_proxy_is_no_content() {
+    let server = "listen 127.0.0.1:8080 proxy_protocol; return 200 $proxy_protocol_addr;";
+    let trace = traced_in(server, false, |world| {
+        world.client_sends(["PROXY TCP4 192.0.2.1 192.0.2.2 40000 80\r\n", GET].concat());
+    });
+    assert!(trace.contains("= client text PROXY TCP4 192.0.2.1 192.0.2.2 40000 80\\r\\n\n"), "{trace}");
+    goes_the_same_way(trace.as_bytes());
+}
+
+#[test]
+fn what_stands_behind_an_upgrade_is_told_by_its_length() {
+    let server = &format!(
+        "{LISTEN} location / {{ proxy_pass http://127.0.0.1:9000; proxy_set_header Upgrade $http_upgrade;
+         proxy_set_header Connection upgrade; }}"
+    );
+    let chunked = UPGRADE
+        .replace("GET", "POST")
+        .replace("websocket", "foo")
+        .replace("\r\n\r\n", "\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nJ\r\n0\r\n\r\nJJ\nJJ");
+    let empty = format!("{UPGRADE}JJ\nJJ");
+    for upgrade in [chunked, empty] {
+        let trace = traced_in(server, false, |world| {
+            world.client_sends(&upgrade);
+            world.client_sends("JJJ");
+            world.origin_sends("HTTP/1.1 400 No\r\nContent-Length: 1\r\n\r\nJ");
+        });
+        assert!(!trace.contains('J'), "{trace}");
+        assert!(!trace.contains(" content 0\n"), "{trace}");
+        goes_the_same_way(trace.as_bytes());
+    }
+}
+
+#[test]
+fn bytes_are_shown_so_that_they_can_be_read_again() {
+    let server = &format!("{LISTEN} location / {{ proxy_pass http://127.0.0.1:9000; }} # a\\b \u{e9}\n");
+    let trace = traced_in(server, true, |world| {
+        world.client_sends(b"GET / HTTP/1.1\r\nHost: a\r\nX: \\\xe9\xff\tb\r\n\r\n");
+        world.origin_sends(b"HTTP/1.1 200 OK\r\nY: \\\xe9\xff\r\nContent-Length: 3\r\n\r\n\\\0\xff");
+    });
+    assert!(trace.contains("= client text X: \\\\\\xe9\\xff\\x09b\\r\\n\n"), "{trace}");
+    assert!(trace.contains("= upstream bytes \\\\\\x00\\xff\n"), "{trace}");
+    let recordings = read(trace.as_bytes()).expect("a trace");
+    assert!(recordings[0].configuration.contains("# a\\b \u{e9}"), "{}", recordings[0].configuration);
+    goes_the_same_way(trace.as_bytes());
+}
+
+#[test]
+fn of_an_answer_of_our_own_the_head_is_told() {
+    let trace = traced_in(&format!("{LISTEN} return 200 JJJJ;"), true, |world| world.client_sends(GET));
+    assert!(trace.contains("> text client and 4 bytes\n") && !trace.contains("client JJJJ"), "{trace}");
+    let trace = traced_in(&format!("{LISTEN} return 204;"), true, |world| world.client_sends(GET));
+    assert!(trace.contains("> text client HTTP/1.1 204") && !trace.contains("> text client and"), "{trace}");
+}
+
+#[test]
+fn a_recording_tells_whose_session_it_is() {
+    let peer: std::net::SocketAddr = "127.0.0.1:9000".parse().expect("an address");
+    let mut config = Config::proxy_to(Address::Ip(peer), "b");
+    config.trace = Some(3);
+    config.proxy_protocol = true;
+    let config = Arc::new(config);
+    let now = Now { tick: Tick(5), unix_ms: 6, utc_offset_min: -7 };
+    let setting = Setting { configuration: Arc::from("one\ntwo"), buffer_size: 8192, plain: true };
+    let client = |serial| ClientInfo {
+        remote: Address::Ip("[2001:db8::1]:7".parse().expect("an address")),
+        local: Address::Unix(std::path::Path::new("/run/a b.sock").into()),
+        serial,
+        secret: [7; 16],
+    };
+    let mut trace = Vec::new();
+    for serial in [9, 10] {
+        let mut session = Traced::new(Arc::clone(&config), client(serial), now, Some(&setting));
+        trace.extend(session.take_lines().expect("its beginning"));
+        assert_eq!(session.take_lines(), None, "lines are taken once");
+    }
+    let recordings = read(&trace).expect("a trace");
+    assert_eq!(recordings.iter().map(Recording::serial).collect::<Vec<_>>(), [9, 10]);
+    for recording in &recordings {
+        assert_eq!((recording.listener, recording.plain), (Some(3), true));
+        assert_eq!(recording.configuration, "one\ntwo\n");
+        let ClientInfo { remote, local, .. } = client(9);
+        assert_eq!((&recording.client.remote, &recording.client.local), (&remote, &local));
+        assert_eq!(
+            (&recording.identity.server, &recording.identity.hostname, recording.identity.pid),
+            (&config.identity.server, &config.identity.hostname, config.identity.pid)
+        );
+        assert_eq!(recording.identity.pseudonym, config.identity.pseudonym);
+    }
+    // A trace betrays nothing of other sessions.
+    let secrets = [recordings[0].client.secret, recordings[1].client.secret];
+    assert!(secrets[0] != secrets[1] && !secrets.contains(&[7; 16]), "{secrets:?}");
+}
+
+#[test]
+fn a_replay_tells_what_is_missing_and_what_is_left() {
+    let trace =
+        traced_in(&format!("{LISTEN} location / {{ proxy_pass http://127.0.0.1:9000; }}"), false, |world| {
+            world.client_sends("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 7\r\n\r\nJJJ");
+            world.client_sends("JJJJ");
+        });
+    let whole = read(trace.as_bytes()).expect("a trace");
+    let mut replay = Replay::new(&whole[0], config_of(&whole[0].configuration));
+    let told = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 7\r\n\r\nJJJJJJJ".len();
+    assert_eq!((replay.left(Side::Downstream), replay.left(Side::Upstream)), (told, 0));
+    assert!(replay.all(|step| step.divergence.is_none()));
+    assert_eq!((replay.left(Side::Downstream), replay.is_cut()), (0, false));
+    // The last bytes were reported, and whoever wrote the trace was ended before it told them.
+    let told = trace.lines().filter(|line| !line.ends_with(" = client content 4"));
+    let cut: String = told.map(|line| format!("{line}\n")).collect();
+    assert_ne!(cut, trace);
+    let recordings = read(cut.as_bytes()).expect("a trace");
+    let mut replay = Replay::new(&recordings[0], config_of(&recordings[0].configuration));
+    assert!(replay.all(|step| step.divergence.is_none()));
+    assert!(replay.is_cut());
+    let broken = read(b"1 session 1\n1 hello\n").expect_err("no line of a trace");
+    assert_eq!(broken.to_string(), "line 2 is not a line of a session's trace");
 }

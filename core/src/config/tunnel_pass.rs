@@ -213,6 +213,8 @@ mod tests {
         let policy = DestinationPolicy::default();
         for open in
             ["192.0.2.1:443", "[2001:db8::1]:443", "100.128.0.1:80", "172.32.0.1:80", "223.255.255.255:1"]
+                .into_iter()
+                .chain(["[64:ff9b::c000:201]:80", "[::ffff:192.0.2.1]:80"])
         {
             assert!(policy.permits("x", address(open)), "{open}");
         }
@@ -263,6 +265,7 @@ mod tests {
             ("www.EXAMPLE.com", "192.0.2.1:443", true),
             ("www.example.com", "192.0.2.1:80", false),
             ("example.com", "192.0.2.1:443", false),
+            (".example.com", "192.0.2.1:443", false),
             ("www.example.com", "127.0.0.1:443", false),
             ("any", "10.1.2.3:8080", true),
             ("any", "[::ffff:10.1.2.3]:8080", true),

@@ -339,4 +339,26 @@ mod tests {
             decode(b"ffffffffffffffff\r\nabc", 4).expect("a lot of content is announced");
         assert_eq!((content.as_slice(), trailers), (b"abc".as_slice(), None));
     }
+
+    #[test]
+    fn data_may_be_read_elsewhere() {
+        let mut decoder = ChunkedDecoder::default();
+        let decode = |decoder: &mut ChunkedDecoder, coded: &[u8]| {
+            decoder.decode(&mut coded.to_vec(), (0, 0), 0);
+            (decoder.data_left(), decoder.reads_trailers(), decoder.is_done())
+        };
+        assert_eq!(decode(&mut decoder, b""), (None, false, false));
+        assert_eq!(decode(&mut decoder, b"7\r\na"), (Some(6), false, false));
+        decoder.skip_data(2);
+        assert_eq!(decoder.data_left(), Some(4));
+        decoder.skip_data(4);
+        assert_eq!(decode(&mut decoder, b""), (None, false, false));
+        decoder.skip_data(9);
+        assert_eq!(
+            decode(&mut decoder, b"\r\n0\r\n"),
+            (None, true, false),
+            "outside of data there is none to skip"
+        );
+        assert_eq!(decode(&mut decoder, b"\r\n"), (None, false, true));
+    }
 }

@@ -172,12 +172,9 @@ impl Request {
         let host = host.strip_suffix(b".").filter(|host| !host.is_empty()).unwrap_or(host);
         derived.extend(host.iter().map(u8::to_ascii_lowercase));
         self.host_len = derived.len() - self.path_len;
-        match self.received_target() {
-            target @ (b"" | [b'?', ..]) if outcome.is_ok() => {
-                derived.push(if derived.starts_with(b"*") { b'*' } else { b'/' });
-                derived.extend_from_slice(target);
-            }
-            _ => {}
+        if let target @ (b"" | [b'?', ..]) = self.received_target() {
+            derived.push(if derived.starts_with(b"*") { b'*' } else { b'/' });
+            derived.extend_from_slice(target);
         }
         self.derived = derived;
         outcome

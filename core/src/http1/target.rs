@@ -214,10 +214,12 @@ mod tests {
         assert_eq!(parts("[::1]:8080"), Some((b"[::1]".as_slice(), Some(b"8080".as_slice()))));
         assert_eq!(parts("[::ffff:192.0.2.1]"), Some((b"[::ffff:192.0.2.1]".as_slice(), None)));
         assert_eq!(parts("a%2dB"), Some((b"a%2dB".as_slice(), None)));
-        for bad in
-            ["", ":80", "u@h", "h:0", "h:65536", "h:8x", "a b", "[::1", "[]", "[x]", "[::1]x", "h/p", "a:1:2"]
-                .into_iter()
-                .chain(["[1.2.3.4]", "[:::]", "[1:2:3:4:5:6:7:8:9]", "[fe80::1%25a]", "a%", "a%4", "a%4g"])
+        for bad in [
+            "", ":80", "u@h", "h:0", "h:65536", "h:8x", "h:+80", "a b", "[::1", "[]", "[x]", "[::1]x", "h/p",
+            "a:1:2",
+        ]
+        .into_iter()
+        .chain(["[1.2.3.4]", "[:::]", "[1:2:3:4:5:6:7:8:9]", "[fe80::1%25a]", "a%", "a%4", "a%4g"])
         {
             assert_eq!(parts(bad), None, "{bad}");
         }
@@ -233,6 +235,8 @@ mod tests {
         for (path, expected) in [
             ("/", "/"),
             ("/a/b", "/a/b"),
+            ("//", "/"),
+            ("/.", "/"),
             ("//a///b/", "/a/b/"),
             ("/a/./b/.", "/a/b/"),
             ("/a/../b", "/b"),

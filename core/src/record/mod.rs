@@ -146,8 +146,8 @@ impl Record {
 
     /// Begins another attempt; what is known of the last is kept for the log.
     pub(crate) fn next_attempt(&mut self, now: Now) {
-        let mut last =
-            std::mem::replace(&mut self.attempt, Attempt { began: now.tick, ..Attempt::default() });
+        // When the next one began, its dial says.
+        let mut last = std::mem::take(&mut self.attempt);
         if last.counts() {
             last.over.get_or_insert(now.tick);
             if let Some(heads) = &mut self.heads {

@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn names_and_severities_correspond() {
         for (severity, name) in Severity::ALL {
-            assert_eq!(severity.name(), name);
+            assert_eq!((severity.name(), severity.to_string().as_str()), (name, name));
             assert_eq!(name.parse(), Ok(severity));
         }
         let unknown = "loud".parse::<Severity>().expect_err("no level is called so");

@@ -22,9 +22,8 @@ impl<'a> Added<'a> {
     pub(super) fn to(record: &'a Record, status: u16) -> Option<Self> {
         let additions = &*record.location.as_ref()?.additions;
         let usual = matches!(status, 200 | 201 | 204 | 206 | 301..=304 | 307 | 308);
-        let adds = !additions.headers.is_empty()
-            || !additions.trailers.is_empty()
-            || (usual && additions.expires.is_some());
+        let adds =
+            !additions.headers.is_empty() || !additions.trailers.is_empty() || additions.expires.is_some();
         adds.then_some(Self { additions, usual })
     }
 

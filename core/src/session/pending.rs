@@ -64,3 +64,25 @@ impl Pending {
         Side::BOTH.into_iter().find(|side| std::mem::take(&mut self.shutdown[side.index()]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_finds_no_room_is_counted_and_told_behind_the_rest() {
+        let mut pending = Pending::default();
+        let events = [Event::NextPeer, Event::ClientLeft, Event::TunnelOpened, Event::UpstreamClosed];
+        for event in events {
+            pending.note(event.note());
+        }
+        for _ in 0..3 {
+            pending.note(Event::TrailerDropped.note());
+        }
+        for event in events {
+            assert_eq!(pending.take_note(), Some(event.note()));
+        }
+        assert_eq!(pending.take_note(), Some(Event::Lost(3).note()));
+        assert_eq!(pending.take_note(), None, "they are told once");
+    }
+}

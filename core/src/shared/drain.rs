@@ -97,13 +97,16 @@ mod tests {
     fn the_last_to_leave_a_closed_gate_completes_it() {
         let (done, completed) = channel();
         let gate = Arc::new(DrainGate::new(move || done.send(()).expect("it is awaited")));
+        assert_eq!((gate.inside(), gate.is_closed()), (0, false));
         let passes = [gate.enter(), gate.enter()];
+        assert_eq!((gate.inside(), gate.is_closed()), (2, false));
         let [Some(one), Some(two)] = passes else { panic!("the gate is open") };
         drop(one);
         gate.close();
         gate.close();
         assert!(gate.enter().is_none());
         assert_eq!((gate.inside(), gate.is_closed()), (1, true));
+        assert_eq!(format!("{gate:?}"), "DrainGate { closed: true, inside: 1 }");
         assert!(completed.try_recv().is_err());
         drop(two);
         assert!(completed.try_recv().is_ok());

@@ -101,3 +101,28 @@ const _: () = assert!(
     exchange::ROWS.len() + connection::ROWS.len() + message::ROWS.len() + tunnel::ROWS.len() <= 128,
     "a set has a bit for each row"
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(rows: &[usize]) -> Rows {
+        let mut set = Rows::default();
+        rows.iter().for_each(|row| set.insert(*row));
+        set
+    }
+
+    #[test]
+    fn sets_of_rows_are_sets() {
+        let names = names();
+        let last = names.len() - 1;
+        assert!(last > 64, "both words are used");
+        let (one, other) = (of(&[0, 3, 64, 65]), of(&[3, 5, 65, last]));
+        assert_eq!(one.union(other), of(&[0, 3, 5, 64, 65, last]));
+        assert_eq!((one.without(other), other.without(one)), (of(&[0, 64]), of(&[5, last])));
+        assert_eq!(one.names(), [0, 3, 64, 65].map(|row| names[row].clone()));
+        assert_eq!(Rows::all().names(), names);
+        assert_eq!(Rows::all().without(Rows::all()), Rows::default());
+        assert_eq!(Rows::default().names(), [""; 0]);
+    }
+}

@@ -99,6 +99,7 @@ mod tests {
         assert!(!geo.network(network("10.0.0.0", 8), b"ten again"));
         assert!(geo.network(network("10.2.0.0", 16), b"gone"));
         assert!(geo.delete(network("10.2.0.0", 16)));
+        assert!(!geo.delete(network("10.2.0.0", 16)), "it is gone already");
         let geo = geo.build();
         for (address, expected) in [
             ("10.1.2.3", "ten-one"),

@@ -133,8 +133,17 @@ mod tests {
         ] {
             assert!(map.hostname(key.as_bytes(), Template::literal(value)));
         }
+        for known in
+            ["Example.com", "*.EXAMPLE.com", "www.*", ".example.com", ".both.org", "both.org", "*.both.org"]
+        {
+            assert!(!map.hostname(known.as_bytes(), Template::literal("again")), "{known}");
+        }
+        assert!(map.hostname(b"half.org", Template::literal("half")));
+        assert!(!map.hostname(b".half.org", Template::literal("rest")), "of the two one was there");
         let map = map.build();
         for (value, expected) in [
+            ("half.org", "half"),
+            ("x.half.org", "rest"),
             ("EXAMPLE.com.", "exact"),
             ("b.example.com", "prefix"),
             ("b.a.example.com", "longer prefix"),

@@ -290,6 +290,18 @@ mod tests {
         assert_eq!(escaped(b"a\"b\\\n\xff", Escape::Log), "a\\x22b\\x5C\\x0A\\xFF");
         assert_eq!(escaped(b"", Escape::Log), "-");
         assert_eq!(escaped(b"a\"b\\\n\x01", Escape::Json), "a\\\"b\\\\\\n\\u0001");
+        assert_eq!(escaped(b"\r\n\t\x08\x0c\x1f\x7f", Escape::Json), "\\r\\n\\t\\b\\f\\u001F\x7f");
         assert_eq!(escaped(b"", Escape::Json), "");
+    }
+
+    #[test]
+    fn text_without_variables_is_its_own_value() {
+        let template = |source| Template::parse(source, &(), Escape::None).expect("compiles");
+        assert_eq!(template("").as_literal(), Some(b"".as_slice()));
+        assert_eq!(template("plain").as_literal(), Some(b"plain".as_slice()));
+        assert_eq!(Template::literal("$host").as_literal(), Some(b"$host".as_slice()));
+        for source in ["$host", "a$host", "${host}b"] {
+            assert_eq!(template(source).as_literal(), None, "{source}");
+        }
     }
 }

@@ -96,4 +96,16 @@ mod tests {
         assert_eq!(murmur2(b"a"), 0x9268_5f5e);
         assert_eq!(murmur2(b"abcd"), 0x2687_3021);
     }
+
+    #[test]
+    fn a_share_ends_before_its_last_hash() {
+        // The hash of this text is where a share of 56.95 % ends: as in nginx, it is of the next.
+        let text = b"client494464";
+        assert_eq!(u64::from(murmur2(text)), 5_695 * u64::from(u32::MAX) / 10_000);
+        for (share, expected) in [(5_694, "rest"), (5_695, "rest"), (5_696, "share")] {
+            let shares = vec![(Some(share), Template::literal("share")), (None, Template::literal("rest"))];
+            let split = SplitClients::new(Template::variable(Variable::RemoteAddr), shares);
+            assert_eq!(split.find(text).map(Template::source), Some(expected), "{share}");
+        }
+    }
 }

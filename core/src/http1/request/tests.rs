@@ -79,6 +79,9 @@ fn sizes_are_limited_in_every_cut() {
         ("/", "X: y".to_owned(), Ok(())),
         ("/", format!("X: {}", "y".repeat(35)), Ok(())),
         ("/", format!("X: {}", "y".repeat(36)), Err(Violation::HeadTooLarge)),
+        ("/123456789012345", format!("X: {}", "y".repeat(23)), Ok(())),
+        ("/123456789012345", format!("X: {}", "y".repeat(24)), Err(Violation::HeadTooLarge)),
+        ("/123456789012345678901234", "X: y".to_owned(), Ok(())),
         ("/123456789012345", format!("X: {}", "y".repeat(28)), Err(Violation::HeadTooLarge)),
         ("/12345678901234567890123456", "X: y".to_owned(), Err(Violation::TargetTooLong)),
     ] {
@@ -106,4 +109,15 @@ fn leniencies() {
     let mut scanned = 0;
     let refused = Request::default().parse(b"GET / HTTP/1.1\nHost: a\r\n\r\n", &mut scanned, &strict);
     assert_eq!(refused, Err(Violation::BareLf));
+    let refused = Request::default().parse(b"GET / HTTP/1.1\r\nHost: a\n\r\n", &mut 0, &strict);
+    assert_eq!(refused, Err(Violation::BareLf));
+    let accepted = Request::default().parse(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", &mut 0, &strict);
+    assert!(matches!(accepted, Ok(Parsed::Complete(_))));
+}
+
+#[test]
+fn what_no_line_can_begin_with_is_refused_at_once() {
+    let parse = |bytes: &[u8]| Request::default().parse(bytes, &mut 0, &Settings::default());
+    assert_eq!(parse(b"\r\n\r"), Ok(Parsed::Partial), "an empty line may be on its way");
+    assert_eq!(parse(b"\r\n\rG"), Err(Violation::BareCr));
 }

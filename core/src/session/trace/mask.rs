@@ -177,6 +177,9 @@ mod tests {
         for (head, expected) in [
             ("GET /a?token=abc&v=1&flag#x HTTP/1.1\r\n", "GET /a?token=xxx&v=x&xxxx#x HTTP/1.1\r\n"),
             ("GET /?k=a%2Fb%z-1 HTTP/1.1\r\n", "GET /?k=x%78x%x-x HTTP/1.1\r\n"),
+            ("GET /?k=%zf%fz%f HTTP/1.1\r\n", "GET /?k=%xx%xx%x HTTP/1.1\r\n"),
+            ("GET /ab?flag HTTP/1.1\r\n", "GET /ab?xxxx HTTP/1.1\r\n"),
+            ("Cookie: a=b\r\n\r\nX: y?z", "Cookie: a=x\r\n\r\nX: y?z"),
             ("Cookie: a=b\u{1}c!\r\n", "Cookie: a=x\u{1}xx\r\n"),
             ("GET http://h:80/?k=v HTTP/1.1\r\n", "GET http://h:80/?k=x HTTP/1.1\r\n"),
             ("GET /a:b?k=v HTTP/1.1\r\n", "GET /a:b?k=x HTTP/1.1\r\n"),
@@ -194,8 +197,18 @@ mod tests {
             ("X-Api-Key: k1\r\n more\r\nAccept: a?b=c\r\n", "X-Api-Key: xx\r\n xxxx\r\nAccept: a?b=c\r\n"),
             ("Sec-WebSocket-Key: dGhlIHNhbXBsZQ==\r\n\r\n", "Sec-WebSocket-Key: dGhlIHNhbXBsZQ==\r\n\r\n"),
             ("Authoriz", "Authoriz"),
+            // A piece of a head, without the end of its line.
+            ("Accept: b\r\nCookie: a=bc", "Accept: b\r\nCookie: a=xx"),
+            ("GET /?k=v", "GET /?k=x"),
         ] {
             assert_eq!(masked(head), expected);
         }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_become_others_of_their_kind() {
+        let mut head = b"GET /?k=\xe9a HTTP/1.1\r\nCookie: a=\xe9\x80b\r\n\r\n".to_vec();
+        mask_head(&mut head);
+        assert_eq!(head, b"GET /?k=\xffx HTTP/1.1\r\nCookie: a=\xff\xffx\r\n\r\n");
     }
 }

@@ -119,6 +119,52 @@ const CONSISTENT: &str = "22122311211111312113333321323211331133112221323113\
     31133111321311313112123311311113133331113211113321";
 
 #[test]
+fn a_key_that_meets_a_point_goes_to_its_peer() {
+    // A point is the CRC-32 of host, zero and port of its peer with the point before: a key can be that text.
+    let named = |digit, name: &str| peer(digit, |peer| peer.name = name.into());
+    let names =
+        [("127.0.0.1:19101", "127.0.0.1", "19101"), ("[::1]", "[::1]", ""), ("unix:/a:1", "/a:1", "")];
+    let peers = (1..).zip(names).map(|(digit, (name, ..))| named(digit, name)).collect();
+    let table = table(hash(true), peers);
+    for (digit, (name, host, port)) in ('1'..).zip(names) {
+        let mut position = 0_u32;
+        for _ in 0..160 {
+            let text = [host.as_bytes(), &[0], port.as_bytes(), &position.to_le_bytes()].concat();
+            let key = HashKey::of(&text);
+            position = key.crc();
+            assert_eq!(visit(&table, &Dial { key, ..Dial::to(ID) }), digit, "{name} at {position}");
+        }
+    }
+}
+
+#[test]
+fn peers_without_any_weight_have_turns() {
+    // Less than 1 is no weight; but who has built a group in code gets no panic for it.
+    for balance in [
+        hash(false),
+        hash(true),
+        Balance::IpHash,
+        Balance::Random { two: false },
+        Balance::Random { two: true },
+    ] {
+        let table = table(balance.clone(), vec![weight(1, 0), weight(2, 0)]);
+        let dial = Dial { key: HashKey::of(b"k"), client: Some([10, 0, 0, 1].into()), ..Dial::to(ID) };
+        assert!("12".contains(visit(&table, &dial)), "{balance:?}");
+    }
+}
+
+#[test]
+fn chance_alone_decides_where_it_decides() {
+    for two in [false, true] {
+        let table = table(Balance::Random { two }, vec![weight(1, 1), weight(2, 1), weight(3, 1)]);
+        for chance in 0..50 {
+            let dial = Dial { chance, ..Dial::to(ID) };
+            assert_eq!(visit(&table, &dial), visit(&table, &dial), "nobody has his turn: {two} {chance}");
+        }
+    }
+}
+
+#[test]
 fn clients_go_where_nginx_sends_them() {
     let table = table(Balance::IpHash, four());
     let visits = |address: &dyn Fn(u32) -> String| {

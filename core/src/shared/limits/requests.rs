@@ -289,6 +289,13 @@ mod tests {
         let long = [0; 300];
         let refused = admit_request(&[Demand { zone: &zone, key: &long, burst: 0, delay: 0 }], ms(5));
         assert_eq!(refused, Err(Excess { index: 0, thousandths: None }));
+        // 128 bytes and those of the key are counted.
+        for (size, known) in [(2 * 138, true), (2 * 138 - 1, false)] {
+            let zone = LimitReq::new(size, 1);
+            let ask = |key: &[u8]| admit_request(&[Demand { zone: &zone, key, burst: 0, delay: 0 }], ms(0));
+            assert_eq!((ask(b"ten bytes!"), ask(b"ten others")), (Ok(None), Ok(None)));
+            assert_eq!(ask(b"ten bytes!").is_err(), known, "{size}");
+        }
         // Idle ones make room by and by, though there is enough.
         let zone = LimitReq::new(SIZE, 1000);
         for key in 0..100_u8 {
@@ -299,6 +306,15 @@ mod tests {
             );
             assert!(zone.buckets.hold().by_key.len() <= 2);
         }
+    }
+
+    #[test]
+    fn a_bucket_that_waits_for_the_word_of_another_is_not_forgotten() {
+        let zone = LimitReq::new(129, 1_000);
+        let demand = |key| Demand { zone: &zone, key, burst: 0, delay: 0 };
+        let refused = Err(Excess { index: 1, thousandths: None });
+        assert_eq!(admit_request(&[demand(b"a"), demand(b"b")], ms(0)), refused, "there is room for one");
+        assert_eq!(admit_request(&[demand(b"b")], ms(0)), Ok(None), "it waits no longer");
     }
 
     proptest! {
