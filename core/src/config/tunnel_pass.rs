@@ -163,6 +163,8 @@ impl DestinationPolicy {
 
 impl DestinationRule {
     fn matches(&self, name: &str, address: SocketAddr) -> bool {
+        // The dot of a fully qualified name says nothing here, as with the names of servers.
+        let name = name.strip_suffix('.').unwrap_or(name);
         let in_ports = self.ports.is_none_or(|(first, last)| (first..=last).contains(&address.port()));
         in_ports
             && match &self.host {
@@ -188,7 +190,7 @@ fn is_never_meant(address: SocketAddr) -> bool {
 
 /// The address that is reached in the end: IPv4 addresses in the clothes of IPv6 (RFC 4291 §2.5.5.2, RFC 6052
 /// §2.1) count as what they are.
-fn meant(ip: IpAddr) -> IpAddr {
+pub(crate) fn meant(ip: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = ip else { return ip };
     match v6.segments() {
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => IpAddr::V4((u32::from(high) << 16 | u32::from(low)).into()),

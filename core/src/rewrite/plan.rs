@@ -1,11 +1,10 @@
 //! What a forwarded request will ask for: an upgrade or not, persistence or not (A1 to A5).
 
-use super::check_value;
+use super::{check_value, request::write_beginning};
 use crate::{
     config::{HttpVersion, Proxy},
-    http1::{ConnectionOptions, Known, Request, Version, is_token, listed, protocols, trim},
+    http1::{ConnectionOptions, Known, Request, Version, listed, protocols, trim},
     record::Record,
-    template::Template,
     time::Now,
     violation::Violation,
 };
@@ -37,7 +36,7 @@ pub(crate) enum SentMethod {
 }
 
 impl SentMethod {
-    fn of(method: &[u8]) -> Self {
+    pub(super) fn of(method: &[u8]) -> Self {
         match method {
             b"GET" => Self::Get,
             b"HEAD" => Self::Head,
@@ -64,29 +63,25 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Decides whether an upgrade is offered (A1 to A4); the list of protocols is written to `offered`.
+    /// Decides whether an upgrade is offered (A1 to A4); the list of protocols is written to `offered`, and the beginning
+    /// of the request, as far as its method, to `head`.
     pub(crate) fn make(
         record: &Record,
         now: Now,
         offered: &mut Vec<u8>,
-        scratch: &mut Vec<u8>,
+        head: &mut Vec<u8>,
     ) -> Result<Self, Violation> {
         let (Some(proxy), Some(heads)) = (record.proxy(), &record.heads) else {
             return Err(Violation::NoPeer);
         };
-        let method = match &proxy.method {
-            Some(template) => {
-                record.with_value(template, now, |method| check_method(record, template, method))?
-            }
-            None => SentMethod::of(heads.request.method()),
-        };
+        let method = write_beginning(record, proxy, &heads.request, now, head)?;
         let is_http11 = proxy.http_version == HttpVersion::Http11;
         let connection = configured_connection(record, proxy, now, offered)?;
         // An empty value removes the line (B2), even the one that HTTP/1.0 would have by default.
         let silent = trim(offered).is_empty() && sets(proxy, "connection");
         offered.clear();
         let offer = if is_http11 && connection.upgrade && asks_for_upgrade(&heads.request) {
-            offer_protocols(record, proxy, now, offered, scratch)?
+            offer_protocols(record, proxy, now, offered, head)?
         } else {
             Offer::Nothing
         };
@@ -97,15 +92,6 @@ impl Plan {
     pub(crate) fn closes(self) -> bool {
         self.connection.close || self.is_personal || (!self.is_http11 && !self.connection.keep_alive)
     }
-}
-
-/// A method from a template is a token (B6), and asks for no tunnel behind our back.
-fn check_method(record: &Record, template: &Template, method: &[u8]) -> Result<SentMethod, Violation> {
-    if is_token(method) && method != b"CONNECT" {
-        return Ok(SentMethod::of(method));
-    }
-    record.blame(template);
-    Err(Violation::TemplateMethod)
 }
 
 /// A1, A2: HTTP/1.1, an `Upgrade`, and the option that makes it count.

@@ -8,18 +8,19 @@ use super::{
 use crate::{
     config::{HttpVersion, Proxy, Via},
     http1::{
-        ConnectionOptions, Framing, Known, Request, Version, authority, write_encoded_path,
+        ConnectionOptions, Framing, Known, Request, Version, authority, is_token, write_encoded_path,
         write_encoded_query, write_encoded_target, write_encoded_uri,
     },
     proxy_protocol,
     record::{Heads, Record},
+    template::Template,
     time::{Now, write_decimal},
     violation::Violation,
     websocket,
 };
 
-/// Writes the head that goes upstream, and behind it the content that the configuration puts in the place of the
-/// client's. Says whether field lines were dropped for an underscore in their name (B3).
+/// Writes the head that goes upstream behind its beginning, which [`Plan::make`] has written, and behind it the content
+/// that the configuration puts in the place of the client's. Says whether field lines were dropped for an underscore in their name (B3).
 pub(crate) fn write_request(
     record: &Record,
     framing: Framing,
@@ -60,21 +61,7 @@ fn write_head(
             return Err(Violation::WebSocketMethod);
         }
     }
-    if proxy.proxy_protocol {
-        proxy_protocol::write(record.remote(), &record.client.local, out);
-    }
-    match &proxy.method {
-        Some(method) => record.write_template(method, now, out),
-        None => out.extend_from_slice(request.method()),
-    }
-    out.push(b' ');
-    let target = out.len();
-    write_target(proxy, heads, out);
-    // RFC 9112 §3.2.4: an asterisk is for OPTIONS alone; with another `proxy_method` the root stands for the server.
-    if plan.method != SentMethod::Options && out.get(target..) == Some(b"*") {
-        out.truncate(target);
-        out.push(b'/');
-    }
+    write_target(proxy, heads, plan.method, out);
     // Our own version, whatever the client's (RFC 9112 §2.3, E14).
     out.extend_from_slice(match proxy.http_version {
         HttpVersion::Http11 => b" HTTP/1.1\r\n",
@@ -89,8 +76,50 @@ fn write_head(
     Ok(underscores)
 }
 
-fn write_target(proxy: &Proxy, heads: &Heads, out: &mut Vec<u8>) {
-    let path = heads.path();
+/// Writes the beginning of a request for upstream, up to the request-target, and says which method it has. A method from
+/// a template is checked as it is written: evaluated again it may be another one.
+pub(super) fn write_beginning(
+    record: &Record,
+    proxy: &Proxy,
+    request: &Request,
+    now: Now,
+    out: &mut Vec<u8>,
+) -> Result<SentMethod, Violation> {
+    if proxy.proxy_protocol {
+        proxy_protocol::write(record.remote(), &record.client.local, out);
+    }
+    let start = out.len();
+    let method = match &proxy.method {
+        Some(template) => {
+            record.write_template(template, now, out);
+            check_method(record, template, out.get(start..).unwrap_or_default())?
+        }
+        None => {
+            out.extend_from_slice(request.method());
+            SentMethod::of(request.method())
+        }
+    };
+    out.push(b' ');
+    Ok(method)
+}
+
+/// A method from a template is a token (B6), and asks for no tunnel behind our back.
+fn check_method(record: &Record, template: &Template, method: &[u8]) -> Result<SentMethod, Violation> {
+    if is_token(method) && method != b"CONNECT" {
+        return Ok(SentMethod::of(method));
+    }
+    record.blame(template);
+    Err(Violation::TemplateMethod)
+}
+
+fn write_target(proxy: &Proxy, heads: &Heads, method: SentMethod, out: &mut Vec<u8>) {
+    // RFC 9112 §3.2.4: an asterisk is for OPTIONS alone, and has no query; with another `proxy_method` the root stands
+    // for the server.
+    let path = match heads.path() {
+        b"*" if method == SentMethod::Options && heads.url.uri().is_none() => return out.push(b'*'),
+        b"*" => b"/",
+        path => path,
+    };
     match &proxy.uri {
         // nginx: a URI that variables have made is the target as it stands.
         _ if heads.url.uri().is_some() => {
@@ -106,8 +135,8 @@ fn write_target(proxy: &Proxy, heads: &Heads, out: &mut Vec<u8>) {
             write_encoded_path(path.get(uri.matched..).unwrap_or_default(), out);
             write_query(heads, out);
         }
-        _ if heads.is_rewritten() => {
-            if !path.starts_with(b"/") && path != b"*" {
+        _ if heads.is_rewritten() || heads.path() == b"*" => {
+            if !path.starts_with(b"/") {
                 out.push(b'/');
             }
             write_encoded_path(path, out);
@@ -196,7 +225,7 @@ impl Lines<'_> {
     }
 
     /// Exactly one Host goes upstream; an empty one becomes `$proxy_host` (B2).
-    fn host(&mut self, value: &crate::template::Template) -> Result<(), Violation> {
+    fn host(&mut self, value: &Template) -> Result<(), Violation> {
         let start = self.out.len();
         self.templated(b"Host", value)?;
         let line = self.out.get(start..).unwrap_or_default();
@@ -212,7 +241,7 @@ impl Lines<'_> {
         Ok(())
     }
 
-    fn templated(&mut self, name: &[u8], value: &crate::template::Template) -> Result<(), Violation> {
+    fn templated(&mut self, name: &[u8], value: &Template) -> Result<(), Violation> {
         let start = self.out.len();
         self.out.extend_from_slice(name);
         self.out.extend_from_slice(b": ");

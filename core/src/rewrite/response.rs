@@ -177,6 +177,7 @@ pub(super) fn write_connection(record: &Record, persistence: Persistence, upgrad
     let value: &[u8] = match (persistence, upgrade) {
         (Persistence::Close, false) => b"close",
         (Persistence::Close, true) => b"upgrade, close",
+        (Persistence::Keep, true) if is_http10 => b"upgrade, keep-alive",
         (Persistence::Keep, true) => b"upgrade",
         (Persistence::Keep, false) if is_http10 => b"keep-alive",
         (Persistence::Keep, false) => return,

@@ -6,7 +6,7 @@ use super::Session;
 use crate::{
     Address, Side,
     buffer::Turn,
-    config::{Destination, DestinationPolicy, Handler, TunnelPass},
+    config::{Destination, DestinationPolicy, Handler, TunnelPass, meant},
     http1::{Framing, Known},
     rewrite::write_established,
     state::{exchange, message},
@@ -47,7 +47,7 @@ impl Session {
         }
     }
 
-    /// The authority of the request-target: host in lower case, port.
+    /// The authority of the request-target: host as received, port.
     pub(super) fn requested_authority(&self) -> Option<(&str, u16)> {
         let request = &self.record.heads.as_ref()?.request;
         let host = std::str::from_utf8(request.connect_host()).ok()?;
@@ -99,12 +99,11 @@ impl Session {
 /// Whether a client may be connected to `address`, which `name` stands for: by the rules, and that it isn't one
 /// of our own listeners, whose address for this client is `local`.
 fn permits(policy: &DestinationPolicy, name: &str, address: SocketAddr, local: &Address) -> bool {
-    let behind_wildcard = |own: &SocketAddr| {
-        let to_us =
-            matches!(local, Address::Ip(local) if local.ip().to_canonical() == address.ip().to_canonical());
-        own.ip().is_unspecified() && own.port() == address.port() && to_us
+    let ip = meant(address.ip());
+    let to_us = matches!(local, Address::Ip(local) if meant(local.ip()) == ip);
+    let is_own = |own: &SocketAddr| {
+        own.port() == address.port() && (meant(own.ip()) == ip || (own.ip().is_unspecified() && to_us))
     };
-    let is_own = |own: &SocketAddr| *own == address || behind_wildcard(own);
     policy.permits(name, address)
         && (policy.allows_explicitly(name, address) || !policy.own.iter().any(is_own))
 }

@@ -165,8 +165,13 @@ impl Session {
         self.exchange_event(exchange::Event::Linger);
         self.flow_mut(Side::Downstream).inbox.discard();
         self.flow_mut(Side::Downstream).content = super::flow::Content::Empty;
-        self.leg_event(Side::Downstream, connection::Event::OurEnd);
-        self.pending.shut_down(Side::Downstream);
+        // What a timer has left of a tunnel's tail goes nowhere.
+        self.flow_mut(Side::Upstream).stop_sending();
+        self.timers.stop(Timer::ClientSend);
+        if self.leg(Side::Downstream).writes() {
+            self.leg_event(Side::Downstream, connection::Event::OurEnd);
+            self.pending.shut_down(Side::Downstream);
+        }
         self.timers.set(Timer::LingerTotal, self.tick.after(total));
         self.timers.set(Timer::LingerIdle, self.tick.after(idle));
     }

@@ -168,7 +168,9 @@ impl Session {
         if let Some(detour) = self.detour_mut() {
             detour.content_gone = true;
         }
-        self.work.expectation = Expectation::Nothing;
+        if self.work.expectation == Expectation::Continue {
+            self.work.expectation = Expectation::Nothing;
+        }
         let request = self.flow_mut(Side::Downstream);
         request.stop_sending();
         if request.message.state() == message::State::Content {

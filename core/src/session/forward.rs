@@ -78,6 +78,8 @@ impl Session {
             self.leg_event(Side::Upstream, connection::Event::OurEnd);
         }
         self.work.upstream = Fate::Close;
+        // What is dropped here can't be sent elsewhere.
+        self.work.content_sent += self.flow(Side::Downstream).inbox.content().len() as u64;
         self.flow_mut(Side::Downstream).stop_sending();
         if !self.flow(Side::Downstream).is_complete() {
             self.work.client = Fate::Linger;

@@ -11,6 +11,7 @@ use crate::{
     Address, Side,
     buffer::Turn,
     config::LingeringClose,
+    record::Outcome,
     rewrite::Offer,
     shared::{GroupId, HashKey, seed},
     state::{connection, exchange, message},
@@ -134,7 +135,8 @@ impl Session {
         let lingers = match self.settings().lingering_close {
             LingeringClose::Off => false,
             LingeringClose::On => self.work.client == Fate::Linger,
-            LingeringClose::Always => true,
+            // C8: when a drain's time is over, nothing outlives it.
+            LingeringClose::Always => self.record.outcome() != Outcome::Drained,
         };
         if persists {
             self.persist();

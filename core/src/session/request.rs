@@ -169,11 +169,15 @@ impl Session {
         let mut offered = std::mem::take(&mut heads.offered);
         let mut head = turn.buffers.scratch();
         let outcome = self.compose_head(&mut offered, &mut head, turn);
+        let drops = self.record.proxy().is_some_and(Proxy::drops_content);
+        if drops {
+            // What was read of it for another location goes nowhere, either.
+            self.drop_content();
+        }
         let outbox = &mut self.flows[Side::Downstream.index()].outbox;
         outbox.discard();
         if outcome.is_ok() {
             outbox.write(turn.buffers, |out| std::mem::swap(out, &mut head));
-            let drops = self.record.proxy().is_some_and(Proxy::drops_content);
             let coding = match self.work.framing {
                 Framing::Chunked if !drops => super::outbox::Coding::Chunked,
                 _ => super::outbox::Coding::Plain,
