@@ -3,6 +3,7 @@
 use std::{fs, net::SocketAddr, sync::Arc, thread};
 
 use super::common::{Peer, Worker, configuration, logs_in, origin};
+use super::server::{Reserved, Site};
 use underpass_core::config::{Bind, Config, Handler, Location, Proxy, Route, Router, Target};
 use underpass_core::shared::{Group, GroupId, KeepAlive, Upstreams};
 use underpass_core::template::Template;
@@ -38,6 +39,31 @@ fn a_request_goes_through_and_its_answer_comes_back() {
     let head = client.head();
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
     assert_eq!(client.exactly(5), b"hello");
+}
+
+/// Who is led to an error page is not in the way of itself, and counts until it was answered.
+#[test]
+fn who_is_led_to_an_error_page_is_counted_once_and_on() {
+    let (listener, address) = origin();
+    let refusing = Reserved::new();
+    let site = Site::start(&format!(
+        "error_log error.log; events {{}}
+         http {{ access_log off; limit_conn_zone $server_name zone=c:1m;
+         server {{ listen LISTEN; server_name a; limit_conn c 1;
+         location / {{ error_page 502 = @page; proxy_pass http://{}; }}
+         location @page {{ allow all; proxy_pass http://{address}; }} }} }}",
+        refusing.address
+    ));
+    let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut client = Peer::connect(site.server.address);
+    client.send(request);
+    let mut server = Peer::accept(&listener);
+    server.head();
+    let mut other = Peer::connect(site.server.address);
+    other.send(request);
+    assert!(other.head().starts_with("HTTP/1.1 503 "), "the page's client counts");
+    server.send(ANSWER);
+    assert!(client.head().starts_with("HTTP/1.1 200 "), "it is not in its own way");
 }
 
 #[test]

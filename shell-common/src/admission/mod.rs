@@ -24,6 +24,16 @@ pub struct Decision {
     pub permits: Vec<Permit>,
     /// What the operator should know, in nginx's words.
     pub notes: Vec<(Severity, String)>,
+    /// Which limits have counted the exchange by now.
+    pub counted: Counted,
+}
+
+/// Which limits have counted an exchange. Each kind counts it once (nginx), to whichever location an error page leads
+/// it: it would be in its own way else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    requests: bool,
+    connections: bool,
 }
 
 /// The answer of a [`Gate`].
@@ -51,47 +61,69 @@ impl Gate {
         Self(rules)
     }
 
-    /// Decides about the request of `record`, in nginx's order: rates, connections, addresses, credentials.
-    pub fn ask(&self, claim: &Claim, record: &Record, now: Now) -> Answer {
-        let mut decision = Decision { admission: Admission::Granted, permits: Vec::new(), notes: Vec::new() };
+    /// Decides about the request of `record`, in nginx's order: rates, connections, addresses, credentials. Limits that
+    /// have counted its exchange before do so no more.
+    pub fn ask(&self, claim: &Claim, record: &Record, now: Now, counted: Counted) -> Answer {
+        let mut decision = Decision { counted, ..Decision::granted() };
         let Some(access) = usize::try_from(claim.rules()).ok().and_then(|number| self.0.get(number)) else {
             // A location with a number that is not ours: letting nobody in is the mistake that does no harm.
             decision.refuse(Refusal::Forbidden, Severity::Alert, "no such access rules".to_owned());
             return Answer::Now(decision);
         };
-        decision.limit_requests(&access.requests, record, now);
-        decision.limit_connections(&access.connections, record, now);
+        if !counted.requests {
+            decision.limit_requests(&access.requests, record, now);
+        }
+        if !counted.connections {
+            decision.limit_connections(&access.connections, record, now);
+        }
         if decision.is_refused() {
             return Answer::Now(decision);
         }
-        match (by_address(access, record), &access.users) {
-            (Some(true), _) if access.any => Answer::Now(decision),
+        let by_address = by_address(access, record);
+        let asks = access.users.as_ref().filter(|_| !access.any || by_address != Some(true));
+        // nginx: a realm that is "off" asks for nobody.
+        let users = asks.filter(|_| !realm_is_off(record, now));
+        match (by_address, users) {
             (Some(false), users) if users.is_none() || !access.any => {
                 decision.refuse(Refusal::Forbidden, Severity::Error, "access forbidden by rule".to_owned());
                 Answer::Now(decision)
             }
-            (_, Some(users)) => decision.ask_for_user(users, record, now),
+            (_, Some(users)) => decision.ask_for_user(users, record),
             (_, None) => Answer::Now(decision),
         }
     }
 }
 
-/// What the addresses say; nothing when there are no such rules.
+fn realm_is_off(record: &Record, now: Now) -> bool {
+    let realm = record.location().and_then(|location| location.realm.as_ref());
+    realm.is_some_and(|realm| evaluated(realm, record, now) == b"off")
+}
+
+/// What the addresses say; nothing when no rule names the client's. That keeps nobody out, and with `satisfy any` lets
+/// nobody in (nginx).
 fn by_address(access: &Access, record: &Record) -> Option<bool> {
     let matches = |who: Who| match (who, record.remote()) {
         (Who::All, _) | (Who::Unix, Address::Unix(_)) => true,
         (Who::Network(network), Address::Ip(address)) => network.contains(address.ip()),
         _ => false,
     };
-    let rule = access.clients.iter().find(|rule| matches(rule.who));
-    (!access.clients.is_empty()).then(|| rule.is_none_or(|rule| rule.allows))
+    access.clients.iter().find(|rule| matches(rule.who)).map(|rule| rule.allows)
 }
 
 impl Decision {
+    fn granted() -> Self {
+        Self {
+            admission: Admission::Granted,
+            permits: Vec::new(),
+            notes: Vec::new(),
+            counted: Counted::default(),
+        }
+    }
+
     /// Nobody is let in whose password could not be compared.
     #[must_use]
     pub fn impossible(error: std::io::Error) -> Self {
-        let mut decision = Self { admission: Admission::Granted, permits: Vec::new(), notes: Vec::new() };
+        let mut decision = Self::granted();
         let note = format!("a password could not be compared ({error})");
         decision.refuse(Refusal::Unauthorized, Severity::Alert, note);
         decision
@@ -124,6 +156,7 @@ impl Decision {
         if demands.is_empty() {
             return;
         }
+        self.counted.requests = true;
         match admit_request(&demands, now.tick) {
             Ok(None) => {}
             Ok(Some(_)) if keyed.iter().any(|(limit, _)| limit.dry_run) => {}
@@ -154,6 +187,7 @@ impl Decision {
             if key.is_empty() {
                 continue;
             }
+            self.counted.connections = true;
             match limit.zone.counts.admit(&key, limit.most) {
                 Some(permit) => self.permits.push(permit),
                 None if limit.dry_run => {
@@ -169,11 +203,7 @@ impl Decision {
     }
 
     /// Compares the credentials with those of the file, elsewhere.
-    fn ask_for_user(mut self, users: &Users, record: &Record, now: Now) -> Answer {
-        let realm = record.location().and_then(|location| location.realm.as_ref());
-        if realm.is_some_and(|realm| evaluated(realm, record, now) == b"off") {
-            return Answer::Now(self);
-        }
+    fn ask_for_user(mut self, users: &Users, record: &Record) -> Answer {
         let mut credentials = Vec::new();
         let colon = if record.write_credentials(&mut credentials) {
             credentials.iter().position(|byte| *byte == b':')

@@ -23,6 +23,11 @@ const NOW: Now = Now { tick: Tick(1_000_000_000), unix_ms: 784_111_777_000, utc_
 
 /// What the gate says of a request by `remote` with these field lines, at `tick`.
 fn asked(access: &Access, remote: &str, lines: &str, tick: u64) -> Decision {
+    asked_again(access, remote, lines, tick, Counted::default())
+}
+
+/// The same of one whose exchange some limits have counted.
+fn asked_again(access: &Access, remote: &str, lines: &str, tick: u64, counted: Counted) -> Decision {
     let proxy = Proxy::new(Target::Group(GroupId(0)), "b");
     let mut location = Location::new(Handler::Proxy(Box::new(proxy)));
     location.admission = Some(0);
@@ -45,7 +50,7 @@ fn asked(access: &Access, remote: &str, lines: &str, tick: u64) -> Decision {
     space[..head.len()].copy_from_slice(head.as_bytes());
     session.handle_received(Side::Downstream, Ok(head.len()), turn);
     let Output::Admit(claim) = session.poll_output() else { panic!("admission is asked for") };
-    match Gate::new(vec![access.clone()]).ask(&claim, session.record(), now) {
+    match Gate::new(vec![access.clone()]).ask(&claim, session.record(), now, counted) {
         Answer::Now(decision) => decision,
         Answer::Later(decide) => decide(),
     }
@@ -135,6 +140,25 @@ fn connections_count_while_their_permit_lives() {
     assert_eq!(asked(&access, "192.0.2.1", "", 0).admission, Admission::Granted);
 }
 
+/// nginx: each kind of limit counts a request once, wherever an error page leads it.
+#[test]
+fn an_exchange_is_counted_once() {
+    let address = || Template::variable(Variable::RemoteAddr);
+    let mut access = Access::default();
+    let zone = ConnectionZone::new("c", address(), Arc::new(LimitConn::new(1 << 20)));
+    access.connections = vec![ConnectionLimit::new(Arc::new(zone), 1)];
+    let zone = RequestZone::new("r", address(), Arc::new(LimitReq::new(1 << 20, 1000)));
+    access.requests = vec![RequestLimit::new(Arc::new(zone))];
+    let nobody = asked(&Access::default(), "192.0.2.1", "", 0);
+    assert_eq!(nobody.counted, Counted::default());
+    let first = asked_again(&access, "192.0.2.1", "", 0, nobody.counted);
+    assert_eq!((first.admission, first.permits.len()), (Admission::Granted, 1));
+    let elsewhere = asked_again(&access, "192.0.2.1", "", 0, first.counted);
+    assert_eq!((elsewhere.admission, elsewhere.permits.len()), (Admission::Granted, 0));
+    assert_eq!(elsewhere.counted, first.counted);
+    assert_eq!(asked(&access, "192.0.2.1", "", 0).admission, Admission::Refused(Refusal::Limited(503)));
+}
+
 #[test]
 fn rates_delay_and_refuse() {
     let zone = |key: &str| {
@@ -157,4 +181,26 @@ fn rates_delay_and_refuse() {
     let dry = asked(&access, "192.0.2.1", lines, 0);
     assert_eq!(dry.admission, Admission::Granted);
     assert!(dry.notes[0].1.contains("dry run"));
+}
+
+/// nginx declines where no rule fits: with `satisfy any` that is no reason to let somebody in.
+#[test]
+fn an_address_that_no_rule_names_satisfies_nothing() {
+    let mut access = Access::default();
+    access.users = Some(Users::new("/nonexistent/users".into()));
+    access.any = true;
+    access.clients = vec![network(true, "192.0.2.0", 24)];
+    assert_eq!(admission(&access, "198.51.100.1", ""), UNAUTHORIZED, "allow for others only");
+    access.clients = vec![network(false, "192.0.2.0", 24)];
+    assert_eq!(admission(&access, "198.51.100.1", ""), UNAUTHORIZED, "deny for others only");
+}
+
+/// nginx: where nobody is asked, the address alone decides.
+#[test]
+fn a_realm_that_is_off_doesnt_let_a_denied_address_in() {
+    let mut access = Access::default();
+    access.users = Some(Users::new("/nonexistent/users".into()));
+    access.any = true;
+    access.clients = vec![ClientRule::new(false, Who::All)];
+    assert_eq!(admission(&access, "192.0.2.1", "Realm: off\r\n"), FORBIDDEN);
 }

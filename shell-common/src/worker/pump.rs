@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     Moment, Service,
-    admission::{Answer, Decision},
+    admission::{Answer, Counted, Decision},
 };
 
 /// Rounds of reading and writing after which others have their turn.
@@ -39,6 +39,7 @@ pub(super) struct Connection<R: Reactor> {
         reason = "most exchanges have none, and a quiet tunnel pays for every byte"
     )]
     permits: Option<Box<Vec<Permit>>>,
+    counted: Counted,
     blocked: Blocked,
     /// Sides whose write direction is to be shut down before the session waits: when their connection is
     /// closed instead, that says the same with a call less.
@@ -91,6 +92,7 @@ impl<R: Reactor> Connection<R> {
             upstream: None,
             errand: None,
             permits: None,
+            counted: Counted::default(),
             blocked: Blocked::default(),
             shutdowns: [false; 2],
         }
@@ -129,7 +131,8 @@ impl<R: Reactor> Connection<R> {
                     self.errand = Some(Box::new(errand));
                 }
                 Output::Admit(claim) => {
-                    match self.service.provisions.gate.ask(&claim, self.session.record(), shared.now()) {
+                    let gate = &self.service.provisions.gate;
+                    match gate.ask(&claim, self.session.record(), shared.now(), self.counted) {
                         Answer::Now(decision) => self.admit(claim, decision, shared),
                         Answer::Later(decide) => self.errand = Some(Box::new(Errand::admit(claim, decide))),
                     }
@@ -154,6 +157,7 @@ impl<R: Reactor> Connection<R> {
                     let now = shared.now();
                     self.service.provisions.log.exchange(&self.session, &mut shared.line, now);
                     self.permits = None;
+                    self.counted = Counted::default();
                 }
                 Output::Wait(wait) => {
                     if rounds == ROUNDS {
@@ -261,12 +265,16 @@ impl<R: Reactor> Connection<R> {
     }
 
     fn admit(&mut self, claim: Claim, decision: Decision, shared: &mut Shared<R>) {
-        let Decision { admission, permits, notes } = decision;
+        let Decision { admission, permits, notes, counted } = decision;
         for (severity, sentence) in notes {
             let Shared { line, moment, .. } = shared;
             self.service.provisions.log.remark(&self.session, severity, &sentence, line, *moment);
         }
-        self.permits = (!permits.is_empty()).then(|| Box::new(permits));
+        // What another location was admitted with counts on.
+        if !permits.is_empty() {
+            self.permits.get_or_insert_default().extend(permits);
+        }
+        self.counted = counted;
         self.session.handle_admitted(claim, admission, &mut shared.lend());
     }
 
