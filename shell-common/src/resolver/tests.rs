@@ -408,3 +408,13 @@ fn names_are_looked_up_by_the_system_where_no_resolver_is_named() {
     let found = upstreams.status(GroupId(0), Tick(0));
     assert!(found.iter().any(|peer| peer.address.to_string() == "127.0.0.1:80"), "{found:?}");
 }
+
+#[test]
+fn a_name_with_addresses_of_one_kind_is_kept() {
+    let server = Server::start([("v4.test", zone(&[1], 60))]);
+    let asking = resolver(&[&server], &[Kind::V4, Kind::V6]);
+    for _ in 0..3 {
+        assert_eq!(wait(asking.resolve("v4.test")).expect("known"), [v4(1)]);
+    }
+    assert_eq!(server.asked("v4.test"), 2, "one question of each kind");
+}
