@@ -40,6 +40,8 @@ struct Zone {
 enum Trick {
     /// A datagram says only that there is more.
     Large,
+    /// So does a connection.
+    Endless,
     /// The server fails.
     Refused,
     /// Answers to other questions come first.
@@ -143,6 +145,7 @@ fn answers(
             return vec![];
         }
         Some(zone) if zone.trick == Some(Trick::Refused) => *reply.rcode_mut() = RCODE::ServerFailure,
+        Some(zone) if zone.trick == Some(Trick::Endless) => reply.set_flags(PacketFlag::TRUNCATION),
         Some(zone) if zone.trick == Some(Trick::Large) && !tcp => reply.set_flags(PacketFlag::TRUNCATION),
         Some(zone) => {
             let record = |name: &Name<'_>, data| {
@@ -417,4 +420,13 @@ fn a_name_with_addresses_of_one_kind_is_kept() {
         assert_eq!(wait(asking.resolve("v4.test")).expect("known"), [v4(1)]);
     }
     assert_eq!(server.asked("v4.test"), 2, "one question of each kind");
+}
+
+#[test]
+fn what_is_cut_off_over_tcp_too_is_a_failure() {
+    let server = Server::start([("endless.test", Zone { trick: Some(Trick::Endless), ..zone(&[1], 60) })]);
+    let asking = resolver(&[&server], &[Kind::V4]);
+    let failure = wait(asking.resolve("endless.test")).expect_err("no answer is whole").kind();
+    assert_eq!(failure, io::ErrorKind::ConnectionRefused);
+    assert_eq!(server.asked("endless.test"), 4, "twice on each way");
 }

@@ -247,9 +247,11 @@ impl Question {
         }
     }
 
-    /// Asks the same server again.
+    /// Asks the same server again. That is a try, too: what it says next may be no answer either.
     fn ask_over_tcp(&mut self, settings: &Settings, failure: &mut io::ErrorKind) {
+        self.exchange = None;
         let Some(server) = self.server(settings) else { return };
+        self.tries += 1;
         match Exchange::over_tcp(server, &self.name, self.kind, Instant::now() + settings.patience) {
             Ok(exchange) => self.exchange = Some(exchange),
             Err(error) => {
