@@ -430,3 +430,23 @@ fn what_is_cut_off_over_tcp_too_is_a_failure() {
     assert_eq!(failure, io::ErrorKind::ConnectionRefused);
     assert_eq!(server.asked("endless.test"), 4, "twice on each way");
 }
+
+#[test]
+fn as_many_aliases_are_followed_as_are_said_to_be() {
+    let alias = |to| Zone { alias: Some(to), ..zone(&[], 60) };
+    let server = Server::start([
+        ("9.test", alias("8.test")),
+        ("8.test", alias("7.test")),
+        ("7.test", alias("6.test")),
+        ("6.test", alias("5.test")),
+        ("5.test", alias("4.test")),
+        ("4.test", alias("3.test")),
+        ("3.test", alias("2.test")),
+        ("2.test", alias("1.test")),
+        ("1.test", alias("0.test")),
+        ("0.test", zone(&[1], 60)),
+    ]);
+    let asking = resolver(&[&server], &[Kind::V4]);
+    assert_eq!(wait(asking.resolve("8.test")).expect("known"), [v4(1)]);
+    assert_eq!(wait(asking.resolve("9.test")).expect_err("too far").kind(), io::ErrorKind::NotFound);
+}

@@ -61,6 +61,7 @@ struct Question {
     name: String,
     aliases: usize,
     server: usize,
+    /// How often this name was asked for.
     tries: usize,
     /// Absent: it is over.
     exchange: Option<Exchange>,
@@ -174,6 +175,8 @@ impl Lookup {
                         self.valid = self.valid.min(valid);
                         question.aliases += 1;
                         question.name = name;
+                        // Another name is another question; the aliases are what is bounded.
+                        question.tries = 0;
                         question.ask(settings, &mut self.failure);
                     }
                     Reply::Truncated => question.ask_over_tcp(settings, &mut self.failure),
