@@ -140,6 +140,9 @@ fn what_concerns_the_process() {
     };
     assert_eq!(affinity("auto"), CpuAffinity::Auto(None));
     assert_eq!(affinity("auto 110"), CpuAffinity::Auto(Some(vec![1, 2])));
+    // nginx: no timer, and not one that is over at once.
+    let loaded = load_text("f", "worker_shutdown_timeout 0;", &options()).expect("loads");
+    assert_eq!(loaded.main.worker_shutdown_timeout, None);
 }
 
 #[test]
