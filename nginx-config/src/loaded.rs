@@ -118,7 +118,7 @@ pub struct Main {
     pub resolvers: Vec<Resolver>,
     /// `user`: whom the workers run as, with the group.
     pub user: Option<User>,
-    /// `worker_shutdown_timeout`: how long a drain may take.
+    /// `worker_shutdown_timeout`: how long a drain may take; absent: without an end.
     pub worker_shutdown_timeout: Option<Duration>,
     /// `worker_rlimit_nofile`: descriptors that the process may have; absent: what the system permits.
     pub worker_rlimit_nofile: Option<u64>,

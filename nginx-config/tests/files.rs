@@ -140,6 +140,30 @@ fn what_concerns_the_process() {
     };
     assert_eq!(affinity("auto"), CpuAffinity::Auto(None));
     assert_eq!(affinity("auto 110"), CpuAffinity::Auto(Some(vec![1, 2])));
+    // nginx: no timer, and not one that is over at once.
+    let loaded = load_text("f", "worker_shutdown_timeout 0;", &options()).expect("loads");
+    assert_eq!(loaded.main.worker_shutdown_timeout, None);
+}
+
+/// nginx: one that says so is enough.
+#[test]
+fn proxy_protocol_on_any_listen_counts_for_the_address() {
+    for (first, second) in [("", "proxy_protocol"), ("proxy_protocol", "")] {
+        let text = format!(
+            "http {{ server {{ listen 80 {first}; }} server {{ server_name x; listen 80 {second}; }} }}"
+        );
+        let loaded = load_text("f", text, &options()).expect("loads");
+        let proxied: Vec<_> =
+            loaded.listeners.iter().map(|listener| listener.config.proxy_protocol).collect();
+        assert_eq!(proxied, [true], "{first}, {second}");
+        let notes: Vec<_> = loaded.notes.iter().map(ToString::to_string).collect();
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert!(notes[0].starts_with("protocol options redefined for 0.0.0.0:80"), "{notes:?}");
+        assert!(
+            notes[0].ends_with("\"proxy_protocol\" on one \"listen\" counts for all of the address"),
+            "{notes:?}"
+        );
+    }
 }
 
 #[test]

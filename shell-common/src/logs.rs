@@ -97,7 +97,7 @@ impl LogFile {
     /// Appends `line`, which has no line end, and a line end.
     pub fn append(&self, line: &[u8]) {
         match &self.buffer {
-            Some(buffer) => buffer.append(line, |bytes| self.write(&[bytes])),
+            Some(buffer) => buffer.append(line, |parts| self.write(parts)),
             None => self.write(&[line, b"\n"]),
         }
     }
@@ -105,7 +105,7 @@ impl LogFile {
     /// Writes what is buffered.
     pub fn flush(&self) {
         if let Some(buffer) = &self.buffer {
-            buffer.flush(|bytes| self.write(&[bytes]));
+            buffer.flush(|parts| self.write(parts));
         }
     }
 
@@ -190,7 +190,8 @@ impl Logs {
     /// as `flush`, where that is given.
     ///
     /// # Errors
-    /// The error's text names the target, or says that there can be no thread.
+    /// The error's text names the target, or says that there can be no thread. A buffer that there is no
+    /// memory for is an error, too.
     pub fn open_buffered(
         &self,
         target: Target,
@@ -199,8 +200,13 @@ impl Logs {
     ) -> io::Result<Arc<LogFile>> {
         let mut file = LogFile::open(target)?;
         let alarm = flush.map(|after| self.flusher.alarm(after)).transpose()?;
+        let mut buffer = Buffer::new(size).map_err(|error| {
+            let message = format!("no memory for a buffer of {size} bytes for the log {}", file.target);
+            io::Error::new(io::ErrorKind::OutOfMemory, format!("{message} ({error})"))
+        })?;
         let file = Arc::new_cyclic(|itself| {
-            file.buffer = Some(Buffer::new(size, alarm.map(|alarm| alarm.of(itself))));
+            buffer.alarm = alarm.map(|alarm| alarm.of(itself));
+            file.buffer = Some(buffer);
             file
         });
         Ok(self.keep(file))
@@ -418,6 +424,20 @@ mod tests {
         log.append(b"c");
         drop(log);
         assert_eq!(read(), "b\nc\n", "the end of the log writes the rest");
+    }
+
+    #[test]
+    fn a_buffer_that_there_is_no_memory_for_is_an_error() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let logs = Logs::new();
+        for size in [usize::MAX, usize::MAX >> 1] {
+            let target = Target::Path(folder.path().join("access.log"));
+            let error = logs.open_buffered(target, size, None).expect_err("too much");
+            assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
+            let said = error.to_string();
+            assert!(said.starts_with(&format!("no memory for a buffer of {size} bytes")), "{said}");
+            assert!(said.contains("access.log"), "{said}");
+        }
     }
 
     #[test]

@@ -22,7 +22,11 @@ impl Builder<'_> {
     pub(super) fn additions(&mut self, level: &mut Level<'_>, block: &[Directive]) -> Result<(), Error> {
         const NAMES: [&str; 5] =
             ["add_header", "add_header_inherit", "add_trailer", "add_trailer_inherit", "expires"];
-        if !has(block, &NAMES) {
+        // The rules of inheritance are themselves inherited: a level that says nothing may lose fields.
+        let is_ruled = || {
+            ["add_header_inherit", "add_trailer_inherit"].iter().any(|name| level.innermost(name).is_some())
+        };
+        if !has(block, &NAMES) && !is_ruled() {
             return Ok(());
         }
         let outer = &level.additions;

@@ -103,7 +103,7 @@ impl Builder<'_> {
         let source = self.template(block.argument(0), Escape::None)?;
         used.extend(maps_in(&source));
         let mut shares = Vec::new();
-        let mut sum = 0;
+        let mut sum = 0_u32;
         for entry in block.inside() {
             let [value] = entry.arguments.as_slice() else {
                 let message = "invalid number of the split_clients parameters";
@@ -111,7 +111,7 @@ impl Builder<'_> {
             };
             let share = share(&entry.name)?;
             // Behind the rest nothing is left.
-            sum += share.unwrap_or(10_000 - sum);
+            sum = sum.saturating_add(share.unwrap_or(10_000 - sum));
             if sum > 10_000 {
                 return Err(Error::new(&entry.name.position, "percent total is greater than 100%"));
             }

@@ -23,6 +23,9 @@ const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $
 /// A process in the foreground writes where its terminal or its supervisor reads.
 const DEFAULT_ACCESS_LOG: &str = "/dev/stdout";
 
+/// A buffer that nobody means: its memory is taken whole when the log is opened.
+const MOST_BUFFERED: usize = 1 << 30;
+
 impl Builder<'_> {
     /// Reads the formats.
     pub(super) fn log_formats(&mut self, http: &[Directive]) -> Result<(), Error> {
@@ -113,8 +116,12 @@ impl Builder<'_> {
         match word.text.split_once('=') {
             Some(("buffer", size)) => {
                 let bytes = values::size(size).and_then(|bytes| usize::try_from(bytes).ok());
-                let bytes = bytes.filter(|bytes| *bytes != 0);
-                sink.buffer = Some(bytes.ok_or_else(|| invalid("buffer size", size))?);
+                let bytes = bytes.filter(|bytes| *bytes != 0).ok_or_else(|| invalid("buffer size", size))?;
+                if bytes > MOST_BUFFERED {
+                    let message = format!("buffer size \"{size}\" is too large");
+                    return Err(Error::new(&word.position, message).hint("1g is the most"));
+                }
+                sink.buffer = Some(bytes);
             }
             Some(("flush", text)) => {
                 let time = values::time(text).filter(|time| !time.is_zero());

@@ -31,8 +31,10 @@ impl Builder<'_> {
             traces: std::mem::take(&mut self.traces),
             resolvers: std::mem::take(&mut self.resolvers),
             user: user(tree),
+            // As in nginx, 0 sets no timer.
             worker_shutdown_timeout: first_argument(tree, "worker_shutdown_timeout")
-                .and_then(|word| values::time(&word.text)),
+                .and_then(|word| values::time(&word.text))
+                .filter(|time| !time.is_zero()),
             worker_rlimit_nofile: first_argument(tree, "worker_rlimit_nofile")
                 .and_then(|word| values::number(&word.text)),
             worker_cpu_affinity: cpu_affinity(tree)?,

@@ -27,6 +27,8 @@ struct Socket<'s> {
     servers: Vec<usize>,
     /// Index in `servers`, when one has said that it is.
     default: Option<usize>,
+    /// Whether any of them says so.
+    proxy_protocol: bool,
 }
 
 /// What the configuration of a socket is made of.
@@ -48,7 +50,13 @@ impl<'s> Sockets<'s> {
             for listen in &server.listens {
                 let at = *known.entry(&listen.address).or_insert(sockets.len());
                 if at == sockets.len() {
-                    sockets.push(Socket { listen, options: None, servers: Vec::new(), default: None });
+                    sockets.push(Socket {
+                        listen,
+                        options: None,
+                        servers: Vec::new(),
+                        default: None,
+                        proxy_protocol: listen.proxy_protocol,
+                    });
                 }
                 if let Some(socket) = sockets.get_mut(at) {
                     socket.add(index, listen, notes)?;
@@ -78,7 +86,7 @@ impl<'s> Sockets<'s> {
                 options: socket.options.and_then(|listen| listen.options.clone()).unwrap_or_default(),
                 written: socket.listen.written.clone(),
                 position: socket.listen.position.clone(),
-                config: config(Shared { router, edge, proxy_protocol: socket.listen.proxy_protocol, trace }),
+                config: config(Shared { router, edge, proxy_protocol: socket.proxy_protocol, trace }),
             }
         };
         self.0.into_iter().map(listener).collect()
@@ -105,9 +113,10 @@ impl<'s> Socket<'s> {
         }
         if listen.proxy_protocol != self.listen.proxy_protocol {
             let message = format!("protocol options redefined for {}", listen.address);
-            let mend = "the first \"listen\" of the address says whether there is \"proxy_protocol\"";
+            let mend = "\"proxy_protocol\" on one \"listen\" counts for all of the address";
             notes.push(Note::new(&listen.position, message).mend(mend));
         }
+        self.proxy_protocol |= listen.proxy_protocol;
         self.servers.push(server);
         Ok(())
     }

@@ -106,6 +106,9 @@ impl Builder<'_> {
             let message = format!("no servers in upstream \"{}\"", name.text);
             return Err(Error::new(&block.name.position, message));
         }
+        if matches!(balance, Balance::Hash { consistent: true, .. }) {
+            check_weights(name, &peers, block)?;
+        }
         all(block.inside(), "zone").try_for_each(check_zone)?;
         Ok(Group::new(&name.text, peers, keepalive(block)?).balanced(balance))
     }
@@ -224,6 +227,22 @@ fn keepalive(block: &Directive) -> Result<KeepAlive, Error> {
     Ok(keepalive)
 }
 
+/// A continuum has points in proportion to the weights, and they take memory and time.
+fn check_weights(name: &Word, peers: &[Peer], block: &Directive) -> Result<(), Error> {
+    let sum: u64 = peers.iter().map(|peer| u64::from(peer.weight)).sum();
+    match all(block.inside(), "hash").next() {
+        Some(directive) if sum > MOST_WEIGHT => {
+            let message =
+                format!("the weights of upstream \"{}\" are too large for \"consistent\"", name.text);
+            Err(Error::new(&directive.name.position, message).hint(format!(
+                "{MOST_WEIGHT} are the most in all: each adds 160 points, and smaller weights of the same \
+                 proportions do the same"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What a zone would be; there is none.
 fn check_zone(directive: &Directive) -> Result<(), Error> {
     let name = directive.argument(0);
@@ -287,6 +306,9 @@ fn set_parameter(peer: &mut Peer, word: &Word, balance: &Balance) -> Result<(), 
 fn invalid_parameter(word: &Word) -> Error {
     Error::new(&word.position, format!("invalid parameter \"{}\"", word.text))
 }
+
+/// The weights of a group with `hash … consistent`: ten million points, 80 MB.
+const MOST_WEIGHT: u64 = 62_500;
 
 /// Ends what is said of a group's socket without a path.
 const IN_UPSTREAM: &str = "in upstream \"unix:\"";

@@ -67,6 +67,10 @@ fn logs() {
     in_http("access_log a ^b;", "unknown log format \"b\"");
     in_http("access_log off ^b;", "invalid parameter \"b\"");
     in_http("access_log a combined ^buffer=x;", "invalid buffer size \"x\"");
+    for size in ["1073741825", "900000g", "9223372036854775807"] {
+        let message = format!("buffer size \"{size}\" is too large; 1g is the most");
+        in_http(&format!("access_log a combined ^buffer={size};"), &message);
+    }
     in_http("access_log a combined buffer=1k ^flush=0;", "invalid flush time \"0\"");
     for level in ["0", "10", "x"] {
         let text = format!("access_log a combined ^gzip={level};");

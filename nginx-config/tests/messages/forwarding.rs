@@ -79,6 +79,13 @@ fn upstreams() {
         "balancing method does not support parameter \"backup\"",
     );
     in_http("upstream a { random ^one; server 127.0.0.1; }", "invalid parameter \"one\"");
+    const HEAVY: &str = "the weights of upstream \"a\" are too large for \"consistent\"; 62500 are the most in all: \
+                         each adds 160 points, and smaller weights of the same proportions do the same";
+    for servers in ["server 127.0.0.1 weight=62501;", "server 127.0.0.1 weight=4294967295; server 127.0.0.2;"]
+    {
+        in_http(&format!("upstream a {{ ^hash $uri consistent; {servers} }}"), HEAVY);
+        in_http(&format!("upstream a {{ {servers} ^hash $uri consistent; }}"), HEAVY);
+    }
     in_http("upstream a { hash $uri ^x; server 127.0.0.1; }", "invalid parameter \"x\"");
     in_http("upstream a { server ^http://127.0.0.1; }", "invalid host in upstream \"http://127.0.0.1\"");
     in_http(

@@ -56,6 +56,8 @@ fn addresses_and_shares() {
     }
     in_split("60% a; ^50% b;", "percent total is greater than 100%");
     in_split("* a; ^50% b;", "percent total is greater than 100%");
+    in_split("0.01% a; ^42949672.95% b;", "percent total is greater than 100%");
+    in_split("100% a; ^42949672.95% b;", "percent total is greater than 100%");
     in_split("^60%;", "invalid number of the split_clients parameters");
 }
 

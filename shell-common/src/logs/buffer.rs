@@ -1,6 +1,6 @@
 //! Lines that wait to be written together, and the thread that sees to it that none waits too long.
 
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, TryReserveError};
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
@@ -14,19 +14,31 @@ use super::LogFile;
 pub(super) struct Buffer {
     held: Mutex<Vec<u8>>,
     size: usize,
-    alarm: Option<Alarm>,
+    pub(super) alarm: Option<Alarm>,
 }
 
 impl Buffer {
-    pub(super) fn new(size: usize, alarm: Option<Alarm>) -> Self {
-        Self { held: Mutex::new(Vec::with_capacity(size)), size, alarm }
+    /// All of its memory at once: where there is too little, a configuration isn't used, and no process that
+    /// serves ends.
+    ///
+    /// # Errors
+    /// When there is not as much memory.
+    pub(super) fn new(size: usize) -> Result<Self, TryReserveError> {
+        let mut held = Vec::new();
+        held.try_reserve_exact(size)?;
+        Ok(Self { held: Mutex::new(held), size, alarm: None })
     }
 
-    pub(super) fn append(&self, line: &[u8], write: impl Fn(&[u8])) {
+    pub(super) fn append(&self, line: &[u8], write: impl Fn(&[&[u8]])) {
         let mut held = self.lock();
         if held.len() + line.len() + 1 > self.size && !held.is_empty() {
-            write(&held);
+            write(&[&held]);
             held.clear();
+        }
+        if line.len() >= self.size {
+            // It has no room by itself.
+            write(&[line, b"\n"]);
+            return;
         }
         if held.is_empty()
             && let Some(alarm) = &self.alarm
@@ -35,16 +47,12 @@ impl Buffer {
         }
         held.extend_from_slice(line);
         held.push(b'\n');
-        if held.len() > self.size {
-            write(&held);
-            *held = Vec::with_capacity(self.size);
-        }
     }
 
-    pub(super) fn flush(&self, write: impl Fn(&[u8])) {
+    pub(super) fn flush(&self, write: impl Fn(&[&[u8]])) {
         let mut held = self.lock();
         if !held.is_empty() {
-            write(&held);
+            write(&[&held]);
             held.clear();
         }
     }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use socket2::{SockRef, Socket, TcpKeepalive};
-use underpass_core::Address;
+use underpass_core::{Address, Fault};
 use underpass_nginx_config::{KeepAliveProbes, ListenOptions, Listener as Wanted};
 
 use super::trouble::Trouble;
@@ -36,6 +36,8 @@ struct Open {
     address: Address,
     options: ListenOptions,
     sockets: Vec<Arc<Numbered>>,
+    /// What couldn't be set when they were opened.
+    failures: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -84,25 +86,29 @@ impl Sockets {
             let Wanted { address, options, .. } = listener;
             let mut sockets = self.find(address).map(|known| known.sockets.clone()).unwrap_or_default();
             let count = if matches!(address, Address::Ip(_)) { workers } else { 1 };
+            let mut failures = Vec::new();
             while sockets.len() < count {
-                let socket = Numbered::bind(address, options);
+                let socket = Numbered::bind(address, options, &mut failures);
                 sockets.push(Arc::new(socket.map_err(|error| Trouble::new(refused(address, error)))?));
             }
-            open.push(Open { address: address.clone(), options: options.clone(), sockets });
+            open.push(Open { address: address.clone(), options: options.clone(), sockets, failures });
         }
         Ok(Self { open })
     }
 
-    /// Gives kept sockets the options that have changed since `earlier`; says what couldn't be set.
+    /// Gives kept sockets the options that have changed since `earlier`; says what couldn't be set, of new
+    /// sockets too: an option that the system refuses leaves the socket as it is, as in nginx.
     pub(crate) fn follow(&self, earlier: &Self) -> Vec<String> {
-        let mut failures = Vec::new();
+        let mut failures: Vec<_> = self.open.iter().flat_map(|open| open.failures.iter().cloned()).collect();
         for open in &self.open {
             if earlier.find(&open.address).is_none_or(|known| known.options == open.options) {
                 continue;
             }
             for socket in &open.sockets {
-                if let Err(error) = socket.socket.configure(&open.options) {
-                    failures.push(format!("setsockopt() of {} failed, ignored ({error})", open.address));
+                socket.socket.configure(&open.options, &open.address, &mut failures);
+                if let Err(error) = socket.socket.listen(&open.options) {
+                    let fault = Fault::from(error);
+                    failures.push(format!("listen() on {} failed, ignored ({fault})", open.address));
                 }
             }
         }
@@ -160,7 +166,7 @@ impl Sockets {
 }
 
 impl Numbered {
-    fn bind(address: &Address, options: &ListenOptions) -> io::Result<Self> {
+    fn bind(address: &Address, options: &ListenOptions, failures: &mut Vec<String>) -> io::Result<Self> {
         let (socket, file) = match address {
             Address::Ip(address) => {
                 let socket = open(*address, options.dual_stack)?;
@@ -176,46 +182,72 @@ impl Numbered {
                 (Listening::Unix(socket.into()), Some(file))
             }
         };
-        socket.configure(options)?;
+        socket.configure(options, address, failures);
+        socket.listen(options)?;
         socket.prepare()?;
         Ok(Self { number: next_number(), socket, holder: Arc::default(), _file: file })
     }
 }
 
 impl Listening {
-    /// Listens with these options; on a socket that listens already, they change.
-    fn configure(&self, options: &ListenOptions) -> io::Result<()> {
-        let socket = match self {
-            Self::Tcp(socket) => SockRef::from(socket),
-            Self::Unix(socket) => SockRef::from(socket),
+    /// Sets these options; what the system refuses is told, and the rest is set all the same. It is told once
+    /// for all sockets of the address.
+    fn configure(&self, options: &ListenOptions, address: &Address, failures: &mut Vec<String>) {
+        let socket = self.as_socket();
+        let mut note = |what: &str, done: io::Result<()>| {
+            if let Err(error) = done {
+                let fault = Fault::from(error);
+                let failure = format!("setsockopt({what}) {address} failed, ignored ({fault})");
+                if !failures.contains(&failure) {
+                    failures.push(failure);
+                }
+            }
         };
         if let Some(size) = options.receive_buffer {
-            socket.set_recv_buffer_size(saturated(size))?;
+            note(&format!("SO_RCVBUF, {size}"), socket.set_recv_buffer_size(saturated(size)));
         }
         if let Some(size) = options.send_buffer {
-            socket.set_send_buffer_size(saturated(size))?;
+            note(&format!("SO_SNDBUF, {size}"), socket.set_send_buffer_size(saturated(size)));
         }
-        if matches!(self, Self::Tcp(_)) {
-            match options.keepalive {
-                None => {}
-                Some(KeepAliveProbes::Off) => socket.set_keepalive(false)?,
-                Some(KeepAliveProbes::On { idle, interval, count }) => {
-                    socket.set_keepalive(true)?;
-                    let mut probes = TcpKeepalive::new();
-                    if let Some(idle) = idle {
-                        probes = probes.with_time(idle);
-                    }
-                    if let Some(interval) = interval {
-                        probes = probes.with_interval(interval);
-                    }
-                    if let Some(count) = count {
-                        probes = probes.with_retries(count);
-                    }
-                    socket.set_tcp_keepalive(&probes)?;
+        if matches!(self, Self::Unix(_)) {
+            return;
+        }
+        match options.keepalive {
+            None => {}
+            Some(KeepAliveProbes::Off) => note("SO_KEEPALIVE, 0", socket.set_keepalive(false)),
+            Some(KeepAliveProbes::On { idle, interval, count }) => {
+                note("SO_KEEPALIVE, 1", socket.set_keepalive(true));
+                // Each by itself: one that is refused leaves the others.
+                let probes = TcpKeepalive::new;
+                if let Some(idle) = idle {
+                    let set = socket.set_tcp_keepalive(&probes().with_time(idle));
+                    note(&format!("TCP_KEEPIDLE, {}", idle.as_secs()), set);
+                }
+                if let Some(interval) = interval {
+                    let set = socket.set_tcp_keepalive(&probes().with_interval(interval));
+                    note(&format!("TCP_KEEPINTVL, {}", interval.as_secs()), set);
+                }
+                if let Some(count) = count {
+                    note(
+                        &format!("TCP_KEEPCNT, {count}"),
+                        socket.set_tcp_keepalive(&probes().with_retries(count)),
+                    );
                 }
             }
         }
-        socket.listen(options.backlog.map_or(BACKLOG, |backlog| i32::try_from(backlog).unwrap_or(i32::MAX)))
+    }
+
+    /// Listens; on a socket that listens already, the length of the queue changes.
+    fn listen(&self, options: &ListenOptions) -> io::Result<()> {
+        let backlog = options.backlog.map_or(BACKLOG, |backlog| i32::try_from(backlog).unwrap_or(i32::MAX));
+        self.as_socket().listen(backlog)
+    }
+
+    fn as_socket(&self) -> SockRef<'_> {
+        match self {
+            Self::Tcp(socket) => SockRef::from(socket),
+            Self::Unix(socket) => SockRef::from(socket),
+        }
     }
 }
 
@@ -269,6 +301,35 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn options_that_the_system_refuses_are_told_and_ignored() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+        let address = free.expect("an address");
+        let wanted = |options: &str| {
+            let text = format!("events {{}} http {{ server {{ listen {address} {options}; return 204; }} }}");
+            let options = underpass_nginx_config::LoadOptions::default();
+            underpass_nginx_config::load_text("t", text, &options).expect("good").listeners
+        };
+        let refused = [
+            format!("setsockopt(TCP_KEEPIDLE, 86400) {address} failed, ignored (22: Invalid argument)"),
+            format!("setsockopt(TCP_KEEPCNT, 200) {address} failed, ignored (22: Invalid argument)"),
+        ];
+        let nothing = Sockets::default();
+        let first = nothing.next(&wanted("so_keepalive=1d:5s:200"), 2).expect("it listens");
+        assert_eq!(first.follow(&nothing), refused, "once for all of its sockets");
+        std::net::TcpStream::connect(address).expect("somebody listens");
+        let Listening::Tcp(socket) = &first.open[0].sockets[0].socket else { panic!("no TCP") };
+        let socket = SockRef::from(socket);
+        assert!(socket.keepalive().expect("an option"));
+        assert_eq!(socket.tcp_keepalive_interval().expect("an option").as_secs(), 5, "the rest is set");
+
+        let unchanged = first.next(&wanted("so_keepalive=1d:5s:200"), 2).expect("it listens");
+        assert_eq!(unchanged.follow(&first), [""; 0], "it was said");
+        let changed = unchanged.next(&wanted("so_keepalive=1d:6s:200"), 2).expect("it listens");
+        assert_eq!(changed.follow(&unchanged), refused);
+        assert_eq!(socket.tcp_keepalive_interval().expect("an option").as_secs(), 6);
+    }
 
     #[test]
     fn a_worker_can_tell_whether_its_socket_lives_on() {

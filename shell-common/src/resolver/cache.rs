@@ -10,6 +10,9 @@ use std::{
 /// Names that are remembered: clients may choose them.
 const MOST: usize = 4096;
 
+/// The longest that anything is kept: the largest TTL (RFC 2181 §8). `valid=` may say more.
+const LONGEST: Duration = Duration::from_secs(i32::MAX as u64);
+
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     names: HashMap<Arc<str>, Known>,
@@ -35,7 +38,7 @@ impl Cache {
     }
 
     pub(super) fn keep(&mut self, name: &Arc<str>, addresses: &[IpAddr], valid: Duration, now: Instant) {
-        let Some(until) = now.checked_add(valid).filter(|until| *until > now) else { return };
+        let Some(until) = now.checked_add(valid.min(LONGEST)).filter(|until| *until > now) else { return };
         if self.names.len() >= MOST {
             self.names.retain(|_, known| known.until > now);
         }
@@ -67,6 +70,8 @@ mod tests {
         assert_eq!(cache.find("b", now), None);
         cache.keep(&"b".into(), &[address(1)], Duration::ZERO, now);
         assert_eq!(cache.find("b", now), None, "not to be kept");
+        cache.keep(&"c".into(), &[address(1)], Duration::MAX, now);
+        assert!(cache.find("c", now).is_some(), "for as long as can be");
     }
 
     #[test]

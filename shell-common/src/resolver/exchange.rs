@@ -90,8 +90,11 @@ impl Exchange {
             Wire::Tcp { stream, unsent, received } => {
                 converse(stream, unsent, received).map(|()| message_of(received)).and_then(|message| {
                     let Some(message) = message else { return Ok(None) };
-                    let reply = message::reply(message, self.number, name, kind);
-                    reply.map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
+                    match message::reply(message, self.number, name, kind) {
+                        // There is no wire with more room: this server can't answer (RFC 7766 §5).
+                        Some(Reply::Truncated) => Ok(Some(Reply::Refused)),
+                        reply => reply.map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into()),
+                    }
                 })
             }
         };

@@ -18,7 +18,8 @@ pub(super) enum Kind {
 /// What a name server answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reply {
-    /// The addresses, perhaps none, and for how long they hold.
+    /// The addresses, perhaps none, and for how long they hold; none at all hold without an end, so that they
+    /// don't shorten what the other kind's answer says.
     Addresses(Vec<IpAddr>, Duration),
     /// It has another name, and its addresses are not here; for how long that holds.
     Alias(String, Duration),
@@ -64,7 +65,7 @@ pub(super) fn reply(bytes: &[u8], number: u16, name: &str, kind: Kind) -> Option
 
 /// Follows the aliases of `name` to its addresses.
 fn addresses(packet: &Packet<'_>, name: &Name<'_>, kind: Kind) -> Reply {
-    let (mut owner, mut ttl) = (name, u32::MAX);
+    let (mut owner, mut valid) = (name, Duration::MAX);
     for _ in 0..MOST_ALIASES {
         let alias = packet.answers.iter().find_map(|record| match &record.rdata {
             RData::CNAME(alias) if record.name == *owner => Some((&alias.0, record.ttl)),
@@ -72,7 +73,7 @@ fn addresses(packet: &Packet<'_>, name: &Name<'_>, kind: Kind) -> Reply {
         });
         let Some((alias, for_seconds)) = alias else { break };
         owner = alias;
-        ttl = ttl.min(for_seconds);
+        valid = valid.min(lifetime(for_seconds));
     }
     let mut found = Vec::new();
     for record in packet.answers.iter().filter(|record| record.name == *owner) {
@@ -82,15 +83,17 @@ fn addresses(packet: &Packet<'_>, name: &Name<'_>, kind: Kind) -> Reply {
             _ => continue,
         };
         found.push(address);
-        ttl = ttl.min(record.ttl);
+        valid = valid.min(lifetime(record.ttl));
     }
-    // The high bit makes no sense in it (RFC 2181 §8).
-    let valid = if ttl > i32::MAX.cast_unsigned() { 0 } else { ttl };
-    let valid = Duration::from_secs(valid.into());
     if found.is_empty() && owner != name {
         return Reply::Alias(owner.to_string(), valid);
     }
     Reply::Addresses(found, valid)
+}
+
+/// What a TTL says. With its high bit set it is none, and nothing is to be kept (RFC 2181 §8).
+fn lifetime(ttl: u32) -> Duration {
+    i32::try_from(ttl).map_or(Duration::ZERO, |_| Duration::from_secs(ttl.into()))
 }
 
 impl Kind {

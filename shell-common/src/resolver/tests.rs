@@ -40,6 +40,8 @@ struct Zone {
 enum Trick {
     /// A datagram says only that there is more.
     Large,
+    /// So does a connection.
+    Endless,
     /// The server fails.
     Refused,
     /// Answers to other questions come first.
@@ -143,6 +145,7 @@ fn answers(
             return vec![];
         }
         Some(zone) if zone.trick == Some(Trick::Refused) => *reply.rcode_mut() = RCODE::ServerFailure,
+        Some(zone) if zone.trick == Some(Trick::Endless) => reply.set_flags(PacketFlag::TRUNCATION),
         Some(zone) if zone.trick == Some(Trick::Large) && !tcp => reply.set_flags(PacketFlag::TRUNCATION),
         Some(zone) => {
             let record = |name: &Name<'_>, data| {
@@ -407,4 +410,43 @@ fn names_are_looked_up_by_the_system_where_no_resolver_is_named() {
     let _watch = Watch::start(&upstreams, |_| None, crate::Log::default()).expect("a thread");
     let found = upstreams.status(GroupId(0), Tick(0));
     assert!(found.iter().any(|peer| peer.address.to_string() == "127.0.0.1:80"), "{found:?}");
+}
+
+#[test]
+fn a_name_with_addresses_of_one_kind_is_kept() {
+    let server = Server::start([("v4.test", zone(&[1], 60))]);
+    let asking = resolver(&[&server], &[Kind::V4, Kind::V6]);
+    for _ in 0..3 {
+        assert_eq!(wait(asking.resolve("v4.test")).expect("known"), [v4(1)]);
+    }
+    assert_eq!(server.asked("v4.test"), 2, "one question of each kind");
+}
+
+#[test]
+fn what_is_cut_off_over_tcp_too_is_a_failure() {
+    let server = Server::start([("endless.test", Zone { trick: Some(Trick::Endless), ..zone(&[1], 60) })]);
+    let asking = resolver(&[&server], &[Kind::V4]);
+    let failure = wait(asking.resolve("endless.test")).expect_err("no answer is whole").kind();
+    assert_eq!(failure, io::ErrorKind::ConnectionRefused);
+    assert_eq!(server.asked("endless.test"), 4, "twice on each way");
+}
+
+#[test]
+fn as_many_aliases_are_followed_as_are_said_to_be() {
+    let alias = |to| Zone { alias: Some(to), ..zone(&[], 60) };
+    let server = Server::start([
+        ("9.test", alias("8.test")),
+        ("8.test", alias("7.test")),
+        ("7.test", alias("6.test")),
+        ("6.test", alias("5.test")),
+        ("5.test", alias("4.test")),
+        ("4.test", alias("3.test")),
+        ("3.test", alias("2.test")),
+        ("2.test", alias("1.test")),
+        ("1.test", alias("0.test")),
+        ("0.test", zone(&[1], 60)),
+    ]);
+    let asking = resolver(&[&server], &[Kind::V4]);
+    assert_eq!(wait(asking.resolve("8.test")).expect("known"), [v4(1)]);
+    assert_eq!(wait(asking.resolve("9.test")).expect_err("too far").kind(), io::ErrorKind::NotFound);
 }

@@ -61,6 +61,7 @@ struct Question {
     name: String,
     aliases: usize,
     server: usize,
+    /// How often this name was asked for.
     tries: usize,
     /// Absent: it is over.
     exchange: Option<Exchange>,
@@ -174,6 +175,8 @@ impl Lookup {
                         self.valid = self.valid.min(valid);
                         question.aliases += 1;
                         question.name = name;
+                        // Another name is another question; the aliases are what is bounded.
+                        question.tries = 0;
                         question.ask(settings, &mut self.failure);
                     }
                     Reply::Truncated => question.ask_over_tcp(settings, &mut self.failure),
@@ -247,9 +250,11 @@ impl Question {
         }
     }
 
-    /// Asks the same server again.
+    /// Asks the same server again. That is a try, too: what it says next may be no answer either.
     fn ask_over_tcp(&mut self, settings: &Settings, failure: &mut io::ErrorKind) {
+        self.exchange = None;
         let Some(server) = self.server(settings) else { return };
+        self.tries += 1;
         match Exchange::over_tcp(server, &self.name, self.kind, Instant::now() + settings.patience) {
             Ok(exchange) => self.exchange = Some(exchange),
             Err(error) => {

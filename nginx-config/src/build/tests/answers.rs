@@ -162,3 +162,29 @@ fn what_is_not_forwarding_is_not_implemented() {
         ]
     );
 }
+
+/// nginx's page: the inheritance rules themselves are inherited in the standard way.
+#[test]
+fn what_is_not_inherited_is_not_inherited_further_down_either() {
+    let site = site(
+        "server {
+             add_header A 1; add_trailer T 1; add_header_inherit off;
+             location / { return 200; location /inner { add_header B 2; return 200; location /inner/most { return 200; } } }
+         }
+         server {
+             add_header A 1; add_trailer T 1; add_trailer_inherit off;
+             location /second { return 200; location /second/again { add_header_inherit merge; return 200; } }
+         }",
+    );
+    for (path, headers, trailers) in [
+        ("/", vec![], vec!["T: 1"]),
+        ("/inner", vec!["B: 2"], vec!["T: 1"]),
+        ("/inner/most", vec![], vec!["T: 1"]),
+        ("/second", vec!["A: 1"], vec![]),
+        ("/second/again", vec!["A: 1"], vec![]),
+    ] {
+        let additions = &site.location(path).additions;
+        assert_eq!(fields(&additions.headers), headers, "{path}");
+        assert_eq!(fields(&additions.trailers), trailers, "{path}");
+    }
+}

@@ -94,8 +94,8 @@ pub(super) const ROWS: &[Row] = &[
          `off` | *idle*:*interval*:*count*] [`rcvbuf=`*size*] [`sndbuf=`*size*] [`bind`] [`http2`] \
          [`setfib=`*n*] [`fastopen=`*n*] [`accept_filter=`*name*] [`multipath`]",
         "Where the server is reached. `default_server`: it answers requests there whose host no server \
-         has as its name; else the first server does. `http2`, `setfib`, `fastopen`, `accept_filter` \
-         and `multipath` have no effect.",
+         has as its name; else the first server does. `proxy_protocol` counts for all servers of the \
+         address. `http2`, `setfib`, `fastopen`, `accept_filter` and `multipath` have no effect.",
     )
     .takes(1, ANY)
     .or("*:80")

@@ -11,7 +11,7 @@ pub(super) const ROWS: &[Row] = &[
         LEVELS,
         "*file* [*format* [`buffer=`*size*] [`flush=`*time*] [`gzip`[`=`*level*]] [`if=`*text*]] | `off`",
         "Writes a line to the file when an exchange is over, unless the text of `if=` is empty or `0`. \
-         Several are possible; `off` turns off those of its level and above.",
+         Several are possible; `off` turns off those of its level and above. A buffer has `1g` at most.",
     )
     .takes(1, ANY)
     .or("/dev/stdout combined")

@@ -66,7 +66,7 @@ pub(super) const ROWS: &[Row] = &[
             "worker_shutdown_timeout",
             &[Main],
             "",
-            "How long a drain may take: then what is still open is closed.",
+            "How long a drain may take: then what is still open is closed. 0: as long as it takes.",
         )
     },
 ];

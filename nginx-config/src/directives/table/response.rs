@@ -17,7 +17,8 @@ pub(super) const ROWS: &[Row] = &[
         LEVELS,
         Kind::OneOf(&["on", "off", "merge"]),
         "`on` | `off` | `merge`",
-        "What a level has of the fields that those above add: all when it adds none itself, none, or all.",
+        "What a level has of the fields that those above add: all when it adds none itself, none, or all. \
+         Levels inside have the same rule, unless they have their own.",
     )
     .or("on"),
     words(

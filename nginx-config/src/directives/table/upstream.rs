@@ -11,7 +11,7 @@ pub(super) const ROWS: &[Row] = &[
         &[Upstream],
         "*text* [`consistent`]",
         "Chooses a server by a hash of the text; `consistent`: one that moves few clients when a \
-         server comes or goes.",
+         server comes or goes; the weights are at most 62500 in all then.",
     )
     .takes(1, 2),
     words("ip_hash", &[Upstream], "", "Chooses a server by the client's address.").takes(0, 0),
