@@ -234,3 +234,22 @@ fn interim_responses_are_no_content() {
     world.origin_sends([hints, OK].concat());
     assert_eq!(world.log, [format!("{} 1", world.client.received().len())]);
 }
+
+#[test]
+fn bytes_that_are_moved_past_a_tunnel_are_counted() {
+    // C7: `splice` takes them from socket to socket.
+    let mut world = world(
+        "$upstream_bytes_sent $upstream_bytes_received $bytes_sent",
+        "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;",
+    );
+    world.splices = true;
+    world.client_sends("GET /t HTTP/1.1\r\nHost: a\r\nUpgrade: foo\r\nConnection: upgrade\r\n\r\n");
+    let switch = "HTTP/1.1 101 S\r\nUpgrade: foo\r\nConnection: upgrade\r\n\r\n";
+    world.origin_sends(switch);
+    world.client_sends("abc");
+    world.origin_sends("defgh");
+    world.client_ends();
+    world.origin_ends();
+    let (to_origin, to_client) = (world.origins[0].end.received().len(), world.client.received().len());
+    assert_eq!(world.log, [format!("{to_origin} {} {to_client}", switch.len() + 5)]);
+}

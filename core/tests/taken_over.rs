@@ -94,3 +94,91 @@ fn bytes_in_the_pipe_are_neither_overtaken_nor_forgotten() {
     let tunnel = session.record().tunnel().expect("it is one");
     assert_eq!(tunnel.from_client, 101);
 }
+
+/// A tunnel with nothing in it, after `play`; what it said in the end.
+fn played(config: TunnelConfig, play: impl FnOnce(&mut Session, &mut Turn<'_>)) -> (Session, Vec<String>) {
+    let mut buffers = Buffers::default();
+    let turn = &mut Turn { now: NOW, buffers: &mut buffers };
+    let mut session = Session::tunnel(Arc::new(config), [b"", b""], turn);
+    waiting(&mut session);
+    play(&mut session, turn);
+    let (said, _) = poll(&mut session);
+    (session, said)
+}
+
+#[test]
+fn what_is_delivered_starts_the_stall_timer_anew_and_what_is_taken_does_not() {
+    // C5: only what the other side takes shows that it takes anything.
+    for (from, timer) in [(Side::Downstream, Timer::UpstreamSend), (Side::Upstream, Timer::ClientSend)] {
+        played(TunnelConfig::default(), |session, turn| {
+            for (second, taken, delivered, left) in [(0, 100, 0, 60), (1, 0, 60, 60), (2, 5, 0, 59)] {
+                turn.now.tick = Tick(second * 1_000_000_000);
+                session.handle_relayed(from, Relayed { taken, delivered }, turn);
+                let snapshot = session.snapshot(turn.now.tick);
+                let runs = snapshot.timers().iter().find(|(running, _)| *running == timer);
+                assert_eq!(runs, Some(&(timer, left * 1_000_000_000)), "after {second} s");
+            }
+        });
+    }
+}
+
+#[test]
+fn what_is_taken_starts_the_timer_of_a_half_closed_tunnel_anew() {
+    // C2: it is restarted by the bytes of the direction that is left.
+    played(TunnelConfig::default(), |session, turn| {
+        session.handle_received(Side::Upstream, Ok(0), turn);
+        turn.now.tick = Tick(1_000_000_000);
+        session.handle_relayed(Side::Downstream, Relayed { taken: 5, delivered: 0 }, turn);
+        let snapshot = session.snapshot(turn.now.tick);
+        assert!(snapshot.timers().contains(&(Timer::HalfClose, 60_000_000_000)), "{:?}", snapshot.timers());
+    });
+}
+
+#[test]
+fn a_tunnel_that_was_cut_stays_so() {
+    // C3: an orderly end of the other stream makes it none.
+    let (session, _) = played(TunnelConfig::default(), |session, turn| {
+        session.handle_received(Side::Upstream, Err(std::io::ErrorKind::ConnectionReset.into()), turn);
+        session.handle_received(Side::Downstream, Ok(0), turn);
+    });
+    assert_eq!(session.record().outcome(), Outcome::Cut);
+    assert!(session.record().tunnel().expect("it was one").cut);
+}
+
+#[test]
+fn whoever_takes_no_more_has_ended_it() {
+    // C7.
+    for (side, ended) in [(Side::Downstream, Ended::Client), (Side::Upstream, Ended::Upstream)] {
+        let (session, _) = played(TunnelConfig::default(), |session, turn| {
+            session.handle_sent(side, Err(std::io::ErrorKind::BrokenPipe.into()), turn);
+        });
+        assert_eq!(session.record().tunnel().expect("it is one").ended, Some(ended));
+    }
+}
+
+#[test]
+fn without_half_close_either_end_is_both_at_once() {
+    // C2: `upgrade_half_close off`.
+    for side in Side::BOTH {
+        let mut config = TunnelConfig::default();
+        config.upgrade.half_close = false;
+        let (_, said) = played(config, |session, turn| session.handle_received(side, Ok(0), turn));
+        for ended in Side::BOTH {
+            assert!(said.contains(&format!("{:?}", Output::Shutdown(ended))), "{side:?}: {said:?}");
+        }
+    }
+}
+
+#[test]
+fn a_reset_that_is_passed_on_has_no_end_before_it() {
+    // C3: `upgrade_relay_reset on`.
+    for side in Side::BOTH {
+        let mut config = TunnelConfig::default();
+        config.upgrade.relay_reset = true;
+        let (_, said) = played(config, |session, turn| {
+            session.handle_received(side, Err(std::io::ErrorKind::ConnectionReset.into()), turn);
+        });
+        assert!(!said.iter().any(|output| output.starts_with("Shutdown")), "{side:?}: {said:?}");
+        assert_eq!(said.last(), Some(&format!("{:?}", Output::Close(Ending::Reset))), "{side:?}");
+    }
+}

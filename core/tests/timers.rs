@@ -288,3 +288,19 @@ fn a_drain_that_is_over_waits_for_nobody() {
         assert!(world.done && world.closed == Some(Ending::Fin), "{name}");
     }
 }
+
+#[test]
+fn a_response_that_came_whole_is_waited_for_no_more() {
+    // E8: the origin server is kept while the request waits to be sent; it has said all that it will.
+    let mut world = proxy("send_timeout 9s;", "proxy_read_timeout 2s; proxy_send_timeout 9s;");
+    world.client_sends("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
+    world.origin().set_window(0);
+    world.client.set_window(0);
+    world.client_sends("defghi");
+    world.origin_sends("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    world.elapse(3 * SECOND);
+    assert!(!fired(&world, Timer::UpstreamRead));
+    world.client.set_window(usize::MAX);
+    world.run();
+    assert_eq!(world.exchanges[0].outcome, Outcome::Complete);
+}

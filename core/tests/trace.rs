@@ -472,3 +472,25 @@ fn a_replay_tells_what_is_missing_and_what_is_left() {
     let broken = read(b"1 session 1\n1 hello\n").expect_err("no line of a trace");
     assert_eq!(broken.to_string(), "line 2 is not a line of a session's trace");
 }
+
+#[test]
+fn what_comes_twice_before_a_poll_is_told_alike_both_times() {
+    let server = &format!("{LISTEN} location / {{ proxy_pass http://127.0.0.1:9000; }}");
+    // Content, and what is only read to be dropped.
+    for request in
+        ["PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n", "PUT / HTTP/1.1\r\nHost : a\r\n\r\n"]
+    {
+        let trace = traced_in(server, false, |world| {
+            world.client_sends(request);
+            for _ in 0..2 {
+                let (session, mut turn) = world.parts();
+                let space = session.receive_space(Side::Downstream, &mut turn).expect("bytes are wanted");
+                space[..3].copy_from_slice(b"JJJ");
+                session.handle_received(Side::Downstream, Ok(3), &mut turn);
+            }
+            world.run();
+        });
+        assert!(!trace.contains('J') && trace.matches(" = client content 3\n").count() == 2, "{trace}");
+        goes_the_same_way(trace.as_bytes());
+    }
+}
