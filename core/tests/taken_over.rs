@@ -177,6 +177,7 @@ fn a_reset_that_is_passed_on_has_no_end_before_it() {
         config.upgrade.relay_reset = true;
         let (_, said) = played(config, |session, turn| {
             session.handle_received(side, Err(std::io::ErrorKind::ConnectionReset.into()), turn);
+            session.handle_acknowledged(side.opposite(), turn);
         });
         assert!(!said.iter().any(|output| output.starts_with("Shutdown")), "{side:?}: {said:?}");
         assert_eq!(said.last(), Some(&format!("{:?}", Output::Close(Ending::Reset))), "{side:?}");
