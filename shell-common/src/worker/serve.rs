@@ -76,7 +76,7 @@ enum Acceptance {
     Open,
     /// Not before this time: the system had no room.
     Paused(Tick),
-    /// Not before a connection ends: `worker_connections`.
+    /// Not before a session has a connection less: `worker_connections`.
     Full,
 }
 
@@ -163,13 +163,12 @@ impl<R: Reactor> Worker<R> {
         match self.slots.turn(number, &mut self.shared) {
             Some(Next::Sleep(Some(deadline))) => self.deadlines.set(number, deadline.0),
             Some(Next::Again) if self.slots.list(number) => self.ready.push(Source::Session(number)),
-            Some(Next::Done) => {
-                self.deadlines.clear(number);
-                if self.acceptance == Acceptance::Full {
-                    self.accept_from_all();
-                }
-            }
+            Some(Next::Done) => self.deadlines.clear(number),
             Some(Next::Sleep(None) | Next::Again) | None => {}
+        }
+        // Not only a session that ends makes room: one that gives up its upstream connection does as well.
+        if self.acceptance == Acceptance::Full && self.slots.connections() < self.most_connections {
+            self.accept_from_all();
         }
     }
 }

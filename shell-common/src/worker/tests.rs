@@ -69,6 +69,45 @@ fn moving_data_arms_no_timer() {
     assert_eq!(RESETS.get(), before);
 }
 
+/// Idle connections to origin servers have taken the place of used ones: that is room for a client.
+#[test]
+fn a_full_worker_accepts_again_as_soon_as_there_is_room() {
+    let (origin, mut worker, address) = full_after_four();
+    let mut clients = [connected(address), connected(address)];
+    let mut servers = clients.each_mut().map(|client| {
+        client.write_all(REQUEST).expect("room for a head");
+        let mut server = worker.until(|| origin.accept().ok()).0;
+        server.set_nonblocking(true).expect("a plain socket");
+        worker.brings(&mut server, b"\r\n\r\n");
+        server
+    });
+    let mut third = connected(address);
+    third.write_all(REQUEST).expect("room for a head");
+    worker.has_turns();
+    assert!(origin.accept().is_err(), "all four are in use");
+
+    for (client, server) in clients.iter_mut().zip(&mut servers) {
+        server.write_all(RESPONSE).expect("room for a head");
+        worker.brings(client, b"\r\n\r\n");
+    }
+    worker.until(|| origin.accept().ok());
+}
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: e\r\n\r\n";
+const RESPONSE: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
+
+/// An origin server, a worker that has four connections at most, and where it is.
+fn full_after_four() -> (TcpListener, ByTurns, SocketAddr) {
+    let origin = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    origin.set_nonblocking(true).expect("a plain socket");
+    let to = origin.local_addr().expect("it is bound");
+    let config =
+        serving(&format!("location / {{ proxy_pass http://{to}; }} location = /own {{ return 204; }}"));
+    let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), config).expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    (origin, ByTurns(Box::pin(serve::<ByHand>(Setup::new(vec![listener]).connections(4)))), address)
+}
+
 /// A worker that has a turn whenever somebody waits for what it does.
 struct ByTurns(Pin<Box<dyn Future<Output = io::Result<()>>>>);
 
@@ -81,6 +120,12 @@ impl ByTurns {
             done()
         };
         (0..POLLS).find_map(&mut turn).expect("it comes")
+    }
+
+    /// Enough of them for all that can be done now.
+    fn has_turns(&mut self) {
+        let mut turns = 0..100;
+        self.until(|| turns.next().is_none().then_some(()));
     }
 
     /// What ends with `end` comes to an open connection.
