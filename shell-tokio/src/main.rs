@@ -18,7 +18,10 @@ impl process::Runtime for Tokio {
     }
 
     fn serve(self, setup: Setup) -> io::Result<()> {
-        self.0.block_on(serve(setup))
+        let served = self.0.block_on(serve(setup));
+        // Dropped, it would wait for a password that is still being compared for nobody.
+        self.0.shutdown_background();
+        served
     }
 }
 

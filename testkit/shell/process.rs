@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::common::{Peer, origin, try_tunnel, tunnel};
-use super::server::{Reserved, Server, configuration, program, run, with_prefix};
+use super::server::{Reserved, Server, Site, configuration, program, run, with_prefix};
 use crate::shell::{NAME, PROGRAM, RUNTIME};
 use rustix::process::Signal;
 
@@ -91,6 +91,27 @@ fn quit_waits_for_tunnels_and_terminate_does_not() {
         let access = fs::read_to_string(folder.path().join("access.log")).expect("the log");
         assert_eq!(access.contains("\"GET /chat HTTP/1.1\" 101 "), waits, "{access}");
     }
+}
+
+#[test]
+fn terminate_does_not_wait_for_a_password() {
+    // To compare this hash with anything takes days.
+    let hash = format!("$2b$31${}", "abcdefghijklmnopqrstuu".to_owned() + &"x".repeat(31));
+    let site = Site::start(
+        "error_log error.log; events {} http { access_log off; server { listen LISTEN; server_name a;
+         location / { auth_basic a; auth_basic_user_file users; proxy_pass http://127.0.0.1:9; } } }",
+    );
+    fs::write(site.folder.path().join("users"), format!("slow:{hash}\n")).expect("a writable folder");
+    let asking = |credentials: &str| {
+        let mut client = Peer::connect(site.server.address);
+        client.send(format!("GET / HTTP/1.1\r\nHost: a\r\n{credentials}\r\n"));
+        client
+    };
+    let _waiting = asking("Authorization: Basic c2xvdzpwYXNzd29yZA==\r\n");
+    // The answer to the next client shows that the first was heard.
+    assert!(asking("").head().starts_with("HTTP/1.1 401 "));
+    site.server.signal(Signal::TERM);
+    assert_eq!(site.server.end().code(), Some(0));
 }
 
 #[test]

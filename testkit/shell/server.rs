@@ -58,7 +58,14 @@ impl Server {
     }
 
     pub(crate) fn end(mut self) -> ExitStatus {
-        self.child.wait().expect("it ends")
+        let begin = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child of ours") {
+                return status;
+            }
+            assert!(begin.elapsed() < PATIENCE, "it doesn't end");
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
     io,
     net::{IpAddr, ToSocketAddrs as _},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -51,7 +52,20 @@ impl<R: Reactor> Errand<R> {
     }
 
     pub(super) fn admit(claim: Claim, decide: Box<dyn FnOnce() -> Decision + Send>) -> Self {
-        Self::Admit(Some(claim), Box::pin(R::run_blocking(decide)))
+        let wanted = Arc::new(());
+        let still = Arc::downgrade(&wanted);
+        let decide = move || match still.upgrade() {
+            Some(_) => decide(),
+            // Its client has left before its turn came: nobody hears of it.
+            None => Decision::impossible(io::ErrorKind::Interrupted.into()),
+        };
+        Self::Admit(
+            Some(claim),
+            Box::pin(async move {
+                let _wanted = wanted;
+                R::run_blocking(decide).await
+            }),
+        )
     }
 
     pub(super) fn connect(dial: Dial, lease: Lease) -> Self {
