@@ -178,6 +178,27 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         Some("pid"),
     ),
     deviation(
+        "E13",
+        "Limits, addresses and passwords are decided together: a request that `limit_req` delays holds its place of \
+         `limit_conn` meanwhile, and a wrong password is refused at once. What exceeds the burst is refused all the same.",
+        "A known gap: nginx asks for the rest when the delay is over. Against guessing, write `limit_req` with a small \
+         burst.",
+        None,
+    ),
+    deviation(
+        "E5",
+        "A worker with `worker_connections` closes idle upstream connections to make room for a client, and no idle \
+         clients.",
+        "A known gap: `keepalive_timeout` bounds how long they hold their places.",
+        Some("keepalive_timeout"),
+    ),
+    deviation(
+        "E11",
+        "A password file that can't be read lets nobody in: 401, as with a wrong password (nginx: 403 or 500).",
+        "The client learns nothing of the machine; the log names the file.",
+        None,
+    ),
+    deviation(
         "",
         "The process stays in the foreground.",
         "Supervisors and containers want it so.",
