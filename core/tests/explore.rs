@@ -14,7 +14,10 @@ use underpass_core::Rows;
 use exploring::alphabets::{self, Exploration};
 
 fn closes(exploration: &Exploration) {
-    assert!(exploration.explored().closed, "{} does not close", exploration.name);
+    let explored = exploration.explored();
+    // Said here, so that it is said by the test whose alphabet it is, whichever ran first.
+    println!("explore: {} {explored}", exploration.name);
+    assert!(explored.closed, "{} does not close", exploration.name);
 }
 
 #[test]

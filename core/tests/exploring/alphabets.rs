@@ -63,11 +63,7 @@ impl Exploration {
 
     /// Explores, or waits until that is done.
     pub(crate) fn explored(&self) -> &Explored {
-        self.explored.get_or_init(|| {
-            let explored = explore(&(self.begins)(), &(self.alphabet)(), &self.holds);
-            println!("explore: {} {explored}", self.name);
-            explored
-        })
+        self.explored.get_or_init(|| explore(&(self.begins)(), &(self.alphabet)(), &self.holds))
     }
 }
 
