@@ -20,7 +20,8 @@ use crate::{
 };
 
 /// Writes the head that goes upstream behind its beginning, which [`Plan::make`] has written, and behind it the content
-/// that the configuration puts in the place of the client's. Says whether field lines were dropped for an underscore in their name (B3).
+/// that the configuration puts in the place of the client's. Says whether field lines were dropped for an underscore in
+/// their name (B3).
 pub(crate) fn write_request(
     record: &Record,
     framing: Framing,

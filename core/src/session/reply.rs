@@ -180,7 +180,7 @@ impl Session {
         }
         let refuses_upgrade = request.is_some_and(asks_for_upgrade);
         if let Some(detour) = self.detour_mut() {
-            // A7: so is one that nobody else was asked for.
+            // A7: an upgrade that we answer ourselves is refused, as one that an origin server answers otherwise.
             detour.upgrade |= refuses_upgrade;
         }
         let mut scratch = turn.buffers.scratch();
