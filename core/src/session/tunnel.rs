@@ -288,7 +288,7 @@ impl Session {
         for from in Side::BOTH {
             moved |= self.end_direction(from);
         }
-        if self.is_over() && !Side::BOTH.iter().any(|side| self.awaits_acknowledgement(*side)) {
+        if self.is_over() && !self.has_tail_under_way() {
             self.end_tunnel(Outcome::Complete);
             return true;
         }
@@ -329,6 +329,11 @@ impl Session {
             && !flow.cut
             && !flow.acknowledged
             && self.is_over()
+    }
+
+    /// The same of either side.
+    fn has_tail_under_way(&self) -> bool {
+        Side::BOTH.iter().any(|side| self.awaits_acknowledgement(*side))
     }
 
     /// All that was sent to a side has arrived.
@@ -415,8 +420,11 @@ impl Session {
         self.run(Timer::HalfClose, half_closed, half.min(idle));
         self.run(Timer::LingerIdle, discarding, linger_idle);
         self.run(Timer::LingerTotal, discarding, linger_total);
-        let asks = Side::BOTH.iter().any(|side| self.awaits_acknowledgement(*side));
-        self.run(Timer::Acknowledgement, asks, self.waited(linger_total).max(FIRST_LOOK));
+        self.run(
+            Timer::Acknowledgement,
+            self.has_tail_under_way(),
+            self.waited(linger_total).max(FIRST_LOOK),
+        );
     }
 
     /// How long what is left of the tunnel has been dropped.
