@@ -103,13 +103,6 @@ fn poll_carries_a_thousand_tunnels_in_one_thread() {
 }
 
 #[test]
-fn smol_by_the_traits_of_futures() {
-    let example = run(env!("CARGO_BIN_EXE_smol"));
-    converse(example.address, "/");
-    converse(example.address, "/");
-}
-
-#[test]
 fn takeover_inside_of_an_axum_server() {
     let example = run(env!("CARGO_BIN_EXE_takeover"));
     converse(example.address, "/chat");

@@ -84,7 +84,7 @@ impl<F: FnMut(&Launch<'_>) -> std::io::Result<Child>> Driver for OnSockets<F> {
             _ if self.only_default && !case.is_default => Some("it reads no configuration"),
             _ if !case.names(self.name) => Some("it can't be told to drain"),
             Some(Need::Pool) => Some("it keeps no connections to origin servers"),
-            Some(Need::Reset) => Some("std can't reset a connection"),
+            Some(Need::Reset) => Some("it can't reset a connection"),
             None => None,
         }
     }

@@ -1,0 +1,73 @@
+//! How a relay lives, and what it says at its end.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use underpass_core::{Ended, TunnelConfig, TunnelRecord};
+
+/// How relays live. One value serves any number of them.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Timers, half-close, lingering.
+    pub tunnel: Arc<TunnelConfig>,
+    on_end: Option<Arc<OnEnd>>,
+}
+
+type OnEnd = dyn Fn(&Report) + Send + Sync;
+
+impl Settings {
+    /// Sixty seconds of silence end a relay, as nginx does; either side may end its own direction first.
+    #[must_use]
+    pub fn new(tunnel: TunnelConfig) -> Self {
+        Self { tunnel: Arc::new(tunnel), on_end: None }
+    }
+
+    /// Has `told` called with the report of each relay that ends, also of one whose future was dropped.
+    ///
+    /// It runs inside the relay's last poll, or its `Drop`: it must not block, and not panic.
+    #[must_use]
+    pub fn on_end(mut self, told: impl Fn(&Report) + Send + Sync + 'static) -> Self {
+        self.on_end = Some(Arc::new(told));
+        self
+    }
+
+    pub(crate) fn tell(&self, report: &Report) {
+        if let Some(told) = &self.on_end {
+            told(report);
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("tunnel", &self.tunnel).finish_non_exhaustive()
+    }
+}
+
+/// How a relay ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Bytes that came from the client.
+    pub from_client: u64,
+    /// Bytes that came from the other side.
+    pub from_upstream: u64,
+    /// How long it lived.
+    pub duration: Duration,
+    /// Who or what ended it first; absent: its future was dropped before.
+    pub ended: Option<Ended>,
+    /// A stream of it was cut: it ended with a reset, or its bytes could not be delivered any more.
+    pub cut: bool,
+}
+
+impl Report {
+    pub(crate) fn new(tunnel: Option<&TunnelRecord>, duration: Duration) -> Self {
+        Self {
+            from_client: tunnel.map_or(0, |tunnel| tunnel.from_client),
+            from_upstream: tunnel.map_or(0, |tunnel| tunnel.from_upstream),
+            duration,
+            ended: tunnel.and_then(|tunnel| tunnel.ended),
+            cut: tunnel.is_some_and(|tunnel| tunnel.cut),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! A real WebSocket through `relay` and `proxy`, on each runtime, over TCP and over Unix sockets. Those on async-std are
+//! in its own crate, which nobody else knows.
+
+#[path = "common/websocket.rs"]
+mod websocket;
+
+use underpass_core::Address;
+use underpass_futures::{Futures, Settings};
+use websocket::{check, ip, peers, two_clients};
+
+#[test]
+fn relay_on_smol() {
+    let (ends, peers) = peers();
+    let [client, upstream] =
+        ends.map(|end| smol::net::unix::UnixStream::try_from(end).expect("a descriptor"));
+    check(&smol::block_on(underpass_futures::relay(client, upstream, &Settings::default())));
+    peers.into_iter().for_each(|peer| peer.join().expect("it has ended in order"));
+}
+
+#[test]
+fn proxy_on_smol() {
+    two_clients(|client, info, config| {
+        let client = smol::net::TcpStream::try_from(client).expect("a descriptor");
+        let connect =
+            |address: Address| async move { smol::net::TcpStream::connect(ip(&address)?).await.map(Futures) };
+        smol::block_on(underpass_futures::proxy(client, info, &config, &connect));
+    });
+}
+
+#[cfg(feature = "tokio")]
+mod on_tokio {
+    use tokio::net;
+    use underpass_futures::tokio::{Io, proxy, relay};
+
+    use underpass_core::Ended;
+
+    use super::*;
+
+    fn block_on<F: Future>(future: impl FnOnce() -> F) -> F::Output {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async { future().await })
+    }
+
+    #[test]
+    fn relays() {
+        let (ends, peers) = peers();
+        ends.iter().for_each(|end| end.set_nonblocking(true).expect("a socket"));
+        let report = block_on(|| {
+            let [client, upstream] = ends.map(|end| net::UnixStream::from_std(end).expect("a descriptor"));
+            async move { relay(client, upstream, &Settings::default()).await }
+        });
+        check(&report);
+        peers.into_iter().for_each(|peer| peer.join().expect("it has ended in order"));
+    }
+
+    #[test]
+    fn proxies() {
+        two_clients(|client, info, config| {
+            client.set_nonblocking(true).expect("a socket");
+            let connect =
+                |address: Address| async move { net::TcpStream::connect(ip(&address)?).await.map(Io) };
+            block_on(|| async move {
+                let client = net::TcpStream::from_std(client).expect("a descriptor");
+                proxy(client, info, &config, &connect).await;
+            });
+        });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn its_paused_clock_counts() {
+        let ((client, ours), (theirs, upstream)) = (tokio::io::duplex(64), tokio::io::duplex(64));
+        let report = relay(ours, theirs, &Settings::default()).await;
+        assert_eq!(report.ended, Some(Ended::Timer(underpass_core::Timer::TunnelIdle)));
+        assert_eq!(report.duration.as_secs(), 60);
+        drop((client, upstream));
+    }
+}
