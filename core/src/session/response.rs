@@ -13,7 +13,7 @@ use crate::{
     state::{exchange, message},
     timer::Timer,
     violation::{Fault, Violation},
-    websocket,
+    websocket::handshake,
 };
 
 /// Interim responses that one exchange may have (A10).
@@ -121,7 +121,7 @@ impl Session {
         let chose_websocket = crate::http1::protocols(fields).any(|protocol| protocol.is_websocket());
         if chose_websocket
             && proxy.upgrade.websocket_validation
-            && !websocket::accepts(&heads.request.fields, fields)
+            && !handshake::accepts(&heads.request.fields, fields)
         {
             return Err(Violation::BadAccept);
         }
