@@ -113,11 +113,10 @@ impl FrameHeader {
         if masked != expected.masked {
             return Err(if masked { FrameViolation::Masked } else { FrameViolation::Unmasked });
         }
-        let short = second & 0x7f;
-        if opcode.is_control() && usize::from(short) > SHORT {
+        let Some((length, key)) = read_length(second & 0x7f, bytes)? else { return Ok(None) };
+        if opcode.is_control() && length > SHORT as u64 {
             return Err(FrameViolation::LongControl);
         }
-        let Some((length, key)) = read_length(short, bytes)? else { return Ok(None) };
         let (mask, size) = if masked {
             let Some(bytes) = bytes.get(key..).and_then(<[u8]>::first_chunk) else { return Ok(None) };
             (Some(Mask::new(*bytes)), key + 4)

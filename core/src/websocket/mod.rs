@@ -1,14 +1,17 @@
 //! WebSocket (RFC 6455), as far as a gateway takes part in it: pure functions of bytes, without a session, a
 //! configuration or memory of their own.
 //!
-//! [`FrameScanner`] finds the frames in what one side sends, without touching their content.
+//! [`FrameScanner`] finds the frames in what one side sends, without touching their content; [`ControlFrame`] is one of
+//! our own, to be put between them.
 
+mod control;
 pub(crate) mod handshake;
 mod header;
 mod mask;
 mod scanner;
 mod violation;
 
+pub use control::{CloseCode, ControlFrame, PayloadTooLong};
 pub use header::{FrameHeader, Opcode};
 pub use mask::Mask;
 pub use scanner::{DataRun, Frame, FrameScanner, Next, Unmasked};

@@ -30,7 +30,7 @@ fn scan(from: Side, stream: &[u8], step: usize) -> (Vec<String>, usize) {
                 Ok(Next::Frame(frame)) if frame.header().opcode == Opcode::Pong && !frame.is_whole() => break,
                 Ok(Next::Frame(frame)) => {
                     let FrameHeader { fin, rsv, opcode, length, mask, size } = *frame.header();
-                    let pong = frame.pong_payload().map(|payload| payload.collect::<Vec<u8>>());
+                    let pong = frame.pong_payload().map(Vec::from_iter);
                     let (code, message) = (frame.close_code(), frame.message_length());
                     told.push(format!(
                         "{opcode:?} {fin} {rsv} {length} {mask:?} {size}: {message} {code:?} {pong:?}"
@@ -128,6 +128,7 @@ fn violations() {
         (LengthTooLarge, frame(0x82, 0xff, &u64::MAX.to_be_bytes(), b"")),
         (LengthNotShortest, frame(0x82, 0xfe, &125_u16.to_be_bytes(), &[0; 125])),
         (LengthNotShortest, frame(0x82, 0xff, &65_535_u64.to_be_bytes(), b"")),
+        (LengthNotShortest, frame(0x89, 0xfe, &5_u16.to_be_bytes(), b"Hello")),
         (LengthNotShortest, frame(0x82, 0xff, &0_u64.to_be_bytes(), b"")),
     ];
     for opcode in (0x3..=0x7).chain(0xb..=0xf) {
