@@ -57,7 +57,7 @@ fn write_head(
         return Err(Violation::NoContentLength);
     }
     if plan.offer == Offer::WebSocket && proxy.upgrade.websocket_validation {
-        handshake::check_request(request)?;
+        handshake::check_offer(request.method(), request.fields.pairs())?;
         if plan.method != SentMethod::Get {
             return Err(Violation::WebSocketMethod);
         }

@@ -1,11 +1,11 @@
 //! WebSocket (RFC 6455), as far as a gateway takes part in it: pure functions of bytes, without a session, a
 //! configuration or memory of their own.
 //!
-//! [`FrameScanner`] finds the frames in what one side sends, without touching their content; [`ControlFrame`] is one of
-//! our own, to be put between them.
+//! [`handshake`] judges the heads that open one. [`FrameScanner`] finds the frames in what one side sends, without
+//! touching their content; [`ControlFrame`] is one of our own, to be put between them.
 
 mod control;
-pub(crate) mod handshake;
+pub mod handshake;
 mod header;
 mod mask;
 mod scanner;
