@@ -60,7 +60,7 @@ pub struct FrameScanner {
     left: u64,
     /// Bytes of payload of the message under way, those to come of its current frame included.
     message_length: u64,
-    /// For the next byte of the payload.
+    /// For the next byte of the payload; absent between frames.
     mask: Option<Mask>,
     from: Side,
     /// A message has begun, and its last frame has not come.
@@ -185,7 +185,8 @@ impl FrameScanner {
     /// So many bytes of payload were moved without being shown; at most [`left`](Self::left) count.
     pub fn skip(&mut self, count: u64) {
         self.left = self.left.saturating_sub(count);
-        self.mask = self.mask.map(|mask| mask.advanced(count));
+        // Between frames there is none, so that what behaves alike is equal.
+        self.mask = self.mask.filter(|_| self.left > 0).map(|mask| mask.advanced(count));
     }
 
     /// Whether no frame is under way, so that a control frame may be put in here, be it between the fragments of a
@@ -209,8 +210,8 @@ impl FrameScanner {
 
     /// What the payload under way is masked with, from its next byte on; absent between frames, and where it isn't.
     #[must_use]
-    pub fn mask(&self) -> Option<Mask> {
-        self.mask.filter(|_| self.left > 0)
+    pub const fn mask(&self) -> Option<Mask> {
+        self.mask
     }
 
     /// The side that the frames come from.

@@ -196,6 +196,7 @@ fn payload_may_be_moved_unseen() {
     assert_eq!(rest, b"ld");
     assert!(matches!(scanner.next(&stream[15..]), Ok(Next::Payload(2))));
     assert_eq!((scanner.is_at_boundary(), scanner.mask()), (true, None));
+    assert_eq!(scanner, FrameScanner::new(Side::Downstream), "nothing is left of a frame that has gone");
     scanner.skip(7);
     assert!(scanner.is_at_boundary(), "between frames there is nothing to move");
     assert!(matches!(scanner.next(&stream), Ok(Next::Frame(_))));
