@@ -131,7 +131,7 @@ pub mod template;
 mod time;
 mod timer;
 pub mod violation;
-mod websocket;
+pub mod websocket;
 
 pub use address::{Address, ClientInfo, Network, Side};
 pub use buffer::{Buffers, Turn};

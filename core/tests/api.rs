@@ -7,6 +7,10 @@ use underpass_core::{
     Ending, Event, Fault, Lookup, Network, Note, Now, Outcome, Output, Pool, Pooled, Record, Refusal,
     Relayed, RequestHead, Session, Severity, Side, Snapshot, Tick, Timer, TunnelConfig, TunnelRecord, Turn,
     Verdict, Version, Wait, config, shared, template, violation,
+    websocket::{
+        CloseCode, ControlFrame, DataRun, FrameHeader, FrameScanner, FrameViolation, Mask, Opcode,
+        PayloadTooLong, handshake,
+    },
 };
 use underpass_testkit::sim::World;
 
@@ -44,6 +48,8 @@ fn what_several_workers_share_is_send_and_sync() {
     shared::<template::Captures>();
     shared::<Box<dyn template::Pattern>>();
     shared::<violation::Violation>();
+    shared::<FrameScanner>();
+    shared::<ControlFrame>();
 }
 
 #[test]
@@ -64,6 +70,17 @@ fn a_session_and_its_memory_move_between_threads() {
 #[test]
 fn plain_values_are_plain() {
     fn copied<T: Copy + Eq + std::hash::Hash + Debug + Send + Sync>() {}
+    copied::<handshake::Agreed<'_>>();
+    copied::<handshake::AnswerFault>();
+    copied::<handshake::OfferFault>();
+    copied::<handshake::RequestFault>();
+    copied::<CloseCode>();
+    copied::<DataRun>();
+    copied::<FrameHeader>();
+    copied::<FrameViolation>();
+    copied::<Mask>();
+    copied::<Opcode>();
+    copied::<PayloadTooLong>();
     copied::<Admission>();
     copied::<Connected>();
     copied::<DialError>();

@@ -1,12 +1,14 @@
 //! What the tests of underpass stand on: a virtual network with a clock of its own ([`sim`]), cases in data
 //! files that every driver runs ([`conformance`]), hostile peers ([`hostile`]) with a reader that forgives nothing
 //! ([`strict`]), a gateway that is
-//! obviously right ([`mod@reference`]), an explorer of all states ([`explore`]), properties of any bytes for coverage-guided search
+//! obviously right ([`mod@reference`]), an explorer of all states ([`explore`]), frames
+//! of a WebSocket and an independent reader of them ([`frames`]), properties of any bytes for coverage-guided search
 //! ([`fuzz`]), and a simulation of a whole worker ([`simulation`]) whose peers read canonical messages as they come ([`wire`]).
 
 pub mod conformance;
 pub mod drivers;
 pub mod explore;
+pub mod frames;
 pub mod fuzz;
 pub mod hostile;
 pub mod reference;

@@ -151,6 +151,11 @@ impl Fields {
         })
     }
 
+    /// The name and the value of each line, in order.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
+        self.iter().map(|field| (field.name, field.value))
+    }
+
     /// The values of a known field, in order.
     pub(crate) fn values(&self, known: Known) -> impl Iterator<Item = &[u8]> + Clone {
         self.lines.iter().filter(move |line| line.known == known).map(|line| line.value.of(&self.bytes))

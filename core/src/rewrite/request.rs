@@ -16,7 +16,7 @@ use crate::{
     template::Template,
     time::{Now, write_decimal},
     violation::Violation,
-    websocket,
+    websocket::handshake,
 };
 
 /// Writes the head that goes upstream behind its beginning, which [`Plan::make`] has written, and behind it the content
@@ -57,7 +57,7 @@ fn write_head(
         return Err(Violation::NoContentLength);
     }
     if plan.offer == Offer::WebSocket && proxy.upgrade.websocket_validation {
-        websocket::check_request(request)?;
+        handshake::check_offer(request.method(), request.fields.pairs())?;
         if plan.method != SentMethod::Get {
             return Err(Violation::WebSocketMethod);
         }

@@ -13,7 +13,7 @@ use crate::{
     state::{exchange, message},
     timer::Timer,
     violation::{Fault, Violation},
-    websocket,
+    websocket::handshake,
 };
 
 /// Interim responses that one exchange may have (A10).
@@ -119,11 +119,9 @@ impl Session {
             return Err(Violation::BadSwitch);
         }
         let chose_websocket = crate::http1::protocols(fields).any(|protocol| protocol.is_websocket());
-        if chose_websocket
-            && proxy.upgrade.websocket_validation
-            && !websocket::accepts(&heads.request.fields, fields)
-        {
-            return Err(Violation::BadAccept);
+        if chose_websocket && proxy.upgrade.websocket_validation {
+            handshake::check_accept(heads.request.fields.pairs(), fields.pairs())
+                .map_err(|_| Violation::BadAccept)?;
         }
         self.record.attempt.answered = Some(self.tick);
         self.timers.stop(Timer::Handshake);

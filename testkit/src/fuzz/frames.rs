@@ -5,7 +5,10 @@
 use arbitrary::{Arbitrary, Unstructured};
 use underpass_core::Side;
 
-use crate::sim::{World, config_of};
+use crate::{
+    frames::Frame,
+    sim::{World, config_of},
+};
 
 const CONFIG: &str = "http { access_log off; server { listen 127.0.0.1:8080; location / {
     proxy_pass http://127.0.0.1:9000; proxy_set_header Upgrade $http_upgrade;
@@ -15,36 +18,6 @@ const ASK: &[u8] = b"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpg
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 const AGREE: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-
-/// A frame's header and content (RFC 6455 §5.2).
-#[derive(Debug, Arbitrary)]
-struct Frame {
-    first: u8,
-    mask: Option<[u8; 4]>,
-    content: Vec<u8>,
-}
-
-impl Frame {
-    fn bytes(&self) -> Vec<u8> {
-        let masked = u8::from(self.mask.is_some()) << 7;
-        let mut bytes = vec![self.first];
-        match u16::try_from(self.content.len()) {
-            Ok(length @ 0..=125) => bytes.push(masked | u8::try_from(length).unwrap_or(125)),
-            Ok(length) => {
-                bytes.push(masked | 126);
-                bytes.extend_from_slice(&length.to_be_bytes());
-            }
-            Err(_) => {
-                bytes.push(masked | 127);
-                bytes.extend_from_slice(&(self.content.len() as u64).to_be_bytes());
-            }
-        }
-        let mask = self.mask.unwrap_or_default();
-        bytes.extend(self.mask.into_iter().flatten());
-        bytes.extend(self.content.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-        bytes
-    }
-}
 
 /// What an end does.
 #[derive(Debug, Arbitrary)]

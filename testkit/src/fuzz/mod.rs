@@ -10,6 +10,7 @@ mod frames;
 mod heads;
 mod resegment;
 mod rewrite;
+mod scanner;
 mod session;
 
 use crate::hostile::{Hostile, Seen, Step};
@@ -18,13 +19,14 @@ use crate::hostile::{Hostile, Seen, Step};
 pub type Target = fn(&[u8]);
 
 /// The targets by name.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("session", session::check),
     ("resegment", resegment::check),
     ("request_head", heads::check_request),
     ("response_head", heads::check_response),
     ("chunked", heads::check_chunked),
     ("frames", frames::check),
+    ("scanner", scanner::check),
     ("rewrite", rewrite::check),
     ("config", config::check),
     ("differential", differential::check),
@@ -78,6 +80,7 @@ pub fn seeds(name: &str) -> Vec<(String, Vec<u8>)> {
         }
         "config" => config::seeds(),
         "frames" => frames::seeds(),
+        "scanner" => scanner::seeds(),
         _ => session::seeds(),
     };
     // What is huge is huge for a limit, which a fuzzer doesn't need to be shown.

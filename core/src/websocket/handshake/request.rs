@@ -1,0 +1,207 @@
+//! What a client asks (RFC 6455 §4.2.1).
+
+use std::fmt;
+
+use base64::{
+    Engine as _, alphabet,
+    engine::general_purpose::{GeneralPurpose, PAD},
+};
+
+use super::{Line, only, values};
+use crate::{
+    Version,
+    http1::{ConnectionOptions, listed},
+    violation::Violation,
+};
+
+/// What a key is decoded with. Bits behind its last byte say nothing (RFC 4648 §3.5), and the example of RFC 6455 §4.1
+/// item 7 has some.
+const KEY: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, PAD.with_decode_allow_trailing_bits(true));
+
+/// Checks a request that asks for WebSocket (RFC 6455 §4.2.1 items 1 to 6), and returns the value of its
+/// `Sec-WebSocket-Key`, for [`accept_key`](super::accept_key).
+///
+/// The request-target is left to whoever routes by it, `Origin` to whoever decides by it (§10.2).
+///
+/// # Errors
+/// The first thing that is missing or wrong, in the order of [`RequestFault`].
+pub fn check_request<'a>(
+    method: &[u8],
+    version: Version,
+    lines: impl IntoIterator<Item = (&'a [u8], &'a [u8]), IntoIter: Clone>,
+) -> Result<&'a [u8], RequestFault> {
+    let lines = lines.into_iter();
+    if version != Version::Http11 {
+        return Err(RequestFault::Http10);
+    }
+    if only(values(lines.clone(), "host")).is_none_or(<[u8]>::is_empty) {
+        return Err(RequestFault::Host);
+    }
+    if !listed(values(lines.clone(), "upgrade")).any(|protocol| protocol.is_websocket()) {
+        return Err(RequestFault::Upgrade);
+    }
+    if !ConnectionOptions::read(values(lines.clone(), "connection")).upgrade {
+        return Err(RequestFault::Connection);
+    }
+    Ok(check_offer(method, lines)?)
+}
+
+/// Checks what is WebSocket's own in such a request (items 1, 5 and 6), and returns the key.
+pub(crate) fn check_offer<'a>(
+    method: &[u8],
+    lines: impl IntoIterator<Item = Line<'a>, IntoIter: Clone>,
+) -> Result<&'a [u8], OfferFault> {
+    let lines = lines.into_iter();
+    if method != b"GET" {
+        return Err(OfferFault::Method);
+    }
+    // The version before the key: a client of another version may have no key (§4.4).
+    match only(values(lines.clone(), "sec-websocket-version")) {
+        Some(b"13") => {}
+        Some(_) => return Err(OfferFault::OtherVersion),
+        None => return Err(OfferFault::Version),
+    }
+    let mut bytes = [0; 18];
+    let key = only(values(lines, "sec-websocket-key")).ok_or(OfferFault::Key)?;
+    match KEY.decode_slice(key, &mut bytes) {
+        Ok(16) => Ok(key),
+        _ => Err(OfferFault::Key),
+    }
+}
+
+/// Why a request doesn't open a WebSocket. The answer is a 400, or what another protocol makes of it; to
+/// [`OfferFault::OtherVersion`] it is a 426.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RequestFault {
+    /// It is HTTP/1.0, which knows no `Upgrade` (RFC 9110 §7.8).
+    Http10,
+    /// There is not one `Host`, or it is empty.
+    Host,
+    /// No `Upgrade` names `websocket`: the request is an ordinary one.
+    Upgrade,
+    /// `Connection` doesn't hold `upgrade`: the request is an ordinary one (RFC 9110 §7.8).
+    Connection,
+    /// It asks for WebSocket, and not as it has to.
+    Offer(OfferFault),
+}
+
+/// What is wrong with a request for WebSocket in what is WebSocket's own (RFC 6455 §4.2.1, §4.4). As a
+/// [`Violation`] it has a status code and a sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OfferFault {
+    /// The method is not GET.
+    Method,
+    /// `Sec-WebSocket-Version` is not 13. The answer says `Sec-WebSocket-Version: 13` (§4.4).
+    OtherVersion,
+    /// There is not one `Sec-WebSocket-Version`.
+    Version,
+    /// There is not one `Sec-WebSocket-Key`, or it is not 16 bytes in base64.
+    Key,
+}
+
+impl From<OfferFault> for RequestFault {
+    fn from(fault: OfferFault) -> Self {
+        Self::Offer(fault)
+    }
+}
+
+impl From<OfferFault> for Violation {
+    fn from(fault: OfferFault) -> Self {
+        match fault {
+            OfferFault::Method => Self::WebSocketMethod,
+            OfferFault::OtherVersion => Self::WebSocketVersion,
+            OfferFault::Version => Self::WebSocketVersions,
+            OfferFault::Key => Self::WebSocketKey,
+        }
+    }
+}
+
+impl fmt::Display for RequestFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http10 => "a WebSocket handshake has to be HTTP/1.1 (RFC 6455 §4.2.1)",
+            Self::Host => "a WebSocket handshake has to have one Host (RFC 6455 §4.2.1)",
+            Self::Upgrade => "no Upgrade names websocket (RFC 6455 §4.2.1)",
+            Self::Connection => "Connection doesn't hold upgrade (RFC 6455 §4.2.1)",
+            Self::Offer(fault) => return fault.fmt(f),
+        })
+    }
+}
+
+impl fmt::Display for OfferFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let violation = Violation::from(*self);
+        write!(f, "{} ({})", violation.sentence(), violation.section())
+    }
+}
+
+impl std::error::Error for RequestFault {}
+
+impl std::error::Error for OfferFault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: (&str, &str) = ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+    const VERSION: (&str, &str) = ("sec-websocket-version", "13");
+    const OTHERS: [(&str, &str); 3] =
+        [("Host", "a"), ("Connection", "keep-alive, Upgrade"), ("UPGRADE", "WebSocket")];
+
+    fn lines<'a>(fields: &'a [(&str, &str)]) -> impl Iterator<Item = Line<'a>> + Clone {
+        fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+    }
+
+    #[test]
+    fn requests() {
+        let check = |method: &str, fields: &[(&str, &str)]| {
+            check_offer(method.as_bytes(), lines(fields)).map(<[u8]>::to_vec)
+        };
+        let key = |text: &'static str| ("Sec-WebSocket-Key", text);
+        assert_eq!(check("GET", &[KEY, VERSION]), Ok(KEY.1.into()));
+        assert_eq!(check("GET", &[key(" dGhlIHNhbXBsZSBub25jZQ==\t"), VERSION]), Ok(KEY.1.into()));
+        assert_eq!(check("POST", &[KEY, VERSION]), Err(OfferFault::Method));
+        assert_eq!(check("get", &[KEY, VERSION]), Err(OfferFault::Method));
+        assert_eq!(check("GET", &[VERSION]), Err(OfferFault::Key));
+        assert_eq!(check("GET", &[KEY, KEY, VERSION]), Err(OfferFault::Key));
+        assert_eq!(check("GET", &[key("dGhlIHNhbXBsZQ=="), VERSION]), Err(OfferFault::Key));
+        assert_eq!(check("GET", &[key("dGhlIHNhbXBsZSBub25jZTE="), VERSION]), Err(OfferFault::Key));
+        assert_eq!(check("GET", &[key("dGhlIHNhbXBsZSBub25jZQ"), VERSION]), Err(OfferFault::Key));
+        // The example of §4.1 item 7 has bits left over, as has a key that a client draws letter by letter.
+        for left_over in ["AQIDBAUGBwgJCgsMDQ4PEC==", "dGhlIHNhbXBsZSBub25jZf=="] {
+            assert_eq!(check("GET", &[key(left_over), VERSION]), Ok(left_over.into()));
+        }
+        assert_eq!(check("GET", &[KEY]), Err(OfferFault::Version));
+        assert_eq!(check("GET", &[KEY, VERSION, VERSION]), Err(OfferFault::Version));
+        assert_eq!(check("GET", &[("Sec-WebSocket-Version", "8")]), Err(OfferFault::OtherVersion));
+    }
+
+    #[test]
+    fn whole_requests() {
+        let check = |version, fields: &[(&str, &str)]| check_request(b"GET", version, lines(fields)).err();
+        let with = |extra: &[(&'static str, &'static str)], without: &str| -> Vec<(&str, &str)> {
+            let all = OTHERS.iter().chain(&[KEY, VERSION]).chain(extra);
+            all.filter(|(name, _)| !name.eq_ignore_ascii_case(without) || extra.iter().any(|e| e.0 == *name))
+                .copied()
+                .collect()
+        };
+        assert_eq!(check(Version::Http11, &with(&[], "")), None);
+        assert_eq!(check(Version::Http10, &with(&[], "")), Some(RequestFault::Http10));
+        assert_eq!(check(Version::Http11, &with(&[], "host")), Some(RequestFault::Host));
+        assert_eq!(check(Version::Http11, &with(&[("Host", "b")], "")), Some(RequestFault::Host));
+        assert_eq!(check(Version::Http11, &with(&[("host", "")], "host")), Some(RequestFault::Host));
+        for (value, right) in [("foo, websocket", true), ("websocket/13", false), ("web socket", false)] {
+            let fault = check(Version::Http11, &with(&[("upgrade", value)], "upgrade"));
+            assert_eq!(fault, (!right).then_some(RequestFault::Upgrade), "{value}");
+        }
+        assert_eq!(check(Version::Http11, &with(&[], "upgrade")), Some(RequestFault::Upgrade));
+        for (value, right) in [("upgrade", true), ("close", false), ("upgrades", false)] {
+            let fault = check(Version::Http11, &with(&[("connection", value)], "connection"));
+            assert_eq!(fault, (!right).then_some(RequestFault::Connection), "{value}");
+        }
+        assert_eq!(check(Version::Http11, &OTHERS), Some(OfferFault::Version.into()));
+    }
+}
