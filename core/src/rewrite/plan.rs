@@ -98,7 +98,7 @@ impl Plan {
 pub(crate) fn asks_for_upgrade(request: &Request) -> bool {
     request.version == Version::Http11
         && request.fields.has(Known::Upgrade)
-        && ConnectionOptions::of(&request.fields).upgrade
+        && request.fields.options().upgrade
 }
 
 /// What `proxy_set_header Connection` comes to (A3).

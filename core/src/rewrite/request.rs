@@ -280,12 +280,11 @@ impl Lines<'_> {
     /// The client's remaining lines, byte for byte in their order (B3). Says whether some were dropped.
     fn received(&mut self, request: &Request) -> bool {
         let fields = &request.fields;
-        let nominated = ConnectionOptions::of(fields).others;
         let keep_underscores = self.record.config.edge.underscores_in_headers;
         let mut dropped = false;
         for field in fields.iter() {
             if matches!(field.known, Known::Host | Known::ContentLength | Known::Expect)
-                || !crosses(fields, field.name, field.known, nominated)
+                || !crosses(field)
                 || self
                     .proxy
                     .set_headers
