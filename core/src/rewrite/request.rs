@@ -297,15 +297,17 @@ impl Lines<'_> {
                 dropped = true;
                 continue;
             }
-            match (field.known, forwards_left(request, field.value)) {
+            let left =
+                (field.known == Known::MaxForwards).then(|| forwards_left(request, field.value)).flatten();
+            match left {
                 // RFC 9110 §7.6.2: one hop less on OPTIONS; elsewhere the field has no meaning.
-                (Known::MaxForwards, Some(left)) => {
+                Some(left) => {
                     self.out.extend_from_slice(field.name);
                     self.out.extend_from_slice(b": ");
                     write_decimal(self.out, left);
                     self.out.extend_from_slice(b"\r\n");
                 }
-                _ => write_line(self.out, field.name, field.value),
+                None => write_line(self.out, field.name, field.value),
             }
         }
         dropped
