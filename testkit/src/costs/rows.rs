@@ -279,6 +279,15 @@ pub(super) const TABLE: &[Row] = &[
     },
     Row {
         growth: Growth::Bounded(25_000_000),
+        ..row("look-ahead-from-each-byte", "the same where each byte may begin a match", 3_500, |size| {
+            Exchange {
+                config: server("", &format!("location ~ \"(?=[a-y]*z)a\" {{ return 204; }} {FORWARD}")),
+                ..target(&format!("/{}", "a".repeat(size)))
+            }
+        })
+    },
+    Row {
+        growth: Growth::Bounded(25_000_000),
         ..row("look-ahead-nested", "a look-ahead in a loop in a look-ahead in a loop", 3_500, |size| {
             Exchange {
                 config: server(
