@@ -2,6 +2,7 @@
 
 use std::{
     collections::BinaryHeap,
+    fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
@@ -69,10 +70,19 @@ impl IntervalsBuilder {
 }
 
 /// Pieces that don't overlap, each from its address to that of the next: an address is found by halving.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Intervals {
     v4: Box<[(u32, Option<Held>)]>,
     v6: Box<[(u128, Option<Held>)]>,
+}
+
+/// Where each piece begins, as an address.
+impl fmt::Debug for Intervals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let v4 = self.v4.iter().map(|(first, held)| (IpAddr::V4(Ipv4Addr::from_bits(*first)), held));
+        let v6 = self.v6.iter().map(|(first, held)| (IpAddr::V6(Ipv6Addr::from_bits(*first)), held));
+        f.debug_map().entries(v4).entries(v6).finish()
+    }
 }
 
 impl Intervals {

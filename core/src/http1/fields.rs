@@ -60,7 +60,7 @@ pub(crate) struct Fields {
 }
 
 /// Up to so many lines, one is found by looking at each.
-const FEW_LINES: usize = 16;
+const FEW_LINES: usize = 32;
 
 impl Fields {
     /// Forgets everything but its memory.

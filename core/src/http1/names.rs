@@ -111,10 +111,13 @@ impl Names {
         slot
     }
 
-    /// The value at the key of the polynomial whose coefficients are the bytes in lower case.
+    /// The value at the key of the polynomial whose coefficients are the bytes in lower case, seven of them together: no
+    /// field name or option holds a NUL that could stand for none.
     fn hash(&self, name: &[u8]) -> u64 {
-        name.iter().fold(1, |hash: u64, byte| {
-            let sum = u128::from(hash) * u128::from(self.key) + u128::from(byte.to_ascii_lowercase());
+        name.chunks(7).fold(1, |hash: u64, bytes| {
+            let word =
+                bytes.iter().fold(0, |word: u64, byte| word << 8 | u64::from(byte.to_ascii_lowercase()));
+            let sum = u128::from(hash) * u128::from(self.key) + u128::from(word);
             // The product of two numbers below 2⁶¹: its upper bits count 2⁶¹ each, which is 1.
             let [low, high] =
                 [sum & u128::from(PRIME), sum >> 61].map(|part| u64::try_from(part).unwrap_or(0));
