@@ -136,14 +136,17 @@ impl Course<'_> {
                 return self.session.handle_acknowledged(side, turn);
             }
         }
-        let leaves = self.unread[0].is_empty() && (!self.asked || self.unread[1].is_empty());
-        for side in Side::BOTH.into_iter().filter(|side| wait.reads(*side)) {
+        let may = |side: Side| match side {
+            Side::Downstream => !self.unread[0].is_empty(),
+            Side::Upstream => self.asked && !self.unread[1].is_empty(),
+        };
+        // When nobody has anything to say any more, everybody leaves.
+        let next = Side::BOTH.into_iter().find(|side| wait.reads(*side) && may(*side));
+        let next = next.or_else(|| Side::BOTH.into_iter().find(|side| wait.reads(*side)));
+        if let Some(side) = next
+            && let Some(space) = self.session.receive_space(side, turn)
+        {
             let unread = &mut self.unread[side as usize];
-            let may = if side == Side::Upstream { self.asked } else { true };
-            if (unread.is_empty() && !leaves) || !may {
-                continue;
-            }
-            let Some(space) = self.session.receive_space(side, turn) else { continue };
             let count = unread.len().min(cut).min(space.len());
             let (piece, rest) = unread.split_at(count);
             space[..count].copy_from_slice(piece);
