@@ -235,15 +235,17 @@ pub(super) const TABLE: &[Row] = &[
             ..request("X-Forwarded-For: 192.0.2.1, 10.0.1.1, 10.0.2.1\r\n")
         }
     }),
-    flat("locations", "a path that is looked for among many prefixes", 2_000, |size| Exchange {
-        config: groups(size),
-        client: b"GET /g0/ HTTP/1.1\r\nHost: h\r\n\r\n".to_vec(),
-        ..request("")
+    flat("locations", "a path that is looked for among many prefixes that are much like it", 250, |size| {
+        let alike = "a".repeat(300);
+        let locations: String = (0..size)
+            .map(|number| format!("location /{alike}{number:04}/ {{ proxy_pass http://127.0.0.1:9000; }}\n"))
+            .collect();
+        Exchange { config: server("", &format!("{locations} {FORWARD}")), ..target(&format!("/{alike}/")) }
     }),
-    flat("pool", "idle connections of many groups", 1_000, |size| Exchange {
+    flat("pool", "idle connections of many groups", 1_500, |size| Exchange {
         config: groups(size),
-        client: b"GET /g0/ HTTP/1.1\r\nHost: h\r\n\r\n".to_vec(),
-        before: (0..size).map(|number| format!("/g{number}/")).collect(),
+        client: b"GET /?g=g0 HTTP/1.1\r\nHost: h\r\n\r\n".to_vec(),
+        before: (0..size).map(|number| format!("/?g=g{number}")).collect(),
         ..request("")
     }),
     flat("server-names", "a host that is looked for among many names", 2_000, |size| {
@@ -264,7 +266,7 @@ pub(super) const TABLE: &[Row] = &[
         |size| http(&format!("geo $found {{ ranges; {} }}", ranges(size)), FORWARD),
         lines,
     ),
-    loads("load-locations", "many prefix locations are read", 1_000, groups, lines),
+    loads("load-groups", "many groups are read", 2_000, groups, lines),
     Row {
         growth: Growth::Bounded(25_000_000),
         ..row(
@@ -410,21 +412,14 @@ fn ranges(count: usize) -> String {
     (0..count).map(range).collect()
 }
 
-/// So many groups of one peer each, and a location for each.
+/// So many groups of one peer each; which one has a request, its query says.
 fn groups(count: usize) -> String {
     let upstreams: String = (0..count)
         .map(|number| {
             format!("upstream g{number} {{ server 127.0.0.1:{}; keepalive 4; }}\n", 10_000 + number)
         })
         .collect();
-    let locations: String = (0..count)
-        .map(|number| {
-            format!(
-                "location /g{number}/ {{ proxy_pass http://g{number}; proxy_set_header Connection \"\"; }}\n"
-            )
-        })
-        .collect();
-    http(&upstreams, &format!("{locations} {FORWARD}"))
+    http(&upstreams, "location / { proxy_pass http://$arg_g; proxy_set_header Connection \"\"; }")
 }
 
 /// A configuration with as many lines as entries are asked for.

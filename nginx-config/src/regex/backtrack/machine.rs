@@ -42,10 +42,13 @@ pub(super) struct Machine<'a> {
     left: usize,
 }
 
+/// Entries of the trail, of 24 bytes each: a search takes at most some megabytes.
+const TRAIL: usize = 128 << 10;
+
 /// In a register: nothing.
 const UNSET: usize = usize::MAX;
 
-/// The steps are used up.
+/// The steps are used up, or the memory is.
 struct Exhausted;
 
 impl<'a> Machine<'a> {
@@ -94,6 +97,9 @@ impl<'a> Machine<'a> {
         let mut next = 0;
         loop {
             self.spend(1)?;
+            if self.trail.len() > TRAIL {
+                return Err(Exhausted);
+            }
             let Some(step) = self.program.steps.get(next) else { return Ok(false) };
             next = match self.step(*step, next + 1)? {
                 Next::At(next) => next,
