@@ -419,7 +419,8 @@ fn groups(count: usize) -> String {
             format!("upstream g{number} {{ server 127.0.0.1:{}; keepalive 4; }}\n", 10_000 + number)
         })
         .collect();
-    http(&upstreams, "location / { proxy_pass http://$arg_g; proxy_set_header Connection \"\"; }")
+    let before = format!("{upstreams} map $arg_g $group {{ '' g0; default $arg_g; }}");
+    http(&before, "location / { proxy_pass http://$group; proxy_set_header Connection \"\"; }")
 }
 
 /// A configuration with as many lines as entries are asked for.
