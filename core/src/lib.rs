@@ -120,6 +120,7 @@ mod buffer;
 pub mod config;
 mod fault;
 mod http1;
+mod intervals;
 mod pool;
 mod proxy_protocol;
 mod record;
@@ -137,6 +138,7 @@ pub use address::{Address, ClientInfo, Network, Side};
 pub use buffer::{Buffers, Turn};
 pub use fault::Fault;
 pub use http1::Version;
+pub use intervals::Networks;
 pub use pool::{Pool, Pooled};
 pub use record::{Ended, Event, Note, Outcome, Record, RequestHead, Severity, TunnelRecord, UnknownSeverity};
 pub use session::{

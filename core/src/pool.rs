@@ -3,7 +3,10 @@
 //! A pool has no lock: a runtime's socket doesn't leave its reactor, and nginx's pool is per worker too.
 
 use core::time::Duration;
-use std::{collections::VecDeque, net::SocketAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+};
 
 use crate::{
     Address,
@@ -12,19 +15,40 @@ use crate::{
     time::Tick,
 };
 
-/// Idle connections, of whatever type the shell has (E7).
+/// Idle connections, of whatever type the shell has (E7). Whatever is asked of it takes a search among sorted things,
+/// however many connections and groups there are.
 #[derive(Debug)]
 pub struct Pool<T> {
-    /// Newest last, over all groups.
-    idle: VecDeque<Idle<T>>,
+    /// By the number of the return: the higher, the later.
+    idle: BTreeMap<Number, Idle<T>>,
+    /// In a place, the last is the most recently used one: it is also the last to expire, unless a reload has changed
+    /// for how long.
+    places: BTreeSet<(Place, Tick, Number)>,
+    groups: BTreeMap<GroupId, BTreeSet<Number>>,
+    expiries: BTreeSet<(Tick, Number)>,
+    returns: Number,
 }
 
-#[derive(Debug)]
-struct Idle<T> {
+type Number = u64;
+
+/// What has to be equal for a connection to serve another exchange.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
     group: GroupId,
     address: Address,
     /// Another source address would be another connection.
     bind: Option<SocketAddr>,
+}
+
+impl Place {
+    fn of(lease: &Lease) -> Self {
+        Self { group: lease.group(), address: lease.address().clone(), bind: lease.bind() }
+    }
+}
+
+#[derive(Debug)]
+struct Idle<T> {
+    place: Place,
     connection: Pooled<T>,
     expires: Tick,
 }
@@ -48,7 +72,13 @@ impl<T> Pooled<T> {
 
 impl<T> Default for Pool<T> {
     fn default() -> Self {
-        Self { idle: VecDeque::new() }
+        Self {
+            idle: BTreeMap::new(),
+            places: BTreeSet::new(),
+            groups: BTreeMap::new(),
+            expiries: BTreeSet::new(),
+            returns: 0,
+        }
     }
 }
 
@@ -58,12 +88,11 @@ impl<T> Pool<T> {
         if !dial.may_reuse() {
             return None;
         }
-        let fits = |idle: &Idle<T>| {
-            let same_ends = idle.address == *lease.address() && idle.bind == lease.bind();
-            idle.expires > now && idle.group == lease.group() && same_ends
-        };
-        let at = self.idle.iter().rposition(fits)?;
-        self.idle.remove(at).map(|idle| idle.connection)
+        let place = Place::of(lease);
+        let alive =
+            (place.clone(), now.after(Duration::from_nanos(1)), 0)..=(place, Tick(u64::MAX), Number::MAX);
+        let (_, _, newest) = self.places.range(alive).next_back()?;
+        self.remove(*newest)
     }
 
     /// Keeps a clean connection. What doesn't fit comes back, to be closed: this one, when it is too old or
@@ -75,36 +104,54 @@ impl<T> Pool<T> {
         if connections == 0 || timeout == Duration::ZERO || too_old {
             return Some(connection);
         }
-        let group = lease.group();
-        let held = self.idle.iter().filter(|idle| idle.group == group).count();
-        let evicted = if held >= connections {
-            let oldest = self.idle.iter().position(|idle| idle.group == group);
-            oldest.and_then(|at| self.idle.remove(at)).map(|idle| idle.connection)
-        } else {
-            None
-        };
-        let expires = now.after(timeout);
-        let (address, bind) = (lease.address().clone(), lease.bind());
-        self.idle.push_back(Idle { group, address, bind, connection, expires });
+        let place = Place::of(lease);
+        let group = self.groups.get(&place.group).filter(|group| group.len() >= connections);
+        let oldest = group.and_then(|group| group.first().copied());
+        let evicted = oldest.and_then(|oldest| self.remove(oldest));
+        self.returns += 1;
+        let (number, expires) = (self.returns, now.after(timeout));
+        self.groups.entry(place.group).or_default().insert(number);
+        self.places.insert((place.clone(), expires, number));
+        self.expiries.insert((expires, number));
+        self.idle.insert(number, Idle { place, connection, expires });
         evicted
     }
 
     /// Takes a connection out whose idle time is over. Call until it says `None`.
     pub fn expire(&mut self, now: Tick) -> Option<T> {
-        let at = self.idle.iter().position(|idle| idle.expires <= now)?;
-        self.idle.remove(at).map(|idle| idle.connection.connection)
+        let &(expires, number) = self.expiries.first()?;
+        if expires > now {
+            return None;
+        }
+        self.remove(number).map(|pooled| pooled.connection)
+    }
+
+    fn remove(&mut self, number: Number) -> Option<Pooled<T>> {
+        let Idle { place, connection, expires } = self.idle.remove(&number)?;
+        if let Some(group) = self.groups.get_mut(&place.group) {
+            group.remove(&number);
+        }
+        self.places.remove(&(place, expires, number));
+        self.expiries.remove(&(expires, number));
+        Some(connection)
     }
 
     /// When the next connection expires.
     #[must_use]
     pub fn deadline(&self) -> Option<Tick> {
-        self.idle.iter().map(|idle| idle.expires).min()
+        self.expiries.first().map(|(expires, _)| *expires)
     }
 
     /// Keeps the connections that `keep` says yes to, and drops the others: those that became readable while
-    /// idle (E7), or all of them when draining.
+    /// idle (E7), or all of them when draining. This one looks at every connection.
     pub fn retain(&mut self, mut keep: impl FnMut(&mut T) -> bool) {
-        self.idle.retain_mut(|idle| keep(&mut idle.connection.connection));
+        let all = self.idle.iter_mut();
+        let dropped: Vec<Number> = all
+            .filter_map(|(number, idle)| (!keep(&mut idle.connection.connection)).then_some(*number))
+            .collect();
+        for number in dropped {
+            self.remove(number);
+        }
     }
 
     /// How many there are.
@@ -222,5 +269,67 @@ mod tests {
         assert!(pool.take(&dial(true), &lease, first).is_none());
         assert_eq!(pool.expire(Tick(first.0 - 1)), None);
         assert_eq!((pool.expire(first), pool.len()), (Some('a'), 0));
+    }
+
+    /// What a pool was before it was sorted: one list, newest last, in which everything is looked for.
+    #[derive(Default)]
+    struct List(Vec<(GroupId, Address, u32, Tick)>);
+
+    impl List {
+        fn take(&mut self, lease: &Lease, now: Tick) -> Option<u32> {
+            let fits = |(group, address, _, expires): &(GroupId, Address, u32, Tick)| {
+                (*group, address) == (lease.group(), lease.address()) && *expires > now
+            };
+            let at = self.0.iter().rposition(fits)?;
+            Some(self.0.remove(at).2)
+        }
+
+        fn put(&mut self, lease: &Lease, name: u32, now: Tick) -> Option<u32> {
+            let KeepAlive { connections, timeout, .. } = lease.keepalive();
+            let is_ours = |(group, ..): &(GroupId, Address, u32, Tick)| *group == lease.group();
+            let evicted = (self.0.iter().filter(|idle| is_ours(idle)).count() >= connections)
+                .then(|| self.0.iter().position(is_ours))
+                .flatten()
+                .map(|at| self.0.remove(at).2);
+            self.0.push((lease.group(), lease.address().clone(), name, now.after(timeout)));
+            evicted
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn it_does_what_a_list_does(steps in proptest::collection::vec((0..3_u8, 0..3_usize, 0..3_u64), 0..200)) {
+            let group = |name: &str, ports: &[u16]| {
+                let peers = ports.iter().map(|port| Peer::new(SocketAddr::from(([127, 0, 0, 1], *port)).into()));
+                let timeout = Duration::from_nanos(9 + name.len() as u64);
+                let settings = KeepAlive { connections: 3, requests: 1000, timeout, ..KeepAlive::default() };
+                Group::new(name, peers.collect(), settings)
+            };
+            let upstreams = Arc::new(Upstreams::new(vec![group("a", &[1, 2]), group("bb", &[3]), group("a", &[1])]));
+            let (mut pool, mut list, mut now) = (Pool::default(), List::default(), Tick(0));
+            for (number, (step, group, pause)) in (0..).zip(steps) {
+                now = now.after(Duration::from_nanos(pause));
+                let dial = Dial { may_reuse: true, ..Dial::to(GroupId(group)) };
+                let lease = upstreams.choose(&dial, now).expect("a peer").0;
+                if step == 0 {
+                    let taken = pool.take(&dial, &lease, now).map(|pooled| pooled.connection);
+                    proptest::prop_assert_eq!(taken, list.take(&lease, now));
+                } else {
+                    let evicted = pool.put(&lease, Pooled::new(number, now), now).map(|pooled| pooled.connection);
+                    proptest::prop_assert_eq!(evicted, list.put(&lease, number, now));
+                }
+                lease.report(crate::session::Verdict::Success, now);
+                proptest::prop_assert_eq!(pool.len(), list.0.len());
+                proptest::prop_assert_eq!(pool.deadline(), list.0.iter().map(|(.., expires)| *expires).min());
+                if number % 5 == 0 {
+                    let mut expired: Vec<u32> = std::iter::from_fn(|| pool.expire(now)).collect();
+                    expired.sort_unstable();
+                    let over: Vec<u32> =
+                        list.0.iter().filter(|(.., expires)| *expires <= now).map(|(_, _, name, _)| *name).collect();
+                    list.0.retain(|(.., expires)| *expires > now);
+                    proptest::prop_assert_eq!(expired, over);
+                }
+            }
+        }
     }
 }

@@ -79,6 +79,51 @@ fn a_target_in_absolute_form_is_routed_by_its_own_host() {
 }
 
 #[test]
+fn a_head_has_as_many_lines_as_max_headers_says() {
+    for (directive, lines, expected) in [
+        ("", 999, "200"),
+        ("", 1000, "431"),
+        ("max_headers 2000;", 1999, "200"),
+        ("max_headers 2000;", 2000, "431"),
+        ("max_headers 300;", 299, "200"),
+        ("max_headers 300;", 300, "431"),
+    ] {
+        let mut world = server(&format!("{directive} location / {{ return 200; }}"));
+        // `Host` is a line, too.
+        world.client_sends(format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "b:\r\n".repeat(lines)));
+        assert_eq!(status(&world), expected, "{directive} {lines}");
+    }
+}
+
+#[test]
+fn a_response_has_as_many_lines_as_fit_into_its_buffer() {
+    let mut world = proxy("", "");
+    world.client_sends(GET);
+    world.origin_sends(format!("HTTP/1.1 200 OK\r\n{}Content-Length: 0\r\n\r\n", "b:\r\n".repeat(3000)));
+    assert_eq!(status(&world), "200");
+    assert_eq!(got(&world).matches("b: \r\n").count(), 3000);
+}
+
+/// Many lines are found by an index, few are not: what is nominated doesn't cross either way.
+#[test]
+fn what_connection_nominates_does_not_cross_among_many_lines() {
+    for others in [0, 100] {
+        let others: String = (0..others).map(|number| format!("y{number}: 1\r\n")).collect();
+        let lines = format!("x-one: 1\r\n{others}X-Two: 2\r\nx-three: 3\r\nX-ONE: 4\r\n");
+        let nominations = "Connection: x-TWO,, keep-alive\r\nConnection: X-One\r\n";
+        let mut world = proxy("", "");
+        world.client_sends(format!("GET / HTTP/1.1\r\nHost: a\r\n{nominations}{lines}\r\n"));
+        let forwarded = String::from_utf8_lossy(world.origin().received()).to_ascii_lowercase();
+        world.origin_sends(format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n{lines}{nominations}\r\n"));
+        for head in [forwarded, got(&world).to_ascii_lowercase()] {
+            let names: Vec<&str> = head.lines().filter(|line| line.starts_with("x-")).collect();
+            assert_eq!(names, ["x-three: 3"], "{head}");
+            assert_eq!(head.matches("\r\ny").count(), others.lines().count());
+        }
+    }
+}
+
+#[test]
 fn fields_and_response_heads_have_the_limits_that_are_configured() {
     let fields = "X: y\r\n".repeat(4);
     for (limit, expected) in [(5, "200"), (4, "431")] {

@@ -6,6 +6,7 @@
 //! ([`fuzz`]), and a simulation of a whole worker ([`simulation`]) whose peers read canonical messages as they come ([`wire`]).
 
 pub mod conformance;
+pub mod costs;
 pub mod drivers;
 pub mod explore;
 pub mod frames;

@@ -1,6 +1,10 @@
 //! The locations of a server, and the order in which nginx looks through them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Bound,
+    sync::Arc,
+};
 
 use super::{Handler, Location, Route};
 use crate::{RequestHead, template::Regex};
@@ -9,8 +13,9 @@ use crate::{RequestHead, template::Regex};
 #[derive(Debug, Default)]
 pub struct Locations {
     exact: HashMap<Box<[u8]>, Arc<Location>>,
-    /// Longest first, so that the first match is the longest.
-    prefixes: Vec<(Box<[u8]>, Place)>,
+    prefixes: BTreeMap<Box<[u8]>, Place>,
+    /// Prefixes that end in a slash, by what stands before it.
+    slashed: HashMap<Box<[u8]>, Box<[u8]>>,
     /// In the order of the file.
     patterns: Vec<(Regex, Place)>,
 }
@@ -47,11 +52,13 @@ impl Locations {
 
     /// Adds `location PREFIX`. The first of two equal prefixes stays; `false` says that there was one.
     pub fn prefix(&mut self, prefix: &[u8], place: Place) -> bool {
-        if self.prefixes.iter().any(|(known, _)| **known == *prefix) {
+        if self.prefixes.contains_key(prefix) {
             return false;
         }
-        let at = self.prefixes.partition_point(|(known, _)| known.len() >= prefix.len());
-        self.prefixes.insert(at, (prefix.into(), place));
+        if let Some(bare) = prefix.strip_suffix(b"/") {
+            self.slashed.insert(bare.into(), prefix.into());
+        }
+        self.prefixes.insert(prefix.into(), place);
         true
     }
 
@@ -73,7 +80,7 @@ impl Locations {
         if let Some(location) = self.exact.get(path) {
             return Some(Found::settled(Route::Location(Arc::clone(location))));
         }
-        let longest = self.prefixes.iter().find(|(prefix, _)| path.starts_with(prefix));
+        let longest = self.longest(path);
         let is_whole = longest.is_some_and(|(prefix, _)| prefix.len() == path.len());
         if !is_whole && let Some(place) = self.lacking_slash(path) {
             return Some(Found::settled(Route::AddSlash(Arc::clone(&place.location))));
@@ -96,13 +103,25 @@ impl Locations {
         Some(Found::settled(route))
     }
 
+    /// The longest prefix of the path. Among sorted ones it is the last that isn't behind the path, or it is a prefix of
+    /// what that one and the path have in common: each further step goes to a shorter one.
+    fn longest(&self, path: &[u8]) -> Option<(&[u8], &Place)> {
+        let mut common = path;
+        loop {
+            let upto = (Bound::Unbounded, Bound::Included(common));
+            let (prefix, place) = self.prefixes.range::<[u8], _>(upto).next_back()?;
+            let alike = prefix.iter().zip(common).take_while(|(one, other)| one == other).count();
+            if alike == prefix.len() {
+                return Some((prefix, place));
+            }
+            common = common.get(..alike)?;
+        }
+    }
+
     fn lacking_slash(&self, path: &[u8]) -> Option<&Place> {
-        let lacks_slash = |prefix: &[u8]| prefix.strip_suffix(b"/") == Some(path) && !path.is_empty();
-        let forwards = |place: &Place| matches!(place.location.handler, Handler::Proxy(_));
-        self.prefixes
-            .iter()
-            .find(|(prefix, place)| lacks_slash(prefix) && forwards(place))
-            .map(|(_, place)| place)
+        let slashed = self.slashed.get(path).filter(|_| !path.is_empty())?;
+        let place = self.prefixes.get(slashed)?;
+        matches!(place.location.handler, Handler::Proxy(_)).then_some(place)
     }
 }
 
@@ -120,5 +139,27 @@ impl Found {
 
     fn open(place: &Place) -> Self {
         Self { route: Route::Location(Arc::clone(&place.location)), settled: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_longest_prefix_is_found(
+            prefixes in proptest::collection::vec("/?[ab/]{0,5}", 0..12),
+            path in "/[ab/]{0,6}",
+        ) {
+            let mut locations = Locations::default();
+            for prefix in &prefixes {
+                locations.prefix(prefix.as_bytes(), Place::new(Arc::new(Location::new(Handler::Nothing))));
+            }
+            let fitting = prefixes.iter().filter(|prefix| path.starts_with(prefix.as_str()));
+            let expected = fitting.max_by_key(|prefix| prefix.len()).map(|prefix| prefix.as_bytes());
+            prop_assert_eq!(locations.longest(path.as_bytes()).map(|(prefix, _)| prefix), expected);
+        }
     }
 }

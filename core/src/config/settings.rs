@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use crate::Network;
+use crate::{Network, Networks};
 
 /// What bounds a client's connection and its requests. Defaults are nginx's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,8 +54,7 @@ pub struct Settings {
     pub resolver_timeout: Duration,
     /// `set_real_ip_from`, `real_ip_header`, `real_ip_recursive`; absent: the client is who connected.
     pub real_ip: Option<Arc<RealIp>>,
-    /// `max_headers`: field lines in a request's header section. 1000 in nginx; ours are bounded by the
-    /// buffer as well.
+    /// `max_headers`: field lines in a request's header section. 1000.
     pub max_headers: usize,
 }
 
@@ -118,7 +117,7 @@ pub enum ServerTokens {
 #[non_exhaustive]
 pub struct RealIp {
     /// `set_real_ip_from`: the proxies that are believed.
-    pub trusted: Vec<Network>,
+    pub trusted: Networks,
     /// `set_real_ip_from unix:`: so are all that connect through a Unix domain socket.
     pub trusts_unix: bool,
     /// `real_ip_header`.
@@ -132,7 +131,7 @@ impl RealIp {
     #[must_use]
     pub fn new(trusted: Vec<Network>) -> Self {
         Self {
-            trusted,
+            trusted: trusted.into_iter().collect(),
             trusts_unix: false,
             source: RealIpSource::Field("X-Real-IP".into()),
             recursive: false,

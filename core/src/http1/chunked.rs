@@ -18,10 +18,19 @@ enum State {
     Data(u64),
     /// Before the CRLF behind chunk data.
     DataEnd,
-    /// In the trailer section.
-    Trailers,
+    /// In the trailer section: how far it has been read, so that none of it is read twice.
+    Trailers(Trailers),
     /// Behind the empty line at its end.
     Done,
+}
+
+/// Positions in a trailer section, which is at most [`MAX_TRAILERS`] long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Trailers {
+    /// Where the line begins that has not ended.
+    line: u16,
+    /// Up to here there is no end of it.
+    scanned: u16,
 }
 
 /// What a call has come to: positions in the buffer, and whether there is more to come.
@@ -90,7 +99,7 @@ impl ChunkedDecoder {
 
     /// Whether the trailer section comes next.
     pub(crate) fn reads_trailers(self) -> bool {
-        self.state == State::Trailers
+        matches!(self.state, State::Trailers(_))
     }
 
     /// Whether nothing comes any more.
@@ -106,7 +115,8 @@ impl ChunkedDecoder {
                     let Some(length) = line_length(rest)? else { return Ok(()) };
                     let size = chunk_size(rest.get(..length).unwrap_or_default())?;
                     at.raw += length + 2;
-                    self.state = if size == 0 { State::Trailers } else { State::Data(size) };
+                    self.state =
+                        if size == 0 { State::Trailers(Trailers::default()) } else { State::Data(size) };
                 }
                 State::Data(left) => {
                     let present = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
@@ -131,8 +141,10 @@ impl ChunkedDecoder {
                     [] | [b'\r'] => return Ok(()),
                     _ => return Err(Broken::Chunk),
                 },
-                State::Trailers => {
-                    let Some(length) = trailer_length(rest)? else { return Ok(()) };
+                State::Trailers(mut trailers) => {
+                    let length = trailers.length(rest)?;
+                    self.state = State::Trailers(trailers);
+                    let Some(length) = length else { return Ok(()) };
                     at.progress = Progress::Over(at.raw, at.raw + length);
                     at.raw += length;
                     self.state = State::Done;
@@ -215,26 +227,35 @@ fn skip_value(text: &[u8]) -> Option<&[u8]> {
     inner.iter().copied().all(is_value_byte).then(|| quoted.get(end + 1..)).flatten()
 }
 
-/// Length of the trailer section with its empty line; `None` when it isn't complete. It is bounded, so
-/// that it always fits a buffer.
-fn trailer_length(bytes: &[u8]) -> Result<Option<usize>, Broken> {
-    match complete_trailers(bytes)? {
-        Some(length) if length <= MAX_TRAILERS => Ok(Some(length)),
-        None if bytes.len() < MAX_TRAILERS => Ok(None),
-        _ => Err(Broken::Trailer),
+impl Trailers {
+    /// Length of the trailer section with its empty line; `None` when it isn't complete. It is bounded, so that it
+    /// always fits a buffer.
+    fn length(&mut self, bytes: &[u8]) -> Result<Option<usize>, Broken> {
+        match self.complete(bytes)? {
+            Some(length) if length <= MAX_TRAILERS => Ok(Some(length)),
+            None if bytes.len() < MAX_TRAILERS => Ok(None),
+            _ => Err(Broken::Trailer),
+        }
     }
-}
 
-fn complete_trailers(bytes: &[u8]) -> Result<Option<usize>, Broken> {
-    let mut at = 0;
-    loop {
-        let rest = bytes.get(at..).unwrap_or_default();
-        let Some(end) = memchr::memchr2(b'\r', b'\n', rest) else { return Ok(None) };
-        match rest.get(end..) {
-            Some([b'\r', b'\n', ..]) if end == 0 => return Ok(Some(at + 2)),
-            Some([b'\r', b'\n', ..]) => at += end + 2,
-            Some([b'\r']) => return Ok(None),
-            _ => return Err(Broken::Trailer),
+    fn complete(&mut self, bytes: &[u8]) -> Result<Option<usize>, Broken> {
+        let bytes = bytes.get(..MAX_TRAILERS + 1).unwrap_or(bytes);
+        // Positions in what was just cut are small.
+        let small = |position: usize| u16::try_from(position).unwrap_or(u16::MAX);
+        loop {
+            let from = usize::from(self.scanned);
+            let Some(found) = memchr::memchr2(b'\r', b'\n', bytes.get(from..).unwrap_or_default()) else {
+                self.scanned = small(bytes.len());
+                return Ok(None);
+            };
+            let end = from + found;
+            self.scanned = small(end);
+            match bytes.get(end..) {
+                Some([b'\r', b'\n', ..]) if end == usize::from(self.line) => return Ok(Some(end + 2)),
+                Some([b'\r', b'\n', ..]) => (self.line, self.scanned) = (small(end + 2), small(end + 2)),
+                Some([b'\r']) => return Ok(None),
+                _ => return Err(Broken::Trailer),
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The `Connection` field (RFC 9110 §7.6.1, 9112 §9.3).
 
-use super::{Fields, Known, Version, elements, list::empty_elements};
+use super::{Known, Version, list::all_elements};
 
 /// What a `Connection` list says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,17 +19,16 @@ pub(crate) struct ConnectionOptions {
 }
 
 impl ConnectionOptions {
-    /// Reads the `Connection` lines of a head; any case, any number of lines.
-    pub(crate) fn of(fields: &Fields) -> Self {
-        Self::read(fields.values(Known::Connection))
-    }
-
-    /// Reads the list in `lines`.
-    pub(crate) fn read<'a>(lines: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
-        let mut options = Self { overlong: empty_elements(lines.clone()) > 16, ..Self::default() };
-        for option in elements(lines) {
+    /// Reads the list in `lines`: any case, any number of lines.
+    pub(crate) fn read<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut options = Self::default();
+        let mut empty = 0;
+        for option in all_elements(lines) {
             let is = |name: &[u8]| option.eq_ignore_ascii_case(name);
-            if is(b"close") {
+            if option.is_empty() {
+                empty += 1;
+                options.overlong = empty > 16;
+            } else if is(b"close") {
                 options.close = true;
             } else if is(b"keep-alive") {
                 options.keep_alive = true;
@@ -49,11 +48,6 @@ impl ConnectionOptions {
     pub(crate) fn persists(self, version: Version) -> bool {
         !self.close && (version == Version::Http11 || self.keep_alive)
     }
-}
-
-/// Whether the `Connection` lines of `fields` nominate the field `name`.
-pub(crate) fn nominates(fields: &Fields, name: &[u8]) -> bool {
-    elements(fields.values(Known::Connection)).any(|option| option.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A header or trailer section: the bytes as received, and where its lines are.
 
-use super::Known;
+use super::{ConnectionOptions, Known, elements, names::Names};
 use crate::violation::Violation;
 
 /// A range of the bytes of a head.
@@ -42,6 +42,8 @@ pub(crate) struct Field<'a> {
     pub(crate) name: &'a [u8],
     pub(crate) value: &'a [u8],
     pub(crate) known: Known,
+    /// `Connection` names it (B1).
+    pub(crate) nominated: bool,
 }
 
 /// A section of field lines, with the bytes that they stand in (a start-line may stand before them).
@@ -49,16 +51,25 @@ pub(crate) struct Field<'a> {
 pub(crate) struct Fields {
     bytes: Vec<u8>,
     lines: Vec<Line>,
+    /// Which known fields there are: a bit for each.
+    present: u32,
+    options: ConnectionOptions,
+    /// Made where there are so many lines that looking at each for a name would be dear, and where lines are
+    /// nominated.
+    names: Names,
 }
 
-/// How many field lines one section may have; each costs 32 bytes of stack while parsing.
-pub(crate) const MAX_LINES: usize = 256;
+/// Up to so many lines, one is found by looking at each.
+const FEW_LINES: usize = 32;
 
 impl Fields {
     /// Forgets everything but its memory.
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.lines.clear();
+        self.present = 0;
+        self.options = ConnectionOptions::default();
+        self.names.clear();
     }
 
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
@@ -75,58 +86,89 @@ impl Fields {
         &self.bytes
     }
 
-    /// Notes the lines that a parser found; their slices point into the copied bytes.
-    fn note(&mut self, found: &[(Span, Span)]) {
-        for &(name, value) in found {
-            self.lines.push(Line { name, value, known: Known::of(name.of(&self.bytes)) });
-        }
-    }
-
     /// Reads the field lines of a request's header section, which begins at `from` (RFC 9112 §5).
     pub(crate) fn parse_request(&mut self, from: usize, max_lines: usize) -> Result<(), Violation> {
-        let mut slots = [httparse::EMPTY_HEADER; MAX_LINES];
-        let section = self.bytes.get(from..).unwrap_or_default();
-        let found = match httparse::parse_headers(section, &mut slots) {
-            Ok(httparse::Status::Complete((_, found))) => found,
-            Err(httparse::Error::TooManyHeaders) => return Err(Violation::TooManyFields),
-            // The parser says that something is wrong; the log has to say what.
-            _ => return Err(diagnose(section)),
-        };
-        if found.len() > max_lines {
-            return Err(Violation::TooManyFields);
-        }
-        let spans: [(Span, Span); MAX_LINES] = spans(&self.bytes, found);
-        let count = found.len();
-        self.note(spans.get(..count).unwrap_or_default());
+        let Self { bytes, lines, .. } = self;
+        let section = bytes.get(from..).unwrap_or_default();
+        with_slots(line_ends(section).min(max_lines), |slots| {
+            match httparse::parse_headers(section, slots) {
+                Ok(httparse::Status::Complete((_, found))) => {
+                    lines.extend(found.iter().map(|header| Line::of(header, bytes)));
+                    Ok(())
+                }
+                Err(httparse::Error::TooManyHeaders) => Err(Violation::TooManyFields),
+                // The parser says that something is wrong; the log has to say what.
+                _ => Err(diagnose(section)),
+            }
+        })?;
+        self.know();
         Ok(())
     }
 
     /// Reads a whole response head. Says the status code and where the reason phrase is.
     pub(crate) fn parse_response(&mut self) -> Result<(u16, Span), Violation> {
-        let mut slots = [httparse::EMPTY_HEADER; MAX_LINES];
-        let mut response = httparse::Response::new(&mut slots);
+        let Self { bytes, lines, .. } = self;
         let mut config = httparse::ParserConfig::default();
         // RFC 9112 §5.1 and §5.2: a gateway mends these two in a response, it doesn't refuse them.
         config.allow_spaces_after_header_name_in_responses(true);
         config.allow_obsolete_multiline_headers_in_responses(true);
-        match config.parse_response(&mut response, &self.bytes) {
-            Ok(httparse::Status::Complete(_)) => {}
-            Err(httparse::Error::TooManyHeaders) => return Err(Violation::OriginHeadTooLarge),
-            Err(httparse::Error::HeaderName) => return Err(Violation::OriginFieldName),
-            _ => return Err(Violation::OriginHead),
-        }
+        let read = with_slots(line_ends(bytes), |slots| {
+            let mut response = httparse::Response::new(slots);
+            match config.parse_response(&mut response, bytes) {
+                Ok(httparse::Status::Complete(_)) => {}
+                Err(httparse::Error::TooManyHeaders) => return Err(Violation::OriginHeadTooLarge),
+                Err(httparse::Error::HeaderName) => return Err(Violation::OriginFieldName),
+                _ => return Err(Violation::OriginHead),
+            }
+            lines.extend(response.headers.iter().map(|header| Line::of(header, bytes)));
+            let reason = response.reason.unwrap_or_default().as_bytes();
+            let reason = if reason.is_empty() { Span::default() } else { Span::within(bytes, reason) };
+            Ok((response.code.unwrap_or(0), reason))
+        })?;
         // A framing field whose name is followed by white space may be read otherwise by others (E3).
-        if response.headers.iter().any(|header| spaced_framing_field(&self.bytes, header)) {
+        if lines.iter().any(|line| line.is_spaced_framing_field(bytes)) {
             return Err(Violation::OriginHead);
         }
-        let reason = response.reason.unwrap_or_default().as_bytes();
-        let reason = if reason.is_empty() { Span::default() } else { Span::within(&self.bytes, reason) };
-        let status = response.code.unwrap_or(0);
-        let spans: [(Span, Span); MAX_LINES] = spans(&self.bytes, response.headers);
-        let count = response.headers.len();
-        self.note(spans.get(..count).unwrap_or_default());
         self.unfold();
-        Ok((status, reason))
+        self.know();
+        Ok(read)
+    }
+
+    /// The lines are complete: reads off them once what is asked often.
+    fn know(&mut self) {
+        self.present = self.lines.iter().fold(0, |present, line| present | line.known.bit());
+        self.options = ConnectionOptions::read(self.values(Known::Connection));
+        if self.lines.len() > FEW_LINES || self.options.others {
+            self.index();
+        }
+        if self.options.others {
+            let Self { bytes, lines, names, .. } = self;
+            let connection = lines.iter().filter(|line| line.known == Known::Connection);
+            for option in elements(connection.map(|line| line.value.of(bytes))) {
+                names.mark(option, |line| name_of(lines, line, bytes));
+            }
+        }
+    }
+
+    fn index(&mut self) {
+        let Self { bytes, lines, names, .. } = self;
+        names.make(lines.len(), |line| name_of(lines, line, bytes));
+    }
+
+    /// Marks the lines of this trailer section that the `Connection` lines of its `head` name.
+    pub(crate) fn nominate_by(&mut self, head: &Self) {
+        if head.has(Known::Connection) {
+            self.index();
+            let Self { bytes, lines, names, .. } = self;
+            for option in elements(head.values(Known::Connection)) {
+                names.mark(option, |line| name_of(lines, line, bytes));
+            }
+        }
+    }
+
+    /// What the `Connection` lines say.
+    pub(crate) fn options(&self) -> ConnectionOptions {
+        self.options
     }
 
     /// RFC 9112 §5.2: an obs-fold is replaced before the value is interpreted.
@@ -144,10 +186,11 @@ impl Fields {
 
     /// All lines in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Field<'_>> + Clone {
-        self.lines.iter().map(|line| Field {
+        self.lines.iter().enumerate().map(|(number, line)| Field {
             name: line.name.of(&self.bytes),
             value: line.value.of(&self.bytes),
             known: line.known,
+            nominated: self.names.is_marked(number),
         })
     }
 
@@ -158,16 +201,21 @@ impl Fields {
 
     /// The values of a known field, in order.
     pub(crate) fn values(&self, known: Known) -> impl Iterator<Item = &[u8]> + Clone {
-        self.lines.iter().filter(move |line| line.known == known).map(|line| line.value.of(&self.bytes))
+        let lines = if self.present & known.bit() == 0 { &[] } else { self.lines.as_slice() };
+        lines.iter().filter(move |line| line.known == known).map(|line| line.value.of(&self.bytes))
     }
 
     /// The values of a field by its name; case is ignored.
     pub(crate) fn named<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + Clone {
-        self.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
+        let few = if self.names.is_empty() { self.lines.as_slice() } else { &[] };
+        let is_named = |line: &&Line| line.name.of(&self.bytes).eq_ignore_ascii_case(name);
+        let found = self.names.lines(name, |line| name_of(&self.lines, line, &self.bytes));
+        let indexed = found.filter_map(|line| self.lines.get(line));
+        few.iter().filter(is_named).chain(indexed).map(|line| line.value.of(&self.bytes))
     }
 
     pub(crate) fn has(&self, known: Known) -> bool {
-        self.values(known).next().is_some()
+        self.present & known.bit() != 0
     }
 
     /// The value, when there is exactly one such line.
@@ -177,14 +225,51 @@ impl Fields {
     }
 }
 
-/// Where the names and values that a parser found are in `bytes`.
-fn spans(bytes: &[u8], found: &[httparse::Header<'_>]) -> [(Span, Span); MAX_LINES] {
-    let mut spans = [(Span::default(), Span::default()); MAX_LINES];
-    for (slot, header) in spans.iter_mut().zip(found) {
+impl Line {
+    /// A line that a parser found in `bytes`.
+    fn of(header: &httparse::Header<'_>, bytes: &[u8]) -> Self {
+        let name = header.name.as_bytes();
         let value = super::trim(header.value);
-        *slot = (Span::within(bytes, header.name.as_bytes()), Span::within(bytes, value));
+        Self { name: Span::within(bytes, name), value: Span::within(bytes, value), known: Known::of(name) }
     }
-    spans
+
+    fn is_spaced_framing_field(self, head: &[u8]) -> bool {
+        let frames = matches!(self.known, Known::ContentLength | Known::TransferEncoding);
+        frames && head.get(self.name.to as usize) != Some(&b':')
+    }
+}
+
+fn name_of<'a>(lines: &[Line], number: usize, bytes: &'a [u8]) -> &'a [u8] {
+    lines.get(number).map_or(b"", |line| line.name.of(bytes))
+}
+
+/// How many lines end in `bytes`: no head has more field lines.
+fn line_ends(bytes: &[u8]) -> usize {
+    memchr::memchr_iter(b'\n', bytes).count()
+}
+
+/// Calls `parse` with room for `count` field lines, each of which takes 32 bytes: a short head doesn't pay for the
+/// longest.
+fn with_slots<'b, T>(count: usize, parse: impl FnOnce(&mut [httparse::Header<'b>]) -> T) -> T {
+    match count {
+        0..=FEW_SLOTS => on_stack::<FEW_SLOTS, T>(count, parse),
+        ..=MANY_SLOTS => on_stack::<MANY_SLOTS, T>(count, parse),
+        // Longer than nginx's default permits: somebody has configured it so.
+        _ => parse(&mut vec![httparse::EMPTY_HEADER; count]),
+    }
+}
+
+const FEW_SLOTS: usize = 64;
+const MANY_SLOTS: usize = 1024;
+
+/// Not inlined: the stack of a caller would always have room for all of them.
+#[inline(never)]
+fn on_stack<'b, const SIZE: usize, T>(
+    count: usize,
+    parse: impl FnOnce(&mut [httparse::Header<'b>]) -> T,
+) -> T {
+    let mut slots = [httparse::EMPTY_HEADER; SIZE];
+    parse(slots.get_mut(..count).unwrap_or_default())
 }
 
 /// A value with one SP for each obs-fold; never longer than before.
@@ -198,13 +283,6 @@ fn unfolded(value: &[u8]) -> Vec<u8> {
         out.extend_from_slice(line);
     }
     out
-}
-
-fn spaced_framing_field(head: &[u8], header: &httparse::Header<'_>) -> bool {
-    let name = header.name.as_bytes();
-    let behind = Span::within(head, name).to as usize;
-    let frames = matches!(Known::of(name), Known::ContentLength | Known::TransferEncoding);
-    frames && head.get(behind) != Some(&b':')
 }
 
 /// Names what is wrong with a request's header section that the parser refused.
@@ -288,7 +366,7 @@ mod tests {
         ] {
             let mut fields = Fields::default();
             fields.copy(section);
-            assert_eq!(fields.parse_request(0, MAX_LINES), Err(violation), "{section:?}");
+            assert_eq!(fields.parse_request(0, 1000), Err(violation), "{section:?}");
         }
     }
 
@@ -296,7 +374,7 @@ mod tests {
     fn values_are_trimmed_and_kept() {
         let mut fields = Fields::default();
         fields.copy(b"A:  b \t\r\nHOST:x\r\na: \xff\r\n\r\n");
-        fields.parse_request(0, MAX_LINES).expect("well-formed");
+        fields.parse_request(0, 1000).expect("well-formed");
         assert_eq!(fields.named(b"a").collect::<Vec<_>>(), [b"b".as_slice(), b"\xff"]);
         assert_eq!(fields.only(Known::Host), Some(b"x".as_slice()));
     }

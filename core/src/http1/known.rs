@@ -35,48 +35,50 @@ pub(crate) enum Known {
 impl Known {
     /// Which field `name` is; case is ignored (RFC 9110 §5.1).
     pub(crate) fn of(name: &[u8]) -> Self {
-        const NAMES: [(&[u8], Known); 24] = [
-            (b"te", Known::Te),
-            (b"via", Known::Via),
-            (b"host", Known::Host),
-            (b"date", Known::Date),
-            (b"x-pad", Known::XAccel),
-            (b"cookie", Known::Cookie),
-            (b"expect", Known::Expect),
-            (b"origin", Known::Origin),
-            (b"upgrade", Known::Upgrade),
-            (b"trailer", Known::Trailer),
-            (b"connection", Known::Connection),
-            (b"keep-alive", Known::KeepAlive),
-            (b"set-cookie", Known::SetCookie),
-            (b"content-type", Known::ContentType),
-            (b"max-forwards", Known::MaxForwards),
-            (b"authorization", Known::Authorization),
-            (b"content-length", Known::ContentLength),
-            (b"http2-settings", Known::Http2Settings),
-            (b"content-encoding", Known::ContentEncoding),
-            (b"proxy-connection", Known::ProxyConnection),
-            (b"transfer-encoding", Known::TransferEncoding),
-            (b"sec-websocket-key", Known::SecWebSocketKey),
-            (b"proxy-authorization", Known::ProxyAuthorization),
-            (b"sec-websocket-accept", Known::SecWebSocketAccept),
-        ];
-        let found =
-            NAMES.iter().find(|(known, _)| known.len() == name.len() && name.eq_ignore_ascii_case(known));
-        if let Some((_, known)) = found {
+        let alike: &[(&[u8], Self)] = match name.len() {
+            2 => &[(b"te", Self::Te)],
+            3 => &[(b"via", Self::Via)],
+            4 => &[(b"host", Self::Host), (b"date", Self::Date)],
+            5 => &[(b"x-pad", Self::XAccel)],
+            6 => &[(b"cookie", Self::Cookie), (b"expect", Self::Expect), (b"origin", Self::Origin)],
+            7 => &[(b"upgrade", Self::Upgrade), (b"trailer", Self::Trailer)],
+            10 => &[
+                (b"connection", Self::Connection),
+                (b"keep-alive", Self::KeepAlive),
+                (b"set-cookie", Self::SetCookie),
+            ],
+            12 => &[(b"content-type", Self::ContentType), (b"max-forwards", Self::MaxForwards)],
+            13 => &[(b"authorization", Self::Authorization)],
+            14 => &[(b"content-length", Self::ContentLength), (b"http2-settings", Self::Http2Settings)],
+            16 => {
+                &[(b"content-encoding", Self::ContentEncoding), (b"proxy-connection", Self::ProxyConnection)]
+            }
+            17 => &[
+                (b"transfer-encoding", Self::TransferEncoding),
+                (b"sec-websocket-key", Self::SecWebSocketKey),
+            ],
+            19 => &[(b"proxy-authorization", Self::ProxyAuthorization)],
+            20 => &[(b"sec-websocket-accept", Self::SecWebSocketAccept)],
+            21 => &[(b"sec-websocket-version", Self::SecWebSocketVersion)],
+            _ => &[],
+        };
+        if let Some((_, known)) = alike.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)) {
             return *known;
         }
         let begins =
             |prefix: &[u8]| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-        if name.eq_ignore_ascii_case(b"sec-websocket-version") {
-            Self::SecWebSocketVersion
-        } else if begins(b"sec-websocket-") {
+        if begins(b"sec-websocket-") {
             Self::SecWebSocket
         } else if begins(b"x-accel-") {
             Self::XAccel
         } else {
             Self::Other
         }
+    }
+
+    /// A bit of its own.
+    pub(super) const fn bit(self) -> u32 {
+        1 << self as u32
     }
 
     /// Whether the field ends at us, whatever `Connection` says (B1; RFC 9110 §7.6.1).

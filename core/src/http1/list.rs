@@ -8,9 +8,14 @@ pub(crate) fn elements<'a>(
     lines.flat_map(|line| Elements { rest: Some(line) }).filter(|element| !element.is_empty())
 }
 
+/// The same with the empty ones.
+pub(crate) fn all_elements<'a>(lines: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = &'a [u8]> {
+    lines.flat_map(|line| Elements { rest: Some(line) })
+}
+
 /// How many elements are empty.
-pub(crate) fn empty_elements<'a>(lines: impl Iterator<Item = &'a [u8]> + Clone) -> usize {
-    lines.flat_map(|line| Elements { rest: Some(line) }).filter(|element| element.is_empty()).count()
+pub(crate) fn empty_elements<'a>(lines: impl Iterator<Item = &'a [u8]>) -> usize {
+    all_elements(lines).filter(|element| element.is_empty()).count()
 }
 
 #[derive(Clone)]

@@ -9,13 +9,14 @@ mod fields;
 mod framing;
 mod known;
 mod list;
+mod names;
 mod request;
 mod response;
 mod target;
 mod upgrade;
 
 pub(crate) use chunked::{Broken, ChunkedDecoder, Progress};
-pub(crate) use connection::{ConnectionOptions, nominates};
+pub(crate) use connection::ConnectionOptions;
 pub(crate) use fields::{Field, Fields, Span};
 pub(crate) use framing::{Framing, ResponseFraming, request_framing, response_framing};
 pub(crate) use known::Known;

@@ -2,7 +2,7 @@
 
 use super::{
     Fields, Known,
-    fields::{MAX_LINES, Span, head_end},
+    fields::{Span, head_end},
     target::{authority, is_target_byte, normalise_path},
 };
 use crate::{config::Settings, violation::Violation};
@@ -35,6 +35,16 @@ pub(crate) struct Request {
     derived: Vec<u8>,
     path_len: usize,
     host_len: usize,
+    measured: Measured,
+}
+
+/// How far a head that is still coming has been compared with its limits, so that no byte is looked at twice.
+#[derive(Clone, Copy, Debug, Default)]
+struct Measured {
+    /// Up to here every line is complete and short enough.
+    line: usize,
+    /// Up to here there is no further line end.
+    upto: usize,
 }
 
 /// RFC 9112 §3.2.
@@ -67,6 +77,7 @@ impl Request {
         (self.path_len, self.host_len) = (0, 0);
         (self.line, self.method, self.target) = Default::default();
         (self.authority, self.form, self.version, self.is_get) = Default::default();
+        self.measured = Measured::default();
     }
 
     /// Reads a request head from the front of `bytes`. What was read is kept even when it is refused, so
@@ -80,7 +91,7 @@ impl Request {
         let Some(skipped) = skip_empty_lines(bytes)? else { return Ok(Parsed::Partial) };
         *scanned = (*scanned).max(skipped);
         let end = head_end(bytes, scanned);
-        check_size(bytes.get(skipped..end.unwrap_or(bytes.len())).unwrap_or_default(), settings)?;
+        self.measured.check(bytes.get(skipped..end.unwrap_or(bytes.len())).unwrap_or_default(), settings)?;
         let Some(end) = end else { return Ok(Parsed::Partial) };
         self.clear();
         self.fields.copy(bytes.get(skipped..end).unwrap_or_default());
@@ -88,7 +99,7 @@ impl Request {
             return Err(Violation::BareLf);
         }
         let line_end = self.read_request_line()?;
-        self.fields.parse_request(line_end, settings.max_headers.min(MAX_LINES))?;
+        self.fields.parse_request(line_end, settings.max_headers)?;
         self.read_authority()?;
         self.derive(settings.merge_slashes)?;
         Ok(Parsed::Complete(end))
@@ -262,20 +273,31 @@ fn skip_empty_lines(bytes: &[u8]) -> Result<Option<usize>, Violation> {
     Err(Violation::BadRequestLine)
 }
 
-/// Whether what has come of a head, whole or not, keeps to `large_client_header_buffers`: the same in every cut.
-fn check_size(head: &[u8], settings: &Settings) -> Result<(), Violation> {
-    let (line, whole) = (settings.client_header_line, settings.client_header_size);
-    if head.len() <= line.min(whole) {
-        return Ok(());
+impl Measured {
+    /// Whether what has come of a head, whole or not, keeps to `large_client_header_buffers`: the same in every cut.
+    fn check(&mut self, head: &[u8], settings: &Settings) -> Result<(), Violation> {
+        let (line, whole) = (settings.client_header_line, settings.client_header_size);
+        if head.len() <= line.min(whole) {
+            return Ok(());
+        }
+        for feed in memchr::memchr_iter(b'\n', head.get(self.upto..).unwrap_or_default()) {
+            let end = self.upto + feed + 1;
+            self.check_line(end, line, whole)?;
+            self.line = end;
+        }
+        self.upto = head.len();
+        self.check_line(head.len(), line, whole)?;
+        if head.len() > whole { Err(Violation::HeadTooLarge) } else { Ok(()) }
     }
-    let mut lines = head.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::len);
-    if lines.next().is_some_and(|length| length > line.min(whole)) {
-        return Err(Violation::TargetTooLong);
+
+    /// The line that has come as far as `end`; the first is the request line.
+    fn check_line(&self, end: usize, line: usize, whole: usize) -> Result<(), Violation> {
+        match (end - self.line, self.line) {
+            (length, 0) if length > line.min(whole) => Err(Violation::TargetTooLong),
+            (length, _) if length > line => Err(Violation::HeadTooLarge),
+            _ => Ok(()),
+        }
     }
-    if head.len() > whole || lines.any(|length| length > line) {
-        return Err(Violation::HeadTooLarge);
-    }
-    Ok(())
 }
 
 fn path_of(target: &[u8]) -> &[u8] {

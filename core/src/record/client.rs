@@ -1,6 +1,9 @@
 //! Who the client is, as far as other proxies tell.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
@@ -19,6 +22,8 @@ pub(crate) struct Told {
     pub(crate) header: Option<Proxied>,
     /// Who the client is for this exchange: `real_ip_header`.
     real: Option<Address>,
+    /// The rules by which that was found: a level that has the same ones needn't look again.
+    by: Option<Arc<RealIp>>,
 }
 
 impl Record {
@@ -50,16 +55,23 @@ impl Record {
     /// Learns who the client is, as the location says.
     pub(crate) fn learn_client(&mut self) {
         let Some(location) = &self.location else { return };
-        let found = location.settings.real_ip.as_ref().and_then(|rules| self.real_address(rules));
+        let rules = location.settings.real_ip.as_ref();
+        let by = self.told.as_ref().and_then(|told| told.by.as_ref());
+        if by.zip(rules).is_some_and(|(by, rules)| Arc::ptr_eq(by, rules)) {
+            return;
+        }
+        let found = rules.and_then(|rules| self.real_address(rules));
         if found.is_some() || self.told.is_some() {
-            self.told.get_or_insert_default().real = found;
+            let by = rules.filter(|_| found.is_some()).cloned();
+            let told = self.told.get_or_insert_default();
+            (told.real, told.by) = (found, by);
         }
     }
 
     /// An exchange begins: what was learned of the client with the last one is no longer true.
     pub(super) fn forget_client(&mut self) {
         if let Some(told) = &mut self.told {
-            told.real = None;
+            (told.real, told.by) = (None, None);
         }
     }
 
@@ -108,6 +120,6 @@ fn parse(text: &[u8]) -> Option<SocketAddr> {
 
 impl RealIp {
     fn trusts(&self, address: IpAddr) -> bool {
-        self.trusted.iter().any(|network| network.contains(address))
+        self.trusted.contains(address)
     }
 }

@@ -21,22 +21,20 @@ pub(crate) use target::{Leads, Prefix, Url};
 
 use crate::{
     Side,
-    http1::{Field, Fields, Known, is_value_byte, nominates, trim},
+    http1::{Field, Known, is_value_byte, trim},
     record::Record,
     template::Template,
     violation::Violation,
 };
 
-/// Whether a line with this name may cross, as far as `Connection` and the hop-by-hop rules go (B1).
-fn crosses(fields: &Fields, name: &[u8], known: Known, nominated: bool) -> bool {
-    !(known.is_hop_by_hop() || nominated && nominates(fields, name))
+/// Whether a line may cross, as far as `Connection` and the hop-by-hop rules go (B1).
+fn crosses(field: Field<'_>) -> bool {
+    !(field.known.is_hop_by_hop() || field.nominated)
 }
 
 /// Whether a trailer field from this side goes on: not when it frames, routes, authenticates or is nominated
 /// (E2; RFC 9110 §6.5.1), nor when it could pass for a field that we have set, or be read as one (B2, B3).
 pub(crate) fn trailer_passes(record: &Record, from: Side, field: Field<'_>) -> bool {
-    let Some(heads) = &record.heads else { return false };
-    let head = if from == Side::Downstream { &heads.request.fields } else { &heads.response.fields };
     let is_set = |name: &[u8]| {
         let lines = record.proxy().into_iter().flat_map(|proxy| &proxy.set_headers);
         lines.into_iter().any(|line| name.eq_ignore_ascii_case(line.name.as_bytes()))
@@ -57,11 +55,7 @@ pub(crate) fn trailer_passes(record: &Record, from: Side, field: Field<'_>) -> b
             | Known::Via
             | Known::XAccel
     );
-    !(belongs_in_head
-        || hidden
-        || passes_for_ours
-        || field.known.is_load_bearing()
-        || !crosses(head, field.name, field.known, true))
+    !(belongs_in_head || hidden || passes_for_ours || field.known.is_load_bearing() || !crosses(field))
 }
 
 /// A value that a template made must not break out of its line, nor hold what we would refuse in a field that we

@@ -98,7 +98,7 @@ impl Plan {
 pub(crate) fn asks_for_upgrade(request: &Request) -> bool {
     request.version == Version::Http11
         && request.fields.has(Known::Upgrade)
-        && ConnectionOptions::of(&request.fields).upgrade
+        && request.fields.options().upgrade
 }
 
 /// What `proxy_set_header Connection` comes to (A3).
@@ -156,16 +156,22 @@ fn offer_protocols(
     Ok(offer)
 }
 
+/// A 101 that names more protocols than this is no answer: each would have to be looked for in what was offered.
+const MOST_CHOSEN: usize = 16;
+
 /// Whether a 101 is the answer to what was offered (A5): it names at least one protocol, and only such as
 /// we sent and the client had offered; name and version count, case doesn't.
 pub(crate) fn answers_offer(request: &Request, offered: &[u8], chosen: &crate::http1::Fields) -> bool {
+    let elements = crate::http1::elements(chosen.values(Known::Upgrade)).count();
+    if elements > MOST_CHOSEN {
+        return false;
+    }
     let mut any = false;
     let all = protocols(chosen).all(|protocol| {
         any = true;
         listed([offered].into_iter()).any(|sent| sent.is(&protocol))
             && protocols(&request.fields).any(|asked| asked.is(&protocol))
     });
-    let elements = crate::http1::elements(chosen.values(Known::Upgrade)).count();
     any && all && elements == protocols(chosen).count()
 }
 

@@ -280,12 +280,11 @@ impl Lines<'_> {
     /// The client's remaining lines, byte for byte in their order (B3). Says whether some were dropped.
     fn received(&mut self, request: &Request) -> bool {
         let fields = &request.fields;
-        let nominated = ConnectionOptions::of(fields).others;
         let keep_underscores = self.record.config.edge.underscores_in_headers;
         let mut dropped = false;
         for field in fields.iter() {
             if matches!(field.known, Known::Host | Known::ContentLength | Known::Expect)
-                || !crosses(fields, field.name, field.known, nominated)
+                || !crosses(field)
                 || self
                     .proxy
                     .set_headers
@@ -298,15 +297,17 @@ impl Lines<'_> {
                 dropped = true;
                 continue;
             }
-            match (field.known, forwards_left(request, field.value)) {
+            let left =
+                (field.known == Known::MaxForwards).then(|| forwards_left(request, field.value)).flatten();
+            match left {
                 // RFC 9110 §7.6.2: one hop less on OPTIONS; elsewhere the field has no meaning.
-                (Known::MaxForwards, Some(left)) => {
+                Some(left) => {
                     self.out.extend_from_slice(field.name);
                     self.out.extend_from_slice(b": ");
                     write_decimal(self.out, left);
                     self.out.extend_from_slice(b"\r\n");
                 }
-                _ => write_line(self.out, field.name, field.value),
+                None => write_line(self.out, field.name, field.value),
             }
         }
         dropped

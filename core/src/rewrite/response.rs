@@ -3,7 +3,7 @@
 use super::{additions::Added, crosses, substitution::Substitutions, write_line};
 use crate::{
     config::{ResponseRewriting, Via},
-    http1::{ConnectionOptions, Field, Known, Response, Version},
+    http1::{Field, Known, Response, Version},
     record::Record,
     time::{Civil, Now, write_padded},
     violation::Violation,
@@ -48,7 +48,7 @@ pub(crate) fn write_response(
     let is_own = shape.status != response.status;
     let phrase = if is_own { super::reason(shape.status).as_bytes() } else { response.reason() };
     write_status_line(shape.status, phrase, out);
-    let lines = Lines::new(record, response, added);
+    let lines = Lines::new(record, added);
     let mut dated = false;
     for field in response.fields.iter().filter(|field| lines.passes(*field, shape.length, keeps_upgrade)) {
         lines.write(field, now, out)?;
@@ -84,7 +84,7 @@ pub(crate) fn write_response(
 /// Writes the head of an interim response (RFC 9110 §15.2); it has no framing and no persistence.
 pub(crate) fn write_interim(record: &Record, response: &Response, out: &mut Vec<u8>) {
     write_status_line(response.status, response.reason(), out);
-    let lines = Lines::new(record, response, None);
+    let lines = Lines::new(record, None);
     for field in response.fields.iter().filter(|field| lines.passes(*field, false, false)) {
         write_line(out, field.name, field.value);
     }
@@ -94,19 +94,15 @@ pub(crate) fn write_interim(record: &Record, response: &Response, out: &mut Vec<
 /// The origin server's lines, as the location has them.
 struct Lines<'a> {
     record: &'a Record,
-    response: &'a Response,
-    /// `Connection` nominates fields.
-    nominates: bool,
     /// Absent when the location changes nothing in response heads.
     rewriting: Option<&'a ResponseRewriting>,
     added: Option<Added<'a>>,
 }
 
 impl<'a> Lines<'a> {
-    fn new(record: &'a Record, response: &'a Response, added: Option<Added<'a>>) -> Self {
+    fn new(record: &'a Record, added: Option<Added<'a>>) -> Self {
         let rewriting = record.proxy().map(|proxy| &proxy.response).filter(|rewriting| changes(rewriting));
-        let nominates = ConnectionOptions::of(&response.fields).others;
-        Self { record, response, nominates, rewriting, added }
+        Self { record, rewriting, added }
     }
 
     fn passes(&self, field: Field<'_>, length: bool, upgrade: bool) -> bool {
@@ -114,7 +110,7 @@ impl<'a> Lines<'a> {
             Known::ContentLength => length,
             Known::Upgrade => upgrade,
             known => {
-                crosses(&self.response.fields, field.name, known, self.nominates)
+                crosses(field)
                     && self.rewriting.map_or(known != Known::XAccel, |rewriting| shows(rewriting, field))
                     && !self.added.is_some_and(|added| added.replaces(field.name))
             }

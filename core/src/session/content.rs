@@ -41,13 +41,16 @@ impl Session {
             Content::Chunked(decoder) => match flow.inbox.decode(decoder) {
                 Ok(Some(b"\r\n")) => Step::Over,
                 Ok(Some(section)) => {
-                    let heads = self.record.heads.as_mut();
-                    let Some(trailers) = heads.and_then(|heads| heads.trailers.get_mut(from.index())) else {
-                        return Step::Over;
+                    let Some(heads) = self.record.heads.as_mut() else { return Step::Over };
+                    let head = match from {
+                        Side::Downstream => &heads.request.fields,
+                        Side::Upstream => &heads.response.fields,
                     };
+                    let trailers = &mut heads.trailers[from.index()];
                     trailers.copy(section);
                     match trailers.parse_request(0, usize::MAX) {
                         Ok(()) => {
+                            trailers.nominate_by(head);
                             if self.pass_trailers(from) && self.record.passes_trailers() {
                                 self.note(Event::TrailerDropped);
                             }

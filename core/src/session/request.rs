@@ -7,7 +7,7 @@ use crate::{
     Side,
     buffer::Turn,
     config::Proxy,
-    http1::{ConnectionOptions, Framing, Known, Parsed, elements, request_framing},
+    http1::{Framing, Known, Parsed, elements, request_framing},
     proxy_protocol::{self, Greeting},
     record::Outcome,
     rewrite::{Offer, Plan, write_request},
@@ -132,7 +132,7 @@ impl Session {
         let Some(heads) = &self.record.heads else { return Err(Violation::BadRequestLine) };
         let request = &heads.request;
         let framing = request_framing(&request.fields, request.version)?;
-        let options = ConnectionOptions::of(&request.fields);
+        let options = request.fields.options();
         if options.overlong {
             return Err(Violation::ListTooEmpty);
         }

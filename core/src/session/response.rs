@@ -62,7 +62,7 @@ impl Session {
     fn take_response_head(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
         let Some(heads) = &self.record.heads else { return Err(Violation::OriginHead) };
         let response = &heads.response;
-        let options = ConnectionOptions::of(&response.fields);
+        let options = response.fields.options();
         if options.forbidden {
             return Err(Violation::OriginNominatedField);
         }

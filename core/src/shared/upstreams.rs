@@ -1,6 +1,10 @@
 //! All groups, leases on their peers, and what became of them.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+};
 
 use super::{
     balance::Asker,
@@ -18,6 +22,10 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Upstreams {
     groups: Vec<Group>,
+    /// By name, in lower case.
+    names: HashMap<Box<str>, Vec<GroupId>>,
+    /// Those whose name is a host and a port: by the host, in lower case.
+    hosts: HashMap<Box<str>, Vec<(u16, GroupId)>>,
 }
 
 /// Choosing.
@@ -25,7 +33,17 @@ impl Upstreams {
     /// A table of `groups`; a [`GroupId`] is an index into it.
     #[must_use]
     pub fn new(groups: Vec<Group>) -> Self {
-        Self { groups }
+        let (mut names, mut hosts) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
+        for (id, group) in groups.iter().enumerate().map(|(at, group)| (GroupId(at), group)) {
+            let name = group.name().to_ascii_lowercase();
+            if let Some((host, digits)) = name.rsplit_once(':')
+                && let Ok(port) = digits.parse()
+            {
+                hosts.entry(host.into()).or_default().push((port, id));
+            }
+            names.entry(name.into_boxed_str()).or_default().push(id);
+        }
+        Self { groups, names, hosts }
     }
 
     /// The group `id`.
@@ -38,16 +56,13 @@ impl Upstreams {
     /// the case, when there is no port, else the peers of a plain `proxy_pass` to this host and port. A group
     /// without peers is found by nobody.
     pub(crate) fn named(&self, host: &str, port: Option<u16>) -> Option<GroupId> {
-        let is_upstream = |group: &Group| port.is_none() && group.name().eq_ignore_ascii_case(host);
-        let is_plain = |group: &Group| {
-            let (name, digits) = group.name().rsplit_once(':').unwrap_or_default();
-            name.eq_ignore_ascii_case(host) && digits.parse() == Ok(port.unwrap_or(80))
-        };
-        let find = |fits: &dyn Fn(&Group) -> bool| {
-            let at = self.groups.iter().position(|group| fits(group) && group.peers().next().is_some());
-            at.map(GroupId)
-        };
-        find(&is_upstream).or_else(|| find(&is_plain))
+        let has_upper = host.bytes().any(|byte| byte.is_ascii_uppercase());
+        let host = if has_upper { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) };
+        let has_peers = |id: &GroupId| self.group(*id).is_some_and(|group| group.peers().next().is_some());
+        let upstreams = self.names.get(&*host).filter(|_| port.is_none()).into_iter().flatten().copied();
+        let plain = self.hosts.get(&*host).into_iter().flatten();
+        let plain = plain.filter(|(known, _)| *known == port.unwrap_or(80)).map(|(_, id)| *id);
+        upstreams.chain(plain).find(has_peers)
     }
 
     /// Chooses where `dial` goes, and takes a lease on it: a primary peer by the group's [`super::Balance`], a

@@ -1,18 +1,24 @@
 //! nginx's `geo`: a value by the client's address.
 
-use std::net::IpAddr;
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::IpAddr,
+};
 
 use super::Template;
-use crate::Network;
+use crate::{
+    Network,
+    intervals::{Held, Intervals, IntervalsBuilder},
+};
 
 /// A `geo` block: from an address to a text, by the longest network that holds it.
 #[derive(Debug)]
 pub struct Geo {
     source: Template,
-    /// Longest first.
-    networks: Vec<(Network, Box<[u8]>)>,
-    /// First and last address of `ranges`, in the order of the file.
-    ranges: Vec<(IpAddr, IpAddr, Box<[u8]>)>,
+    networks: Intervals,
+    ranges: Intervals,
+    /// What [`Held::value`] is an index into.
+    values: Vec<Box<[u8]>>,
     default: Box<[u8]>,
 }
 
@@ -20,7 +26,19 @@ impl Geo {
     /// Begins a `geo` of the address that `source` evaluates to (`$remote_addr` unless the block names
     /// another one).
     pub fn builder(source: Template) -> GeoBuilder {
-        GeoBuilder(Self { source, networks: Vec::new(), ranges: Vec::new(), default: Box::default() })
+        GeoBuilder {
+            geo: Self {
+                source,
+                networks: Intervals::default(),
+                ranges: Intervals::default(),
+                values: Vec::new(),
+                default: Box::default(),
+            },
+            networks: BTreeMap::new(),
+            ranges: IntervalsBuilder::default(),
+            known: HashMap::new(),
+            added: 0,
+        }
     }
 
     pub(crate) fn source(&self) -> &Template {
@@ -31,12 +49,8 @@ impl Geo {
     pub(crate) fn find(&self, address: &[u8]) -> &[u8] {
         let parsed = std::str::from_utf8(address).ok().and_then(|text| text.parse::<IpAddr>().ok());
         let Some(address) = parsed else { return &self.default };
-        let in_network = || self.networks.iter().find(|(network, _)| network.contains(address));
-        let in_range = || self.ranges.iter().find(|(first, last, _)| *first <= address && address <= *last);
-        in_network()
-            .map(|(_, value)| value)
-            .or_else(|| in_range().map(|(_, _, value)| value))
-            .unwrap_or(&self.default)
+        let held = self.networks.find_either(address).or_else(|| self.ranges.find(address));
+        held.and_then(|held| self.values.get(held.value as usize)).unwrap_or(&self.default)
     }
 }
 
@@ -44,42 +58,66 @@ impl Geo {
 /// in nginx.
 #[derive(Debug)]
 #[must_use]
-pub struct GeoBuilder(Geo);
+pub struct GeoBuilder {
+    geo: Geo,
+    networks: BTreeMap<Network, Held>,
+    ranges: IntervalsBuilder,
+    /// Values that are there already: most networks share one with others.
+    known: HashMap<Box<[u8]>, u32>,
+    added: u32,
+}
 
 impl GeoBuilder {
     /// Adds a network.
     pub fn network(&mut self, network: Network, value: &[u8]) -> bool {
-        let networks = &mut self.0.networks;
-        if let Some((_, known)) = networks.iter_mut().find(|(known, _)| *known == network) {
-            *known = value.into();
+        let value = self.value(value);
+        if let Some(known) = self.networks.get_mut(&network) {
+            known.value = value;
             return false;
         }
-        let at = networks.partition_point(|(known, _)| known.bits() >= network.bits());
-        networks.insert(at, (network, value.into()));
+        self.added = self.added.saturating_add(1);
+        // The longest holds; of an IPv4 and an IPv6 network of the same length, the first.
+        let rank = u64::from(network.bits()) << 32 | u64::from(u32::MAX - self.added);
+        self.networks.insert(network, Held { rank, value });
         true
     }
 
     /// `delete`: takes a network out.
     pub fn delete(&mut self, network: Network) -> bool {
-        let before = self.0.networks.len();
-        self.0.networks.retain(|(known, _)| *known != network);
-        self.0.networks.len() < before
+        self.networks.remove(&network).is_some()
     }
 
-    /// With `ranges`: adds the addresses from `first` to `last`.
+    /// With `ranges`: adds the addresses from `first` to `last`. The later of two that overlap holds.
     pub fn range(&mut self, first: IpAddr, last: IpAddr, value: &[u8]) {
-        self.0.ranges.insert(0, (first, last, value.into()));
+        self.added = self.added.saturating_add(1);
+        let held = Held { rank: self.added.into(), value: self.value(value) };
+        self.ranges.range(first, last, held);
+    }
+
+    /// The number of a value.
+    fn value(&mut self, value: &[u8]) -> u32 {
+        if let Some(known) = self.known.get(value) {
+            return *known;
+        }
+        let number = u32::try_from(self.geo.values.len()).unwrap_or(u32::MAX);
+        self.geo.values.push(value.into());
+        self.known.insert(value.into(), number);
+        number
     }
 
     /// Sets what holds for all other addresses.
     pub fn default(&mut self, value: &[u8]) {
-        self.0.default = value.into();
+        self.geo.default = value.into();
     }
 
     /// The finished block.
     #[must_use]
     pub fn build(self) -> Geo {
-        self.0
+        let mut networks = IntervalsBuilder::default();
+        for (network, held) in self.networks {
+            networks.network(network, held);
+        }
+        Geo { networks: networks.build(), ranges: self.ranges.build(), ..self.geo }
     }
 }
 
@@ -121,5 +159,51 @@ mod tests {
         let geo = geo.build();
         assert_eq!((geo.find(b"10.0.0.5"), geo.find(b"10.0.0.9")), (b"in".as_slice(), b"in".as_slice()));
         assert_eq!((geo.find(b"10.0.0.4"), geo.find(b"10.0.0.10")), (b"".as_slice(), b"".as_slice()));
+    }
+
+    proptest::proptest! {
+        /// Against the definition: of all networks that hold the address the longest, else the last of the ranges.
+        #[test]
+        fn a_value_is_that_of_the_definition(
+            entries in proptest::collection::vec((0..3_u8, 0..2_u8, 0..4_u8, 24..=32_u8, 0..4_u8), 0..12),
+            address in (0..3_u8, 0..4_u8),
+        ) {
+            let ip = |kind: u8, low: u8| {
+                let v4 = std::net::Ipv4Addr::new(10, 0, 0, low);
+                match kind {
+                    0 => IpAddr::V4(v4),
+                    1 => IpAddr::V6(v4.to_ipv6_mapped()),
+                    _ => IpAddr::V6(std::net::Ipv6Addr::from_bits(low.into())),
+                }
+            };
+            let mut geo = Geo::builder(Template::variable(Variable::RemoteAddr));
+            let mut networks: Vec<(Network, String)> = Vec::new();
+            let mut ranges: Vec<(IpAddr, IpAddr, String)> = Vec::new();
+            for (number, (kind, what, low, bits, other)) in entries.into_iter().enumerate() {
+                let value = (number / 2).to_string();
+                if what == 0 {
+                    let bits = if kind == 0 { bits } else { bits + 96 };
+                    let network = Network::new(ip(kind, low), bits);
+                    let known = networks.iter_mut().find(|(known, _)| *known == network);
+                    proptest::prop_assert_eq!(geo.network(network, value.as_bytes()), known.is_none());
+                    match known {
+                        Some((_, known)) => *known = value,
+                        None => networks.push((network, value)),
+                    }
+                } else {
+                    geo.range(ip(kind, low), ip(kind, other), value.as_bytes());
+                    ranges.push((ip(kind, low), ip(kind, other), value));
+                }
+            }
+            let address = ip(address.0, address.1);
+            // Of equally long ones the first.
+            let holding = networks.iter().rev().filter(|(network, _)| network.contains(address));
+            let in_network = holding.max_by_key(|(network, _)| network.bits()).map(|(_, value)| value);
+            let in_range = ranges.iter().rev().find(|(first, last, _)| *first <= address && address <= *last);
+            let expected = in_network.or(in_range.map(|(_, _, value)| value)).map_or("", String::as_str);
+            let found = geo.build();
+            let found = found.find(address.to_string().as_bytes());
+            proptest::prop_assert_eq!(String::from_utf8_lossy(found), expected);
+        }
     }
 }

@@ -70,22 +70,27 @@ impl Builder<'_> {
         if let Some(outer) = &level.real_ip {
             real_ip.clone_from(outer);
         }
-        if has(block, &["set_real_ip_from"]) {
-            (real_ip.trusted, real_ip.trusts_unix) = (Vec::new(), false);
+        let own = has(block, &["set_real_ip_from"]);
+        if own {
+            real_ip.trusts_unix = false;
         }
+        let mut trusted = Vec::new();
         for directive in all(block, "set_real_ip_from") {
             let word = directive.argument(0);
             if word.text == "unix:" {
                 real_ip.trusts_unix = true;
             } else if word.text.contains('/') || values::network(&word.text).is_some() {
-                real_ip.trusted.push(self.network(word)?);
+                trusted.push(self.network(word)?);
             } else {
                 let addresses = look_up(&word.text, &*self.options.resolver).map_err(|hint| {
                     let message = format!("host not found in set_real_ip_from \"{}\"", word.text);
                     Error::new(&word.position, message).hint(hint)
                 })?;
-                real_ip.trusted.extend(addresses.into_iter().map(underpass_core::Network::host));
+                trusted.extend(addresses.into_iter().map(underpass_core::Network::host));
             }
+        }
+        if own {
+            real_ip.trusted = trusted.into_iter().collect();
         }
         real_ip.source = level.value("real_ip_header", |text| {
             Some(match text {
