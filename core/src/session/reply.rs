@@ -32,7 +32,7 @@ impl Session {
             && let Some(level) = self.server_level()
         {
             // Nobody knows where it was to go: it is logged where the server says.
-            self.enter(&level);
+            self.enter_server(&level);
         }
         self.note(Event::Violation(violation));
         self.answer_violation(violation, status, turn);
@@ -205,6 +205,7 @@ impl Session {
                 self.message_event(Side::Downstream, message::Event::Broken);
             }
         }
+        self.bound_persistence();
         self.foresee_close();
         let persistence =
             if self.work.client == Fate::Persist { Persistence::Keep } else { Persistence::Close };

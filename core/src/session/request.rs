@@ -127,7 +127,7 @@ impl Session {
     fn begin_exchange(&mut self) -> Result<(), Violation> {
         let level = self.server_level();
         if let Some(level) = &level {
-            self.enter(level);
+            self.enter_server(level);
         }
         let Some(heads) = &self.record.heads else { return Err(Violation::BadRequestLine) };
         let request = &heads.request;
