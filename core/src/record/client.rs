@@ -47,11 +47,15 @@ impl Record {
         decoded
     }
 
-    /// Learns who the client is, as the location says.
+    /// Learns who the client is, as the level says at which the request is. What was learned holds to the end of the
+    /// exchange, wherever an error page or a rewrite leads it (ngx_http_realip_module).
     pub(crate) fn learn_client(&mut self) {
+        if self.told.as_ref().is_some_and(|told| told.real.is_some()) {
+            return;
+        }
         let Some(location) = &self.location else { return };
         let found = location.settings.real_ip.as_ref().and_then(|rules| self.real_address(rules));
-        if found.is_some() || self.told.is_some() {
+        if found.is_some() {
             self.told.get_or_insert_default().real = found;
         }
     }

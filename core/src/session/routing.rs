@@ -105,10 +105,9 @@ impl Session {
         self.record.learn_client();
     }
 
-    /// The request is in a location from here on: what that says of the client holds.
+    /// The request is in a location from here on.
     pub(super) fn enter(&mut self, location: &Arc<Location>) {
         self.record.location = Some(Arc::clone(location));
-        self.record.learn_client();
         self.bound_persistence();
     }
 
@@ -132,6 +131,11 @@ impl Session {
             return Err(Violation::BadRequestLine);
         };
         let is_connect = heads.request.method() == b"CONNECT";
+        if !matches!(location.handler, Handler::Return(_)) {
+            // As in nginx: behind the location's rewrite directives, which a `return` is one of, and before anybody is
+            // asked for admission.
+            self.record.learn_client();
+        }
         match &location.handler {
             Handler::Tunnel(_) if !is_connect => return Err(Violation::TunnelMethod),
             Handler::Tunnel(_) => {
