@@ -85,6 +85,11 @@ violations! {
     MissingHost: 400, Client, "RFC 9112 §3.2", "E4", None, "an HTTP/1.1 request without Host";
     SeveralHosts: 400, Client, "RFC 9112 §3.2", "E4", None, "more than one Host";
     BadHost: 400, Client, "RFC 9112 §3.2", "E4", None, "Host is empty or malformed";
+    SeveralAuthorizations: 400, Client, "RFC 9110 §11.6.2", "B3", None, "more than one Authorization";
+    SeveralModifiedSince: 400, Client, "RFC 9110 §13.1.3", "B3", None, "more than one If-Modified-Since";
+    SeveralUnmodifiedSince: 400, Client, "RFC 9110 §13.1.4", "B3", None, "more than one If-Unmodified-Since";
+    SeveralIfRanges: 400, Client, "RFC 9110 §13.1.5", "B3", None, "more than one If-Range";
+    SeveralContentRanges: 400, Client, "RFC 9110 §14.4", "B3", None, "more than one Content-Range";
     LengthAndCoding: 400, Client, "RFC 9112 §6.3", "E1", None, "both Transfer-Encoding and Content-Length";
     BadLength: 400, Client, "RFC 9112 §6.3", "E1", None, "Content-Length is not one number, or there are several";
     BadCoding: 400, Client, "RFC 9112 §6.1", "E1", None, "Transfer-Encoding is not just chunked";

@@ -1,5 +1,7 @@
 //! The fields that mean something to a gateway, and what may become of them.
 
+use crate::violation::Violation;
+
 /// Fields that mean something to a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Known {
@@ -7,12 +9,16 @@ pub(crate) enum Known {
     Connection,
     ContentEncoding,
     ContentLength,
+    ContentRange,
     ContentType,
     Cookie,
     Date,
     Expect,
     Host,
     Http2Settings,
+    IfModifiedSince,
+    IfRange,
+    IfUnmodifiedSince,
     KeepAlive,
     MaxForwards,
     Origin,
@@ -35,7 +41,7 @@ pub(crate) enum Known {
 impl Known {
     /// Which field `name` is; case is ignored (RFC 9110 §5.1).
     pub(crate) fn of(name: &[u8]) -> Self {
-        const NAMES: [(&[u8], Known); 24] = [
+        const NAMES: [(&[u8], Known); 28] = [
             (b"te", Known::Te),
             (b"via", Known::Via),
             (b"host", Known::Host),
@@ -45,6 +51,7 @@ impl Known {
             (b"expect", Known::Expect),
             (b"origin", Known::Origin),
             (b"upgrade", Known::Upgrade),
+            (b"if-range", Known::IfRange),
             (b"trailer", Known::Trailer),
             (b"connection", Known::Connection),
             (b"keep-alive", Known::KeepAlive),
@@ -52,12 +59,15 @@ impl Known {
             (b"content-type", Known::ContentType),
             (b"max-forwards", Known::MaxForwards),
             (b"authorization", Known::Authorization),
+            (b"content-range", Known::ContentRange),
             (b"content-length", Known::ContentLength),
             (b"http2-settings", Known::Http2Settings),
             (b"content-encoding", Known::ContentEncoding),
             (b"proxy-connection", Known::ProxyConnection),
             (b"transfer-encoding", Known::TransferEncoding),
+            (b"if-modified-since", Known::IfModifiedSince),
             (b"sec-websocket-key", Known::SecWebSocketKey),
+            (b"if-unmodified-since", Known::IfUnmodifiedSince),
             (b"proxy-authorization", Known::ProxyAuthorization),
             (b"sec-websocket-accept", Known::SecWebSocketAccept),
         ];
@@ -91,6 +101,20 @@ impl Known {
                 | Self::Upgrade
                 | Self::Http2Settings
         )
+    }
+
+    /// What a second line of the field breaks in a request, where the field is no list, so that two lines can't be
+    /// joined (RFC 9110 §5.3), and recipients are known to differ in which of them they read. nginx refuses the same,
+    /// and besides `If-Match`, `If-None-Match` and `Expect`, which are lists. `Host` and framing have rules of their own.
+    pub(crate) const fn repeated(self) -> Option<Violation> {
+        match self {
+            Self::Authorization => Some(Violation::SeveralAuthorizations),
+            Self::IfModifiedSince => Some(Violation::SeveralModifiedSince),
+            Self::IfUnmodifiedSince => Some(Violation::SeveralUnmodifiedSince),
+            Self::IfRange => Some(Violation::SeveralIfRanges),
+            Self::ContentRange => Some(Violation::SeveralContentRanges),
+            _ => None,
+        }
     }
 
     /// Whether framing, routing or authentication rest on the field, so that no `Connection` may name it (B1).

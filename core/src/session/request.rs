@@ -7,7 +7,7 @@ use crate::{
     Side,
     buffer::Turn,
     config::Proxy,
-    http1::{ConnectionOptions, Framing, Known, Parsed, elements, request_framing},
+    http1::{ConnectionOptions, Fields, Framing, Known, Parsed, elements, request_framing},
     proxy_protocol::{self, Greeting},
     record::Outcome,
     rewrite::{Offer, Plan, write_request},
@@ -139,6 +139,9 @@ impl Session {
         if options.forbidden {
             return Err(Violation::NominatedField);
         }
+        if let Some(violation) = repeated_field(&request.fields) {
+            return Err(violation);
+        }
         if request.method() == b"TRACE" {
             return Err(Violation::TraceRefused);
         }
@@ -226,6 +229,14 @@ impl Session {
     pub(super) fn asked_for_upgrade(&self) -> bool {
         is_upgrade(self.work.offer) || self.record.heads.as_ref().is_some_and(|heads| heads.detour.upgrade)
     }
+}
+
+/// What is broken by a field that is no list and has two lines (B3).
+fn repeated_field(fields: &Fields) -> Option<Violation> {
+    fields.iter().find_map(|field| {
+        let violation = field.known.repeated()?;
+        fields.only(field.known).is_none().then_some(violation)
+    })
 }
 
 /// Reads `Expect` (A10): dropped where there is no content to wait for.
