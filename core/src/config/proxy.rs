@@ -252,13 +252,14 @@ impl SetHeader {
         Ok(Self { name: name.into(), value })
     }
 
-    /// The two lines of nginx's page: `Upgrade $http_upgrade` and `Connection "upgrade"`.
+    /// The two lines of nginx's page: `Upgrade $http_upgrade` and `Connection "Upgrade"`, which is spelled here as in the
+    /// examples of RFC 6455, for origin servers that compare it letter by letter.
     #[must_use]
     pub fn websocket_recipe() -> Vec<Self> {
         let upgrade = Template::variable(Variable::Http("upgrade".into()));
         vec![
             Self { name: "Upgrade".into(), value: upgrade },
-            Self { name: "Connection".into(), value: Template::literal("upgrade") },
+            Self { name: "Connection".into(), value: Template::literal("Upgrade") },
         ]
     }
 }

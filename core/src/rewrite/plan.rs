@@ -3,7 +3,7 @@
 use super::{check_value, request::write_beginning};
 use crate::{
     config::{HttpVersion, Proxy},
-    http1::{ConnectionOptions, Known, Request, Version, listed, protocols, trim},
+    http1::{ConnectionOptions, Known, Request, Version, elements, listed, protocols, trim},
     record::Record,
     time::Now,
     violation::Violation,
@@ -19,6 +19,29 @@ pub(crate) enum Offer {
     Other,
     /// WebSocket, perhaps among others.
     WebSocket,
+}
+
+/// A spelling of the connection option `upgrade`, which is compared without case (RFC 9110 §7.6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UpgradeOption([u8; 7]);
+
+impl Default for UpgradeOption {
+    /// As the examples of RFC 6455 have it: where nothing spells it.
+    fn default() -> Self {
+        Self(*b"Upgrade")
+    }
+}
+
+impl UpgradeOption {
+    /// The first that the list has.
+    fn of(list: &[u8]) -> Option<Self> {
+        let option = elements([list].into_iter()).find(|option| option.eq_ignore_ascii_case(b"upgrade"))?;
+        option.try_into().ok().map(Self)
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// What matters of the method that goes upstream.
@@ -54,6 +77,8 @@ pub(crate) struct Plan {
     pub(crate) method: SentMethod,
     /// What `proxy_set_header Connection` came to (A3).
     pub(super) connection: ConnectionOptions,
+    /// The option `upgrade` as it is spelled there: some origin servers compare it letter by letter.
+    pub(super) option: UpgradeOption,
     /// It was set to nothing.
     pub(super) silent: bool,
     /// Towards an HTTP/1.0 server nothing persists unless configured (E15).
@@ -77,6 +102,7 @@ impl Plan {
         let method = write_beginning(record, proxy, &heads.request, now, head)?;
         let is_http11 = proxy.http_version == HttpVersion::Http11;
         let connection = configured_connection(record, proxy, now, offered)?;
+        let option = UpgradeOption::of(offered).unwrap_or_default();
         // An empty value removes the line (B2), even the one that HTTP/1.0 would have by default.
         let silent = trim(offered).is_empty() && sets(proxy, "connection");
         offered.clear();
@@ -85,7 +111,8 @@ impl Plan {
         } else {
             Offer::Nothing
         };
-        Ok(Self { offer, method, connection, silent, is_http11, is_personal: proxy.proxy_protocol })
+        let is_personal = proxy.proxy_protocol;
+        Ok(Self { offer, method, connection, option, silent, is_http11, is_personal })
     }
 
     /// Whether the upstream connection ends after this exchange, by our own word or version.
@@ -165,7 +192,7 @@ pub(crate) fn answers_offer(request: &Request, offered: &[u8], chosen: &crate::h
         listed([offered].into_iter()).any(|sent| sent.is(&protocol))
             && protocols(&request.fields).any(|asked| asked.is(&protocol))
     });
-    let elements = crate::http1::elements(chosen.values(Known::Upgrade)).count();
+    let elements = elements(chosen.values(Known::Upgrade)).count();
     any && all && elements == protocols(chosen).count()
 }
 

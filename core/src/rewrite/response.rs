@@ -78,7 +78,7 @@ pub(crate) fn write_response(
         write_line(out, b"Transfer-Encoding", b"chunked");
     }
     if response.status == 101 {
-        write_line(out, b"Connection", b"upgrade");
+        write_line(out, b"Connection", b"Upgrade");
     } else {
         write_connection(record, shape.persistence, keeps_upgrade, out);
     }
@@ -181,9 +181,9 @@ pub(super) fn write_connection(record: &Record, persistence: Persistence, upgrad
     let is_http10 = record.heads.as_ref().is_some_and(|heads| heads.request.version == Version::Http10);
     let value: &[u8] = match (persistence, upgrade) {
         (Persistence::Close, false) => b"close",
-        (Persistence::Close, true) => b"upgrade, close",
-        (Persistence::Keep, true) if is_http10 => b"upgrade, keep-alive",
-        (Persistence::Keep, true) => b"upgrade",
+        (Persistence::Close, true) => b"Upgrade, close",
+        (Persistence::Keep, true) if is_http10 => b"Upgrade, keep-alive",
+        (Persistence::Keep, true) => b"Upgrade",
         (Persistence::Keep, false) if is_http10 => b"keep-alive",
         (Persistence::Keep, false) => return,
     };
