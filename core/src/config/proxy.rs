@@ -330,6 +330,8 @@ pub struct Upgrade {
     pub protocols: UpgradeProtocols,
     /// `upgrade_websocket_validation` (A6). On.
     pub websocket_validation: bool,
+    /// `upgrade_lenient_101` (A5): a 101 may lack the connection option `upgrade`. Off.
+    pub lenient_101: bool,
     /// `upgrade_handshake_timeout` (A12); absent: `proxy_read_timeout`.
     pub handshake_timeout: Option<Duration>,
     /// `upgrade_half_close` (C2). On.
@@ -345,6 +347,7 @@ impl Default for Upgrade {
         Self {
             protocols: UpgradeProtocols::AllButHttp2,
             websocket_validation: true,
+            lenient_101: false,
             handshake_timeout: None,
             half_close: true,
             half_close_timeout: Duration::from_secs(60),

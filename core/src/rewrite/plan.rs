@@ -3,7 +3,7 @@
 use super::{check_value, request::write_beginning};
 use crate::{
     config::{HttpVersion, Proxy},
-    http1::{ConnectionOptions, Known, Request, Version, elements, listed, protocols, trim},
+    http1::{ConnectionOptions, Known, Request, Version, elements, listed, trim},
     record::Record,
     time::Now,
     violation::Violation,
@@ -181,19 +181,6 @@ fn offer_protocols(
     }
     scratch.truncate(start);
     Ok(offer)
-}
-
-/// Whether a 101 is the answer to what was offered (A5): it names at least one protocol, and only such as
-/// we sent and the client had offered; name and version count, case doesn't.
-pub(crate) fn answers_offer(request: &Request, offered: &[u8], chosen: &crate::http1::Fields) -> bool {
-    let mut any = false;
-    let all = protocols(chosen).all(|protocol| {
-        any = true;
-        listed([offered].into_iter()).any(|sent| sent.is(&protocol))
-            && protocols(&request.fields).any(|asked| asked.is(&protocol))
-    });
-    let elements = elements(chosen.values(Known::Upgrade)).count();
-    any && all && elements == protocols(chosen).count()
 }
 
 /// Whether `proxy_set_header` sets the field.

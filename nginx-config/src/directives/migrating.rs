@@ -45,9 +45,9 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
     ),
     deviation(
         "A5",
-        "A 101 opens a tunnel only when it answers what was asked: the option, a protocol that was offered.",
-        "Whatever else says 101 is an attack or a fault: 502.",
-        None,
+        "A 101 opens a tunnel only when it answers what was asked: the option, a protocol and a subprotocol that were offered.",
+        "Whatever else says 101 is an attack or a fault: 502. A missing option can be repaired.",
+        Some("upgrade_lenient_101 on"),
     ),
     deviation(
         "A6",
