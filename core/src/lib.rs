@@ -138,7 +138,9 @@ pub use buffer::{Buffers, Turn};
 pub use fault::Fault;
 pub use http1::Version;
 pub use pool::{Pool, Pooled};
-pub use record::{Ended, Event, Note, Outcome, Record, RequestHead, Severity, TunnelRecord, UnknownSeverity};
+pub use record::{
+    Ended, Event, NoUpgrade, Note, Outcome, Record, RequestHead, Severity, TunnelRecord, UnknownSeverity,
+};
 pub use session::{
     Admission, Choice, Claim, Connected, Dial, DialError, Disposal, Ending, Lookup, Output, Refusal, Relayed,
     Session, Slices, Snapshot, TunnelConfig, Verdict, Wait, trace,

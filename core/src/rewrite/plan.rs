@@ -3,8 +3,8 @@
 use super::{check_value, request::write_beginning};
 use crate::{
     config::{HttpVersion, Proxy},
-    http1::{ConnectionOptions, Known, Request, Version, elements, listed, trim},
-    record::Record,
+    http1::{ConnectionOptions, Known, Request, Version, elements, listed, protocols, trim},
+    record::{NoUpgrade, Record},
     time::Now,
     violation::Violation,
 };
@@ -74,6 +74,8 @@ impl SentMethod {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) offer: Offer,
+    /// Why no upgrade is offered to a request that has `Upgrade`.
+    pub(crate) no_upgrade: Option<NoUpgrade>,
     pub(crate) method: SentMethod,
     /// What `proxy_set_header Connection` came to (A3).
     pub(super) connection: ConnectionOptions,
@@ -106,13 +108,17 @@ impl Plan {
         // An empty value removes the line (B2), even the one that HTTP/1.0 would have by default.
         let silent = trim(offered).is_empty() && sets(proxy, "connection");
         offered.clear();
-        let offer = if is_http11 && connection.upgrade && asks_for_upgrade(&heads.request) {
+        let found = if is_http11 && connection.upgrade && asks_for_upgrade(&heads.request) {
             offer_protocols(record, proxy, now, offered, head)?
         } else {
-            Offer::Nothing
+            None
         };
+        let offer = found.unwrap_or_default();
+        let is_ignored = offer == Offer::Nothing && heads.request.fields.has(Known::Upgrade);
+        let no_upgrade =
+            is_ignored.then(|| why_ordinary(&heads.request, is_http11, connection, found.is_some()));
         let is_personal = proxy.proxy_protocol;
-        Ok(Self { offer, method, connection, option, silent, is_http11, is_personal })
+        Ok(Self { offer, no_upgrade, method, connection, option, silent, is_http11, is_personal })
     }
 
     /// Whether the upstream connection ends after this exchange, by our own word or version.
@@ -126,6 +132,31 @@ pub(crate) fn asks_for_upgrade(request: &Request) -> bool {
     request.version == Version::Http11
         && request.fields.has(Known::Upgrade)
         && ConnectionOptions::of(&request.fields).upgrade
+}
+
+/// Why a request with `Upgrade` is an ordinary one. What the client did comes first: nothing in the configuration could
+/// have helped.
+fn why_ordinary(
+    request: &Request,
+    is_http11: bool,
+    configured: ConnectionOptions,
+    sets_upgrade: bool,
+) -> NoUpgrade {
+    if request.version == Version::Http10 {
+        NoUpgrade::Http10
+    } else if !ConnectionOptions::of(&request.fields).upgrade {
+        NoUpgrade::NoOption
+    } else if protocols(&request.fields).next().is_none() {
+        NoUpgrade::NoProtocol
+    } else if !is_http11 {
+        NoUpgrade::Http10Upstream
+    } else if !configured.upgrade {
+        NoUpgrade::NotPermitted
+    } else if !sets_upgrade {
+        NoUpgrade::NotSet
+    } else {
+        NoUpgrade::Refused
+    }
 }
 
 /// What `proxy_set_header Connection` comes to (A3).
@@ -149,15 +180,15 @@ fn configured_connection(
     Ok(ConnectionOptions::read([scratch.as_slice()].into_iter()))
 }
 
-/// Puts the list of protocols that go upstream together (A3, A4). The end of `scratch` serves for the
-/// configured list.
+/// Puts the list of protocols that go upstream together (A3, A4); `None` where none is configured. The end of `scratch`
+/// serves for the configured list.
 fn offer_protocols(
     record: &Record,
     proxy: &Proxy,
     now: Now,
     offered: &mut Vec<u8>,
     scratch: &mut Vec<u8>,
-) -> Result<Offer, Violation> {
+) -> Result<Option<Offer>, Violation> {
     offered.clear();
     let start = scratch.len();
     for line in proxy.set_headers.iter().filter(|line| line.name.eq_ignore_ascii_case("upgrade")) {
@@ -167,6 +198,7 @@ fn offer_protocols(
         scratch.push(b',');
     }
     let configured = scratch.get(start..).unwrap_or_default();
+    let is_set = listed([configured].into_iter()).next().is_some();
     let mut offer = Offer::Nothing;
     for protocol in listed([configured].into_iter()).filter(|p| proxy.upgrade.protocols.permit(p.name)) {
         if !offered.is_empty() {
@@ -180,7 +212,7 @@ fn offer_protocols(
         }
     }
     scratch.truncate(start);
-    Ok(offer)
+    Ok(is_set.then_some(offer))
 }
 
 /// Whether `proxy_set_header` sets the field.

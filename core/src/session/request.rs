@@ -9,7 +9,7 @@ use crate::{
     config::Proxy,
     http1::{ConnectionOptions, Fields, Framing, Known, Parsed, elements, request_framing},
     proxy_protocol::{self, Greeting},
-    record::Outcome,
+    record::{NoUpgrade, Outcome},
     rewrite::{Offer, Plan, write_request},
     state::{exchange, message},
     timer::Timer,
@@ -207,12 +207,19 @@ impl Session {
         let mut plan = Plan::make(&self.record, turn.now, offered, head)?;
         if self.flow(Side::Downstream).message.state() == message::State::Cut {
             // A tunnel begins behind a request that has come whole.
+            plan.no_upgrade =
+                plan.no_upgrade.or((plan.offer != Offer::Nothing).then_some(NoUpgrade::ContentGone));
             plan.offer = Offer::Nothing;
         }
         (self.work.offer, self.work.method) = (plan.offer, plan.method);
+        let no_upgrade = plan.no_upgrade;
         self.work.upstream = if plan.closes() { Fate::Close } else { Fate::Persist };
         if write_request(&self.record, self.work.framing, plan, turn.now, offered, head)? {
             self.note(Event::UnderscoreDropped);
+        }
+        if let Some(reason) = no_upgrade.filter(|_| self.exchange.state() == exchange::State::Routing) {
+            // Another attempt goes to the same location, for which it has been told.
+            self.note(Event::NoUpgrade(reason));
         }
         Ok(())
     }
