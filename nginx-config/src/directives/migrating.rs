@@ -93,6 +93,18 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         None,
     ),
     deviation(
+        "E1",
+        "A request whose last transfer coding isn't `chunked` is a 400; another coding before `chunked` is a 501, as in nginx.",
+        "RFC 9112 §6.3 demands the 400: where such a request ends, nobody knows. nginx says 501 to both.",
+        None,
+    ),
+    deviation(
+        "B3",
+        "Several lines of `If-Match`, `If-None-Match` or `Expect` go on; two of `Authorization` and the like are a 400, as in nginx.",
+        "RFC 9110 §5.3: what is a list may stand on several lines.",
+        None,
+    ),
+    deviation(
         "E3",
         "Heads that aren't well-formed are refused where nginx repairs them.",
         "What is repaired was not what was sent.",
