@@ -309,7 +309,7 @@ fn config(raw: &Raw) -> String {
     let recipe = if raw.plain {
         ""
     } else {
-        "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\";"
+        "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"Upgrade\";"
     };
     let (format, log) = if raw.log.is_empty() {
         (String::new(), "access_log off;".to_owned())
