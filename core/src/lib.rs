@@ -87,7 +87,7 @@
 //! session.handle_connected(dial, Ok(Connected::Fresh), turn);
 //! assert!(matches!(session.poll_output(), Output::Wait(wait) if wait.writes(Side::Upstream)));
 //! assert_eq!(send(&mut session, Side::Upstream, turn), "GET /chat/ HTTP/1.1\r\nUpgrade: websocket\r\n\
-//!     Connection: upgrade\r\nHost: backend\r\nSec-WebSocket-Version: 13\r\n\
+//!     Connection: Upgrade\r\nHost: backend\r\nSec-WebSocket-Version: 13\r\n\
 //!     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nVia: 1.1 underpass\r\n\r\n");
 //!
 //! // It agrees, and its first bytes come right behind the head.
@@ -98,7 +98,7 @@
 //! assert!(session.snapshot(now.tick).is_tunnel());
 //! let client_got = session.transmit(Side::Downstream).iter().flat_map(|s| s.to_vec()).collect::<Vec<u8>>();
 //! assert!(client_got.starts_with(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"));
-//! assert!(client_got.ends_with(b"Connection: upgrade\r\n\r\n\x81\x02hi"));
+//! assert!(client_got.ends_with(b"Connection: Upgrade\r\n\r\n\x81\x02hi"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -140,7 +140,9 @@ pub use fault::Fault;
 pub use http1::Version;
 pub use intervals::Networks;
 pub use pool::{Pool, Pooled};
-pub use record::{Ended, Event, Note, Outcome, Record, RequestHead, Severity, TunnelRecord, UnknownSeverity};
+pub use record::{
+    Ended, Event, NoUpgrade, Note, Outcome, Record, RequestHead, Severity, TunnelRecord, UnknownSeverity,
+};
 pub use session::{
     Admission, Choice, Claim, Connected, Dial, DialError, Disposal, Ending, Lookup, Output, Refusal, Relayed,
     Session, Slices, Snapshot, TunnelConfig, Verdict, Wait, trace,

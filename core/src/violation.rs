@@ -85,6 +85,11 @@ violations! {
     MissingHost: 400, Client, "RFC 9112 §3.2", "E4", None, "an HTTP/1.1 request without Host";
     SeveralHosts: 400, Client, "RFC 9112 §3.2", "E4", None, "more than one Host";
     BadHost: 400, Client, "RFC 9112 §3.2", "E4", None, "Host is empty or malformed";
+    SeveralAuthorizations: 400, Client, "RFC 9110 §11.6.2", "B3", None, "more than one Authorization";
+    SeveralModifiedSince: 400, Client, "RFC 9110 §13.1.3", "B3", None, "more than one If-Modified-Since";
+    SeveralUnmodifiedSince: 400, Client, "RFC 9110 §13.1.4", "B3", None, "more than one If-Unmodified-Since";
+    SeveralIfRanges: 400, Client, "RFC 9110 §13.1.5", "B3", None, "more than one If-Range";
+    SeveralContentRanges: 400, Client, "RFC 9110 §14.4", "B3", None, "more than one Content-Range";
     LengthAndCoding: 400, Client, "RFC 9112 §6.3", "E1", None, "both Transfer-Encoding and Content-Length";
     BadLength: 400, Client, "RFC 9112 §6.3", "E1", None, "Content-Length is not one number, or there are several";
     BadCoding: 400, Client, "RFC 9112 §6.1", "E1", None, "Transfer-Encoding is not just chunked";
@@ -134,8 +139,14 @@ violations! {
     OriginTrailer: 502, Origin, "RFC 9112 §7.1.2", "E2", None, "a malformed trailer section in the response";
     TooManyInterim: 502, Origin, "RFC 9110 §15.2", "A10", None, "more than 100 interim responses";
     UnaskedSwitch: 502, Origin, "RFC 9110 §15.2.2", "A5", None, "101 to a request that asked for no upgrade";
+    SwitchVersion: 502, Origin, "RFC 9110 §7.8", "A5", None, "a 101 in HTTP/1.0";
+    SwitchWithoutOption: 502, Origin, "RFC 9110 §7.8", "A5", Some("upgrade_lenient_101 on"), "a 101 whose Connection lacks the option upgrade";
+    SeveralUpgrades: 502, Origin, "RFC 9110 §7.8", "A5", None, "a 101 with more than one Upgrade";
+    RepeatedProtocol: 502, Origin, "RFC 9110 §7.8", "A5", None, "a 101 that names a protocol twice";
     BadSwitch: 502, Origin, "RFC 9110 §7.8", "A5", None, "a 101 that does not name protocols that were offered";
     BadAccept: 502, Origin, "RFC 6455 §4.1", "A6", Some("upgrade_websocket_validation off"), "Sec-WebSocket-Accept is not the hash of the key";
+    SeveralSubprotocols: 502, Origin, "RFC 6455 §11.3.4", "A5", Some("upgrade_websocket_validation off"), "a 101 with more than one Sec-WebSocket-Protocol";
+    UnofferedSubprotocol: 502, Origin, "RFC 6455 §4.1", "A5", Some("upgrade_websocket_validation off"), "a 101 with a Sec-WebSocket-Protocol that the client did not offer";
     OriginClosed: 502, Origin, "RFC 9110 §15.6.3", "E13", None, "the origin server closed the connection before its response head was complete";
     OriginFailed: 502, Origin, "RFC 9110 §15.6.3", "E13", None, "the connection to the origin server failed";
     ConnectFailed: 502, Origin, "RFC 9110 §15.6.3", "E13", None, "no connection to the origin server could be made";

@@ -11,7 +11,7 @@ use underpass_core::{
     template::{Template, Variable},
     violation::Violation,
 };
-use underpass_testkit::sim::World;
+use underpass_testkit::sim::{World, config_of};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -165,4 +165,42 @@ fn what_a_request_said_of_its_client_is_forgotten_with_it() {
     world.client_sends("GET / HTTP/1.1\r\nHost : a\r\n\r\n");
     let (_, line) = world.notes.last().expect("it is refused");
     assert!(line.contains("client: 127.0.0.1,") && !line.contains("203.0.113.5"), "{line}");
+}
+
+/// Each location tells who the client is; the request names one in two fields.
+fn shown(target: &str, lines: &str) -> String {
+    let mut world = World::new(config_of(
+        "http { access_log off; set_real_ip_from 127.0.0.1;
+         server { listen 127.0.0.1:8080; real_ip_header X-One; location /one { return 200 $remote_addr; }
+            location /two { real_ip_header X-Two; error_page 404 /one; }
+            location /three { real_ip_header X-Three; error_page 404 @four; }
+            location @four { real_ip_header X-Four; error_page 404 = /one; recursive_error_pages on; }
+            location /answers { real_ip_header X-Two; return 200 $remote_addr; }
+            location /sets { real_ip_header X-Two; set $who $remote_addr; error_page 404 /set; }
+            location /set { return 200 $who; }
+            location /left { real_ip_header X-Two; rewrite ^ /one last; } } }",
+    ));
+    world.client_sends(format!("GET {target} HTTP/1.1\r\nHost: a\r\n{lines}\r\n"));
+    let answer = String::from_utf8_lossy(world.client.received()).into_owned();
+    answer.split_once("\r\n\r\n").expect("an answer").1.to_owned()
+}
+
+/// nginx looks for the address before a server's rewrite directives and behind a location's, and keeps the first that it
+/// has found to the end of the request.
+#[test]
+fn the_address_that_was_learned_first_holds_to_the_end_of_the_exchange() {
+    let (one, two, nobody) = ("X-One: 192.0.2.1\r\n", "X-Two: 192.0.2.2\r\n", "127.0.0.1");
+    for (target, lines, expected) in [
+        ("/one", one, "192.0.2.1"),
+        ("/two", two, "192.0.2.2"),
+        ("/two", "", nobody),
+        ("/two", &[one, two].concat(), "192.0.2.1"),
+        ("/three", "X-Three: 192.0.2.3\r\nX-Four: 192.0.2.4\r\n", "192.0.2.3"),
+        ("/three", "X-Four: 192.0.2.4\r\n", "192.0.2.4"),
+        ("/answers", two, nobody),
+        ("/sets", two, nobody),
+        ("/left", two, nobody),
+    ] {
+        assert_eq!(shown(target, lines), expected, "{target} {lines}");
+    }
 }

@@ -216,6 +216,20 @@ fn failures_are_answered_and_end_the_connection() {
 }
 
 #[test]
+fn an_address_of_the_future_is_no_name_to_look_up() {
+    let mut world = requested(Vec::new());
+    world.addresses = None;
+    world.client_sends(connect("[v1.a]:443"));
+    assert_eq!((status(&world).as_str(), violations(&world)), ("502", vec![Violation::UnknownName]));
+    let mut world = http(
+        "access_log off; resolver 192.0.2.1; server { listen 127.0.0.1:8080; location / { proxy_pass http://$arg_h; } }",
+    );
+    world.addresses = None;
+    world.client_sends("GET /?h=[v1.a] HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!((status(&world).as_str(), violations(&world)), ("502", vec![Violation::UnknownName]));
+}
+
+#[test]
 fn a_silent_tunnel_ends_by_its_idle_timer() {
     let mut world = configured();
     world.client_sends(connect("a:1"));

@@ -69,8 +69,8 @@ fn an_error_of_our_own_is_answered_by_its_page() {
 fn a_text_is_no_error_and_a_redirection_may_have_a_page() {
     for (answers, expected) in [
         ("error_page 404 /page; return 404 text;", "404 text"),
-        ("error_page 302 = @named; return 302 /y;", "200 named /x GET"),
-        ("error_page 302 = @named; rewrite ^ /y redirect;", "200 named /x GET"),
+        ("error_page 302 = @named; return 302 /y;", "200 http://a:8080/y"),
+        ("error_page 302 = @named; rewrite ^ /y redirect;", "200 http://a:8080/y?q"),
         ("error_page 300 = @named; return 300;", "300 "),
     ] {
         assert_eq!(answer_to(&format!("location /x {{ {answers} }}"), GET), expected, "{answers}");
@@ -103,6 +103,73 @@ fn a_redirect_from_a_page_is_one() {
         ),
         "302 http://h/"
     );
+}
+
+/// The redirect's own field stands in whatever response its page has, as in nginx, and the last redirect's where there are
+/// several.
+#[test]
+fn a_redirect_that_a_page_answers_keeps_its_location() {
+    for (blocks, expected) in [
+        ("location /x { error_page 302 /page; return 302 /y?z; }", "302 http://a:8080/y?z"),
+        ("location /x { error_page 302 /page; return 302 http://h/; }", "302 http://h/"),
+        ("location /x { error_page 302 /page; rewrite ^ /y redirect; }", "302 http://a:8080/y?q"),
+        ("location /x { error_page 301 =200 /page; rewrite ^ /y permanent; }", "200 http://a:8080/y?q"),
+        (
+            "location /x/ { proxy_pass http://127.0.0.1:9000; } error_page 301 /page;",
+            "301 http://a:8080/x/?q",
+        ),
+        ("location /x { error_page 307 @named; return 307 /y; }", "307 http://a:8080/y"),
+        // As the page's location has it: it is the one that answers.
+        (
+            "location /x { error_page 302 /z; return 302 /y; } location /z { absolute_redirect off; return 204; }",
+            "302 /y",
+        ),
+        (
+            "location /x { error_page 302 /z; return 302 /y; } location /z { return 404; }",
+            "404 http://a:8080/y",
+        ),
+        (
+            "location /x { error_page 302 /z; return 302 /y; } location /z { return 303 /v; }",
+            "303 http://a:8080/v",
+        ),
+        ("location /x { error_page 302 http://h/; return 302 /y; }", "302 http://h/"),
+    ] {
+        assert_eq!(answer_to(blocks, GET), expected, "{blocks}");
+    }
+}
+
+#[test]
+fn a_forwarded_page_has_one_location() {
+    for (fields, in_location, expected) in [
+        ("", "", "302 http://a:8080/y"),
+        ("Location: /up\r\n", "", "302 /up"),
+        ("Location: /up\r\n", "proxy_hide_header Location;", "302 http://a:8080/y"),
+    ] {
+        let mut world = world(&format!(
+            "location /x {{ error_page 302 /z; return 302 /y; }}
+             location /z {{ proxy_pass http://127.0.0.1:9000; {in_location} }}"
+        ));
+        world.client_sends(GET);
+        world.origin_sends(format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 2\r\n\r\nok"));
+        assert_eq!(answer(&world), expected, "{fields} {in_location}");
+        assert_eq!(text(world.client.received()).matches("Location").count(), 1, "{fields}");
+    }
+}
+
+#[test]
+fn a_redirect_that_can_t_be_sent_leads_nowhere() {
+    let mut world = world("set $x 'a\nb'; location /x { add_header X $x always; return 302 /y; }");
+    world.client_sends(GET);
+    assert_eq!(answer(&world), "400 400 Bad Request");
+}
+
+#[test]
+fn a_redirect_s_location_is_forgotten_with_its_request() {
+    let mut world = world("location /x { error_page 302 /page; return 302 /y; }");
+    world.client_sends(GET);
+    let before = world.client.received().len();
+    world.client_sends("GET /page HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(!text(&world.client.received()[before..]).contains("Location"));
 }
 
 #[test]

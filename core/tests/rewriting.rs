@@ -232,7 +232,7 @@ fn fields_are_added_to_what_nginx_adds_them_to() {
     world.origin_sends("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: foo\r\n\r\n");
     assert_eq!(
         lines(&head(&world)),
-        ["HTTP/1.1 101 Switching Protocols", "Upgrade: foo", "X-Always: yes", "Connection: upgrade"]
+        ["HTTP/1.1 101 Switching Protocols", "Upgrade: foo", "X-Always: yes", "Connection: Upgrade"]
     );
 }
 

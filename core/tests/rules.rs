@@ -4,7 +4,10 @@ mod common;
 
 use std::time::Duration;
 
-use common::text;
+use common::{
+    demands::{INSTANT, asking},
+    text,
+};
 use underpass_core::{
     Admission, Buffers, Connected, Disposal, Ending, Event, Outcome, Output, Refusal, Side, Timer, Verdict,
     shared::KeepAlive,
@@ -161,6 +164,53 @@ fn an_old_connection_is_not_kept() {
         world.origin_sends(OK);
         assert_eq!(got(&world)[before..].contains("\r\nConnection: close\r\n"), closes, "{after}");
     }
+}
+
+#[test]
+fn the_locations_of_a_request_bound_its_connection_and_its_server_only_where_it_answers() {
+    let blocks =
+        "location /more { keepalive_requests 9; keepalive_time 1h; keepalive_timeout 60s; return 204; }
+        location /same { return 204; }
+        location /led { rewrite ^ /more last; }
+        location /one { keepalive_requests 1; rewrite ^ /more last; }
+        location /page { keepalive_requests 9; error_page 404 /one; return 404; }
+        location /named { keepalive_requests 9; error_page 404 @named; return 404; }
+        location @named { keepalive_requests 1; return 204; }
+        if ($arg_by = server) { return 204; }";
+    let persists = |in_server: &str, target: &str, after: Duration| {
+        let mut world = server(&format!("{in_server} {blocks}"));
+        world.elapse(after);
+        world.client_sends(asking(target));
+        let closes = got(&world).contains("\r\nConnection: close\r\n");
+        assert_eq!(world.client.saw().is_some(), closes, "{in_server} {target}");
+        !closes
+    };
+    for limit in ["keepalive_requests 1;", "keepalive_timeout 0;", "keepalive_time 1s;"] {
+        assert!(persists(limit, "/more", SECOND), "a location may allow more: {limit}");
+        assert!(!persists(limit, "/same", SECOND), "what it doesn't say it inherits: {limit}");
+        assert!(!persists(limit, "/more?by=server", SECOND), "the server answers itself: {limit}");
+        assert!(!persists(limit, "/led", SECOND), "each location on the way counts: {limit}");
+        assert!(!persists(limit, "/", SECOND), "no location is there: {limit}");
+    }
+    for target in ["/one", "/page", "/named"] {
+        assert!(!persists("", target, Duration::ZERO), "one location on the way allows less: {target}");
+    }
+    assert!(persists("", "/led", SECOND));
+}
+
+#[test]
+fn an_idle_connection_has_the_time_that_the_last_location_gives_it() {
+    let mut world = server(
+        "keepalive_timeout 0; location /a { keepalive_timeout 9s; return 204; }
+         location /b { keepalive_timeout 99s; return 204; }",
+    );
+    for (target, idle) in [("/a", 9), ("/b", 99)] {
+        world.client_sends(asking(target));
+        world.elapse(idle * SECOND - INSTANT);
+        assert_eq!(world.client.saw(), None, "{target}");
+    }
+    world.elapse(INSTANT);
+    assert_eq!(world.client.saw(), Some(Ending::Fin));
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn the_configured_connection_is_a_list() {
         ("upgrade", "", true, vec!["upgrade"]),
         ("'x-foo, upgrade, keep-alive'", "", true, vec!["upgrade"]),
         ("'upgrade, close'", "", true, vec!["upgrade, close"]),
-        ("$http_connection", "", true, vec!["upgrade"]),
+        ("$http_connection", "", true, vec!["Upgrade"]),
         ("te", "proxy_set_header TE trailers;", false, vec!["TE"]),
         // Neither the option nor the field goes by itself (B1).
         ("te", "", false, vec![]),
@@ -35,6 +35,39 @@ fn the_configured_connection_is_a_list() {
         let te = if expected == ["TE"] { vec!["trailers"] } else { vec![] };
         assert_eq!(values(&lines, "TE"), te, "{connection} {more}");
     }
+}
+
+#[test]
+fn what_is_configured_goes_upstream_as_it_is_spelled() {
+    let table = "map $http_upgrade $connection_upgrade { default UpGrade; '' close; }";
+    for (lines, connection, expected) in [
+        ("proxy_set_header Connection upgrade;", "Upgrade", "Connection: upgrade"),
+        ("proxy_set_header Connection Upgrade;", "upgrade", "Connection: Upgrade"),
+        ("proxy_set_header Connection 'close, UPGRADE, upgrade';", "upgrade", "Connection: UPGRADE, close"),
+        ("proxy_set_header Connection $http_connection;", "keep-alive, Upgrade", "Connection: Upgrade"),
+        ("proxy_set_header Connection $http_connection;", "uPgRaDe", "Connection: uPgRaDe"),
+        ("proxy_set_header Connection $connection_upgrade;", "upgrade", "Connection: UpGrade"),
+        (
+            "proxy_set_header connection x; proxy_set_header Connection Upgrade;",
+            "upgrade",
+            "connection: Upgrade",
+        ),
+    ] {
+        let mut world = http(&format!(
+            "access_log off; {table} server {{ listen 127.0.0.1:8080; location / {{
+             proxy_pass http://127.0.0.1:9000; proxy_set_header UPGRADE $http_upgrade; {lines} }} }}"
+        ));
+        world.client_sends(request(&format!("Upgrade: foo\r\nConnection: {connection}\r\n")));
+        assert_eq!(sent(&world)[..2], ["UPGRADE: foo", expected], "{lines}");
+    }
+    let mut world = proxy(
+        "proxy_set_header host b; proxy_set_header x-real-IP $remote_addr; proxy_set_header connection close;",
+    );
+    world.client_sends(request(""));
+    assert_eq!(sent(&world)[..3], ["host: b", "x-real-IP: 127.0.0.1", "connection: close"]);
+    let mut world = proxy("proxy_set_header hOST $arg_none;");
+    world.client_sends(request(""));
+    assert_eq!(sent(&world)[0], "hOST: 127.0.0.1:9000");
 }
 
 #[test]

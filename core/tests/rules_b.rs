@@ -50,6 +50,30 @@ fn names_with_an_underscore_pass_where_that_is_wanted_and_are_noted_else() {
 }
 
 #[test]
+fn a_second_line_of_what_is_no_list_is_refused_and_one_of_a_list_goes_on() {
+    for (name, is_list) in [
+        ("Authorization", false),
+        ("If-Modified-Since", false),
+        ("If-Unmodified-Since", false),
+        ("If-Range", false),
+        ("Content-Range", false),
+        ("If-Match", true),
+        ("If-None-Match", true),
+        ("Range", true),
+        ("X-Authorization", true),
+    ] {
+        // What the configuration sets in its place doesn't make it a request that everybody reads in one way.
+        let mut world = proxy(&format!("proxy_set_header {name} '';"));
+        world.client_sends(request(&format!("{name}: x\r\nX: y\r\n{}: x\r\n", name.to_lowercase())));
+        assert_eq!(status(&world) == "400", !is_list, "{name}");
+        assert_eq!(world.origins.is_empty(), !is_list, "{name}");
+        let told =
+            world.notes.iter().any(|(_, line)| line.starts_with(&format!("400 more than one {name} ")));
+        assert_eq!(told, !is_list, "{name}: {:?}", world.notes);
+    }
+}
+
+#[test]
 fn via_is_added_where_the_switch_says() {
     for (switch, on_request, on_response) in [
         ("", true, false),

@@ -252,13 +252,14 @@ impl SetHeader {
         Ok(Self { name: name.into(), value })
     }
 
-    /// The two lines of nginx's page: `Upgrade $http_upgrade` and `Connection "upgrade"`.
+    /// The two lines of nginx's page: `Upgrade $http_upgrade` and `Connection "Upgrade"`, which is spelled here as in the
+    /// examples of RFC 6455, for origin servers that compare it letter by letter.
     #[must_use]
     pub fn websocket_recipe() -> Vec<Self> {
         let upgrade = Template::variable(Variable::Http("upgrade".into()));
         vec![
             Self { name: "Upgrade".into(), value: upgrade },
-            Self { name: "Connection".into(), value: Template::literal("upgrade") },
+            Self { name: "Connection".into(), value: Template::literal("Upgrade") },
         ]
     }
 }
@@ -329,6 +330,8 @@ pub struct Upgrade {
     pub protocols: UpgradeProtocols,
     /// `upgrade_websocket_validation` (A6). On.
     pub websocket_validation: bool,
+    /// `upgrade_lenient_101` (A5): a 101 may lack the connection option `upgrade`. Off.
+    pub lenient_101: bool,
     /// `upgrade_handshake_timeout` (A12); absent: `proxy_read_timeout`.
     pub handshake_timeout: Option<Duration>,
     /// `upgrade_half_close` (C2). On.
@@ -344,6 +347,7 @@ impl Default for Upgrade {
         Self {
             protocols: UpgradeProtocols::AllButHttp2,
             websocket_validation: true,
+            lenient_101: false,
             handshake_timeout: None,
             half_close: true,
             half_close_timeout: Duration::from_secs(60),

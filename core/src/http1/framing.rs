@@ -1,6 +1,6 @@
 //! Where a message ends (RFC 9112 §6.3), in one place.
 
-use super::{Fields, Known, Version, elements, list::empty_elements};
+use super::{Fields, Known, Version, elements, list::empty_elements, trim};
 use crate::violation::Violation;
 
 /// How the content of a message is framed.
@@ -95,8 +95,14 @@ fn transfer_codings(fields: &Fields) -> Codings {
     let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
     let mut earlier = 0;
     let mut last = None;
-    for coding in elements(lines) {
-        if last.is_some_and(is_chunked) || !super::is_token(coding) {
+    for element in elements(lines) {
+        // RFC 9112 §7: what parameters mean is for the coding to say; §7.1: `chunked` has none.
+        let name_end = memchr::memchr(b';', element);
+        let coding = trim(element.get(..name_end.unwrap_or(element.len())).unwrap_or_default());
+        if last.is_some_and(is_chunked)
+            || !super::is_token(coding)
+            || (is_chunked(coding) && name_end.is_some())
+        {
             return Codings::Bad;
         }
         earlier += usize::from(last.is_some());
@@ -153,6 +159,24 @@ mod tests {
             ("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", Err(LengthAndCoding)),
             ("Transfer-Encoding: gzip, chunked\r\n", Err(UnknownCoding)),
             ("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", Err(UnknownCoding)),
+            ("Transfer-Encoding: GZip ,\tCHUNKED\r\n", Err(UnknownCoding)),
+            (
+                "Transfer-Encoding: a\r\nTransfer-Encoding: b, c\r\ntransfer-encoding: Chunked\r\n",
+                Err(UnknownCoding),
+            ),
+            ("Transfer-Encoding: gzip;level=9, chunked\r\n", Err(UnknownCoding)),
+            ("Transfer-Encoding: a ; b=\"c, chunked\", chunked\r\n", Err(UnknownCoding)),
+            ("Transfer-Encoding: gzip;level=9\r\nTransfer-Encoding: chunked\r\n", Err(UnknownCoding)),
+            ("Transfer-Encoding: gzip;level=9\r\n", Err(BadCoding)),
+            ("Transfer-Encoding: gzip, chunked;q=1\r\n", Err(BadCoding)),
+            ("Transfer-Encoding: chunked;q=1, chunked\r\n", Err(BadCoding)),
+            ("Transfer-Encoding: chunked;q=1, gzip, chunked\r\n", Err(BadCoding)),
+            ("Transfer-Encoding: Chunked\r\nTransfer-Encoding: gzip\r\n", Err(BadCoding)),
+            ("Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip, chunked\r\n", Err(BadCoding)),
+            ("Transfer-Encoding: ;a=b, chunked\r\n", Err(BadCoding)),
+            ("Transfer-Encoding: a b;c=d, chunked\r\n", Err(BadCoding)),
+            ("Transfer-Encoding: a=\"b\", chunked\r\n", Err(BadCoding)),
+            ("Transfer-Encoding: gzip;a=\"b, chunked\r\n", Err(BadCoding)),
             ("Transfer-Encoding: chunked, chunked\r\n", Err(BadCoding)),
             ("Transfer-Encoding: chunked, gzip\r\n", Err(BadCoding)),
             ("Transfer-Encoding: gzip\r\n", Err(BadCoding)),

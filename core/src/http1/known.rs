@@ -1,5 +1,7 @@
 //! The fields that mean something to a gateway, and what may become of them.
 
+use crate::violation::Violation;
+
 /// Fields that mean something to a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Known {
@@ -7,12 +9,16 @@ pub(crate) enum Known {
     Connection,
     ContentEncoding,
     ContentLength,
+    ContentRange,
     ContentType,
     Cookie,
     Date,
     Expect,
     Host,
     Http2Settings,
+    IfModifiedSince,
+    IfRange,
+    IfUnmodifiedSince,
     KeepAlive,
     MaxForwards,
     Origin,
@@ -42,13 +48,14 @@ impl Known {
             5 => &[(b"x-pad", Self::XAccel)],
             6 => &[(b"cookie", Self::Cookie), (b"expect", Self::Expect), (b"origin", Self::Origin)],
             7 => &[(b"upgrade", Self::Upgrade), (b"trailer", Self::Trailer)],
+            8 => &[(b"if-range", Self::IfRange)],
             10 => &[
                 (b"connection", Self::Connection),
                 (b"keep-alive", Self::KeepAlive),
                 (b"set-cookie", Self::SetCookie),
             ],
             12 => &[(b"content-type", Self::ContentType), (b"max-forwards", Self::MaxForwards)],
-            13 => &[(b"authorization", Self::Authorization)],
+            13 => &[(b"authorization", Self::Authorization), (b"content-range", Self::ContentRange)],
             14 => &[(b"content-length", Self::ContentLength), (b"http2-settings", Self::Http2Settings)],
             16 => {
                 &[(b"content-encoding", Self::ContentEncoding), (b"proxy-connection", Self::ProxyConnection)]
@@ -56,8 +63,12 @@ impl Known {
             17 => &[
                 (b"transfer-encoding", Self::TransferEncoding),
                 (b"sec-websocket-key", Self::SecWebSocketKey),
+                (b"if-modified-since", Self::IfModifiedSince),
             ],
-            19 => &[(b"proxy-authorization", Self::ProxyAuthorization)],
+            19 => &[
+                (b"proxy-authorization", Self::ProxyAuthorization),
+                (b"if-unmodified-since", Self::IfUnmodifiedSince),
+            ],
             20 => &[(b"sec-websocket-accept", Self::SecWebSocketAccept)],
             21 => &[(b"sec-websocket-version", Self::SecWebSocketVersion)],
             _ => &[],
@@ -93,6 +104,20 @@ impl Known {
                 | Self::Upgrade
                 | Self::Http2Settings
         )
+    }
+
+    /// What a second line of the field breaks in a request, where the field is no list, so that two lines can't be
+    /// joined (RFC 9110 §5.3), and recipients are known to differ in which of them they read. nginx refuses the same,
+    /// and besides `If-Match`, `If-None-Match` and `Expect`, which are lists. `Host` and framing have rules of their own.
+    pub(crate) const fn repeated(self) -> Option<Violation> {
+        match self {
+            Self::Authorization => Some(Violation::SeveralAuthorizations),
+            Self::IfModifiedSince => Some(Violation::SeveralModifiedSince),
+            Self::IfUnmodifiedSince => Some(Violation::SeveralUnmodifiedSince),
+            Self::IfRange => Some(Violation::SeveralIfRanges),
+            Self::ContentRange => Some(Violation::SeveralContentRanges),
+            _ => None,
+        }
     }
 
     /// Whether framing, routing or authentication rest on the field, so that no `Connection` may name it (B1).

@@ -28,7 +28,7 @@ pub(crate) use target::{
     authority, write_encoded_argument, write_encoded_path, write_encoded_query, write_encoded_target,
     write_encoded_uri, write_redirection,
 };
-pub(crate) use upgrade::{Protocol, listed, protocols};
+pub(crate) use upgrade::{Protocol, listed, protocol, protocols};
 
 /// Whether `byte` may stand in a token (RFC 9110 §5.6.2).
 pub(crate) const fn is_token_byte(byte: u8) -> bool {

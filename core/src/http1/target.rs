@@ -14,16 +14,12 @@ pub(crate) struct Authority<'a> {
 /// Reads `uri-host [":" port]`; no userinfo (RFC 9110 §4.2.4). `None` when it is malformed or empty.
 pub(crate) fn authority(text: &[u8]) -> Option<Authority<'_>> {
     let host_end = match text.first()? {
-        b'[' => {
-            let end = memchr::memchr(b']', text)? + 1;
-            std::str::from_utf8(text.get(1..end - 1)?).ok()?.parse::<core::net::Ipv6Addr>().ok()?;
-            end
-        }
+        b'[' => memchr::memchr(b']', text)? + 1,
         _ => memchr::memchr(b':', text).unwrap_or(text.len()),
     };
     let (host, rest) = text.split_at_checked(host_end)?;
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte);
-    if host.is_empty() || !(host.starts_with(b"[") || host.iter().all(is_name) && is_decodable(host)) {
+    let literal = host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]"));
+    if !literal.map_or_else(|| is_name(host), is_ip_literal) {
         return None;
     }
     let port = match rest {
@@ -35,6 +31,31 @@ pub(crate) fn authority(text: &[u8]) -> Option<Authority<'_>> {
         _ => return None,
     };
     Some(Authority { host, port })
+}
+
+/// Whether `host` is a name (RFC 3986 §3.2.2: `reg-name`, an IPv4 address too) with labels in it: one dot may stand at
+/// its end, as behind a fully qualified name, but no two follow each other (nginx).
+fn is_name(host: &[u8]) -> bool {
+    let may_stand = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte);
+    !matches!(host, b"" | b".")
+        && host.iter().all(may_stand)
+        && !host.windows(2).any(|pair| pair == b"..")
+        && is_decodable(host)
+}
+
+/// Whether `text` may stand in brackets: an IPv6 address, or one of a later version (RFC 3986 §3.2.2: `IPvFuture`).
+fn is_ip_literal(text: &[u8]) -> bool {
+    let [b'v' | b'V', future @ ..] = text else {
+        return std::str::from_utf8(text).is_ok_and(|text| text.parse::<core::net::Ipv6Addr>().is_ok());
+    };
+    let may_stand = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:".contains(byte);
+    let dot = memchr::memchr(b'.', future).and_then(|at| future.split_at_checked(at));
+    dot.is_some_and(|(version, address)| {
+        !version.is_empty()
+            && version.iter().all(u8::is_ascii_hexdigit)
+            && address.len() > 1
+            && address.iter().all(may_stand)
+    })
 }
 
 /// Whether two hexadecimal digits stand behind each percent sign (RFC 3986 §2.1).
@@ -213,13 +234,23 @@ mod tests {
         assert_eq!(parts("h:80"), Some((b"h".as_slice(), Some(b"80".as_slice()))));
         assert_eq!(parts("[::1]:8080"), Some((b"[::1]".as_slice(), Some(b"8080".as_slice()))));
         assert_eq!(parts("[::ffff:192.0.2.1]"), Some((b"[::ffff:192.0.2.1]".as_slice(), None)));
+        for (text, host, port) in [
+            ("x.", "x.", None),
+            ("x.:80", "x.", Some("80")),
+            (".x", ".x", None),
+            ("[v1.a]", "[v1.a]", None),
+            ("[VaF.fe80::a+en1]:80", "[VaF.fe80::a+en1]", Some("80")),
+        ] {
+            assert_eq!(parts(text), Some((host.as_bytes(), port.map(str::as_bytes))), "{text}");
+        }
         assert_eq!(parts("a%2dB"), Some((b"a%2dB".as_slice(), None)));
         for bad in [
             "", ":80", "u@h", "h:0", "h:65536", "h:8x", "h:+80", "a b", "[::1", "[]", "[x]", "[::1]x", "h/p",
-            "a:1:2",
+            "a:1:2", ".", "..", "..x", "x..", "x..y", ".:80", "x..:80",
         ]
         .into_iter()
         .chain(["[1.2.3.4]", "[:::]", "[1:2:3:4:5:6:7:8:9]", "[fe80::1%25a]", "a%", "a%4", "a%4g"])
+        .chain(["[v1]", "[v.a]", "[vg.a]", "[v1.]", "[v1.a", "[v1.a]b", "[v1.%61]", "[v1.a/b]", "[v1.a@b]"])
         {
             assert_eq!(parts(bad), None, "{bad}");
         }

@@ -1,9 +1,6 @@
 //! Who the client is, as far as other proxies tell.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::net::{IpAddr, SocketAddr};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
@@ -22,8 +19,6 @@ pub(crate) struct Told {
     pub(crate) header: Option<Proxied>,
     /// Who the client is for this exchange: `real_ip_header`.
     real: Option<Address>,
-    /// The rules by which that was found: a level that has the same ones needn't look again.
-    by: Option<Arc<RealIp>>,
 }
 
 impl Record {
@@ -52,26 +47,23 @@ impl Record {
         decoded
     }
 
-    /// Learns who the client is, as the location says.
+    /// Learns who the client is, as the level says at which the request is. What was learned holds to the end of the
+    /// exchange, wherever an error page or a rewrite leads it (ngx_http_realip_module).
     pub(crate) fn learn_client(&mut self) {
-        let Some(location) = &self.location else { return };
-        let rules = location.settings.real_ip.as_ref();
-        let by = self.told.as_ref().and_then(|told| told.by.as_ref());
-        if by.zip(rules).is_some_and(|(by, rules)| Arc::ptr_eq(by, rules)) {
+        if self.told.as_ref().is_some_and(|told| told.real.is_some()) {
             return;
         }
-        let found = rules.and_then(|rules| self.real_address(rules));
-        if found.is_some() || self.told.is_some() {
-            let by = rules.filter(|_| found.is_some()).cloned();
-            let told = self.told.get_or_insert_default();
-            (told.real, told.by) = (found, by);
+        let Some(location) = &self.location else { return };
+        let found = location.settings.real_ip.as_ref().and_then(|rules| self.real_address(rules));
+        if found.is_some() {
+            self.told.get_or_insert_default().real = found;
         }
     }
 
     /// An exchange begins: what was learned of the client with the last one is no longer true.
     pub(super) fn forget_client(&mut self) {
         if let Some(told) = &mut self.told {
-            (told.real, told.by) = (None, None);
+            told.real = None;
         }
     }
 

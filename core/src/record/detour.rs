@@ -30,6 +30,8 @@ pub(crate) struct Detour {
     pub(crate) status: Option<u16>,
     /// The origin server's status code that a page has taken the place of.
     pub(crate) intercepted: Option<u16>,
+    /// Where a redirect of our own leads, which an error page may answer: a URI, or a path of this server.
+    pub(crate) redirect: Vec<u8>,
     /// The request's content can't be had any more.
     pub(crate) content_gone: bool,
     /// It was given up before it had come whole.
@@ -40,10 +42,11 @@ pub(crate) struct Detour {
 
 impl Detour {
     pub(crate) fn clear(&mut self) {
-        let (path, query) = (std::mem::take(&mut self.path), std::mem::take(&mut self.query));
-        *self = Self { path, query, ..Self::default() };
-        self.path.clear();
-        self.query.clear();
+        let [path, query, redirect] = [&mut self.path, &mut self.query, &mut self.redirect].map(|text| {
+            text.clear();
+            std::mem::take(text)
+        });
+        *self = Self { path, query, redirect, ..Self::default() };
     }
 
     /// Counts one more way that the request is led; `false` when these are too many.

@@ -16,7 +16,7 @@ pub(crate) use attempt::Attempt;
 pub(crate) use detour::Detour;
 pub use head::RequestHead;
 pub(crate) use heads::Heads;
-pub use note::{Event, Note};
+pub use note::{Event, NoUpgrade, Note};
 pub use severity::{Severity, UnknownSeverity};
 
 use std::sync::Arc;

@@ -39,6 +39,8 @@ pub enum Event {
     ClientLeft,
     /// A timer fired.
     TimedOut(Timer),
+    /// A request with `Upgrade` is treated as an ordinary one.
+    NoUpgrade(NoUpgrade),
     /// Field lines of the request were dropped: their names hold an underscore (B3).
     UnderscoreDropped,
     /// Trailer fields were dropped (E2).
@@ -55,6 +57,46 @@ pub enum Event {
     Lost(u32),
 }
 
+/// Why a request with `Upgrade` is treated as an ordinary one (A1 to A4). What the client did comes before what the
+/// configuration says, which could not have helped then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NoUpgrade {
+    /// HTTP/1.0 has no upgrade.
+    Http10,
+    /// Its `Connection` lacks the option `upgrade`.
+    NoOption,
+    /// Its `Upgrade` names no protocol.
+    NoProtocol,
+    /// A part of its content was given up on the way to an error page.
+    ContentGone,
+    /// What goes upstream is HTTP/1.0.
+    Http10Upstream,
+    /// No `proxy_set_header Connection` permits it.
+    NotPermitted,
+    /// No `proxy_set_header Upgrade` passes it on.
+    NotSet,
+    /// `upgrade_protocols` has none of its protocols.
+    Refused,
+}
+
+impl fmt::Display for NoUpgrade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http10 => "HTTP/1.0 has no upgrade (rule A2)",
+            Self::NoOption => "its Connection lacks the option upgrade (rule A1)",
+            Self::NoProtocol => "its Upgrade names no protocol (rule A1)",
+            Self::ContentGone => "a part of its content was given up (rule A3)",
+            Self::Http10Upstream => "HTTP/1.0 goes upstream (rule A3; see proxy_http_version)",
+            Self::NotPermitted => {
+                "no configured Connection has the option upgrade (rule A3; see proxy_set_header)"
+            }
+            Self::NotSet => "no Upgrade is configured, or an empty one (rule A3; see proxy_set_header)",
+            Self::Refused => "none of its protocols may pass (rule A4; see upgrade_protocols)",
+        })
+    }
+}
+
 impl Event {
     pub(crate) const fn note(self) -> Note {
         let severity = match self {
@@ -67,6 +109,7 @@ impl Event {
             | Self::ClientLeft
             | Self::TunnelOpened
             | Self::TunnelClosed(_)
+            | Self::NoUpgrade(_)
             | Self::UnderscoreDropped
             | Self::TrailerDropped => Severity::Info,
             Self::TimedOut(timer) => match timer {
@@ -95,6 +138,9 @@ impl fmt::Display for Event {
             Self::NextPeer => f.write_str("trying the next peer"),
             Self::ClientLeft => f.write_str("client closed connection before the response was complete"),
             Self::TimedOut(timer) => write!(f, "timed out ({})", timer.directive()),
+            Self::NoUpgrade(reason) => {
+                write!(f, "Upgrade ignored, the request is an ordinary one: {reason}")
+            }
             Self::UnderscoreDropped => {
                 f.write_str("field names with an underscore dropped (rule B3; see underscores_in_headers on)")
             }
@@ -196,5 +242,15 @@ impl fmt::Display for ClientAddress<'_> {
             crate::Address::Ip(address) => write!(f, "{}", address.ip()),
             crate::Address::Unix(_) => f.write_str("unix:"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upgrade_that_is_ignored_is_information() {
+        assert_eq!(Event::NoUpgrade(NoUpgrade::NoOption).note().severity, Severity::Info);
     }
 }

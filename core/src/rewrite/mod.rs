@@ -9,14 +9,15 @@ mod redirect;
 mod request;
 mod response;
 mod substitution;
+mod switch;
 mod target;
 
 pub(crate) use additions::{check_additions, has_trailers, write_trailers};
 pub(crate) use own::{OwnResponse, reason, write_established, write_own};
-pub(crate) use plan::{Offer, Plan, SentMethod, answers_offer, asks_for_upgrade};
-pub(crate) use redirect::write_own_origin;
+pub(crate) use plan::{Offer, Plan, SentMethod, asks_for_upgrade};
 pub(crate) use request::{max_forwards, write_request};
 pub(crate) use response::{Persistence, ResponseHead, write_interim, write_response};
+pub(crate) use switch::check_switch;
 pub(crate) use target::{Leads, Prefix, Url};
 
 use crate::{

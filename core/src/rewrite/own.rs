@@ -2,6 +2,7 @@
 
 use super::{
     additions::{Added, has_trailers, write_trailers},
+    redirect::write_location,
     response::{Persistence, write_connection, write_date, write_status_line},
     write_line,
 };
@@ -17,7 +18,6 @@ pub(crate) struct OwnResponse<'a> {
     pub(crate) status: u16,
     pub(crate) content_type: &'a [u8],
     pub(crate) content: &'a [u8],
-    pub(crate) location: Option<&'a [u8]>,
     pub(crate) persistence: Persistence,
     /// To a HEAD request: the length is shown, the content isn't sent.
     pub(crate) to_head: bool,
@@ -46,9 +46,7 @@ pub(crate) fn write_own(record: &Record, own: OwnResponse<'_>, now: Now, out: &m
         // RFC 9110 §15.3.6: it has to be seen that there is none.
         write_line(out, b"Content-Length", b"0");
     }
-    if let Some(location) = own.location {
-        write_line(out, b"Location", location);
-    }
+    write_location(record, out);
     match own.status {
         401 if write_received_challenges(record, out) => {}
         401 => write_challenge(record, b"WWW-Authenticate", now, out),

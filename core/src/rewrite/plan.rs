@@ -3,8 +3,8 @@
 use super::{check_value, request::write_beginning};
 use crate::{
     config::{HttpVersion, Proxy},
-    http1::{ConnectionOptions, Known, Request, Version, listed, protocols, trim},
-    record::Record,
+    http1::{ConnectionOptions, Known, Request, Version, elements, listed, protocols, trim},
+    record::{NoUpgrade, Record},
     time::Now,
     violation::Violation,
 };
@@ -19,6 +19,29 @@ pub(crate) enum Offer {
     Other,
     /// WebSocket, perhaps among others.
     WebSocket,
+}
+
+/// A spelling of the connection option `upgrade`, which is compared without case (RFC 9110 §7.6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UpgradeOption([u8; 7]);
+
+impl Default for UpgradeOption {
+    /// As the examples of RFC 6455 have it: where nothing spells it.
+    fn default() -> Self {
+        Self(*b"Upgrade")
+    }
+}
+
+impl UpgradeOption {
+    /// The first that the list has.
+    fn of(list: &[u8]) -> Option<Self> {
+        let option = elements([list].into_iter()).find(|option| option.eq_ignore_ascii_case(b"upgrade"))?;
+        option.try_into().ok().map(Self)
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// What matters of the method that goes upstream.
@@ -51,9 +74,13 @@ impl SentMethod {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) offer: Offer,
+    /// Why no upgrade is offered to a request that has `Upgrade`.
+    pub(crate) no_upgrade: Option<NoUpgrade>,
     pub(crate) method: SentMethod,
     /// What `proxy_set_header Connection` came to (A3).
     pub(super) connection: ConnectionOptions,
+    /// The option `upgrade` as it is spelled there: some origin servers compare it letter by letter.
+    pub(super) option: UpgradeOption,
     /// It was set to nothing.
     pub(super) silent: bool,
     /// Towards an HTTP/1.0 server nothing persists unless configured (E15).
@@ -77,15 +104,21 @@ impl Plan {
         let method = write_beginning(record, proxy, &heads.request, now, head)?;
         let is_http11 = proxy.http_version == HttpVersion::Http11;
         let connection = configured_connection(record, proxy, now, offered)?;
+        let option = UpgradeOption::of(offered).unwrap_or_default();
         // An empty value removes the line (B2), even the one that HTTP/1.0 would have by default.
         let silent = trim(offered).is_empty() && sets(proxy, "connection");
         offered.clear();
-        let offer = if is_http11 && connection.upgrade && asks_for_upgrade(&heads.request) {
+        let found = if is_http11 && connection.upgrade && asks_for_upgrade(&heads.request) {
             offer_protocols(record, proxy, now, offered, head)?
         } else {
-            Offer::Nothing
+            None
         };
-        Ok(Self { offer, method, connection, silent, is_http11, is_personal: proxy.proxy_protocol })
+        let offer = found.unwrap_or_default();
+        let is_ignored = offer == Offer::Nothing && heads.request.fields.has(Known::Upgrade);
+        let no_upgrade =
+            is_ignored.then(|| why_ordinary(&heads.request, is_http11, connection, found.is_some()));
+        let is_personal = proxy.proxy_protocol;
+        Ok(Self { offer, no_upgrade, method, connection, option, silent, is_http11, is_personal })
     }
 
     /// Whether the upstream connection ends after this exchange, by our own word or version.
@@ -99,6 +132,31 @@ pub(crate) fn asks_for_upgrade(request: &Request) -> bool {
     request.version == Version::Http11
         && request.fields.has(Known::Upgrade)
         && request.fields.options().upgrade
+}
+
+/// Why a request with `Upgrade` is an ordinary one. What the client did comes first: nothing in the configuration could
+/// have helped.
+fn why_ordinary(
+    request: &Request,
+    is_http11: bool,
+    configured: ConnectionOptions,
+    sets_upgrade: bool,
+) -> NoUpgrade {
+    if request.version == Version::Http10 {
+        NoUpgrade::Http10
+    } else if !request.fields.options().upgrade {
+        NoUpgrade::NoOption
+    } else if protocols(&request.fields).next().is_none() {
+        NoUpgrade::NoProtocol
+    } else if !is_http11 {
+        NoUpgrade::Http10Upstream
+    } else if !configured.upgrade {
+        NoUpgrade::NotPermitted
+    } else if !sets_upgrade {
+        NoUpgrade::NotSet
+    } else {
+        NoUpgrade::Refused
+    }
 }
 
 /// What `proxy_set_header Connection` comes to (A3).
@@ -122,15 +180,15 @@ fn configured_connection(
     Ok(ConnectionOptions::read([scratch.as_slice()].into_iter()))
 }
 
-/// Puts the list of protocols that go upstream together (A3, A4). The end of `scratch` serves for the
-/// configured list.
+/// Puts the list of protocols that go upstream together (A3, A4); `None` where none is configured. The end of `scratch`
+/// serves for the configured list.
 fn offer_protocols(
     record: &Record,
     proxy: &Proxy,
     now: Now,
     offered: &mut Vec<u8>,
     scratch: &mut Vec<u8>,
-) -> Result<Offer, Violation> {
+) -> Result<Option<Offer>, Violation> {
     offered.clear();
     let start = scratch.len();
     for line in proxy.set_headers.iter().filter(|line| line.name.eq_ignore_ascii_case("upgrade")) {
@@ -140,6 +198,7 @@ fn offer_protocols(
         scratch.push(b',');
     }
     let configured = scratch.get(start..).unwrap_or_default();
+    let is_set = listed([configured].into_iter()).next().is_some();
     let mut offer = Offer::Nothing;
     for protocol in listed([configured].into_iter()).filter(|p| proxy.upgrade.protocols.permit(p.name)) {
         if !offered.is_empty() {
@@ -153,26 +212,7 @@ fn offer_protocols(
         }
     }
     scratch.truncate(start);
-    Ok(offer)
-}
-
-/// A 101 that names more protocols than this is no answer: each would have to be looked for in what was offered.
-const MOST_CHOSEN: usize = 16;
-
-/// Whether a 101 is the answer to what was offered (A5): it names at least one protocol, and only such as
-/// we sent and the client had offered; name and version count, case doesn't.
-pub(crate) fn answers_offer(request: &Request, offered: &[u8], chosen: &crate::http1::Fields) -> bool {
-    let elements = crate::http1::elements(chosen.values(Known::Upgrade)).count();
-    if elements > MOST_CHOSEN {
-        return false;
-    }
-    let mut any = false;
-    let all = protocols(chosen).all(|protocol| {
-        any = true;
-        listed([offered].into_iter()).any(|sent| sent.is(&protocol))
-            && protocols(&request.fields).any(|asked| asked.is(&protocol))
-    });
-    any && all && elements == protocols(chosen).count()
+    Ok(is_set.then_some(offer))
 }
 
 /// Whether `proxy_set_header` sets the field.

@@ -1,6 +1,21 @@
 //! Where a client is sent: what stands in front of a path in a `Location` of ours.
 
-use crate::{Address, record::Record, time::write_decimal};
+use crate::{Address, http1::write_encoded_uri, record::Record, time::write_decimal};
+
+/// Appends the `Location` of a redirect of our own (RFC 9110 §10.2.2), be its response that of an error page. What
+/// stands in front of a path is as the location says that answers.
+pub(super) fn write_location(record: &Record, out: &mut Vec<u8>) {
+    let uri = record.heads.as_ref().map_or(b"".as_slice(), |heads| &heads.detour.redirect);
+    if uri.is_empty() {
+        return;
+    }
+    out.extend_from_slice(b"Location: ");
+    if uri.starts_with(b"/") {
+        write_own_origin(record, out);
+    }
+    write_encoded_uri(uri, out);
+    out.extend_from_slice(b"\r\n");
+}
 
 /// Appends `http://host[:port]`, under which the client reaches this server, as `absolute_redirect`,
 /// `server_name_in_redirect` and `port_in_redirect` have it: the host that was asked for, and the port that we

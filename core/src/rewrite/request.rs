@@ -163,7 +163,8 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    /// `proxy_set_header` lines in their order; `Connection` and `Upgrade` are our own words (A3).
+    /// `proxy_set_header` lines in their order, under their names as written; `Connection` and `Upgrade` are our own
+    /// words (A3).
     fn configured(&mut self, plan: Plan, offered: &[u8]) -> Result<(), Violation> {
         let (mut said_connection, mut said_upgrade, mut said_host) = (false, false, false);
         for line in &self.proxy.set_headers {
@@ -171,20 +172,20 @@ impl Lines<'_> {
             match Known::of(name) {
                 Known::Connection => {
                     if !said_connection {
-                        self.connection(plan);
+                        self.connection(name, plan);
                     }
                     said_connection = true;
                 }
                 Known::Upgrade => {
                     if plan.offer != Offer::Nothing && !said_upgrade {
-                        write_line(self.out, b"Upgrade", offered);
+                        write_line(self.out, name, offered);
                     }
                     said_upgrade = true;
                 }
                 Known::Te if self.says_te(plan.connection) => self.templated(name, &line.value)?,
                 Known::Host => {
                     if !said_host {
-                        self.host(&line.value)?;
+                        self.host(name, &line.value)?;
                     }
                     said_host = true;
                 }
@@ -195,27 +196,31 @@ impl Lines<'_> {
             }
         }
         if !said_connection {
-            self.connection(plan);
+            self.connection(b"Connection", plan);
         }
         Ok(())
     }
 
-    fn connection(&mut self, plan: Plan) {
-        let Plan { offer, connection: configured, silent, is_http11, .. } = plan;
+    fn connection(&mut self, name: &[u8], plan: Plan) {
+        let Plan { offer, connection: configured, option, silent, is_http11, .. } = plan;
         let options: [(bool, &[u8]); 4] = [
-            (offer != Offer::Nothing, b"upgrade"),
+            (offer != Offer::Nothing, option.as_bytes()),
             (configured.close || (!is_http11 && !configured.keep_alive && !silent), b"close"),
             (!is_http11 && configured.keep_alive && !configured.close, b"keep-alive"),
             (self.says_te(configured), b"TE"),
         ];
-        let mut label: &[u8] = b"Connection: ";
-        let before = self.out.len();
-        for (_, option) in options.iter().filter(|(said, _)| *said) {
-            self.out.extend_from_slice(label);
+        let mut said = false;
+        for (_, option) in options.iter().filter(|(due, _)| *due) {
+            if said {
+                self.out.extend_from_slice(b", ");
+            } else {
+                self.out.extend_from_slice(name);
+                self.out.extend_from_slice(b": ");
+            }
             self.out.extend_from_slice(option);
-            label = b", ";
+            said = true;
         }
-        if self.out.len() > before {
+        if said {
             self.out.extend_from_slice(b"\r\n");
         }
     }
@@ -226,12 +231,11 @@ impl Lines<'_> {
     }
 
     /// Exactly one Host goes upstream; an empty one becomes `$proxy_host` (B2).
-    fn host(&mut self, value: &Template) -> Result<(), Violation> {
-        let start = self.out.len();
-        self.templated(b"Host", value)?;
-        let line = self.out.get(start..).unwrap_or_default();
-        match line.strip_prefix(b"Host: ").and_then(|line| line.strip_suffix(b"\r\n")) {
-            None => write_line(self.out, b"Host", self.record.proxy_host()),
+    fn host(&mut self, name: &[u8], value: &Template) -> Result<(), Violation> {
+        let value_at = self.out.len() + name.len() + 2;
+        self.templated(name, value)?;
+        match self.out.get(value_at..).and_then(|line| line.strip_suffix(b"\r\n")) {
+            None => write_line(self.out, name, self.record.proxy_host()),
             // What we would refuse ourselves can't be said to others (E4).
             Some(host) if authority(host).is_none() => {
                 self.record.blame(value);

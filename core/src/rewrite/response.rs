@@ -1,6 +1,6 @@
 //! The origin server's response head, as the client gets it.
 
-use super::{additions::Added, crosses, substitution::Substitutions, write_line};
+use super::{additions::Added, crosses, redirect::write_location, substitution::Substitutions, write_line};
 use crate::{
     config::{ResponseRewriting, Via},
     http1::{Field, Known, Response, Version},
@@ -49,10 +49,15 @@ pub(crate) fn write_response(
     let phrase = if is_own { super::reason(shape.status).as_bytes() } else { response.reason() };
     write_status_line(shape.status, phrase, out);
     let lines = Lines::new(record, added);
-    let mut dated = false;
+    let (mut dated, mut leads) = (false, false);
     for field in response.fields.iter().filter(|field| lines.passes(*field, shape.length, keeps_upgrade)) {
         lines.write(field, now, out)?;
         dated |= field.known == Known::Date;
+        leads |= field.name.eq_ignore_ascii_case(b"Location");
+    }
+    if !leads {
+        // RFC 9110 §10.2.2: there is one at most; what the page says itself is the later word.
+        write_location(record, out);
     }
     // RFC 9110 §6.6.1: a recipient with a clock adds the date that a response lacks.
     if response.status >= 200 && !dated {
@@ -73,7 +78,7 @@ pub(crate) fn write_response(
         write_line(out, b"Transfer-Encoding", b"chunked");
     }
     if response.status == 101 {
-        write_line(out, b"Connection", b"upgrade");
+        write_line(out, b"Connection", b"Upgrade");
     } else {
         write_connection(record, shape.persistence, keeps_upgrade, out);
     }
@@ -172,9 +177,9 @@ pub(super) fn write_connection(record: &Record, persistence: Persistence, upgrad
     let is_http10 = record.heads.as_ref().is_some_and(|heads| heads.request.version == Version::Http10);
     let value: &[u8] = match (persistence, upgrade) {
         (Persistence::Close, false) => b"close",
-        (Persistence::Close, true) => b"upgrade, close",
-        (Persistence::Keep, true) if is_http10 => b"upgrade, keep-alive",
-        (Persistence::Keep, true) => b"upgrade",
+        (Persistence::Close, true) => b"Upgrade, close",
+        (Persistence::Keep, true) if is_http10 => b"Upgrade, keep-alive",
+        (Persistence::Keep, true) => b"Upgrade",
         (Persistence::Keep, false) if is_http10 => b"keep-alive",
         (Persistence::Keep, false) => return,
     };

@@ -43,7 +43,7 @@ impl Session {
                 self.exchange_event(exchange::Event::Dial);
                 self.dial(super::Origin::Fresh, turn);
             }
-            Err(_) => self.look_up(),
+            Err(_) => self.look_up(turn),
         }
     }
 

@@ -40,7 +40,9 @@ impl Session {
         let Some(hop) = self.record.hop() else { return self.refuse(Violation::NoPeer, turn) };
         match hop.target {
             None if self.work.addresses.is_none() => self.find_destination(turn),
-            Some(_) if self.work.addresses.is_none() && self.record.sought_name().is_some() => self.look_up(),
+            Some(_) if self.work.addresses.is_none() && self.record.sought_name().is_some() => {
+                self.look_up(turn);
+            }
             _ => {
                 self.exchange_event(exchange::Event::Dial);
                 self.dial(Origin::Pool, turn);
@@ -49,7 +51,12 @@ impl Session {
     }
 
     /// Asks for the addresses of a name.
-    pub(super) fn look_up(&mut self) {
+    pub(super) fn look_up(&mut self, turn: &mut Turn<'_>) {
+        let requested = || self.requested_authority().is_some_and(|(host, _)| host.starts_with('['));
+        if self.record.sought_name().map_or_else(requested, |(name, _)| name.starts_with('[')) {
+            // An address of a version that nobody speaks yet (E4): it is no name, and no resolver is asked for it.
+            return self.refuse(Violation::UnknownName, turn);
+        }
         self.exchange_event(exchange::Event::Resolve);
         self.send_for(Errand::Resolve);
         self.timers.set(Timer::Resolve, self.tick.after(self.settings().resolver_timeout));

@@ -5,12 +5,9 @@ use crate::{
     Side,
     buffer::Turn,
     config::Return,
-    http1::{write_encoded_path, write_encoded_uri},
+    http1::write_encoded_path,
     record::{Outcome, Record},
-    rewrite::{
-        OwnResponse, Persistence, asks_for_upgrade, check_additions, max_forwards, reason, write_own,
-        write_own_origin,
-    },
+    rewrite::{OwnResponse, Persistence, asks_for_upgrade, check_additions, max_forwards, reason, write_own},
     state::{exchange, message},
     template::Template,
     time::{Now, write_decimal},
@@ -32,7 +29,7 @@ impl Session {
             && let Some(level) = self.server_level()
         {
             // Nobody knows where it was to go: it is logged where the server says.
-            self.enter(&level);
+            self.enter_server(&level);
         }
         self.note(Event::Violation(violation));
         self.answer_violation(violation, status, turn);
@@ -65,7 +62,7 @@ impl Session {
         if violation.fault() == Fault::Client {
             violation.explain(&mut text);
         }
-        self.reply(status, PLAIN, &text, None, turn);
+        self.reply(status, PLAIN, &text, turn);
         turn.buffers.return_scratch(text);
     }
 
@@ -82,7 +79,7 @@ impl Session {
             (Some(text), status) => self.answer_with(status, answer.content_type.as_deref(), text, turn),
             (None, status @ (301..=303 | 307 | 308 | 400..=599)) => self.conclude(status, turn),
             // As in nginx, what is no error says nothing more.
-            (None, status) => self.reply(self.shown_status(status), PLAIN, b"", None, turn),
+            (None, status) => self.reply(self.shown_status(status), PLAIN, b"", turn),
         }
     }
 
@@ -93,7 +90,7 @@ impl Session {
         let by_path = || self.record.location.as_ref().map(|location| location.types.of(path));
         let mut media_type = turn.buffers.scratch();
         media_type.extend_from_slice(kind.or_else(by_path).map_or(PLAIN, str::as_bytes));
-        self.reply(self.shown_status(status), &media_type, &content, None, turn);
+        self.reply(self.shown_status(status), &media_type, &content, turn);
         turn.buffers.return_scratch(media_type);
         turn.buffers.return_scratch(content);
     }
@@ -109,28 +106,27 @@ impl Session {
     pub(super) fn reply_page(&mut self, status: u16, turn: &mut Turn<'_>) {
         let mut text = turn.buffers.scratch();
         write_page(status, &mut text);
-        self.reply(status, PLAIN, &text, None, turn);
+        self.reply(status, PLAIN, &text, turn);
         turn.buffers.return_scratch(text);
     }
 
-    /// Sends the client to another URI; a path is one of this server.
+    /// Sends the client to another URI; a path is one of this server. Where an error page answers instead, the field
+    /// stays in its response, as in nginx.
     pub(super) fn redirect(&mut self, status: u16, uri: &[u8], turn: &mut Turn<'_>) {
-        if !self.goes_to_error_page(status, turn) {
-            self.reply_redirect(status, uri, turn);
-        }
+        self.lead_to(uri);
+        self.conclude(status, turn);
     }
 
     pub(super) fn reply_redirect(&mut self, status: u16, uri: &[u8], turn: &mut Turn<'_>) {
-        let mut location = turn.buffers.scratch();
-        if uri.starts_with(b"/") {
-            write_own_origin(&self.record, &mut location);
+        self.lead_to(uri);
+        self.reply_page(status, turn);
+    }
+
+    fn lead_to(&mut self, uri: &[u8]) {
+        if let Some(detour) = self.detour_mut() {
+            detour.redirect.clear();
+            detour.redirect.extend_from_slice(uri);
         }
-        write_encoded_uri(uri, &mut location);
-        let mut text = turn.buffers.scratch();
-        write_page(status, &mut text);
-        self.reply(status, PLAIN, &text, Some(&location), turn);
-        turn.buffers.return_scratch(text);
-        turn.buffers.return_scratch(location);
     }
 
     /// `/x` for `location /x/`: 301 to the path with a slash, the query kept.
@@ -161,17 +157,10 @@ impl Session {
     }
 
     pub(super) fn answer_options(&mut self, turn: &mut Turn<'_>) {
-        self.reply(200, PLAIN, b"", None, turn);
+        self.reply(200, PLAIN, b"", turn);
     }
 
-    fn reply(
-        &mut self,
-        status: u16,
-        content_type: &[u8],
-        content: &[u8],
-        location: Option<&[u8]>,
-        turn: &mut Turn<'_>,
-    ) {
+    fn reply(&mut self, status: u16, content_type: &[u8], content: &[u8], turn: &mut Turn<'_>) {
         let request = self.record.heads.as_ref().map(|heads| &heads.request);
         let is_connect = request.is_some_and(|request| request.method() == b"CONNECT");
         if is_connect && matches!(status, 200..=299) {
@@ -187,7 +176,10 @@ impl Session {
         let checked = check_additions(&self.record, status, turn.now, &mut scratch);
         turn.buffers.return_scratch(scratch);
         match checked {
-            Err(violation) if status < 400 => return self.refuse(violation, turn),
+            Err(violation) if status < 400 => {
+                self.lead_to(b"");
+                return self.refuse(violation, turn);
+            }
             // What is an error already stays one; the line that can't be sent is left out.
             Err(violation) => self.note(Event::Violation(violation)),
             Ok(()) => {}
@@ -205,11 +197,12 @@ impl Session {
                 self.message_event(Side::Downstream, message::Event::Broken);
             }
         }
+        self.bound_persistence();
         self.foresee_close();
         let persistence =
             if self.work.client == Fate::Persist { Persistence::Keep } else { Persistence::Close };
         let to_head = self.record.heads.as_ref().is_some_and(|heads| heads.request.is_head());
-        let own = OwnResponse { status, content_type, content, location, persistence, to_head };
+        let own = OwnResponse { status, content_type, content, persistence, to_head };
         self.record.status = status;
         // Writing it can't fail: what could was checked above.
         let _ = self.write_to_client(turn, |record, now, out| Ok(write_own(record, own, now, out)));

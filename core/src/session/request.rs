@@ -7,9 +7,9 @@ use crate::{
     Side,
     buffer::Turn,
     config::Proxy,
-    http1::{Framing, Known, Parsed, elements, request_framing},
+    http1::{Fields, Framing, Known, Parsed, elements, request_framing},
     proxy_protocol::{self, Greeting},
-    record::Outcome,
+    record::{NoUpgrade, Outcome},
     rewrite::{Offer, Plan, write_request},
     state::{exchange, message},
     timer::Timer,
@@ -127,7 +127,7 @@ impl Session {
     fn begin_exchange(&mut self) -> Result<(), Violation> {
         let level = self.server_level();
         if let Some(level) = &level {
-            self.enter(level);
+            self.enter_server(level);
         }
         let Some(heads) = &self.record.heads else { return Err(Violation::BadRequestLine) };
         let request = &heads.request;
@@ -138,6 +138,9 @@ impl Session {
         }
         if options.forbidden {
             return Err(Violation::NominatedField);
+        }
+        if let Some(violation) = repeated_field(&request.fields) {
+            return Err(violation);
         }
         if request.method() == b"TRACE" {
             return Err(Violation::TraceRefused);
@@ -204,12 +207,19 @@ impl Session {
         let mut plan = Plan::make(&self.record, turn.now, offered, head)?;
         if self.flow(Side::Downstream).message.state() == message::State::Cut {
             // A tunnel begins behind a request that has come whole.
+            plan.no_upgrade =
+                plan.no_upgrade.or((plan.offer != Offer::Nothing).then_some(NoUpgrade::ContentGone));
             plan.offer = Offer::Nothing;
         }
         (self.work.offer, self.work.method) = (plan.offer, plan.method);
+        let no_upgrade = plan.no_upgrade;
         self.work.upstream = if plan.closes() { Fate::Close } else { Fate::Persist };
         if write_request(&self.record, self.work.framing, plan, turn.now, offered, head)? {
             self.note(Event::UnderscoreDropped);
+        }
+        if let Some(reason) = no_upgrade.filter(|_| self.exchange.state() == exchange::State::Routing) {
+            // Another attempt goes to the same location, for which it has been told.
+            self.note(Event::NoUpgrade(reason));
         }
         Ok(())
     }
@@ -226,6 +236,14 @@ impl Session {
     pub(super) fn asked_for_upgrade(&self) -> bool {
         is_upgrade(self.work.offer) || self.record.heads.as_ref().is_some_and(|heads| heads.detour.upgrade)
     }
+}
+
+/// What is broken by a field that is no list and has two lines (B3).
+fn repeated_field(fields: &Fields) -> Option<Violation> {
+    fields.iter().find_map(|field| {
+        let violation = field.known.repeated()?;
+        fields.only(field.known).is_none().then_some(violation)
+    })
 }
 
 /// Reads `Expect` (A10): dropped where there is no content to wait for.

@@ -8,12 +8,11 @@ use crate::{
     buffer::Turn,
     http1::{ConnectionOptions, Framing, Parsed, ResponseFraming, response_framing},
     rewrite::{
-        Persistence, ResponseHead, SentMethod, answers_offer, has_trailers, write_interim, write_response,
+        Persistence, ResponseHead, SentMethod, check_switch, has_trailers, write_interim, write_response,
     },
     state::{exchange, message},
     timer::Timer,
     violation::{Fault, Violation},
-    websocket::handshake,
 };
 
 /// Interim responses that one exchange may have (A10).
@@ -68,7 +67,7 @@ impl Session {
         }
         self.record.attempt.status = response.status;
         match response.status {
-            101 => self.take_switch(options),
+            101 => self.take_switch(),
             100..=199 => self.take_interim(turn),
             _ => self.take_final(options, turn),
         }
@@ -106,23 +105,14 @@ impl Session {
     }
 
     /// A 101: the tunnel will open when the client asked, we passed it on, and the answer fits (A5, A6).
-    fn take_switch(&mut self, options: ConnectionOptions) -> Result<(), Violation> {
+    fn take_switch(&mut self) -> Result<(), Violation> {
         let (Some(heads), Some(proxy)) = (&self.record.heads, self.record.proxy()) else {
             return Err(Violation::UnaskedSwitch);
         };
         if !is_upgrade(self.work.offer) {
             return Err(Violation::UnaskedSwitch);
         }
-        let fields = &heads.response.fields;
-        let is_http11 = heads.response.version == Version::Http11;
-        if !is_http11 || !options.upgrade || !answers_offer(&heads.request, &heads.offered, fields) {
-            return Err(Violation::BadSwitch);
-        }
-        let chose_websocket = crate::http1::protocols(fields).any(|protocol| protocol.is_websocket());
-        if chose_websocket && proxy.upgrade.websocket_validation {
-            handshake::check_accept(heads.request.fields.pairs(), fields.pairs())
-                .map_err(|_| Violation::BadAccept)?;
-        }
+        check_switch(heads, proxy)?;
         self.record.attempt.answered = Some(self.tick);
         self.timers.stop(Timer::Handshake);
         self.message_event(Side::Upstream, message::Event::HeadAlone);

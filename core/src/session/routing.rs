@@ -47,7 +47,7 @@ impl Session {
     /// The server's own directives come first. Says whether the request was answered.
     fn run_server_script(&mut self, turn: &mut Turn<'_>) -> Result<bool, Violation> {
         let Some(level) = self.server_level() else { return Ok(false) };
-        self.enter(&level);
+        self.enter_server(&level);
         let answered = self.run_script(&level.script, turn)? == Course::Answered;
         if let Some(detour) = self.detour_mut() {
             // A location is searched in any case.
@@ -98,11 +98,23 @@ impl Session {
         Ok(lacks_slash)
     }
 
-    /// The request is in a location from here on: what that says of the client holds.
+    /// The request is at the level of its server. How long the connection persists is for its location to say: the
+    /// server says it where it answers by itself.
+    pub(super) fn enter_server(&mut self, level: &Arc<Location>) {
+        self.record.location = Some(Arc::clone(level));
+        self.record.learn_client();
+    }
+
+    /// The request is in a location from here on.
     pub(super) fn enter(&mut self, location: &Arc<Location>) {
         self.record.location = Some(Arc::clone(location));
-        self.record.learn_client();
-        let settings = &location.settings;
+        self.bound_persistence();
+    }
+
+    /// `keepalive_requests`, `keepalive_time` and `keepalive_timeout` of the level at which the request is. As in nginx,
+    /// each location on the way of a request may end the persistence of its connection, and none restores it.
+    pub(super) fn bound_persistence(&mut self) {
+        let settings = self.settings();
         let may_persist = !self.draining
             && !settings.keepalive_timeout.is_zero()
             && self.record.requests < settings.keepalive_requests
@@ -119,6 +131,11 @@ impl Session {
             return Err(Violation::BadRequestLine);
         };
         let is_connect = heads.request.method() == b"CONNECT";
+        if !matches!(location.handler, Handler::Return(_)) {
+            // As in nginx: behind the location's rewrite directives, which a `return` is one of, and before anybody is
+            // asked for admission.
+            self.record.learn_client();
+        }
         match &location.handler {
             Handler::Tunnel(_) if !is_connect => return Err(Violation::TunnelMethod),
             Handler::Tunnel(_) => {

@@ -152,6 +152,7 @@ pub(super) fn upgrade(level: &Level<'_>) -> Result<Upgrade, Error> {
         upgrade.protocols = UpgradeProtocols::Only(names.collect());
     }
     upgrade.websocket_validation = level.flag("upgrade_websocket_validation")?;
+    upgrade.lenient_101 = level.flag("upgrade_lenient_101")?;
     upgrade.handshake_timeout = level
         .innermost("upgrade_handshake_timeout")
         .map(|_| level.time("upgrade_handshake_timeout"))

@@ -45,9 +45,9 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
     ),
     deviation(
         "A5",
-        "A 101 opens a tunnel only when it answers what was asked: the option, a protocol that was offered.",
-        "Whatever else says 101 is an attack or a fault: 502.",
-        None,
+        "A 101 opens a tunnel only when it answers what was asked: the option, a protocol and a subprotocol that were offered.",
+        "Whatever else says 101 is an attack or a fault: 502. A missing option can be repaired.",
+        Some("upgrade_lenient_101 on"),
     ),
     deviation(
         "A6",
@@ -90,6 +90,18 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         "E1",
         "Requests with both Transfer-Encoding and Content-Length, several lengths, or a coding that isn't chunked are refused.",
         "Two servers that read them differently are how requests are smuggled.",
+        None,
+    ),
+    deviation(
+        "E1",
+        "A request whose last transfer coding isn't `chunked` is a 400; another coding before `chunked` is a 501, as in nginx.",
+        "RFC 9112 §6.3 demands the 400: where such a request ends, nobody knows. nginx says 501 to both.",
+        None,
+    ),
+    deviation(
+        "B3",
+        "Several lines of `If-Match`, `If-None-Match` or `Expect` go on; two of `Authorization` and the like are a 400, as in nginx.",
+        "RFC 9110 §5.3: what is a list may stand on several lines.",
         None,
     ),
     deviation(

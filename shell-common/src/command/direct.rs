@@ -62,7 +62,7 @@ http {{
     access_log /dev/stdout;
 
     map $http_upgrade $connection_upgrade {{
-        default upgrade;
+        default Upgrade;
         ''      close;
     }}
 

@@ -183,8 +183,8 @@ fn with_refusals(text: &str) -> String {
     let connection = match (status == 426, close) {
         (false, false) => "",
         (false, true) => "Connection: close\r\n",
-        (true, false) => "Connection: upgrade\r\n",
-        (true, true) => "Connection: upgrade, close\r\n",
+        (true, false) => "Connection: Upgrade\r\n",
+        (true, true) => "Connection: Upgrade, close\r\n",
     };
     format!(
         "{before}HTTP/1.1 {status} {reason}\r\nServer: {{server}}\r\nDate: {{date}}\r\nContent-Type: text/plain\r\n\
@@ -309,7 +309,7 @@ fn config(raw: &Raw) -> String {
     let recipe = if raw.plain {
         ""
     } else {
-        "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\";"
+        "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"Upgrade\";"
     };
     let (format, log) = if raw.log.is_empty() {
         (String::new(), "access_log off;".to_owned())

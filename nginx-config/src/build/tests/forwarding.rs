@@ -121,6 +121,7 @@ fn how_requests_are_forwarded() {
                  proxy_intercept_errors on; proxy_bind 192.0.2.9; proxy_socket_keepalive on; proxy_protocol on;
                  upgrade_protocols websocket x/1; upgrade_websocket_validation off; upgrade_handshake_timeout 8;
                  upgrade_half_close off; upgrade_half_close_timeout 9; upgrade_relay_reset on;
+                 upgrade_lenient_101 on;
              }
              location /b { proxy_pass http://one.test; proxy_next_upstream off; proxy_bind off; proxy_hide_header X-C; }
              location /c { proxy_pass http://one.test; proxy_bind [::1]:5; }
@@ -143,6 +144,7 @@ fn how_requests_are_forwarded() {
     let upgrade = &a.upgrade;
     assert!(upgrade.protocols.permit(b"WebSocket") && !upgrade.protocols.permit(b"y"));
     assert_eq!((upgrade.websocket_validation, upgrade.half_close, upgrade.relay_reset), (false, false, true));
+    assert!(upgrade.lenient_101 && !b.upgrade.lenient_101);
     assert_eq!((upgrade.handshake_timeout, upgrade.half_close_timeout), (Some(seconds(8)), seconds(9)));
     assert_eq!(a.response.hide, ["X-A".into(), "X-B".into()]);
     assert_eq!((&b.response.hide, &b.response.pass), (&vec!["X-C".into()], &vec!["X-Accel-Expires".into()]));

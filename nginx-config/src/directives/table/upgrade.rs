@@ -25,6 +25,13 @@ pub(super) const ROWS: &[Row] = &[
             "How long an origin server may take to answer an upgrade; absent: `proxy_read_timeout`.",
         )
     },
+    flag(
+        "upgrade_lenient_101",
+        LEVELS,
+        "off",
+        "Whether a 101 opens a tunnel whose `Connection` lacks the option `upgrade`, if all else fits; the client gets \
+         it with the option.",
+    ),
     words(
         "upgrade_protocols",
         LEVELS,

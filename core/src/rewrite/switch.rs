@@ -1,0 +1,79 @@
+//! Whether a 101 is the answer to the upgrade that was passed on (A5, A6).
+
+use super::response::shows;
+use crate::{
+    config::Proxy,
+    http1::{Known, Protocol, Version, elements, listed, protocol, protocols, trim},
+    record::Heads,
+    violation::Violation,
+    websocket::handshake,
+};
+
+/// How many protocols a connection may be switched to at once, one above the other (RFC 9110 §7.8). Each is looked for
+/// in all that was offered, so that there has to be a bound.
+const MAX_LAYERS: usize = 8;
+
+/// Checks a 101 that answers an upgrade which went upstream.
+pub(crate) fn check_switch(heads: &Heads, proxy: &Proxy) -> Result<(), Violation> {
+    let response = &heads.response;
+    if response.version != Version::Http11 {
+        return Err(Violation::SwitchVersion);
+    }
+    if !(proxy.upgrade.lenient_101 || response.fields.options().upgrade) {
+        return Err(Violation::SwitchWithoutOption);
+    }
+    let chose_websocket = check_protocols(heads)?;
+    if chose_websocket && proxy.upgrade.websocket_validation {
+        handshake::check_accept(heads.request.fields.pairs(), response.fields.pairs())
+            .map_err(|_| Violation::BadAccept)?;
+        check_subprotocol(heads, proxy)?;
+    }
+    Ok(())
+}
+
+/// A 101 names at least one protocol, each once and only such as we sent and the client had offered; name and version
+/// count, case doesn't. Says whether WebSocket is among them.
+fn check_protocols(heads: &Heads) -> Result<bool, Violation> {
+    let mut lines = heads.response.fields.values(Known::Upgrade);
+    let list = [lines.next().unwrap_or_default()];
+    if lines.next().is_some() {
+        return Err(Violation::SeveralUpgrades);
+    }
+    if !(1..=MAX_LAYERS).contains(&elements(list.into_iter()).take(MAX_LAYERS + 1).count()) {
+        return Err(Violation::BadSwitch);
+    }
+    let mut chose_websocket = false;
+    for (index, element) in elements(list.into_iter()).enumerate() {
+        let chosen =
+            protocol(element).filter(|chosen| was_offered(heads, chosen)).ok_or(Violation::BadSwitch)?;
+        if listed(list.into_iter()).take(index).any(|earlier| earlier.is(&chosen)) {
+            return Err(Violation::RepeatedProtocol);
+        }
+        chose_websocket |= chosen.is_websocket();
+    }
+    Ok(chose_websocket)
+}
+
+fn was_offered(heads: &Heads, chosen: &Protocol<'_>) -> bool {
+    listed([heads.offered.as_slice()].into_iter()).any(|sent| sent.is(chosen))
+        && protocols(&heads.request.fields).any(|asked| asked.is(chosen))
+}
+
+/// RFC 6455 §4.1 item 6, §11.3.4: at most one subprotocol, and one that the client has offered, letter by letter. What
+/// the location hides from the client was agreed upon without it.
+fn check_subprotocol(heads: &Heads, proxy: &Proxy) -> Result<(), Violation> {
+    const NAME: &[u8] = b"sec-websocket-protocol";
+    let mut fields = heads.response.fields.iter().filter(|field| field.name.eq_ignore_ascii_case(NAME));
+    let Some(chosen) = fields.next() else { return Ok(()) };
+    if fields.next().is_some() {
+        return Err(Violation::SeveralSubprotocols);
+    }
+    // Plain commas: the list has no quoted strings (§11.3.4), though clients send what looks like one.
+    let mut offered =
+        heads.request.fields.named(NAME).flat_map(|line| line.split(|byte| *byte == b',')).map(trim);
+    let is_offered = !chosen.value.is_empty() && offered.any(|offered| offered == chosen.value);
+    if shows(&proxy.response, chosen) && !is_offered {
+        return Err(Violation::UnofferedSubprotocol);
+    }
+    Ok(())
+}
