@@ -26,8 +26,8 @@ pub use proxy::{
 pub use route::{Route, Router, Server, ServerName, ServerTable};
 pub use script::{Condition, If, Rewrite, Script, Step, Then};
 pub use settings::{LingeringClose, RealIp, RealIpSource, ServerTokens, Settings};
-pub(crate) use tunnel_pass::meant;
 pub use tunnel_pass::{Destination, DestinationHost, DestinationPolicy, DestinationRule, TunnelPass};
+pub(crate) use tunnel_pass::{Permission, is_localhost, reached};
 
 use std::sync::Arc;
 

@@ -111,6 +111,7 @@ impl Session {
             errand: self.errands,
             group: hop.map_or(GroupId(usize::MAX), |hop| hop.group),
             addresses: self.work.addresses.clone(),
+            elsewhere: self.work.elsewhere.clone(),
             address: self.record.given_address().cloned(),
             tried: self.record.tried().collect(),
             may_reuse,

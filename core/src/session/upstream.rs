@@ -115,6 +115,10 @@ impl Session {
                 self.note(Event::Violation(Violation::NoPeer));
                 self.reply_to(self.work.failure.unwrap_or(Violation::NoPeer), turn);
             }
+            Err(DialError::OwnListener) => {
+                self.note(Event::Violation(Violation::DestinationDenied));
+                self.reply_to(self.work.failure.unwrap_or(Violation::DestinationDenied), turn);
+            }
             Err(DialError::Io(fault)) => self.fail_attempt(Failure::Connect(fault), turn),
         }
     }

@@ -28,6 +28,8 @@ pub(super) struct Work {
     /// Why the last attempt failed.
     pub(super) failure: Option<Violation>,
     pub(super) addresses: Option<(Arc<[IpAddr]>, u16)>,
+    /// Those among them that may be dialled only where they are none of this machine (D4).
+    pub(super) elsewhere: Box<[IpAddr]>,
     /// Bytes of request content that went upstream: they can't be sent again.
     pub(super) content_sent: u64,
     /// Bytes of request content that came.
@@ -52,6 +54,7 @@ impl Default for Work {
             tries: 0,
             failure: None,
             addresses: None,
+            elsewhere: Box::default(),
             content_sent: 0,
             content_received: 0,
             look: Look::Needless,
