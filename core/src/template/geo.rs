@@ -1,6 +1,6 @@
 //! nginx's `geo`: a value by the client's address.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Template;
 use crate::Network;
@@ -27,17 +27,41 @@ impl Geo {
         &self.source
     }
 
-    /// The value for `address`, as text; what is no address has the default, as in nginx.
+    /// The value for `address`, as text.
     pub(crate) fn find(&self, address: &[u8]) -> &[u8] {
-        let parsed = std::str::from_utf8(address).ok().and_then(|text| text.parse::<IpAddr>().ok());
-        let Some(address) = parsed else { return &self.default };
+        let address = sought(address);
         let in_network = || self.networks.iter().find(|(network, _)| network.contains(address));
         let in_range = || self.ranges.iter().find(|(first, last, _)| *first <= address && address <= *last);
-        in_network()
-            .map(|(_, value)| value)
-            .or_else(|| in_range().map(|(_, _, value)| value))
-            .unwrap_or(&self.default)
+        let found = in_network().map(|(_, value)| value).or_else(|| in_range().map(|(_, _, value)| value));
+        match found {
+            Some(value) => value,
+            // nginx's ranges hold addresses of IPv4 only, and all others are looked for as what is no address.
+            None if address.is_ipv6() && !self.ranges.is_empty() => self.find(b""),
+            None => &self.default,
+        }
     }
+}
+
+/// The address that is looked for: an IPv4 address in every form, and 255.255.255.255 for what is no address, which is
+/// nginx's `INADDR_NONE`. A block list can so say what becomes of a client without an address.
+fn sought(text: &[u8]) -> IpAddr {
+    let ipv6 = || std::str::from_utf8(text).ok()?.parse::<Ipv6Addr>().ok();
+    let ipv4 = ipv4(text).map(IpAddr::V4);
+    ipv4.or_else(|| Some(IpAddr::V6(ipv6()?).to_canonical())).unwrap_or(IpAddr::V4(Ipv4Addr::BROADCAST))
+}
+
+/// Reads four decimal numbers as nginx does: with leading zeros, and nothing for a zero. What nginx reads as an address
+/// of a network mustn't be another one here.
+fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
+    let octet = |digits: &[u8]| {
+        digits.iter().try_fold(0_u8, |value, digit| {
+            let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
+            value.checked_mul(10)?.checked_add(digit)
+        })
+    };
+    let mut octets = text.split(|byte| *byte == b'.').map(octet);
+    let address = [octets.next()??, octets.next()??, octets.next()??, octets.next()??];
+    octets.next().is_none().then(|| address.into())
 }
 
 /// Builds a [`Geo`]. Each adding method says `false` when the key was there before; the later value holds, as
@@ -108,6 +132,7 @@ mod tests {
             ("2001:db8::5", "six"),
             ("::1", "world"),
             ("unix:", "world"),
+            ("::ffff:10.1.2.3", "ten-one"),
         ] {
             assert_eq!(String::from_utf8_lossy(geo.find(address.as_bytes())), expected, "{address}");
         }
@@ -121,5 +146,50 @@ mod tests {
         let geo = geo.build();
         assert_eq!((geo.find(b"10.0.0.5"), geo.find(b"10.0.0.9")), (b"in".as_slice(), b"in".as_slice()));
         assert_eq!((geo.find(b"10.0.0.4"), geo.find(b"10.0.0.10")), (b"".as_slice(), b"".as_slice()));
+    }
+
+    fn blocks() -> [Geo; 2] {
+        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let mut networks = Geo::builder(Template::variable(Variable::RemoteAddr));
+        networks.default(b"open");
+        networks.network(Network::new(address("255.255.255.255"), 32), b"none");
+        networks.network(Network::new(address("10.0.0.0"), 8), b"ten");
+        networks.network(Network::new(address("::"), 0), b"six");
+        networks.network(Network::new(address("::ffff:0:0"), 96), b"mapped");
+        let mut ranges = Geo::builder(Template::variable(Variable::RemoteAddr));
+        ranges.default(b"open");
+        ranges.range(address("255.255.0.0"), address("255.255.255.255"), b"none");
+        ranges.range(address("10.0.0.0"), address("10.255.255.255"), b"ten");
+        [networks.build(), ranges.build()]
+    }
+
+    /// As nginx does: a block list has its say where nobody can tell who it is.
+    #[test]
+    fn what_is_no_address_is_the_last_address_of_ipv4() {
+        for text in
+            ["", "unix:", "garbage", "10.1.1", "256.1.1.1", "10.1.1.1:80", "10.1.1.1 ", "::1%lo", "1::2::3"]
+        {
+            for geo in blocks() {
+                assert_eq!(String::from_utf8_lossy(geo.find(text.as_bytes())), "none", "{text:?} {geo:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_ipv4_address_is_one_in_every_form() {
+        for text in ["10.1.1.1", "010.001.1.1", "10..1.1", "::ffff:10.1.1.1", "::ffff:a01:101"] {
+            for geo in blocks() {
+                assert_eq!(String::from_utf8_lossy(geo.find(text.as_bytes())), "ten", "{text:?} {geo:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn ranges_know_no_other_address_of_ipv6() {
+        let [networks, mut ranges] = blocks();
+        assert_eq!((networks.find(b"::10.1.1.1"), ranges.find(b"::10.1.1.1")), (&b"six"[..], &b"none"[..]));
+        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+        ranges.ranges.insert(0, (address("2001:db8::"), address("2001:db8::ff"), b"ours".as_slice().into()));
+        assert_eq!((ranges.find(b"2001:db8::1"), ranges.find(b"2001:db9::1")), (&b"ours"[..], &b"none"[..]));
     }
 }

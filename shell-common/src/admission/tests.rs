@@ -159,6 +159,17 @@ fn an_exchange_is_counted_once() {
     assert_eq!(asked(&access, "192.0.2.1", "", 0).admission, Admission::Refused(Refusal::Limited(503)));
 }
 
+/// As in nginx, whose key for it is `unix:`: no key would be no limit.
+#[test]
+fn who_comes_through_a_unix_socket_is_limited_by_address_too() {
+    let key = Template::variable(Variable::BinaryRemoteAddr);
+    let zone = RequestZone::new("r", key, Arc::new(LimitReq::new(1 << 20, 1000)));
+    let mut access = Access::default();
+    access.requests = vec![RequestLimit::new(Arc::new(zone))];
+    assert_eq!(asked(&access, "unix:", "", 0).admission, Admission::Granted);
+    assert_eq!(asked(&access, "unix:", "", 0).admission, Admission::Refused(Refusal::Limited(503)));
+}
+
 #[test]
 fn rates_delay_and_refuse() {
     let zone = |key: &str| {
