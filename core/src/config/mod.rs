@@ -5,6 +5,7 @@
 
 mod answer;
 mod builder;
+mod cookie;
 mod hop;
 mod locations;
 mod proxy;
@@ -17,6 +18,7 @@ pub use answer::{
     AddedField, Additions, ContentTypes, ErrorLogs, ErrorPage, ErrorStatus, ErrorTarget, Expires,
 };
 pub use builder::ConfigBuilder;
+pub use cookie::{CookieFlag, CookieFlags, SameSite};
 pub(crate) use hop::Hop;
 pub use locations::{Locations, Place};
 pub use proxy::{

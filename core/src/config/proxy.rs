@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::{net::SocketAddr, sync::Arc};
 
+use super::CookieFlags;
 use crate::{
     shared::GroupId,
     template::{Regex, Template, Variable},
@@ -138,6 +139,8 @@ pub struct ResponseRewriting {
     pub cookie_domains: Vec<Substitution>,
     /// `proxy_cookie_path`, likewise.
     pub cookie_paths: Vec<Substitution>,
+    /// `proxy_cookie_flags`: the first for a cookie's name sets its flags.
+    pub cookie_flags: Vec<CookieFlags>,
     /// `proxy_hide_header`: names of fields that don't go on.
     pub hide: Vec<Box<str>>,
     /// `proxy_pass_header`: names of fields that go on although they are hidden by default (`X-Accel-*`).

@@ -166,6 +166,7 @@ fn response(level: &Level<'_>) -> Result<ResponseRewriting, Error> {
     let mut response = ResponseRewriting::default();
     response.cookie_domains.clone_from(&level.rewriting.cookie_domains);
     response.cookie_paths.clone_from(&level.rewriting.cookie_paths);
+    response.cookie_flags.clone_from(&level.rewriting.cookie_flags);
     response.hide.clone_from(&level.rewriting.hide);
     response.pass.clone_from(&level.rewriting.pass);
     response.intercept_errors = level.flag("proxy_intercept_errors")?;

@@ -101,6 +101,7 @@ impl Builder<'_> {
                     | "if"
                     | "proxy_redirect"
                     | "proxy_cookie_domain"
+                    | "proxy_cookie_flags"
                     | "proxy_cookie_path"
             ) {
                 self.declare_groups(directive)?;

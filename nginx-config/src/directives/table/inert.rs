@@ -136,7 +136,6 @@ const GROUPS: &[Group] = &[
     ),
     (LEVELS, 1, ANY, false, CONTENT, "charset_types ssi_types sub_filter_types"),
     (LEVELS, 2, 2, true, CONTENT, "sub_filter"),
-    (LEVELS, 1, 4, true, "the flags of cookies are not changed in this version", "proxy_cookie_flags"),
     (LEVELS, 1, 1, false, RATE, "limit_rate limit_rate_after proxy_limit_rate"),
     (LEVELS, 1, ANY, false, "browsers that need it are no more", "keepalive_disable"),
     (

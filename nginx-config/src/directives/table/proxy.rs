@@ -32,6 +32,16 @@ pub(super) const ROWS: &[Row] = &[
     .or("off")
     .repeatable(),
     words(
+        "proxy_cookie_flags",
+        LEVELS,
+        "`off` | *cookie* *flag* … | `~`*regex* *flag* …",
+        "Sets and removes flags of cookies by name: `secure`, `httponly`, `samesite=strict`, `samesite=lax`, \
+         `samesite=none`, `nosecure`, `nohttponly`, `nosamesite`. The first for a cookie's name holds.",
+    )
+    .takes(1, 4)
+    .or("off")
+    .repeatable(),
+    words(
         "proxy_cookie_path",
         LEVELS,
         "`off` | *path* *replacement* | `~`*regex* *replacement*",
