@@ -9,6 +9,7 @@ mod cookie;
 mod hop;
 mod locations;
 mod proxy;
+mod rate;
 mod route;
 mod script;
 mod settings;
@@ -25,6 +26,7 @@ pub use proxy::{
     Bind, HttpVersion, InvalidFieldName, NextUpstream, Proxy, ProxyUri, ResponseRewriting, SetHeader,
     SocketOptions, Substituted, Substitution, Target, Upgrade, UpgradeProtocols, Via,
 };
+pub use rate::Rates;
 pub use route::{Route, Router, Server, ServerName, ServerTable};
 pub use script::{Condition, If, Rewrite, Script, Step, Then};
 pub use settings::{LingeringClose, RealIp, RealIpSource, ServerTokens, Settings};
@@ -151,6 +153,8 @@ pub struct Location {
     pub admission: Option<u32>,
     /// The realm of `auth_basic`, shown where credentials are asked for.
     pub realm: Option<Template>,
+    /// `limit_rate`, `limit_rate_after`; absent: responses go as fast as they can.
+    pub rates: Option<Arc<Rates>>,
     /// Its rewrite directives.
     pub script: Arc<Script>,
     /// `internal`: only an `error_page` or a `rewrite` leads here; the client itself gets a 404.
@@ -180,6 +184,7 @@ impl Location {
             access_logs: Vec::new(),
             admission: None,
             realm: None,
+            rates: None,
             script: Arc::default(),
             internal: false,
             error_pages: Arc::default(),

@@ -54,6 +54,9 @@ pub struct Proxy {
     pub pass_request_body: bool,
     /// `proxy_pass_trailers`: whether trailer sections go on, in either direction. On.
     pub pass_trailers: bool,
+    /// `proxy_limit_rate`: bytes a second that are read of a response, a number as in
+    /// [`Rates`](super::Rates); absent: as fast as they come.
+    pub limit_rate: Option<Template>,
     /// What the client gets of the response's head.
     pub response: ResponseRewriting,
     /// `proxy_bind`, `proxy_socket_keepalive`.
@@ -89,6 +92,7 @@ impl Proxy {
             pass_request_headers: true,
             pass_request_body: true,
             pass_trailers: true,
+            limit_rate: None,
             response: ResponseRewriting::default(),
             socket: SocketOptions::default(),
             proxy_protocol: false,

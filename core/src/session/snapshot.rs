@@ -40,6 +40,9 @@ pub struct Snapshot {
     empty_lines: u8,
     resolved: bool,
     elsewhere: usize,
+    /// Rate, what is free, and for how long what has moved counts.
+    paces: [Option<(u64, u64, u64)>; 2],
+    refusal: Option<crate::violation::Violation>,
     content_sent: bool,
     content_received: u64,
     nothing_sent: bool,
@@ -152,6 +155,8 @@ impl Snapshot {
             empty_lines: work.empty_lines,
             resolved: work.addresses.is_some(),
             elsewhere: work.elsewhere.len(),
+            paces: work.paces.as_ref().map_or([None; 2], |paces| paces.outline(now)),
+            refusal: work.refusal,
             content_sent: work.content_sent > 0,
             content_received: work.content_received,
             nothing_sent: session.record.attempt.sent == 0,

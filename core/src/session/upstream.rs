@@ -70,7 +70,13 @@ impl Session {
                     Refusal::Unauthorized => Violation::Unauthorized,
                     Refusal::Limited(_) => Violation::Limited,
                 };
+                let delay = self.settings().auth_delay;
                 match refusal {
+                    // nginx: who guesses passwords waits for each answer, and nobody else does.
+                    Refusal::Unauthorized if !delay.is_zero() => {
+                        self.work.refusal = Some(violation);
+                        self.timers.set(Timer::Admission, self.tick.after(delay));
+                    }
                     Refusal::Limited(status) if (400..600).contains(&status) => {
                         self.refuse_with(violation, status, turn);
                     }

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::Ending;
+use super::{Ending, pace::Paces};
 use crate::{
     http1::Framing,
     rewrite::{Offer, SentMethod},
@@ -35,6 +35,10 @@ pub(super) struct Work {
     /// Bytes of request content that came.
     pub(super) content_received: u64,
     pub(super) look: Look,
+    /// Boxed: few exchanges have a rate, and every session has the pointer.
+    pub(super) paces: Option<Box<Paces>>,
+    /// The answer that waits for `auth_delay`.
+    pub(super) refusal: Option<Violation>,
     /// How the client's connection is closed in the end.
     pub(super) ending: Ending,
 }
@@ -58,6 +62,8 @@ impl Default for Work {
             content_sent: 0,
             content_received: 0,
             look: Look::Needless,
+            paces: None,
+            refusal: None,
             ending: Ending::Fin,
         }
     }

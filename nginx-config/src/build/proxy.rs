@@ -62,6 +62,7 @@ impl Builder<'_> {
         proxy.pass_request_headers = level.flag("proxy_pass_request_headers")?;
         proxy.pass_request_body = level.flag("proxy_pass_request_body")?;
         proxy.pass_trailers = level.flag("proxy_pass_trailers")?;
+        proxy.limit_rate = self.rate(level, "proxy_limit_rate")?;
         proxy.response = response(level)?;
         proxy.response.redirects = redirects;
         proxy.socket = self.socket(level)?;

@@ -25,7 +25,7 @@ impl Variables {
     }
 
     /// The number of the variable that `set` or a named group defines.
-    fn set(&self, name: &str) -> Option<SetId> {
+    pub(super) fn set(&self, name: &str) -> Option<SetId> {
         match self.names.get(&name.to_ascii_lowercase()) {
             Some(Variable::Set(id)) => Some(*id),
             _ => None,
