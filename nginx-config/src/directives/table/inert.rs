@@ -172,7 +172,7 @@ const GROUPS: &[Group] = &[
         0,
         0,
         false,
-        "an origin server's connection is never shared by exchanges that need their own",
+        "a connection that NTLM or Negotiate authenticates is never another exchange's (E7)",
         "ntlm",
     ),
 ];
