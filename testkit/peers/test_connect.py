@@ -97,7 +97,7 @@ def test_a_configured_address_is_reached_whatever_is_asked_for(
     assert got.stdout.endswith("200"), got
 
 
-@pytest.mark.parametrize("target", ["127.0.0.1:{port}", "localhost:{port}", "[::1]:{port}", "192.0.2.1:25"])
+@pytest.mark.parametrize("target", ["127.0.0.1:{port}", "localhost:{port}", "[::1]:{port}", "9.9.9.9:25"])
 def test_private_destinations_are_closed(
     start_proxy: StartProxy, tmp_path: Path, http: HttpOrigin, target: str
 ) -> None:
