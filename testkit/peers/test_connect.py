@@ -121,8 +121,6 @@ def test_nor_is_it_at_another_address_of_the_machine(tmp_path: Path) -> None:
     script = r"""
         set -euo pipefail
         ip link set lo up
-        ip link add machine type dummy
-        ip link set machine up
         "$1" -c "$2" -p "$3" &
         trap 'kill $!' EXIT
         ask() {
@@ -134,9 +132,9 @@ def test_nor_is_it_at_another_address_of_the_machine(tmp_path: Path) -> None:
             head -n 1 <&3
         }
         ask 10.77.0.1:13128
-        ip address add 10.77.0.1/24 dev machine
-        ip address add 10.77.0.2/24 dev machine
-        ip address add fd77::1/64 dev machine nodad
+        ip address add 10.77.0.1/24 dev lo
+        ip address add 10.77.0.2/24 dev lo
+        ip address add fd77::1/64 dev lo
         ip route add local 10.78.0.0/16 dev lo
         for target in 10.77.0.1 10.77.0.2 '[fd77::1]' '[::ffff:10.77.0.2]' '[2002:a4d:1::]' 10.78.1.2; do
             ask "$target:13128"
