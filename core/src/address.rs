@@ -50,6 +50,9 @@ pub struct Network {
     bits: u8,
 }
 
+/// The bits that all IPv4 addresses mapped into IPv6 share (RFC 4291 §2.5.5.2).
+const MAPPED_BITS: u8 = 96;
+
 impl Network {
     /// The addresses whose first `bits` bits are those of `address`; its other bits are ignored. At most 32 or
     /// 128 bits count.
@@ -74,11 +77,17 @@ impl Network {
         Self::new(address, 128)
     }
 
-    /// Whether it holds `address`; an IPv4 address mapped into IPv6 counts as the IPv4 address.
+    /// Whether it holds `address`; an IPv4 address mapped into IPv6 counts as the IPv4 address (nginx): a network of
+    /// IPv6 holds it only where that consists of such addresses.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
-        Self::new(address.to_canonical(), self.bits).address == self.address
-            || Self::new(address, self.bits).address == self.address
+        let is_mapped = |ip: IpAddr| ip.is_ipv6() && ip.to_canonical().is_ipv4();
+        let written = if is_mapped(address) && !(is_mapped(self.address) && self.bits >= MAPPED_BITS) {
+            address.to_canonical()
+        } else {
+            address
+        };
+        Self::new(written, self.bits).address == self.address
     }
 
     /// Its first address.
@@ -165,6 +174,10 @@ mod tests {
             ("fe80::/10", "fec0::1", false),
             ("::/0", "10.0.0.1", false),
             ("::ffff:0:0/96", "::ffff:10.1.1.1", true),
+            ("::ffff:10.0.0.0/104", "::ffff:11.1.1.1", false),
+            ("::/0", "::ffff:10.1.1.1", false),
+            ("::/64", "::ffff:10.1.1.1", false),
+            ("::/64", "::1", true),
         ] {
             assert_eq!(
                 network(written).contains(address.parse().expect("an address")),

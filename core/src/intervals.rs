@@ -23,6 +23,9 @@ struct Interval<A> {
     held: Held,
 }
 
+/// The first of the IPv4 addresses mapped into IPv6, `::ffff:0.0.0.0` (RFC 4291 §2.5.5.2).
+const MAPPED: u128 = 0xffff_0000_0000;
+
 /// Intervals that are still being collected.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct IntervalsBuilder {
@@ -44,7 +47,8 @@ impl IntervalsBuilder {
         }
     }
 
-    /// Adds a network.
+    /// Adds a network. One of IPv6 holds IPv4 addresses mapped into IPv6 only where it consists of them
+    /// ([`Network::contains`]), so a larger one is added without them.
     pub(crate) fn network(&mut self, network: Network, held: Held) {
         let bits = u32::from(network.bits());
         let last = match network.address() {
@@ -57,7 +61,16 @@ impl IntervalsBuilder {
                 Ipv6Addr::from_bits(first.to_bits() | host).into()
             }
         };
-        self.range(network.address(), last, held);
+        let first = network.address();
+        match first {
+            IpAddr::V6(begin)
+                if begin.to_bits() < MAPPED && IpAddr::V6(Ipv6Addr::from_bits(MAPPED)) <= last =>
+            {
+                self.range(first, Ipv6Addr::from_bits(MAPPED - 1).into(), held);
+                self.range(Ipv6Addr::from_bits(MAPPED + (1 << 32)).into(), last, held);
+            }
+            _ => self.range(first, last, held),
+        }
     }
 
     /// Sorts them.
@@ -92,6 +105,11 @@ impl Intervals {
             IpAddr::V4(address) => find(&self.v4, address.to_bits()),
             IpAddr::V6(address) => find(&self.v6, address.to_bits()),
         }
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.v4.is_empty() && self.v6.is_empty()
     }
 
     /// The same; an IPv4 address mapped into IPv6 lies in networks of either kind, as in [`Network::contains`].

@@ -41,6 +41,8 @@ timers! {
     Resolve = "resolver_timeout",
     /// Until a delayed request may go on.
     Admission = "limit_req",
+    /// Until more may move (nginx `limit_rate`, `proxy_limit_rate`).
+    Rate = "limit_rate",
     /// For connecting to the origin server (nginx `proxy_connect_timeout`).
     Connect = "proxy_connect_timeout",
     /// Between two writes that the origin server takes bytes of (nginx `proxy_send_timeout`).

@@ -114,8 +114,10 @@ fn a_denied_name_is_denied_with_a_dot_behind_it() {
 /// D4.
 #[test]
 fn our_own_listener_is_ours_in_any_clothes() {
-    for target in ["198.51.100.1:8080", "[::ffff:198.51.100.1]:8080", "[64:ff9b::c633:6401]:8080"] {
-        let mut world = http("access_log off; server { listen 198.51.100.1:8080; tunnel_pass; }");
+    for target in
+        ["9.9.9.1:8080", "[::ffff:9.9.9.1]:8080", "[64:ff9b::909:901]:8080", "[2002:909:901::]:8080"]
+    {
+        let mut world = http("access_log off; server { listen 9.9.9.1:8080; tunnel_pass; }");
         world.client_sends(format!("CONNECT {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert_eq!(status(&world), "403", "{target}");
     }

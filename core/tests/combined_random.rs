@@ -146,7 +146,7 @@ fn request(dice: &mut Dice) -> (Vec<String>, Asked) {
     let method =
         if is_connect { "CONNECT" } else { dice.of(&["GET", "POST", "POST", "PUT", "HEAD", "OPTIONS"]) };
     let target = match is_connect {
-        true => "192.0.2.1:443",
+        true => "9.9.9.9:443",
         false => dice.of(&["/x", "/x?a=1", "/x?b=1", "/x%0a", "/x/y"]),
     };
     let version = if dice.one_in(8) { "1.0" } else { "1.1" };

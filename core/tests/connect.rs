@@ -66,8 +66,8 @@ fn violations(world: &World) -> Vec<Violation> {
 #[test]
 fn a_tunnel_opens_and_carries_bytes_both_ways() {
     let mut world = requested(vec![]);
-    world.client_sends(connect("192.0.2.1:443") + "early");
-    assert_eq!(world.origins[0].address.to_string(), "192.0.2.1:443");
+    world.client_sends(connect("9.9.9.1:443") + "early");
+    assert_eq!(world.origins[0].address.to_string(), "9.9.9.1:443");
     assert!(text(&world).starts_with("HTTP/1.1 200 Connection established\r\n"), "{}", text(&world));
     assert!(!text(&world).contains("Content-Length") && !text(&world).contains("Transfer-Encoding"));
     assert_eq!(world.origin().received(), b"early", "what came behind the request is the stream's beginning");
@@ -85,7 +85,7 @@ fn a_tunnel_opens_and_carries_bytes_both_ways() {
 fn nothing_goes_upstream_before_the_client_has_its_200() {
     let mut world = requested(vec![]);
     world.connects.push_back(Connect::Hang);
-    world.client_sends(connect("192.0.2.1:443") + "secret");
+    world.client_sends(connect("9.9.9.1:443") + "secret");
     assert_eq!(text(&world), "");
     world.answer_dial(Connect::Accept);
     assert_eq!(world.origin().received(), b"secret");
@@ -96,10 +96,10 @@ fn nothing_goes_upstream_before_the_client_has_its_200() {
 fn a_name_is_looked_up_and_the_addresses_that_the_policy_permits_are_tried() {
     let mut world = requested(vec![]);
     world.addresses =
-        Some(Ok([[127, 0, 0, 1], [192, 0, 2, 7], [10, 0, 0, 1], [192, 0, 2, 8]].map(IpAddr::from).to_vec()));
+        Some(Ok([[127, 0, 0, 1], [9, 9, 9, 7], [10, 0, 0, 1], [9, 9, 9, 8]].map(IpAddr::from).to_vec()));
     world.connects.push_back(Connect::Refuse);
     world.client_sends(connect("rebound.example:443"));
-    assert_eq!(world.origins[0].address.to_string(), "192.0.2.8:443");
+    assert_eq!(world.origins[0].address.to_string(), "9.9.9.8:443");
     assert_eq!(status(&world), "200");
 }
 
@@ -109,7 +109,7 @@ fn the_policy_refuses() {
         ("127.0.0.1:80", None),
         ("[::1]:80", None),
         ("[::ffff:10.0.0.1]:80", None),
-        ("192.0.2.1:25", None),
+        ("9.9.9.1:25", None),
         ("rebound.example:80", Some(vec![IpAddr::from([10, 0, 0, 1])])),
     ] {
         let mut world = requested(vec![]);
@@ -130,7 +130,7 @@ fn rules_open_and_close() {
     let mut open = requested(rules.clone());
     open.client_sends(connect("127.0.0.1:9000"));
     assert_eq!(status(&open), "200");
-    for closed in ["127.0.0.1:9001", "192.0.2.1:443"] {
+    for closed in ["127.0.0.1:9001", "9.9.9.1:443"] {
         let mut world = requested(rules.clone());
         world.client_sends(connect(closed));
         assert_eq!(status(&world), "403", "{closed}");
@@ -150,17 +150,78 @@ fn nor_is_one_that_listens_at_every_address() {
     for (target, expected) in [
         ("127.0.0.1:8080", "403"),
         ("[::ffff:127.0.0.1]:8080", "403"),
+        ("127.0.0.2:8080", "403"),
+        ("0.0.0.0:8080", "403"),
+        ("[::1]:8080", "403"),
+        // An address of the machine, in every form.
+        ("10.0.0.5:8080", "403"),
+        ("[::ffff:10.0.0.5]:8080", "403"),
+        ("[64:ff9b::a00:5]:8080", "403"),
+        ("[2002:a00:5::1]:8080", "403"),
+        ("[2620:fe::5]:8080", "403"),
         // Another port of this machine, and this port of another.
+        ("10.0.0.6:8080", "200"),
+        ("[2620:fe::6]:8080", "200"),
         ("127.0.0.1:8081", "200"),
-        ("192.0.2.1:8080", "200"),
+        ("9.9.9.1:8080", "200"),
     ] {
         let rules = vec![DestinationRule::new(true, DestinationHost::Name("any.example".into()), None)];
         let mut policy = DestinationPolicy::new(rules, vec!["0.0.0.0:8080".parse().expect("an address")]);
         policy.rules.push(DestinationRule::new(true, DestinationHost::Any, None));
         let mut world = world_of(TunnelPass::new(Destination::Requested { policy, group: GroupId(0) }), None);
+        world.local = ["10.0.0.5", "2620:fe::5"].map(|ip| ip.parse().expect("an address")).to_vec();
         world.client_sends(connect(target));
         assert_eq!(status(&world), expected, "{target}");
+        let denied = [Violation::DestinationDenied];
+        assert_eq!(violations(&world), if expected == "403" { denied.as_slice() } else { &[] }, "{target}");
     }
+}
+
+/// Without a rule, too: a public address of the machine is one of ours.
+#[test]
+fn a_name_that_leads_to_us_and_to_another_machine_leads_to_the_other() {
+    let world_where = |addresses: &[[u8; 4]]| {
+        let policy = DestinationPolicy::new(vec![], vec!["[::]:443".parse().expect("an address")]);
+        let mut world = world_of(TunnelPass::new(Destination::Requested { policy, group: GroupId(0) }), None);
+        world.local = vec![IpAddr::from([9, 9, 9, 1])];
+        world.addresses = Some(Ok(addresses.iter().copied().map(IpAddr::from).collect()));
+        world
+    };
+    let mut world = world_where(&[[9, 9, 9, 1], [9, 9, 9, 2]]);
+    world.client_sends(connect("both.example:443"));
+    assert_eq!((status(&world).as_str(), world.origins.len()), ("200", 1));
+    assert_eq!(world.origins[0].address.to_string(), "9.9.9.2:443");
+    let mut alone = world_where(&[[9, 9, 9, 1]]);
+    alone.client_sends(connect("us.example:443"));
+    assert_eq!((status(&alone).as_str(), alone.origins.len()), ("403", 0));
+    // The client is told of the peer that was asked.
+    let mut refused = world_where(&[[9, 9, 9, 2], [9, 9, 9, 1]]);
+    refused.connects.push_back(Connect::Refuse);
+    refused.client_sends(connect("both.example:443"));
+    assert_eq!((status(&refused).as_str(), refused.origins.len()), ("502", 0));
+}
+
+/// RFC 6761 §6.3.
+#[test]
+fn localhost_is_this_machine_and_nobody_is_asked() {
+    for name in ["localhost", "LOCALHOST.", "a.localhost"] {
+        let mut world = requested(vec![]);
+        world.addresses = Some(Ok(vec![IpAddr::from([9, 9, 9, 1])]));
+        world.client_sends(connect(&format!("{name}:9000")));
+        assert_eq!((status(&world).as_str(), world.origins.len()), ("403", 0), "{name}");
+        let rule = DestinationRule::new(true, DestinationHost::Any, None);
+        let mut open = requested(vec![rule]);
+        open.addresses = None;
+        open.client_sends(connect(&format!("{name}:9000")));
+        assert_eq!(open.origins[0].address.to_string(), "127.0.0.1:9000", "{name}");
+        open.client_sends("x");
+        assert_eq!(open.origin().received(), b"x");
+    }
+    // A rule for the name opens no address that is never meant, as for any other name.
+    let rule = DestinationRule::new(true, DestinationHost::Name("localhost".into()), None);
+    let mut named = requested(vec![rule]);
+    named.client_sends(connect("localhost:9000"));
+    assert_eq!(status(&named), "403");
 }
 
 #[test]
@@ -174,19 +235,19 @@ fn a_configured_address_is_the_operators_own_word() {
 #[test]
 fn what_a_connect_must_look_like() {
     for (request, expected) in [
-        ("CONNECT 192.0.2.1 HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
-        ("CONNECT 192.0.2.1:0 HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
-        ("CONNECT u@192.0.2.1:443 HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
-        ("CONNECT 192.0.2.1:443/ HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
-        ("CONNECT 192.0.2.1:443?x HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
-        ("CONNECT http://192.0.2.1:443 HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        ("CONNECT 9.9.9.1 HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        ("CONNECT 9.9.9.1:0 HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        ("CONNECT u@9.9.9.1:443 HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        ("CONNECT 9.9.9.1:443/ HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        ("CONNECT 9.9.9.1:443?x HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        ("CONNECT http://9.9.9.1:443 HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
         ("CONNECT / HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
-        ("CONNECT 192.0.2.1:443 HTTP/1.1\r\n\r\n", "400"),
-        ("CONNECT 192.0.2.1:443 HTTP/1.1\r\nHost: a b\r\n\r\n", "400"),
-        ("CONNECT 192.0.2.1:443 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", "400"),
-        ("CONNECT 192.0.2.1:443 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"),
-        ("CONNECT 192.0.2.1:443 HTTP/1.1\r\nHost: other\r\nContent-Length: 0\r\n\r\n", "200"),
-        ("CONNECT 192.0.2.1:443 HTTP/1.0\r\n\r\n", "200"),
+        ("CONNECT 9.9.9.1:443 HTTP/1.1\r\n\r\n", "400"),
+        ("CONNECT 9.9.9.1:443 HTTP/1.1\r\nHost: a b\r\n\r\n", "400"),
+        ("CONNECT 9.9.9.1:443 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", "400"),
+        ("CONNECT 9.9.9.1:443 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"),
+        ("CONNECT 9.9.9.1:443 HTTP/1.1\r\nHost: other\r\nContent-Length: 0\r\n\r\n", "200"),
+        ("CONNECT 9.9.9.1:443 HTTP/1.0\r\n\r\n", "200"),
         ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "405"),
     ] {
         let mut world = requested(vec![]);
@@ -263,7 +324,7 @@ fn a_script_that_says_that_all_is_well_opens_no_tunnel() {
     ] {
         let mut world = http(&format!("access_log off; server {{ listen 127.0.0.1:8080; {server} }}"));
         world.client_sends(
-            "CONNECT 192.0.2.1:443 HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "CONNECT 9.9.9.1:443 HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
         );
         while !world.done && world.elapse_to_deadline() {}
         assert_eq!((status(&world).as_str(), world.origins.len()), ("405", 0), "{server}: {}", text(&world));

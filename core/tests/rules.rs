@@ -64,7 +64,7 @@ fn tunnels_have_timers_of_their_own() {
 fn another_address_of_a_tunnel_is_tried_unless_that_is_off() {
     for (more, expected, dials) in [("", "200", 1), ("tunnel_next_upstream off;", "502", 0)] {
         let mut world = server(&format!("resolver 127.0.0.1; location / {{ tunnel_pass; {more} }}"));
-        world.addresses = Some(Ok([[192, 0, 2, 1], [192, 0, 2, 2]].map(Into::into).to_vec()));
+        world.addresses = Some(Ok([[9, 9, 9, 1], [9, 9, 9, 2]].map(Into::into).to_vec()));
         world.connects.push_back(Connect::Refuse);
         world.client_sends(CONNECT);
         assert_eq!((status(&world).as_str(), world.origins.len()), (expected, dials), "{more}");

@@ -10,6 +10,8 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use underpass_nginx_config::{NGINX_VERSION, configure_options};
+
 use crate::Signal;
 
 mod direct;
@@ -179,15 +181,18 @@ pub fn version_text(program: &Program) -> String {
     format!("{0} version: {0}/{1}", program.name, program.version)
 }
 
-/// What `-V` prints, on the standard error stream as nginx does.
+/// What `-V` prints, on the standard error stream as nginx does. Scripts and test suites read the first line and the
+/// last one: which version of nginx it stands for, and which modules are there.
 pub fn build_text(program: &Program) -> String {
-    let mut text = version_text(program);
+    let mut text = format!("nginx version: nginx/{NGINX_VERSION} ({}/{})", program.name, program.version);
     if !program.build.is_empty() {
         text = text + "\n" + program.build;
     }
     let (system, processor) = (std::env::consts::OS, std::env::consts::ARCH);
     text + &format!(
-        "\nbuilt for {processor} {system}\nprefix: {DEFAULT_PREFIX}\nconfiguration file: {DEFAULT_PREFIX}{DEFAULT_FILE}"
+        "\nbuilt for {processor} {system}\nprefix: {DEFAULT_PREFIX}\nconfiguration file: {DEFAULT_PREFIX}{DEFAULT_FILE}\n\
+         configure arguments: --prefix={DEFAULT_PREFIX} --conf-path={DEFAULT_PREFIX}{DEFAULT_FILE} {}",
+        configure_options().join(" ")
     )
 }
 

@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 
 from chromium import Browser
 from conftest import StartProxy
-from harness import LOOPBACK, PATIENCE, Proxy, conf, free_port
+from harness import LOOPBACK, PATIENCE, Proxy, conf, free_port, underpass_binary
 from origins.http_origin import HttpOrigin
 from wspeers import Origin
 
@@ -97,7 +97,7 @@ def test_a_configured_address_is_reached_whatever_is_asked_for(
     assert got.stdout.endswith("200"), got
 
 
-@pytest.mark.parametrize("target", ["127.0.0.1:{port}", "localhost:{port}", "[::1]:{port}", "192.0.2.1:25"])
+@pytest.mark.parametrize("target", ["127.0.0.1:{port}", "localhost:{port}", "[::1]:{port}", "9.9.9.9:25"])
 def test_private_destinations_are_closed(
     start_proxy: StartProxy, tmp_path: Path, http: HttpOrigin, target: str
 ) -> None:
@@ -111,6 +111,41 @@ def test_private_destinations_are_closed(
 def test_our_own_listener_is_no_destination(start_proxy: StartProxy, tmp_path: Path, http: HttpOrigin) -> None:
     proxy = start(start_proxy, tmp_path, http.port)
     assert ask(proxy.port, f"127.0.0.1:{proxy.port}").startswith(b"HTTP/1.1 403 ")
+
+
+def test_nor_is_it_at_another_address_of_the_machine(tmp_path: Path) -> None:
+    """In a network of its own, where an address comes while the proxy runs."""
+    file = tmp_path / "own.conf"
+    server = "server { listen 13128; tunnel_pass; tunnel_allow all; }"
+    file.write_text(f"error_log error.log; events {{}} http {{ access_log off; {server} }}")
+    script = r"""
+        set -euo pipefail
+        ip link set lo up
+        "$1" -c "$2" -p "$3" &
+        trap 'kill $!' EXIT
+        ask() {
+            for _ in {1..200}; do
+                exec 3<>/dev/tcp/127.0.0.1/13128 && break
+                sleep 0.05
+            done 2>/dev/null
+            printf 'CONNECT %s HTTP/1.1\r\nHost: x\r\n\r\n' "$1" >&3
+            head -n 1 <&3
+        }
+        ask 10.77.0.1:13128
+        ip address add 10.77.0.1/24 dev lo
+        ip address add 10.77.0.2/24 dev lo
+        ip address add fd77::1/64 dev lo
+        ip route add local 10.78.0.0/16 dev lo
+        for target in 10.77.0.1 10.77.0.2 '[fd77::1]' '[::ffff:10.77.0.2]' '[2002:a4d:1::]' 10.78.1.2; do
+            ask "$target:13128"
+        done
+    """
+    command = ["unshare", *([] if os.geteuid() == 0 else ["--map-root-user"]), "--net"]
+    command += ["bash", "-c", script, "bash", str(underpass_binary()), str(file), f"{tmp_path}/"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 0, done.stderr
+    statuses = [line.split(" ")[1] for line in done.stdout.splitlines()]
+    assert statuses == ["502"] + 6 * ["403"], "nobody has the address at first"
 
 
 def test_a_silent_tunnel_is_closed(start_proxy: StartProxy, tmp_path: Path, http: HttpOrigin) -> None:

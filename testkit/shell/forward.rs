@@ -1,6 +1,12 @@
 //! Requests and responses over real sockets.
 
-use std::{fs, net::SocketAddr, sync::Arc, thread};
+use std::{
+    fs,
+    net::SocketAddr,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use super::common::{Peer, Worker, configuration, logs_in, origin};
 use super::server::{Reserved, Site};
@@ -250,4 +256,52 @@ fn connections_come_from_where_they_are_to_come_from() {
         let (_server, from) = listener.accept().expect("a connection");
         assert_eq!(from.ip().to_string(), source);
     }
+}
+
+/// J5: a response comes no sooner than its rate lets it, and whole.
+#[test]
+fn a_rate_is_kept_on_a_real_clock() {
+    let (listener, address) = origin();
+    let worker = Worker::from_text(
+        "",
+        &format!("location / {{ limit_rate 20k; proxy_pass http://{address}; send_timeout 1s; }}"),
+    );
+    let mut client = Peer::connect(worker.address);
+    let begin = Instant::now();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut server = Peer::accept(&listener);
+    server.head();
+    server.send("HTTP/1.1 200 OK\r\nContent-Length: 51200\r\n\r\n");
+    server.send([b'x'; 51200]);
+    client.head();
+    assert_eq!(client.exactly(51200), [b'x'; 51200]);
+    // Of 50k at 20k a second, a second's worth comes at once.
+    assert!(begin.elapsed() >= Duration::from_millis(1500), "{:?}", begin.elapsed());
+}
+
+/// J5: a wrong login waits, and nobody else does.
+#[test]
+fn a_wrong_login_waits_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let users = folder.path().join("users");
+    fs::write(&users, "ann:{PLAIN}secret\n").expect("a file");
+    let refusing = Reserved::new();
+    let site = Site::start(&format!(
+        "error_log error.log; events {{}}
+         http {{ access_log off; server {{ listen LISTEN; auth_delay 1s; auth_basic a; auth_basic_user_file {};
+         location / {{ proxy_pass http://{}; }} }} }}",
+        users.display(),
+        refusing.address
+    ));
+    let ask = |credentials: &str| {
+        let mut client = Peer::connect(site.server.address);
+        client.send(format!("GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic {credentials}\r\n\r\n"));
+        client
+    };
+    let begin = Instant::now();
+    let mut wrong = ask("YW5uOndyb25n");
+    // Another's login comes and goes while the wrong one waits.
+    assert!(ask("YW5uOnNlY3JldA==").head().starts_with("HTTP/1.1 502 "));
+    assert!(wrong.head().starts_with("HTTP/1.1 401 "));
+    assert!(begin.elapsed() >= Duration::from_secs(1));
 }

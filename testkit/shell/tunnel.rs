@@ -5,6 +5,7 @@ use std::{io::Read as _, net::TcpStream, thread, time::Duration};
 use super::common::{
     PATIENCE, Peer, UPGRADE_REQUEST, UPGRADE_RESPONSE, Worker, configuration, origin, tunnel,
 };
+use super::server::{Reserved, Server, Site, with_prefix};
 use socket2::SockRef;
 use tungstenite::Message;
 use underpass_core::config::Config;
@@ -123,4 +124,31 @@ fn a_real_websocket_through_the_recipe_of_the_page() {
     socket.close(None).expect("it is open");
     while socket.read().is_ok() {}
     server.join().expect("the origin server ended in order");
+}
+
+/// D4: a listener of ours takes every address of the machine.
+#[test]
+fn our_own_listener_is_reached_at_no_address_of_the_machine() {
+    let reserved = Reserved::new();
+    let port = reserved.address.port();
+    let (folder, file) = Site::file(&format!(
+        "error_log error.log; events {{}}
+         http {{ access_log off; server {{ listen {port}; tunnel_pass; tunnel_allow all; }} }}"
+    ));
+    let arguments = ["-c", &file, "-p", &with_prefix(folder.path())];
+    let server = Server::start(&arguments, reserved.address);
+    let (listener, origin) = origin();
+    for (target, expected) in [
+        (format!("127.0.0.2:{port}"), "403"),
+        (format!("0.0.0.0:{port}"), "403"),
+        (format!("[::1]:{port}"), "403"),
+        (format!("a.localhost:{port}"), "403"),
+        (origin.to_string(), "200"),
+    ] {
+        let mut client = Peer::connect(server.address);
+        client.send(format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n"));
+        let head = client.head();
+        assert!(head.starts_with(&format!("HTTP/1.1 {expected} ")), "{target}: {head}");
+    }
+    let _reached = Peer::accept(&listener);
 }

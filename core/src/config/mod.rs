@@ -5,9 +5,11 @@
 
 mod answer;
 mod builder;
+mod cookie;
 mod hop;
 mod locations;
 mod proxy;
+mod rate;
 mod route;
 mod script;
 mod settings;
@@ -17,17 +19,19 @@ pub use answer::{
     AddedField, Additions, ContentTypes, ErrorLogs, ErrorPage, ErrorStatus, ErrorTarget, Expires,
 };
 pub use builder::ConfigBuilder;
+pub use cookie::{CookieFlag, CookieFlags, SameSite};
 pub(crate) use hop::Hop;
 pub use locations::{Locations, Place};
 pub use proxy::{
     Bind, HttpVersion, InvalidFieldName, NextUpstream, Proxy, ProxyUri, ResponseRewriting, SetHeader,
     SocketOptions, Substituted, Substitution, Target, Upgrade, UpgradeProtocols, Via,
 };
+pub use rate::Rates;
 pub use route::{Route, Router, Server, ServerName, ServerTable};
 pub use script::{Condition, If, Rewrite, Script, Step, Then};
 pub use settings::{LingeringClose, RealIp, RealIpSource, ServerTokens, Settings};
-pub(crate) use tunnel_pass::meant;
 pub use tunnel_pass::{Destination, DestinationHost, DestinationPolicy, DestinationRule, TunnelPass};
+pub(crate) use tunnel_pass::{Permission, is_localhost, reached};
 
 use std::sync::Arc;
 
@@ -149,6 +153,8 @@ pub struct Location {
     pub admission: Option<u32>,
     /// The realm of `auth_basic`, shown where credentials are asked for.
     pub realm: Option<Template>,
+    /// `limit_rate`, `limit_rate_after`; absent: responses go as fast as they can.
+    pub rates: Option<Arc<Rates>>,
     /// Its rewrite directives.
     pub script: Arc<Script>,
     /// `internal`: only an `error_page` or a `rewrite` leads here; the client itself gets a 404.
@@ -178,6 +184,7 @@ impl Location {
             access_logs: Vec::new(),
             admission: None,
             realm: None,
+            rates: None,
             script: Arc::default(),
             internal: false,
             error_pages: Arc::default(),

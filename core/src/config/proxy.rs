@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::{net::SocketAddr, sync::Arc};
 
+use super::CookieFlags;
 use crate::{
     shared::GroupId,
     template::{Regex, Template, Variable},
@@ -53,6 +54,9 @@ pub struct Proxy {
     pub pass_request_body: bool,
     /// `proxy_pass_trailers`: whether trailer sections go on, in either direction. On.
     pub pass_trailers: bool,
+    /// `proxy_limit_rate`: bytes a second that are read of a response, a number as in
+    /// [`Rates`](super::Rates); absent: as fast as they come.
+    pub limit_rate: Option<Template>,
     /// What the client gets of the response's head.
     pub response: ResponseRewriting,
     /// `proxy_bind`, `proxy_socket_keepalive`.
@@ -88,6 +92,7 @@ impl Proxy {
             pass_request_headers: true,
             pass_request_body: true,
             pass_trailers: true,
+            limit_rate: None,
             response: ResponseRewriting::default(),
             socket: SocketOptions::default(),
             proxy_protocol: false,
@@ -138,6 +143,8 @@ pub struct ResponseRewriting {
     pub cookie_domains: Vec<Substitution>,
     /// `proxy_cookie_path`, likewise.
     pub cookie_paths: Vec<Substitution>,
+    /// `proxy_cookie_flags`: the first for a cookie's name sets its flags.
+    pub cookie_flags: Vec<CookieFlags>,
     /// `proxy_hide_header`: names of fields that don't go on.
     pub hide: Vec<Box<str>>,
     /// `proxy_pass_header`: names of fields that go on although they are hidden by default (`X-Accel-*`).

@@ -18,6 +18,8 @@ pub struct Settings {
     pub client_max_body_size: u64,
     /// `send_timeout`: between two writes that the client takes bytes of. 60 s.
     pub send_timeout: Duration,
+    /// `auth_delay`: for how long the answer to missing or wrong credentials is held back. Zero.
+    pub auth_delay: Duration,
     /// `keepalive_timeout`: for the next request to begin; zero turns persistence off. 75 s.
     pub keepalive_timeout: Duration,
     /// `keepalive_requests`: requests on one connection. 1000.
@@ -65,6 +67,7 @@ impl Default for Settings {
             client_body_timeout: Duration::from_secs(60),
             client_max_body_size: 1 << 20,
             send_timeout: Duration::from_secs(60),
+            auth_delay: Duration::ZERO,
             keepalive_timeout: Duration::from_secs(75),
             keepalive_requests: 1000,
             keepalive_time: Duration::from_secs(3600),

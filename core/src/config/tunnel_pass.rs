@@ -106,32 +106,56 @@ pub enum DestinationHost {
     Network(Network),
 }
 
-/// Addresses that nobody outside is meant to reach through us (D4): private, local, multicast, reserved.
-const NEVER: [(IpAddr, u8); 13] = [
-    (v4(0, 0), 8),
-    (v4(10, 0), 8),
-    (v4(100, 64), 10),
-    (v4(127, 0), 8),
-    (v4(169, 254), 16),
-    (v4(172, 16), 12),
-    (v4(192, 168), 16),
-    (v4(224, 0), 3),
-    (v6(0, 0), 128),
-    (v6(0, 1), 128),
-    (v6(0xfc00, 0), 7),
-    (v6(0xfe80, 0), 10),
-    (v6(0xff00, 0), 8),
+/// Addresses that nobody outside is meant to reach through us (D4): private, local, multicast, reserved, for
+/// documentation and benchmarks (RFC 6890), and those that lead to an IPv4 address by a gateway that nobody can
+/// see (6to4: RFC 3056; a translator of the network's own: RFC 8215).
+const NEVER: [(IpAddr, u8); 23] = [
+    (v4(0, 0, 0), 8),
+    (v4(10, 0, 0), 8),
+    (v4(100, 64, 0), 10),
+    (v4(127, 0, 0), 8),
+    (v4(169, 254, 0), 16),
+    (v4(172, 16, 0), 12),
+    (v4(192, 0, 0), 24),
+    (v4(192, 0, 2), 24),
+    (v4(192, 168, 0), 16),
+    (v4(198, 18, 0), 15),
+    (v4(198, 51, 100), 24),
+    (v4(203, 0, 113), 24),
+    (v4(224, 0, 0), 3),
+    (IpAddr::V6(Ipv6Addr::UNSPECIFIED), 128),
+    (IpAddr::V6(Ipv6Addr::LOCALHOST), 128),
+    (v6(0x64, 0xff9b, 1), 48),
+    (v6(0x100, 0, 0), 64),
+    (v6(0x2001, 0xdb8, 0), 32),
+    (v6(0x2002, 0, 0), 16),
+    (v6(0xfc00, 0, 0), 7),
+    (v6(0xfe80, 0, 0), 10),
+    (v6(0xfec0, 0, 0), 10),
+    (v6(0xff00, 0, 0), 8),
 ];
 
 /// The port of mail servers: a way out for spam.
 const SMTP: u16 = 25;
 
-const fn v4(first: u8, second: u8) -> IpAddr {
-    IpAddr::V4(Ipv4Addr::new(first, second, 0, 0))
+const fn v4(first: u8, second: u8, third: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(first, second, third, 0))
 }
 
-const fn v6(first: u16, last: u16) -> IpAddr {
-    IpAddr::V6(Ipv6Addr::new(first, 0, 0, 0, 0, 0, 0, last))
+const fn v6(first: u16, second: u16, third: u16) -> IpAddr {
+    IpAddr::V6(Ipv6Addr::new(first, second, third, 0, 0, 0, 0, 0))
+}
+
+/// What a policy says of one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Permission {
+    /// It may be reached.
+    Granted,
+    /// It may be reached unless it is an address of this machine: a listener of ours takes every address of
+    /// the machine, and which those are only the system knows.
+    GrantedElsewhere,
+    /// It may not be reached.
+    Denied,
 }
 
 impl DestinationPolicy {
@@ -154,10 +178,37 @@ impl DestinationPolicy {
         }
     }
 
-    /// Whether a rule for addresses permits it, not the absence of rules.
-    pub(crate) fn allows_explicitly(&self, name: &str, address: SocketAddr) -> bool {
+    /// The same for a client whose connection came in at `local`, with what is known of our own listeners. Only a
+    /// rule for a network that names the address lets anybody reach one.
+    pub(crate) fn permission(&self, name: &str, address: SocketAddr, local: Option<IpAddr>) -> Permission {
+        if !self.permits(name, address) {
+            return Permission::Denied;
+        }
+        if self.names_address(name, address) {
+            return Permission::Granted;
+        }
+        let is_here = |ip: IpAddr| ip.is_loopback() || local.is_some_and(|local| meant(local) == ip);
+        let mut found = Permission::Granted;
+        for own in self.own.iter().filter(|own| own.port() == address.port()) {
+            let at_all = own.ip().is_unspecified();
+            if reached(address.ip()).any(|ip| if at_all { is_here(ip) } else { meant(own.ip()) == ip }) {
+                return Permission::Denied;
+            }
+            if at_all {
+                found = Permission::GrantedElsewhere;
+            }
+        }
+        found
+    }
+
+    /// Whether the rule that decides allows a network that names the address: neither the absence of rules does,
+    /// nor a network of all addresses.
+    fn names_address(&self, name: &str, address: SocketAddr) -> bool {
         let found = self.rules.iter().find(|rule| rule.matches(name, address));
-        found.is_some_and(|rule| rule.allows && matches!(rule.host, DestinationHost::Network(_)))
+        found.is_some_and(|rule| match rule.host {
+            DestinationHost::Network(network) => rule.allows && network.bits() > 0,
+            _ => false,
+        })
     }
 }
 
@@ -188,6 +239,41 @@ fn is_never_meant(address: SocketAddr) -> bool {
     address.port() == SMTP || NEVER.iter().any(|(network, bits)| Network::new(*network, *bits).contains(ip))
 }
 
+/// Whether `name` means the loopback addresses, whatever a name server says of it: `localhost`, and the names below
+/// it (RFC 6761 §6.3).
+pub(crate) fn is_localhost(name: &str) -> bool {
+    const LOCALHOST: &[u8] = b"localhost";
+    let name = name.strip_suffix('.').unwrap_or(name).as_bytes();
+    let Some((above, last)) = name.len().checked_sub(LOCALHOST.len()).map(|at| name.split_at(at)) else {
+        return false;
+    };
+    last.eq_ignore_ascii_case(LOCALHOST) && (above.is_empty() || above.ends_with(b"."))
+}
+
+/// The addresses at which a connection to `ip` may arrive: the address itself, and an IPv4 address that is written
+/// into it: by a mapping (RFC 4291 §2.5.5), by a translator's prefix (RFC 6052 §2.1, RFC 8215) or by 6to4 (RFC 3056
+/// §2). The unspecified address leads to this machine.
+pub(crate) fn reached(ip: IpAddr) -> impl Iterator<Item = IpAddr> {
+    let itself = match meant(ip) {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        other => other,
+    };
+    let pair = |high: u16, low: u16| Some(IpAddr::V4((u32::from(high) << 16 | u32::from(low)).into()));
+    let IpAddr::V6(v6) = itself else { return [Some(itself), None, None].into_iter().flatten() };
+    let written = match v6.segments() {
+        // ::a.b.c.d, but for ::1.
+        [0, 0, 0, 0, 0, 0, high, low] if high > 0 => [pair(high, low), None],
+        // A translator puts the address behind its /48, around an octet of zero, or at the end of a longer prefix.
+        [0x64, 0xff9b, 1, high, middle, low, last_high, last_low] => {
+            [pair(high, (middle << 8) | (low >> 8)), pair(last_high, last_low)]
+        }
+        [0x2002, high, low, ..] => [pair(high, low), None],
+        _ => [None, None],
+    };
+    [Some(itself), written[0], written[1]].into_iter().flatten()
+}
+
 /// The address that is reached in the end: IPv4 addresses in the clothes of IPv6 (RFC 4291 §2.5.5.2, RFC 6052
 /// §2.1) count as what they are.
 pub(crate) fn meant(ip: IpAddr) -> IpAddr {
@@ -214,9 +300,10 @@ mod tests {
     fn without_rules_only_the_public_internet_is_reached() {
         let policy = DestinationPolicy::default();
         for open in
-            ["192.0.2.1:443", "[2001:db8::1]:443", "100.128.0.1:80", "172.32.0.1:80", "223.255.255.255:1"]
+            ["9.9.9.9:443", "[2620:fe::fe]:443", "100.128.0.1:80", "172.32.0.1:80", "223.255.255.255:1"]
                 .into_iter()
-                .chain(["[64:ff9b::c000:201]:80", "[::ffff:192.0.2.1]:80"])
+                .chain(["[64:ff9b::909:909]:80", "[::ffff:9.9.9.9]:80", "192.0.1.1:80", "198.20.0.1:80"])
+                .chain(["[100:0:0:1::]:80", "[64:ff9b:2::]:80", "[2003::]:80"])
         {
             assert!(policy.permits("x", address(open)), "{open}");
         }
@@ -242,8 +329,22 @@ mod tests {
             "[::ffff:10.0.0.1]:80",
             "[64:ff9b::7f00:1]:80",
             "[64:ff9b::a00:1]:80",
-            "192.0.2.1:25",
-            "[2001:db8::1]:25",
+            "9.9.9.9:25",
+            "[2620:fe::fe]:25",
+            "192.0.0.8:80",
+            "192.0.2.1:80",
+            "198.18.0.1:80",
+            "198.19.255.255:80",
+            "198.51.100.1:80",
+            "203.0.113.1:80",
+            "[2001:db8::1]:80",
+            "[2001:db8:ffff::1]:80",
+            "[2002:909:909::]:80",
+            "[64:ff9b:1:909:9:900::]:80",
+            "[fec0::1]:80",
+            "[100::1]:80",
+            "[64:ff9b::c000:201]:80",
+            "[::ffff:192.0.2.1]:80",
         ] {
             assert!(!policy.permits("x", address(closed)), "{closed}");
         }
@@ -263,16 +364,16 @@ mod tests {
             vec![],
         );
         for (name, to, expected) in [
-            ("bad.example.com", "192.0.2.1:443", false),
-            ("www.EXAMPLE.com", "192.0.2.1:443", true),
-            ("www.example.com", "192.0.2.1:80", false),
-            ("example.com", "192.0.2.1:443", false),
-            (".example.com", "192.0.2.1:443", false),
+            ("bad.example.com", "9.9.9.9:443", false),
+            ("www.EXAMPLE.com", "9.9.9.9:443", true),
+            ("www.example.com", "9.9.9.9:80", false),
+            ("example.com", "9.9.9.9:443", false),
+            (".example.com", "9.9.9.9:443", false),
             ("www.example.com", "127.0.0.1:443", false),
             ("any", "10.1.2.3:8080", true),
             ("any", "[::ffff:10.1.2.3]:8080", true),
             ("any", "10.1.2.3:80", false),
-            ("any", "192.0.2.1:443", false),
+            ("any", "9.9.9.9:443", false),
         ] {
             assert_eq!(policy.permits(name, address(to)), expected, "{name} {to}");
         }
@@ -281,8 +382,8 @@ mod tests {
     #[test]
     fn denying_alone_leaves_the_rest_as_it_is() {
         let policy = DestinationPolicy::new(vec![rule(false, DestinationHost::Any, Some((1, 442)))], vec![]);
-        assert!(policy.permits("x", address("192.0.2.1:443")));
-        assert!(!policy.permits("x", address("192.0.2.1:80")));
+        assert!(policy.permits("x", address("9.9.9.9:443")));
+        assert!(!policy.permits("x", address("9.9.9.9:80")));
         assert!(!policy.permits("x", address("10.0.0.1:443")));
     }
 
@@ -290,5 +391,70 @@ mod tests {
     fn all_means_all() {
         let policy = DestinationPolicy::new(vec![rule(true, DestinationHost::Any, None)], vec![]);
         assert!(policy.permits("x", address("127.0.0.1:25")));
+    }
+
+    #[test]
+    fn names_of_this_machine() {
+        for name in ["localhost", "LocalHost.", "a.localhost", "a.b.localhost."] {
+            assert!(is_localhost(name), "{name}");
+        }
+        for name in ["", ".", "localhos", "alocalhost", "localhost.example", "localhost..", "local.host"] {
+            assert!(!is_localhost(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_addresses_that_a_connection_may_arrive_at() {
+        for (ip, expected) in [
+            ("9.9.9.9", "9.9.9.9"),
+            ("0.0.0.0", "127.0.0.1"),
+            ("::", "::1"),
+            ("::1", "::1"),
+            ("::ffff:0.0.0.0", "127.0.0.1"),
+            ("::ffff:10.0.0.1", "10.0.0.1"),
+            ("::10.0.0.1", "::a00:1 10.0.0.1"),
+            ("64:ff9b::10.0.0.1", "10.0.0.1"),
+            ("64:ff9b:1:a00:0:100::", "64:ff9b:1:a00:0:100:: 10.0.0.1 0.0.0.0"),
+            ("64:ff9b:1::10.0.0.1", "64:ff9b:1::a00:1 0.0.0.0 10.0.0.1"),
+            ("2002:a00:1::7", "2002:a00:1::7 10.0.0.1"),
+            ("2620:fe::fe", "2620:fe::fe"),
+        ] {
+            let all: Vec<_> =
+                reached(ip.parse().expect("an address")).map(|found| found.to_string()).collect();
+            assert_eq!(all.join(" "), expected, "{ip}");
+        }
+    }
+
+    #[test]
+    fn our_own_listeners() {
+        let any = || rule(true, DestinationHost::Any, None);
+        let network = |text: &str, bits| {
+            rule(true, DestinationHost::Network(Network::new(text.parse().expect("an address"), bits)), None)
+        };
+        let policy = |own: &str, rules| DestinationPolicy::new(rules, vec![address(own)]);
+        use Permission::{Denied, Granted, GrantedElsewhere};
+        for (policy, to, expected) in [
+            (policy("0.0.0.0:8080", vec![any()]), "127.0.0.2:8080", Denied),
+            (policy("0.0.0.0:8080", vec![any()]), "0.0.0.0:8080", Denied),
+            (policy("0.0.0.0:8080", vec![any()]), "[::1]:8080", Denied),
+            (policy("0.0.0.0:8080", vec![any()]), "[2002:7f00:1::]:8080", Denied),
+            (policy("[::]:8080", vec![any()]), "127.0.0.1:8080", Denied),
+            (policy("[::]:8080", vec![any()]), "10.0.0.9:8080", Denied),
+            (policy("[::]:8080", vec![any()]), "[::ffff:10.0.0.9]:8080", Denied),
+            (policy("[::]:8080", vec![any()]), "10.0.0.1:8080", GrantedElsewhere),
+            (policy("[::]:8080", vec![any()]), "10.0.0.1:8081", Granted),
+            (policy("[::]:8080", vec![]), "9.9.9.9:8080", GrantedElsewhere),
+            (policy("[::]:8080", vec![]), "127.0.0.1:8080", Denied),
+            (policy("[::]:8080", vec![network("0.0.0.0", 0)]), "10.0.0.1:8080", GrantedElsewhere),
+            (policy("[::]:8080", vec![network("10.0.0.0", 8)]), "10.0.0.1:8080", Granted),
+            (policy("10.0.0.1:8080", vec![any()]), "[64:ff9b::a00:1]:8080", Denied),
+            (policy("10.0.0.1:8080", vec![any()]), "[2002:a00:1::1]:8080", Denied),
+            (policy("10.0.0.1:8080", vec![any()]), "10.0.0.2:8080", Granted),
+            (policy("127.0.0.1:8080", vec![any()]), "0.0.0.0:8080", Denied),
+            (policy("127.0.0.1:8080", vec![network("127.0.0.1", 32)]), "127.0.0.1:8080", Granted),
+        ] {
+            let local = Some("10.0.0.9".parse().expect("an address"));
+            assert_eq!(policy.permission("x", address(to), local), expected, "{to} {policy:?}");
+        }
     }
 }

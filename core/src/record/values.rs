@@ -230,12 +230,14 @@ fn write_port(out: &mut Vec<u8>, address: &Address) {
     }
 }
 
+/// A client without an IP address has its text (nginx): a limit for each address is none where that is empty.
 fn write_binary(out: &mut Vec<u8>, address: &Address) {
-    if let Address::Ip(address) = address {
-        match address.ip() {
+    match address {
+        Address::Ip(address) => match address.ip() {
             std::net::IpAddr::V4(ip) => out.extend_from_slice(&ip.octets()),
             std::net::IpAddr::V6(ip) => out.extend_from_slice(&ip.octets()),
-        }
+        },
+        Address::Unix(_) => show(out, ClientAddress(address)),
     }
 }
 

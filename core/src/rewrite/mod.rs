@@ -3,6 +3,7 @@
 //! What is written here is canonical: one space where one is meant, CRLF, framing that says what follows.
 
 mod additions;
+mod cookie;
 mod own;
 mod plan;
 mod redirect;

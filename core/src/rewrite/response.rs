@@ -128,15 +128,15 @@ impl<'a> Lines<'a> {
             write_line(out, field.name, field.value);
             return Ok(());
         };
-        let ResponseRewriting { redirects, cookie_domains: domains, cookie_paths: paths, .. } = rewriting;
+        let ResponseRewriting { redirects, .. } = rewriting;
         let is = |name: &[u8]| field.name.eq_ignore_ascii_case(name);
         let mut substitutions = Substitutions { record: self.record, now, out };
         if !redirects.is_empty() && is(b"Location") {
             substitutions.location(field, redirects)
         } else if !redirects.is_empty() && is(b"Refresh") {
             substitutions.refresh(field, redirects)
-        } else if field.known == Known::SetCookie && !(domains.is_empty() && paths.is_empty()) {
-            substitutions.cookie(field, domains, paths)
+        } else if field.known == Known::SetCookie && changes_cookies(rewriting) {
+            substitutions.cookie(field, rewriting)
         } else {
             write_line(out, field.name, field.value);
             Ok(())
@@ -145,9 +145,13 @@ impl<'a> Lines<'a> {
 }
 
 fn changes(rewriting: &ResponseRewriting) -> bool {
-    let ResponseRewriting { redirects, cookie_domains, cookie_paths, hide, pass, .. } = rewriting;
-    let substitutes = !(redirects.is_empty() && cookie_domains.is_empty() && cookie_paths.is_empty());
-    substitutes || !(hide.is_empty() && pass.is_empty())
+    let ResponseRewriting { redirects, hide, pass, .. } = rewriting;
+    changes_cookies(rewriting) || !(redirects.is_empty() && hide.is_empty() && pass.is_empty())
+}
+
+fn changes_cookies(rewriting: &ResponseRewriting) -> bool {
+    let ResponseRewriting { cookie_domains, cookie_paths, cookie_flags, .. } = rewriting;
+    !(cookie_domains.is_empty() && cookie_paths.is_empty() && cookie_flags.is_empty())
 }
 
 /// `proxy_hide_header` and, stronger, `proxy_pass_header`. What only we are meant to read goes on only when it is

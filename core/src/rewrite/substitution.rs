@@ -1,10 +1,10 @@
 //! Field values of a response that name the origin server, as the client should see them: `proxy_redirect`,
-//! `proxy_cookie_domain`, `proxy_cookie_path`.
+//! `proxy_cookie_domain`, `proxy_cookie_path`; and what flags its cookies have, `proxy_cookie_flags`.
 
-use super::{check_value, redirect::write_own_origin};
+use super::{check_value, cookie::set_flags, redirect::write_own_origin};
 use crate::{
     RequestHead,
-    config::{Substituted, Substitution},
+    config::{ResponseRewriting, Substituted, Substitution},
     http1::{Field, trim, write_encoded_uri},
     record::Record,
     template::Template,
@@ -64,14 +64,15 @@ impl Substitutions<'_> {
     }
 
     /// Writes `Set-Cookie`, whose attributes `Domain` and `Path` (RFC 6265 §4.1.2) are changed by the first
-    /// substitution of their kind that fits.
+    /// substitution of their kind that fits, and which gets its flags after that.
     pub(super) fn cookie(
         &mut self,
         field: Field<'_>,
-        domains: &[Substitution],
-        paths: &[Substitution],
+        rewriting: &ResponseRewriting,
     ) -> Result<(), Violation> {
+        let ResponseRewriting { cookie_domains: domains, cookie_paths: paths, cookie_flags, .. } = rewriting;
         self.begin(field.name);
+        let start = self.out.len();
         for (index, part) in field.value.split(|byte| *byte == b';').enumerate() {
             if index > 0 {
                 self.out.push(b';');
@@ -91,6 +92,7 @@ impl Substitutions<'_> {
                 self.out.extend_from_slice(value);
             }
         }
+        set_flags(self.record, self.now, cookie_flags, start, self.out);
         self.out.extend_from_slice(b"\r\n");
         Ok(())
     }

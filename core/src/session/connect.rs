@@ -1,17 +1,20 @@
 //! CONNECT (behaviour D): a tunnel to where the client, or the configuration, says.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Session;
 use crate::{
     Address, Side,
     buffer::Turn,
-    config::{Destination, DestinationPolicy, Handler, TunnelPass, meant},
+    config::{Destination, Handler, Permission, TunnelPass, is_localhost},
     http1::{Framing, Known},
     rewrite::write_established,
     state::{exchange, message},
     violation::Violation,
 };
+
+/// What `localhost` means.
+const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 impl Session {
     /// Whether this exchange opens a tunnel without asking an origin server to upgrade.
@@ -35,16 +38,17 @@ impl Session {
             return self.refuse(Violation::BadTarget, turn);
         };
         let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        match literal.parse::<IpAddr>() {
-            Ok(address) => {
-                if let Err(violation) = self.permit(&[address], port) {
-                    return self.refuse(violation, turn);
-                }
-                self.exchange_event(exchange::Event::Dial);
-                self.dial(super::Origin::Fresh, turn);
-            }
-            Err(_) => self.look_up(turn),
+        let permitted = match literal.parse::<IpAddr>() {
+            Ok(address) => self.permit(&[address], port),
+            // RFC 6761 §6.3: these names are known, and nobody is asked for them.
+            Err(_) if is_localhost(host) => self.permit(&LOOPBACK, port),
+            Err(_) => return self.look_up(turn),
+        };
+        if let Err(violation) = permitted {
+            return self.refuse(violation, turn);
         }
+        self.exchange_event(exchange::Event::Dial);
+        self.dial(super::Origin::Fresh, turn);
     }
 
     /// The authority of the request-target: host as received, port.
@@ -64,15 +68,23 @@ impl Session {
             return Err(Violation::DestinationDenied);
         };
         let name = self.requested_authority().map_or("", |(host, _)| host);
-        let local = &self.record.client.local;
-        let permitted: Vec<IpAddr> = addresses
-            .iter()
-            .copied()
-            .filter(|address| permits(policy, name, SocketAddr::new(*address, port), local))
-            .collect();
+        let local = match &self.record.client.local {
+            Address::Ip(local) => Some(local.ip()),
+            Address::Unix(_) => None,
+        };
+        let (mut permitted, mut elsewhere) = (Vec::new(), Vec::new());
+        for &ip in addresses {
+            match policy.permission(name, SocketAddr::new(ip, port), local) {
+                Permission::Granted => {}
+                Permission::GrantedElsewhere => elsewhere.push(ip),
+                Permission::Denied => continue,
+            }
+            permitted.push(ip);
+        }
         if permitted.is_empty() {
             return Err(Violation::DestinationDenied);
         }
+        self.work.elsewhere = elsewhere.into();
         self.work.addresses = Some((permitted.into(), port));
         Ok(())
     }
@@ -94,18 +106,6 @@ impl Session {
             Ok(out.len())
         });
     }
-}
-
-/// Whether a client may be connected to `address`, which `name` stands for: by the rules, and that it isn't one
-/// of our own listeners, whose address for this client is `local`.
-fn permits(policy: &DestinationPolicy, name: &str, address: SocketAddr, local: &Address) -> bool {
-    let ip = meant(address.ip());
-    let to_us = matches!(local, Address::Ip(local) if meant(local.ip()) == ip);
-    let is_own = |own: &SocketAddr| {
-        own.port() == address.port() && (meant(own.ip()) == ip || (own.ip().is_unspecified() && to_us))
-    };
-    policy.permits(name, address)
-        && (policy.allows_explicitly(name, address) || !policy.own.iter().any(is_own))
 }
 
 impl crate::record::Record {

@@ -85,7 +85,7 @@ impl Session {
                 }
             }
             Ok(addresses) if !addresses.is_empty() => {
-                self.work.addresses = Some((addresses.into(), port));
+                (self.work.addresses, self.work.elsewhere) = (Some((addresses.into(), port)), Box::default());
                 self.find_origin(turn);
             }
             Ok(_) | Err(_) => self.refuse(Violation::UnknownName, turn),

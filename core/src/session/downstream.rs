@@ -48,6 +48,7 @@ impl Session {
             Side::Upstream => {
                 self.timers.stop(Timer::LingerIdle);
                 self.record.attempt.received += count as u64;
+                self.pace_received(count);
                 if self.exchange.state() == exchange::State::Responding {
                     self.timers.stop(Timer::UpstreamRead);
                 }

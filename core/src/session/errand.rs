@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     Address,
-    config::SocketOptions,
+    config::{SocketOptions, reached},
     fault::Fault,
     shared::{GroupId, HashKey, Lease},
     time::Tick,
@@ -86,6 +86,8 @@ pub struct Dial {
     pub(crate) group: GroupId,
     pub(crate) addresses: Option<(Arc<[IpAddr]>, u16)>,
     pub(crate) address: Option<Address>,
+    /// Those of the addresses that are not dialled, unless they are known to be none of this machine.
+    pub(crate) elsewhere: Box<[IpAddr]>,
     /// Numbers of the peers that this exchange has tried before.
     pub(crate) tried: Box<[u32]>,
     pub(crate) may_reuse: bool,
@@ -132,19 +134,34 @@ impl Dial {
         self.address.as_ref()
     }
 
+    /// Tells which addresses are this machine's: `is_local` is asked about each where that decides whether it may be
+    /// dialled (D4), and should answer by what the system says at this moment. To be called before
+    /// [`Upstreams::choose`](crate::shared::Upstreams::choose), which otherwise leaves all of them out. Most dials
+    /// ask nothing.
+    pub fn tell_local(&mut self, mut is_local: impl FnMut(IpAddr) -> bool) {
+        let kept = self.elsewhere.iter().copied().filter(|ip| reached(*ip).any(&mut is_local));
+        self.elsewhere = kept.collect();
+    }
+
     /// The first of its own addresses that has not been tried, with its number. Absent when it has none of its
     /// own, and the group's peers are meant.
     pub(crate) fn own_address(&self) -> Option<Result<(u32, Address), DialError>> {
         let is_left = |number: u32| !self.tried.contains(&number);
+        let mut shunned = false;
         let found = match (&self.address, &self.addresses) {
             (Some(address), _) => is_left(0).then(|| (0, address.clone())),
             (None, Some((addresses, port))) => (0..)
                 .zip(addresses.iter())
-                .find(|(number, _)| is_left(*number))
+                .filter(|(number, _)| is_left(*number))
+                .find(|(_, ip)| {
+                    let shuns = self.elsewhere.contains(ip);
+                    shunned |= shuns;
+                    !shuns
+                })
                 .map(|(number, ip)| (number, Address::Ip(SocketAddr::new(*ip, *port)))),
             (None, None) => return None,
         };
-        Some(found.ok_or(DialError::NoPeer))
+        Some(found.ok_or(if shunned { DialError::OwnListener } else { DialError::NoPeer }))
     }
 
     /// Whether an idle connection from the pool will do. Never for an upgrade (E10).
@@ -202,6 +219,8 @@ pub enum Connected {
 pub enum DialError {
     /// No peer can be chosen.
     NoPeer,
+    /// At each address that is left, one of our own listeners would answer (D4).
+    OwnListener,
     /// Connecting failed.
     Io(Fault),
 }
@@ -216,6 +235,7 @@ impl Dial {
             group,
             addresses: None,
             address: None,
+            elsewhere: Box::default(),
             tried,
             may_reuse: true,
             socket: Socket::default(),

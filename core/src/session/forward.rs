@@ -30,6 +30,7 @@ impl Session {
                 match to {
                     Side::Downstream => {
                         self.record.sent += count as u64;
+                        self.pace_sent(count);
                         self.timers.stop(Timer::ClientSend);
                     }
                     Side::Upstream => {

@@ -73,6 +73,7 @@ fn owns(state: State, timer: Timer) -> bool {
         Timer::KeepAlive => state == State::Idle,
         Timer::Resolve => state == State::Resolving,
         Timer::Admission => state == State::Admitting,
+        Timer::Rate => matches!(state, State::Responding | State::Replying),
         Timer::Connect => state == State::Dialling,
         Timer::ClientBody => under_way,
         Timer::UpstreamSend => under_way || state == State::Tunnelling,

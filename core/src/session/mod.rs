@@ -17,6 +17,7 @@ mod inbox;
 mod invariants;
 mod outbox;
 mod output;
+mod pace;
 mod pending;
 mod poll;
 mod reply;

@@ -14,9 +14,15 @@ pub struct Slices<'a> {
 }
 
 impl<'a> Slices<'a> {
-    fn new(pieces: [&'a [u8]; 4]) -> Self {
+    /// Of these pieces at most so many bytes.
+    fn new(pieces: [&'a [u8]; 4], limit: usize) -> Self {
         let mut slices = [IoSlice::new(&[]); 4];
-        let mut count = 0;
+        let (mut count, mut left) = (0, limit);
+        let pieces = pieces.map(|piece| {
+            let piece = piece.get(..left).unwrap_or(piece);
+            left -= piece.len();
+            piece
+        });
         for (slot, piece) in slices.iter_mut().zip(pieces.into_iter().filter(|piece| !piece.is_empty())) {
             *slot = IoSlice::new(piece);
             count += 1;
@@ -234,19 +240,28 @@ impl Outbox {
 
     /// What can be sent now.
     pub(crate) fn slices<'a>(&'a self, inbox: &'a Inbox) -> Slices<'a> {
-        let Some(around) = &self.around else { return Slices::new([inbox.content(), b"", b"", b""]) };
+        self.slices_within(inbox, usize::MAX)
+    }
+
+    /// At most so many bytes of that.
+    pub(crate) fn slices_within<'a>(&'a self, inbox: &'a Inbox, limit: usize) -> Slices<'a> {
+        Slices::new(self.pieces(inbox), limit)
+    }
+
+    fn pieces<'a>(&'a self, inbox: &'a Inbox) -> [&'a [u8]; 4] {
+        let Some(around) = &self.around else { return [inbox.content(), b"", b"", b""] };
         let head = around.head.get(around.head_sent..).unwrap_or_default();
         if !around.later.is_empty() {
-            return Slices::new([head, b"", b"", b""]);
+            return [head, b"", b"", b""];
         }
         match (&around.chunk, around.coding) {
             (Some(chunk), _) => {
                 let content = inbox.content().get(..chunk.left).unwrap_or_default();
                 let prefix = chunk.prefix.get(chunk.prefix_from..).unwrap_or_default();
-                Slices::new([head, prefix, content, chunk.suffix])
+                [head, prefix, content, chunk.suffix]
             }
-            (None, Coding::Plain) => Slices::new([head, inbox.content(), b"", b""]),
-            (None, Coding::Chunked) => Slices::new([head, b"", b"", b""]),
+            (None, Coding::Plain) => [head, inbox.content(), b"", b""],
+            (None, Coding::Chunked) => [head, b"", b"", b""],
         }
     }
 

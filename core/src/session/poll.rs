@@ -61,7 +61,8 @@ impl Session {
         // What is offered stays where it is, which may leave no room to read into: it is offered first.
         let writes = Side::BOTH.map(|side| {
             let after_a_look = side == Side::Downstream && self.must_look();
-            self.leg(side).writes() && !after_a_look && !self.transmit(side).is_empty()
+            let paced = side == Side::Downstream && self.client_waits().is_some();
+            self.leg(side).writes() && !after_a_look && !paced && !self.transmit(side).is_empty()
         });
         for side in Side::BOTH.into_iter().filter(|side| writes[side.index()]) {
             self.flow_mut(side.opposite()).offer(true);
@@ -74,7 +75,10 @@ impl Session {
         if !self.wants(from) {
             return None;
         }
-        self.flow_mut(from).inbox.space(turn.buffers)
+        let most = if from == Side::Upstream { self.origin_allowance() } else { usize::MAX };
+        let space = self.flow_mut(from).inbox.space(turn.buffers)?;
+        let length = space.len().min(most);
+        space.get_mut(..length)
     }
 
     /// What is to be sent to this side: at most four pieces, in order. Report what was sent with
@@ -82,7 +86,8 @@ impl Session {
     #[must_use]
     pub fn transmit(&self, to: Side) -> Slices<'_> {
         let flow = self.flow(to.opposite());
-        flow.outbox.slices(&flow.inbox)
+        let most = if to == Side::Downstream { self.client_allowance() } else { usize::MAX };
+        flow.outbox.slices_within(&flow.inbox, most)
     }
 
     fn send_out(&mut self, errand: Errand) -> Output {
@@ -111,6 +116,7 @@ impl Session {
             errand: self.errands,
             group: hop.map_or(GroupId(usize::MAX), |hop| hop.group),
             addresses: self.work.addresses.clone(),
+            elsewhere: self.work.elsewhere.clone(),
             address: self.record.given_address().cloned(),
             tried: self.record.tried().collect(),
             may_reuse,
@@ -208,7 +214,8 @@ impl Session {
             }
             (Side::Upstream, _) => false,
         };
-        in_time && self.leg(side).reads() && flow.piped == 0 && flow.inbox.has_space()
+        let paced = side == Side::Upstream && self.origin_waits().is_some();
+        in_time && self.leg(side).reads() && flow.piped == 0 && flow.inbox.has_space() && !paced
     }
 
     /// After each input: memory goes back, chunks are cut, and the timers run that the state wants.
@@ -254,7 +261,9 @@ impl Session {
             && reading_request
             && self.wants(Side::Downstream)
             && (self.leg(Side::Upstream).writes() || state != State::Responding);
-        self.run(Timer::ClientSend, to_client && state != State::Closed, client_send);
+        let paced = self.client_waits().is_some();
+        self.settle_pace();
+        self.run(Timer::ClientSend, to_client && !paced && state != State::Closed, client_send);
         self.run(Timer::UpstreamSend, to_origin && under_way, send);
         self.run(Timer::ClientBody, stalled, client_body);
         self.run(Timer::UpstreamRead, (awaiting && !asked) || responding, read);

@@ -204,6 +204,7 @@ impl Session {
         let to_head = self.record.heads.as_ref().is_some_and(|heads| heads.request.is_head());
         let own = OwnResponse { status, content_type, content, persistence, to_head };
         self.record.status = status;
+        self.pace_reply(turn);
         // Writing it can't fail: what could was checked above.
         let _ = self.write_to_client(turn, |record, now, out| Ok(write_own(record, own, now, out)));
         self.flow_mut(Side::Downstream).stop_sending();

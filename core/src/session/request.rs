@@ -213,7 +213,9 @@ impl Session {
         }
         (self.work.offer, self.work.method) = (plan.offer, plan.method);
         let no_upgrade = plan.no_upgrade;
-        self.work.upstream = if plan.closes() { Fate::Close } else { Fate::Persist };
+        let is_users =
+            self.record.heads.as_ref().is_some_and(|heads| takes_connection(&heads.request.fields));
+        self.work.upstream = if plan.closes() || is_users { Fate::Close } else { Fate::Persist };
         if write_request(&self.record, self.work.framing, plan, turn.now, offered, head)? {
             self.note(Event::UnderscoreDropped);
         }
@@ -223,6 +225,15 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// Whether a request carries credentials that authenticate its connection and not the request (RFC 4559 §4.1, NTLM):
+/// whoever had the connection next would be that user.
+fn takes_connection(fields: &Fields) -> bool {
+    fields.values(Known::Authorization).any(|value| {
+        let scheme = value.split(|byte| *byte == b' ').next().unwrap_or_default();
+        [b"NTLM".as_slice(), b"Negotiate"].iter().any(|name| scheme.eq_ignore_ascii_case(name))
+    })
 }
 
 impl Session {

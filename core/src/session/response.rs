@@ -184,6 +184,7 @@ impl Session {
             Fate::Close | Fate::Linger => Persistence::Close,
         };
         let shape = ResponseHead { status: shown, chunked, length, empty: empty && !chunked, persistence };
+        self.pace_response(turn);
         self.write_to_client(turn, |record, now, out| {
             let Some(heads) = &record.heads else { return Err(Violation::OriginHead) };
             write_response(record, &heads.response, shape, now, out)?;

@@ -20,6 +20,8 @@ impl Session {
         match (timer, self.exchange.state()) {
             (Timer::Drain, state) => self.drain_is_over(state),
             (_, State::Closed | State::Finished) => {}
+            // More may move, which the poll that follows finds.
+            (Timer::Rate, _) => {}
             // What was dropped meanwhile was wanted by nobody: the tunnel ends as it would have.
             (Timer::LingerIdle | Timer::LingerTotal, State::Tunnelling) => {
                 self.end_tunnel(Outcome::Complete);
@@ -33,7 +35,10 @@ impl Session {
             // Nothing was begun: there is nobody to tell (E6).
             (_, State::Greeting | State::Idle | State::Lingering) => self.close_client(super::Ending::Fin),
             (Timer::ClientHeader, _) => self.refuse(Violation::HeaderTimeout, turn),
-            (Timer::Admission, State::Admitting) => self.enter_handler(turn),
+            (Timer::Admission, State::Admitting) => match self.work.refusal.take() {
+                Some(violation) => self.refuse(violation, turn),
+                None => self.enter_handler(turn),
+            },
             (Timer::Resolve, State::Resolving) => self.refuse(Violation::ReadTimeout, turn),
             (Timer::ClientBody, State::Awaiting | State::Switching) => {
                 self.refuse(Violation::BodyTimeout, turn);

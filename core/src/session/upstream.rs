@@ -70,7 +70,13 @@ impl Session {
                     Refusal::Unauthorized => Violation::Unauthorized,
                     Refusal::Limited(_) => Violation::Limited,
                 };
+                let delay = self.settings().auth_delay;
                 match refusal {
+                    // nginx: who guesses passwords waits for each answer, and nobody else does.
+                    Refusal::Unauthorized if !delay.is_zero() => {
+                        self.work.refusal = Some(violation);
+                        self.timers.set(Timer::Admission, self.tick.after(delay));
+                    }
                     Refusal::Limited(status) if (400..600).contains(&status) => {
                         self.refuse_with(violation, status, turn);
                     }
@@ -114,6 +120,10 @@ impl Session {
                 // The client is told of the last peer that was asked, if there was one.
                 self.note(Event::Violation(Violation::NoPeer));
                 self.reply_to(self.work.failure.unwrap_or(Violation::NoPeer), turn);
+            }
+            Err(DialError::OwnListener) => {
+                self.note(Event::Violation(Violation::DestinationDenied));
+                self.reply_to(self.work.failure.unwrap_or(Violation::DestinationDenied), turn);
             }
             Err(DialError::Io(fault)) => self.fail_attempt(Failure::Connect(fault), turn),
         }

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::Ending;
+use super::{Ending, pace::Paces};
 use crate::{
     http1::Framing,
     rewrite::{Offer, SentMethod},
@@ -28,11 +28,17 @@ pub(super) struct Work {
     /// Why the last attempt failed.
     pub(super) failure: Option<Violation>,
     pub(super) addresses: Option<(Arc<[IpAddr]>, u16)>,
+    /// Those among them that may be dialled only where they are none of this machine (D4).
+    pub(super) elsewhere: Box<[IpAddr]>,
     /// Bytes of request content that went upstream: they can't be sent again.
     pub(super) content_sent: u64,
     /// Bytes of request content that came.
     pub(super) content_received: u64,
     pub(super) look: Look,
+    /// Boxed: few exchanges have a rate, and every session has the pointer.
+    pub(super) paces: Option<Box<Paces>>,
+    /// The answer that waits for `auth_delay`.
+    pub(super) refusal: Option<Violation>,
     /// How the client's connection is closed in the end.
     pub(super) ending: Ending,
 }
@@ -52,9 +58,12 @@ impl Default for Work {
             tries: 0,
             failure: None,
             addresses: None,
+            elsewhere: Box::default(),
             content_sent: 0,
             content_received: 0,
             look: Look::Needless,
+            paces: None,
+            refusal: None,
             ending: Ending::Fin,
         }
     }

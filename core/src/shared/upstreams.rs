@@ -72,7 +72,8 @@ impl Upstreams {
     /// `now` has the same epoch in all workers.
     ///
     /// # Errors
-    /// [`DialError::NoPeer`] when none is left.
+    /// [`DialError::NoPeer`] when none is left, [`DialError::OwnListener`] when only addresses of this machine are
+    /// at which we listen ourselves ([`Dial::tell_local`]).
     pub fn choose(self: &Arc<Self>, dial: &Dial, now: Tick) -> Result<Choice, DialError> {
         let lease = |number, address, counted| {
             let (table, bind) = (Arc::clone(self), dial.bind());

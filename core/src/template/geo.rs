@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 use super::Template;
@@ -45,13 +45,39 @@ impl Geo {
         &self.source
     }
 
-    /// The value for `address`, as text; what is no address has the default, as in nginx.
+    /// The value for `address`, as text.
     pub(crate) fn find(&self, address: &[u8]) -> &[u8] {
-        let parsed = std::str::from_utf8(address).ok().and_then(|text| text.parse::<IpAddr>().ok());
-        let Some(address) = parsed else { return &self.default };
-        let held = self.networks.find_either(address).or_else(|| self.ranges.find(address));
-        held.and_then(|held| self.values.get(held.value as usize)).unwrap_or(&self.default)
+        let address = sought(address);
+        let held = self.networks.find(address).or_else(|| self.ranges.find(address));
+        match held.and_then(|held| self.values.get(held.value as usize)) {
+            Some(value) => value,
+            // nginx's ranges hold addresses of IPv4 only, and all others are looked for as what is no address.
+            None if address.is_ipv6() && !self.ranges.is_empty() => self.find(b""),
+            None => &self.default,
+        }
     }
+}
+
+/// The address that is looked for: an IPv4 address in every form, and 255.255.255.255 for what is no address, which is
+/// nginx's `INADDR_NONE`. A block list can so say what becomes of a client without an address.
+fn sought(text: &[u8]) -> IpAddr {
+    let ipv6 = || std::str::from_utf8(text).ok()?.parse::<Ipv6Addr>().ok();
+    let ipv4 = ipv4(text).map(IpAddr::V4);
+    ipv4.or_else(|| Some(IpAddr::V6(ipv6()?).to_canonical())).unwrap_or(IpAddr::V4(Ipv4Addr::BROADCAST))
+}
+
+/// Reads four decimal numbers as nginx does: with leading zeros, and nothing for a zero. What nginx reads as an address
+/// of a network mustn't be another one here.
+fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
+    let octet = |digits: &[u8]| {
+        digits.iter().try_fold(0_u8, |value, digit| {
+            let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
+            value.checked_mul(10)?.checked_add(digit)
+        })
+    };
+    let mut octets = text.split(|byte| *byte == b'.').map(octet);
+    let address = [octets.next()??, octets.next()??, octets.next()??, octets.next()??];
+    octets.next().is_none().then(|| address.into())
 }
 
 /// Builds a [`Geo`]. Each adding method says `false` when the key was there before; the later value holds, as
@@ -146,6 +172,7 @@ mod tests {
             ("2001:db8::5", "six"),
             ("::1", "world"),
             ("unix:", "world"),
+            ("::ffff:10.1.2.3", "ten-one"),
         ] {
             assert_eq!(String::from_utf8_lossy(geo.find(address.as_bytes())), expected, "{address}");
         }
@@ -195,7 +222,7 @@ mod tests {
                     ranges.push((ip(kind, low), ip(kind, other), value));
                 }
             }
-            let address = ip(address.0, address.1);
+            let address = ip(address.0, address.1).to_canonical();
             // Of equally long ones the first.
             let holding = networks.iter().rev().filter(|(network, _)| network.contains(address));
             let in_network = holding.max_by_key(|(network, _)| network.bits()).map(|(_, value)| value);
@@ -205,5 +232,57 @@ mod tests {
             let found = found.find(address.to_string().as_bytes());
             proptest::prop_assert_eq!(String::from_utf8_lossy(found), expected);
         }
+    }
+
+    fn blocks() -> [Geo; 2] {
+        let [networks, ranges] = begun();
+        [networks.build(), ranges.build()]
+    }
+
+    fn begun() -> [GeoBuilder; 2] {
+        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let mut networks = Geo::builder(Template::variable(Variable::RemoteAddr));
+        networks.default(b"open");
+        networks.network(Network::new(address("255.255.255.255"), 32), b"none");
+        networks.network(Network::new(address("10.0.0.0"), 8), b"ten");
+        networks.network(Network::new(address("::"), 0), b"six");
+        networks.network(Network::new(address("::ffff:0:0"), 96), b"mapped");
+        let mut ranges = Geo::builder(Template::variable(Variable::RemoteAddr));
+        ranges.default(b"open");
+        ranges.range(address("255.255.0.0"), address("255.255.255.255"), b"none");
+        ranges.range(address("10.0.0.0"), address("10.255.255.255"), b"ten");
+        [networks, ranges]
+    }
+
+    /// As nginx does: a block list has its say where nobody can tell who it is.
+    #[test]
+    fn what_is_no_address_is_the_last_address_of_ipv4() {
+        for text in
+            ["", "unix:", "garbage", "10.1.1", "256.1.1.1", "10.1.1.1:80", "10.1.1.1 ", "::1%lo", "1::2::3"]
+        {
+            for geo in blocks() {
+                assert_eq!(String::from_utf8_lossy(geo.find(text.as_bytes())), "none", "{text:?} {geo:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_ipv4_address_is_one_in_every_form() {
+        for text in ["10.1.1.1", "010.001.1.1", "10..1.1", "::ffff:10.1.1.1", "::ffff:a01:101"] {
+            for geo in blocks() {
+                assert_eq!(String::from_utf8_lossy(geo.find(text.as_bytes())), "ten", "{text:?} {geo:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn ranges_know_no_other_address_of_ipv6() {
+        let [networks, ranges] = blocks();
+        assert_eq!((networks.find(b"::10.1.1.1"), ranges.find(b"::10.1.1.1")), (&b"six"[..], &b"none"[..]));
+        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let [_, mut ranges] = begun();
+        ranges.range(address("2001:db8::"), address("2001:db8::ff"), b"ours");
+        let ranges = ranges.build();
+        assert_eq!((ranges.find(b"2001:db8::1"), ranges.find(b"2001:db9::1")), (&b"ours"[..], &b"none"[..]));
     }
 }

@@ -81,6 +81,9 @@ impl Builder<'_> {
                 "proxy_method" | "proxy_set_body" => {
                     drop(self.template(directive.argument(0), Escape::None)?);
                 }
+                name @ ("limit_rate" | "limit_rate_after" | "proxy_limit_rate") => {
+                    drop(self.rate(level, name)?)
+                }
                 "allow" | "deny" => drop(self.who(directive.argument(0))?),
                 "tunnel_allow" | "tunnel_deny" => drop(self.destination_rules(level)?),
                 _ => {}

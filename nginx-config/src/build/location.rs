@@ -208,6 +208,7 @@ impl Builder<'_> {
         location.types = Arc::clone(&level.types);
         location.resolver = level.resolver;
         (location.admission, location.realm) = self.access(level)?;
+        location.rates = self.rates(level)?;
         location.error_logs.clone_from(&level.error_logs);
         Ok(location)
     }

@@ -12,6 +12,7 @@ mod maps;
 mod names;
 mod process;
 mod proxy;
+mod rates;
 mod redirect;
 mod response;
 mod script;

@@ -62,6 +62,7 @@ impl Builder<'_> {
         proxy.pass_request_headers = level.flag("proxy_pass_request_headers")?;
         proxy.pass_request_body = level.flag("proxy_pass_request_body")?;
         proxy.pass_trailers = level.flag("proxy_pass_trailers")?;
+        proxy.limit_rate = self.rate(level, "proxy_limit_rate")?;
         proxy.response = response(level)?;
         proxy.response.redirects = redirects;
         proxy.socket = self.socket(level)?;
@@ -167,6 +168,7 @@ fn response(level: &Level<'_>) -> Result<ResponseRewriting, Error> {
     let mut response = ResponseRewriting::default();
     response.cookie_domains.clone_from(&level.rewriting.cookie_domains);
     response.cookie_paths.clone_from(&level.rewriting.cookie_paths);
+    response.cookie_flags.clone_from(&level.rewriting.cookie_flags);
     response.hide.clone_from(&level.rewriting.hide);
     response.pass.clone_from(&level.rewriting.pass);
     response.intercept_errors = level.flag("proxy_intercept_errors")?;

@@ -2,28 +2,40 @@
 
 use std::sync::Arc;
 
-use underpass_core::config::Substitution;
+use underpass_core::{
+    config::{CookieFlag, CookieFlags, Substituted, Substitution},
+    template::{Escape, Template},
+};
 
 use super::{
     Builder, all,
     level::{Level, has},
     redirect::refuse_others,
 };
-use crate::{error::Error, syntax::Directive};
+use crate::{
+    error::Error,
+    syntax::{Directive, Word},
+};
 
 /// What a level has of `proxy_cookie_*`, `proxy_hide_header`, `proxy_pass_header`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rewriting {
     pub(super) cookie_domains: Vec<Substitution>,
     pub(super) cookie_paths: Vec<Substitution>,
+    pub(super) cookie_flags: Vec<CookieFlags>,
     pub(super) hide: Vec<Box<str>>,
     pub(super) pass: Vec<Box<str>>,
 }
 
 impl Builder<'_> {
     pub(super) fn rewriting(&mut self, level: &mut Level<'_>, block: &[Directive]) -> Result<(), Error> {
-        const NAMES: [&str; 4] =
-            ["proxy_cookie_domain", "proxy_cookie_path", "proxy_hide_header", "proxy_pass_header"];
+        const NAMES: [&str; 5] = [
+            "proxy_cookie_domain",
+            "proxy_cookie_flags",
+            "proxy_cookie_path",
+            "proxy_hide_header",
+            "proxy_pass_header",
+        ];
         if !has(block, &NAMES) {
             return Ok(());
         }
@@ -33,6 +45,9 @@ impl Builder<'_> {
         }
         if has(block, &["proxy_cookie_path"]) {
             rewriting.cookie_paths = self.cookie_rules(block, "proxy_cookie_path")?;
+        }
+        if has(block, &["proxy_cookie_flags"]) {
+            rewriting.cookie_flags = self.cookie_flags(block)?;
         }
         if has(block, &["proxy_hide_header"]) {
             rewriting.hide = fields(block, "proxy_hide_header");
@@ -58,6 +73,41 @@ impl Builder<'_> {
             }
         }
         Ok(rules)
+    }
+
+    fn cookie_flags(&mut self, block: &[Directive]) -> Result<Vec<CookieFlags>, Error> {
+        let mut rules = Vec::new();
+        for directive in all(block, "proxy_cookie_flags") {
+            let (cookie, flags) = match directive.arguments.as_slice() {
+                [word] if word.text == "off" => {
+                    refuse_others(block, directive)?;
+                    continue;
+                }
+                [cookie, flags @ ..] if !flags.is_empty() => (cookie, flags),
+                _ => {
+                    let word = directive.argument(0);
+                    return Err(Error::new(&word.position, format!("invalid parameter \"{}\"", word.text))
+                        .hint("one parameter is \"off\""));
+                }
+            };
+            let name = match cookie.text.strip_prefix('~') {
+                Some(source) => Substituted::Regex(self.regex(cookie, source, true)?),
+                None => Substituted::Text(self.template(cookie, Escape::None)?),
+            };
+            let flags = flags.iter().map(|flag| self.cookie_flag(flag)).collect::<Result<_, _>>()?;
+            rules.push(CookieFlags::new(name, flags));
+        }
+        Ok(rules)
+    }
+
+    fn cookie_flag(&mut self, word: &Word) -> Result<Template, Error> {
+        if !word.text.contains('$') && CookieFlag::parse(word.text.as_bytes()).is_none() {
+            return Err(Error::new(&word.position, format!("invalid parameter \"{}\"", word.text)).hint(
+                "a flag is secure, httponly, samesite=strict, samesite=lax, samesite=none, or one of nosecure, \
+                 nohttponly, nosamesite",
+            ));
+        }
+        self.template(word, Escape::None)
     }
 }
 

@@ -24,6 +24,7 @@ impl Builder<'_> {
         settings.client_body_timeout = level.time("client_body_timeout")?;
         settings.client_max_body_size = level.value("client_max_body_size", values::size)?;
         settings.send_timeout = level.time("send_timeout")?;
+        settings.auth_delay = level.time("auth_delay")?;
         settings.keepalive_timeout = level.time("keepalive_timeout")?;
         settings.keepalive_requests = level.value("keepalive_requests", values::number)?;
         settings.keepalive_time = level.time("keepalive_time")?;

@@ -25,7 +25,7 @@ impl Variables {
     }
 
     /// The number of the variable that `set` or a named group defines.
-    fn set(&self, name: &str) -> Option<SetId> {
+    pub(super) fn set(&self, name: &str) -> Option<SetId> {
         match self.names.get(&name.to_ascii_lowercase()) {
             Some(Variable::Set(id)) => Some(*id),
             _ => None,
@@ -101,6 +101,7 @@ impl Builder<'_> {
                     | "if"
                     | "proxy_redirect"
                     | "proxy_cookie_domain"
+                    | "proxy_cookie_flags"
                     | "proxy_cookie_path"
             ) {
                 self.declare_groups(directive)?;

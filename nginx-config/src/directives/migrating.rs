@@ -87,6 +87,12 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         Some("tunnel_allow all"),
     ),
     deviation(
+        "D4",
+        "No CONNECT reaches a server of this file, at whatever address of the machine.",
+        "A client would get round the rules of that server, as one that comes from this machine.",
+        Some("tunnel_allow 192.0.2.1"),
+    ),
+    deviation(
         "E1",
         "Requests with both Transfer-Encoding and Content-Length, several lengths, or a coding that isn't chunked are refused.",
         "Two servers that read them differently are how requests are smuggled.",
@@ -208,6 +214,19 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         "E11",
         "A password file that can't be read lets nobody in: 401, as with a wrong password (nginx: 403 or 500).",
         "The client learns nothing of the machine; the log names the file.",
+        None,
+    ),
+    deviation(
+        "J5",
+        "A rate counts from the response on, and in any span of time a second's worth comes on top (nginx: all that the \
+         time since the request gives comes at once).",
+        "An origin server that thinks for a minute would earn its client a minute's worth.",
+        None,
+    ),
+    deviation(
+        "J5",
+        "`proxy_cookie_flags` changes every `SameSite` of a cookie (nginx: the first).",
+        "Browsers take the last.",
         None,
     ),
     deviation(

@@ -6,11 +6,13 @@
 mod absent;
 mod markdown;
 mod migrating;
+mod modules;
 mod table;
 
 pub(crate) use absent::reason as reason_of_absence;
 pub use markdown::markdown;
 pub use migrating::markdown as migrating_markdown;
+pub use modules::{NGINX_VERSION, configure_options};
 pub(crate) use table::DIRECTIVES;
 
 /// A kind of block; what may stand in it.

@@ -24,13 +24,20 @@ fn forwarding() {
         "\"proxy_redirect default\" cannot be used with \"proxy_pass\" directive with variables",
     );
     in_http("proxy_redirect ^on;", "invalid parameter \"on\"; one parameter is \"default\" or \"off\"");
-    for name in ["proxy_redirect", "proxy_cookie_domain", "proxy_cookie_path"] {
-        for (one, other) in [("off", "a b"), ("a b", "off"), ("off", "off")] {
+    for name in ["proxy_redirect", "proxy_cookie_domain", "proxy_cookie_path", "proxy_cookie_flags"] {
+        let rule = if name == "proxy_cookie_flags" { "a secure" } else { "a b" };
+        for (one, other) in [("off", rule), (rule, "off"), ("off", "off")] {
             let text = format!("{name} {one}; ^{name} {other};");
             in_http(&text, &format!("\"{name}\" directive is duplicate"));
         }
     }
     in_http("proxy_cookie_path ^x;", "invalid parameter \"x\"; one parameter is \"off\"");
+    in_http("proxy_cookie_flags ^x;", "invalid parameter \"x\"; one parameter is \"off\"");
+    in_http(
+        "proxy_cookie_flags x secure ^strict;",
+        "invalid parameter \"strict\"; a flag is secure, httponly, samesite=strict, samesite=lax, samesite=none, or \
+         one of nosecure, nohttponly, nosamesite",
+    );
     in_http("proxy_bind ^x;", "invalid address \"x\"");
     in_http("proxy_method ^$x;", "unknown \"x\" variable");
     in_location(

@@ -131,7 +131,10 @@ impl Decision {
 
     fn refuse(&mut self, refusal: Refusal, severity: Severity, note: String) {
         self.admission = Admission::Refused(refusal);
-        self.permits.clear();
+        // Whoever is asked for credentials may wait for that, and counts meanwhile (`auth_delay`).
+        if refusal != Refusal::Unauthorized {
+            self.permits.clear();
+        }
         self.notes.push((severity, note));
     }
 

@@ -140,6 +140,21 @@ fn connections_count_while_their_permit_lives() {
     assert_eq!(asked(&access, "192.0.2.1", "", 0).admission, Admission::Granted);
 }
 
+/// nginx: its answer may be held back (`auth_delay`), and it is one of its connections until then.
+#[test]
+fn who_guesses_passwords_counts_until_the_answer_was_sent() {
+    let key = Template::variable(Variable::RemoteAddr);
+    let zone = Arc::new(ConnectionZone::new("z", key, Arc::new(LimitConn::new(1 << 20))));
+    let mut access = Access::default();
+    access.connections = vec![ConnectionLimit::new(zone, 1)];
+    access.users = Some(Users::new("/nonexistent/users".into()));
+    let guess = asked(&access, "192.0.2.1", "Authorization: Basic YW5uOndyb25n\r\n", 0);
+    assert_eq!((guess.admission, guess.permits.len()), (UNAUTHORIZED, 1));
+    assert_eq!(asked(&access, "192.0.2.1", "", 0).admission, Admission::Refused(Refusal::Limited(503)));
+    drop(guess);
+    assert_eq!(asked(&access, "192.0.2.1", "", 0).admission, UNAUTHORIZED);
+}
+
 /// nginx: each kind of limit counts a request once, wherever an error page leads it.
 #[test]
 fn an_exchange_is_counted_once() {
@@ -157,6 +172,17 @@ fn an_exchange_is_counted_once() {
     assert_eq!((elsewhere.admission, elsewhere.permits.len()), (Admission::Granted, 0));
     assert_eq!(elsewhere.counted, first.counted);
     assert_eq!(asked(&access, "192.0.2.1", "", 0).admission, Admission::Refused(Refusal::Limited(503)));
+}
+
+/// As in nginx, whose key for it is `unix:`: no key would be no limit.
+#[test]
+fn who_comes_through_a_unix_socket_is_limited_by_address_too() {
+    let key = Template::variable(Variable::BinaryRemoteAddr);
+    let zone = RequestZone::new("r", key, Arc::new(LimitReq::new(1 << 20, 1000)));
+    let mut access = Access::default();
+    access.requests = vec![RequestLimit::new(Arc::new(zone))];
+    assert_eq!(asked(&access, "unix:", "", 0).admission, Admission::Granted);
+    assert_eq!(asked(&access, "unix:", "", 0).admission, Admission::Refused(Refusal::Limited(503)));
 }
 
 #[test]

@@ -200,8 +200,14 @@ fn files_are_found_as_documented() {
 fn versions_are_printed_as_nginx_does() {
     assert_eq!(version_text(&PROGRAM), "underpass version: underpass/1.2.3");
     let text = build_text(&PROGRAM);
-    assert!(text.starts_with("underpass version: underpass/1.2.3\nbuilt with nothing\nbuilt for "), "{text}");
-    assert!(text.ends_with("configuration file: /etc/underpass/nginx.conf"), "{text}");
+    let first = "nginx version: nginx/1.31.5 (underpass/1.2.3)\nbuilt with nothing\nbuilt for ";
+    assert!(text.starts_with(first), "{text}");
+    let (_, last) = text.rsplit_once('\n').expect("several lines");
+    let paths = "configure arguments: --prefix=/etc/underpass/ --conf-path=/etc/underpass/nginx.conf ";
+    let options: Vec<_> = last.strip_prefix(paths).expect("the last line").split(' ').collect();
+    assert!(options.contains(&"--with-http_realip_module"), "{text}");
+    assert!(options.contains(&"--without-http_ssi_module"), "{text}");
+    assert!(!options.contains(&"--without-http_proxy_module"), "{text}");
 }
 
 #[test]

@@ -7,6 +7,8 @@
 //! | `pump` | one session's turn: obeys its outputs, moves its bytes |
 //! | `errand` | what a session waits for besides bytes: a name, a password, a connection |
 //! | `socket` | what is done with one connection, besides its bytes |
+//! | `machine` | which addresses are this machine's |
+//! | `rtnetlink` | what Linux says of a route |
 //! | `sock_diag` | what Linux says of a connection |
 //! | `acceptor` | one listening socket |
 //! | `slots` | the sessions of a worker, by number |
@@ -17,8 +19,11 @@
 
 mod acceptor;
 mod errand;
+mod machine;
 mod pump;
 mod reactor;
+#[cfg(target_os = "linux")]
+mod rtnetlink;
 mod serve;
 mod slots;
 #[cfg(target_os = "linux")]

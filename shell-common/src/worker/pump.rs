@@ -14,7 +14,7 @@ use underpass_core::{
 use super::{
     Reactor, Stream as _,
     errand::{Brought, Errand},
-    socket,
+    machine, socket,
 };
 use crate::{
     Moment, Service,
@@ -278,7 +278,8 @@ impl<R: Reactor> Connection<R> {
         self.session.handle_admitted(claim, admission, &mut shared.lend());
     }
 
-    fn connect(&mut self, dial: Dial, shared: &mut Shared<R>) {
+    fn connect(&mut self, mut dial: Dial, shared: &mut Shared<R>) {
+        dial.tell_local(machine::has_address);
         let now = shared.now().tick;
         let lease = match self.service.config.upstreams.choose(&dial, now) {
             Ok(choice) => self.session.handle_chosen(&dial, choice, &mut shared.lend()),

@@ -121,9 +121,9 @@ def _origin_order(case: Case, unit: Unit, arguments: Arguments) -> Unit:
     ordered: list[bytes] = []
     for sent in case.origin_lines():
         same = [line for line in left if _name(line) not in last and _meaning(line) == _meaning(sent)]
-        if not same and _name(sent) == b"location":
-            # `proxy_redirect` has given it another value in its place.
-            same = [line for line in left if _name(line) == b"location"]
+        if not same and _name(sent) in (b"location", b"set-cookie"):
+            # `proxy_redirect` or `proxy_cookie_flags` has given it another value in its place.
+            same = [line for line in left if _name(line) == _name(sent)]
         if same:
             left.remove(same[0])
             # The spelling of the name is the origin server's, the white space ours.

@@ -101,6 +101,8 @@ pub struct World {
     pub listens: Option<std::net::SocketAddr>,
     /// What names are resolved to; `None`: nothing answers, until [`World::answer_lookup`].
     pub addresses: Option<Result<Vec<IpAddr>, Fault>>,
+    /// The addresses of the machine that the proxy runs on, besides those of the loopback.
+    pub local: Vec<IpAddr>,
     /// What requests are told that want to be admitted; `None`: nothing, until [`World::answer_claim`].
     pub admission: Option<Admission>,
     /// Relays past the session wherever it permits that.
@@ -219,6 +221,7 @@ impl World {
             connects_else: Connect::Accept,
             listens: None,
             addresses: Some(Ok(vec![IpAddr::from([127, 0, 0, 1])])),
+            local: Vec::new(),
             admission: Some(Admission::Granted),
             splices: false,
             order: Order::default(),
@@ -408,6 +411,7 @@ impl World {
             connects_else: self.connects_else,
             listens: self.listens,
             addresses: self.addresses.clone(),
+            local: self.local.clone(),
             admission: self.admission,
             splices: self.splices,
             order: self.order,

@@ -152,7 +152,8 @@ impl World {
         }
     }
 
-    fn dial(&mut self, dial: Dial) {
+    fn dial(&mut self, mut dial: Dial) {
+        dial.tell_local(|ip| self.local.contains(&ip));
         assert!(self.upstream.is_none(), "a dial while an upstream connection is held");
         match self.config.upstreams.choose(&dial, self.now.tick) {
             Err(error) => {

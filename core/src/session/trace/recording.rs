@@ -213,6 +213,7 @@ fn call(line: &str) -> Option<Call> {
             let errand = words.next()?.parse().ok()?;
             let result = match words.clone().next()? {
                 "nobody" => Err(DialError::NoPeer),
+                "ourselves" => Err(DialError::OwnListener),
                 _ => outcome(words, connected)?.map_err(DialError::Io),
             };
             Call::Connected(errand, result)

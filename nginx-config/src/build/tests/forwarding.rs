@@ -172,6 +172,7 @@ fn redirects_as_nginx_changes_them() {
              location /cookies/ {
                  proxy_pass http://one.test;
                  proxy_cookie_domain one.test $host; proxy_cookie_domain ~(.) $1; proxy_cookie_path / /x/;
+                 proxy_cookie_flags ~^a secure; proxy_cookie_flags $host $arg_a nosamesite;
              }
          }",
     );
@@ -202,6 +203,11 @@ fn redirects_as_nginx_changes_them() {
     let response = &site.proxy("/cookies/").response;
     assert_eq!(rules(&response.cookie_domains), ["one.test -> $host", "~ -> $1"]);
     assert_eq!(rules(&response.cookie_paths), ["/ -> /x/"]);
+    let flags = response.cookie_flags.iter().map(|rule| {
+        let flags: Vec<_> = rule.flags.iter().map(|flag| flag.source().to_owned()).collect();
+        (matches!(rule.cookie, Substituted::Regex(_)), flags.join(" "))
+    });
+    assert_eq!(flags.collect::<Vec<_>>(), [(true, "secure".into()), (false, "$arg_a nosamesite".into())]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Who the client is, and whether it may.
 
-use super::{Effect, Http, Kind, LEVELS, Row, flag, row, words};
+use super::{Http, Kind, LEVELS, Row, flag, row, time, words};
 
 const SEVERITIES: Kind = Kind::OneOf(&["info", "notice", "warn", "error"]);
 
@@ -27,10 +27,12 @@ pub(super) const ROWS: &[Row] = &[
         "The users, one `name:hash` a line: bcrypt, SHA-crypt, `$apr1$`, `$1$`, `{SSHA}`, `{SHA}` and \
          `{PLAIN}` are known.",
     ),
-    Row {
-        effect: Effect::None("comparing a password takes its time anyway"),
-        ..words("auth_delay", LEVELS, "*time*", "")
-    },
+    time(
+        "auth_delay",
+        LEVELS,
+        "0s",
+        "For how long the answer to a client without the right credentials is held back; nobody else waits.",
+    ),
     words("deny", LEVELS, "*address* | *network* | `unix:` | `all`", "Refuses these clients with a 403.")
         .repeatable(),
     words(

@@ -63,7 +63,7 @@ pub(super) fn rows() -> impl Iterator<Item = Row> {
          uwsgi_ignore_client_abort uwsgi_intercept_errors uwsgi_max_temp_file_size uwsgi_modifier1 \
          uwsgi_modifier2 uwsgi_param uwsgi_pass_header uwsgi_pass_request_body \
          uwsgi_pass_request_headers uwsgi_read_timeout uwsgi_request_buffering uwsgi_send_timeout \
-         scgi_param scgi_read_timeout",
+         uwsgi_temp_path scgi_param scgi_read_timeout scgi_temp_path",
         "uwsgi and SCGI are not in this version",
     ))
     .chain(family(

@@ -87,6 +87,21 @@ pub(super) const ROWS: &[Row] = &[
     time("lingering_time", LEVELS, "30s", "For how long at most."),
     time("lingering_timeout", LEVELS, "5s", "How long it may be silent meanwhile."),
     words(
+        "limit_rate",
+        LEVELS,
+        "*size*",
+        "Bytes a second of one response to a client; variables may stand here, and `set $limit_rate` comes before \
+         it. 0: as fast as the client takes them. Tunnels have no rate.",
+    )
+    .or("0"),
+    words(
+        "limit_rate_after",
+        LEVELS,
+        "*size*",
+        "So many bytes of a response come before its rate counts; variables may stand here.",
+    )
+    .or("0"),
+    words(
         "listen",
         &[Server],
         "*address*[:*port*] | *port* | `unix:`*path* [`default_server`] [`proxy_protocol`] \

@@ -14,7 +14,6 @@ const CONTENT: &str = "content is not changed in this version";
 const MEMORY: &str = "memory is laid out differently here";
 const PROCESS: &str = "there is one process, whose threads are the workers";
 const VERSION: &str = "clients speak HTTP/1.1 in this version";
-const RATE: &str = "rates are not limited in this version";
 
 /// Contexts, least and most parameters, whether it may be repeated, why it has no effect, names.
 type Group = (&'static [Context], usize, usize, bool, &'static str, &'static str);
@@ -136,8 +135,6 @@ const GROUPS: &[Group] = &[
     ),
     (LEVELS, 1, ANY, false, CONTENT, "charset_types ssi_types sub_filter_types"),
     (LEVELS, 2, 2, true, CONTENT, "sub_filter"),
-    (LEVELS, 1, 4, true, "the flags of cookies are not changed in this version", "proxy_cookie_flags"),
-    (LEVELS, 1, 1, false, RATE, "limit_rate limit_rate_after proxy_limit_rate"),
     (LEVELS, 1, ANY, false, "browsers that need it are no more", "keepalive_disable"),
     (
         LEVELS,
@@ -175,7 +172,7 @@ const GROUPS: &[Group] = &[
         0,
         0,
         false,
-        "an origin server's connection is never shared by exchanges that need their own",
+        "a connection that NTLM or Negotiate authenticates is never another exchange's (E7)",
         "ntlm",
     ),
 ];

@@ -32,6 +32,16 @@ pub(super) const ROWS: &[Row] = &[
     .or("off")
     .repeatable(),
     words(
+        "proxy_cookie_flags",
+        LEVELS,
+        "`off` | *cookie* *flag* … | `~`*regex* *flag* …",
+        "Sets and removes flags of cookies by name: `secure`, `httponly`, `samesite=strict`, `samesite=lax`, \
+         `samesite=none`, `nosecure`, `nohttponly`, `nosamesite`. The first for a cookie's name holds.",
+    )
+    .takes(1, 4)
+    .or("off")
+    .repeatable(),
+    words(
         "proxy_cookie_path",
         LEVELS,
         "`off` | *path* *replacement* | `~`*regex* *replacement*",
@@ -41,6 +51,14 @@ pub(super) const ROWS: &[Row] = &[
     .or("off")
     .repeatable(),
     words("proxy_hide_header", LEVELS, "*field*", "A field of responses that doesn't go on.").repeatable(),
+    words(
+        "proxy_limit_rate",
+        LEVELS,
+        "*size*",
+        "Bytes a second that are read of a response; variables may stand here. 0: as fast as they come. \
+         Tunnels have no rate.",
+    )
+    .or("0"),
     row(
         "proxy_http_version",
         LEVELS,

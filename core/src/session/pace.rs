@@ -1,0 +1,245 @@
+//! Rates (J5): how much may move now, and when more may. Waiting for that is no stall: the timers that wait for a peer
+//! stand still meanwhile.
+
+use core::{num::NonZeroU64, time::Duration};
+
+use super::Session;
+use crate::{
+    Side,
+    buffer::Turn,
+    config::Rates,
+    state::exchange::State,
+    template::Template,
+    time::{Now, Tick},
+    timer::Timer,
+};
+
+/// How many nanoseconds a second has.
+const SECOND: u64 = 1_000_000_000;
+
+/// The rates of an exchange; absent: as fast as it can.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Paces {
+    to_client: Option<Pace>,
+    from_origin: Option<Pace>,
+}
+
+/// A rate. In any span of time at most what the rate gives for it moves, and the rate of one second; more only where
+/// more had come before it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Pace {
+    /// Bytes a second.
+    rate: NonZeroU64,
+    /// Bytes that may move before any is counted.
+    free: u64,
+    /// What has moved is worth the time until then.
+    paid: Tick,
+}
+
+impl Pace {
+    fn new(rate: u64, free: u64, now: Tick) -> Option<Self> {
+        Some(Self { rate: NonZeroU64::new(rate)?, free, paid: now })
+    }
+
+    /// How many bytes may move now.
+    fn allowance(&self, now: Tick) -> u64 {
+        let ahead = now.after(Duration::from_secs(1)).since(self.paid).min(Duration::from_secs(1));
+        let earned = u128::from(self.rate.get()) * ahead.as_nanos() / u128::from(SECOND);
+        self.free.saturating_add(u64::try_from(earned).unwrap_or(u64::MAX))
+    }
+
+    /// So many bytes have moved.
+    fn moved(&mut self, count: u64, now: Tick) {
+        let counted = count.saturating_sub(self.free);
+        self.free = self.free.saturating_sub(count);
+        if counted > 0 {
+            self.paid = self.paid.max(now).after(self.worth(counted));
+        }
+    }
+
+    /// When any of `wanted` bytes may move; absent: now. They move a tenth of a second's at a time, and fewer only
+    /// where there are no more, so that a slow exchange wakes nobody for each byte.
+    fn waits(&self, wanted: u64, now: Tick) -> Option<Tick> {
+        let step = (self.rate.get() / 10).clamp(1, wanted.max(1));
+        let due = Tick(self.paid.after(self.worth(step)).0.saturating_sub(SECOND));
+        (self.allowance(now) < step).then_some(due.max(Tick(now.0.saturating_add(1))))
+    }
+
+    /// The time in which the rate gives so many bytes, rounded up.
+    fn worth(&self, bytes: u64) -> Duration {
+        let nanoseconds = (u128::from(bytes) * u128::from(SECOND)).div_ceil(u128::from(self.rate.get()));
+        Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+    }
+
+    /// What it depends on, relative to `now`.
+    fn outline(&self, now: Tick) -> (u64, u64, u64) {
+        (self.rate.get(), self.free, self.paid.0.saturating_sub(now.0))
+    }
+}
+
+impl Paces {
+    /// What its behaviour depends on.
+    pub(super) fn outline(&self, now: Tick) -> [Option<(u64, u64, u64)>; 2] {
+        [&self.to_client, &self.from_origin].map(|pace| pace.as_ref().map(|pace| pace.outline(now)))
+    }
+}
+
+impl Session {
+    /// A final response of ours begins: its rate counts from here, its head included (nginx).
+    pub(super) fn pace_reply(&mut self, turn: &Turn<'_>) {
+        self.work.paces = self.pace_to_client(turn.now).map(|pace| {
+            let to_client = Some(pace);
+            Box::new(Paces { to_client, ..Paces::default() })
+        });
+    }
+
+    /// A final response of the origin server begins.
+    pub(super) fn pace_response(&mut self, turn: &Turn<'_>) {
+        self.pace_reply(turn);
+        let Some(template) = self.record.proxy().and_then(|proxy| proxy.limit_rate.as_ref()) else { return };
+        let rate = self.size(template, turn.now);
+        let Some(mut pace) = Pace::new(rate, 0, turn.now.tick) else { return };
+        // What has come with the head has come.
+        pace.moved(self.flow(Side::Upstream).inbox.raw().len() as u64, turn.now.tick);
+        self.work.paces.get_or_insert_default().from_origin = Some(pace);
+    }
+
+    fn pace_to_client(&self, now: Now) -> Option<Pace> {
+        let Rates { variable, rate, after } = self.record.location.as_ref()?.rates.as_deref()?;
+        let is_set = |template: &&Template| self.record.with_value(template, now, |value| !value.is_empty());
+        let rate = self.size(variable.as_ref().filter(is_set).or(rate.as_ref())?, now);
+        let free = after.as_ref().map_or(0, |after| self.size(after, now));
+        Pace::new(rate, free, now.tick)
+    }
+
+    fn size(&self, template: &Template, now: Now) -> u64 {
+        self.record.with_value(template, now, size).unwrap_or(0)
+    }
+
+    /// How many bytes may be sent to the client now.
+    pub(super) fn client_allowance(&self) -> usize {
+        let pace = self.pace(|paces| &paces.to_client);
+        pace.map_or(usize::MAX, |pace| usize::try_from(pace.allowance(self.tick)).unwrap_or(usize::MAX))
+    }
+
+    /// How many bytes may be read from the origin server now.
+    pub(super) fn origin_allowance(&self) -> usize {
+        let pace = self.pace(|paces| &paces.from_origin);
+        pace.map_or(usize::MAX, |pace| usize::try_from(pace.allowance(self.tick)).unwrap_or(usize::MAX))
+    }
+
+    /// When what is there for the client may be sent; absent: now.
+    pub(super) fn client_waits(&self) -> Option<Tick> {
+        let pace = self.pace(|paces| &paces.to_client)?;
+        let flow = self.flow(Side::Upstream);
+        pace.waits(flow.outbox.slices(&flow.inbox).total() as u64, self.tick)
+    }
+
+    /// When the origin server may be read; absent: now.
+    pub(super) fn origin_waits(&self) -> Option<Tick> {
+        self.pace(|paces| &paces.from_origin)?.waits(u64::MAX, self.tick)
+    }
+
+    /// A tunnel has no pace: what begins it is sent at once, and nginx limits none.
+    fn pace(&self, which: impl FnOnce(&Paces) -> &Option<Pace>) -> Option<&Pace> {
+        let paces = self.work.paces.as_deref()?;
+        let applies = matches!(self.exchange.state(), State::Responding | State::Replying);
+        which(paces).as_ref().filter(|_| applies)
+    }
+
+    pub(super) fn pace_sent(&mut self, count: usize) {
+        if let Some(pace) = self.work.paces.as_mut().and_then(|paces| paces.to_client.as_mut()) {
+            pace.moved(count as u64, self.tick);
+        }
+    }
+
+    pub(super) fn pace_received(&mut self, count: usize) {
+        if let Some(pace) = self.work.paces.as_mut().and_then(|paces| paces.from_origin.as_mut()) {
+            pace.moved(count as u64, self.tick);
+        }
+    }
+
+    /// The session wakes when the first of what waits may move.
+    pub(super) fn settle_pace(&mut self) {
+        let to_client = self.flow(Side::Upstream).is_waiting() && self.leg(Side::Downstream).writes();
+        let from_origin = self.exchange.state() == State::Responding && self.leg(Side::Upstream).reads();
+        let to_client = to_client.then(|| self.client_waits()).flatten();
+        let from_origin = from_origin.then(|| self.origin_waits()).flatten();
+        match [to_client, from_origin].into_iter().flatten().min() {
+            Some(at) => self.timers.set(Timer::Rate, at),
+            None => self.timers.stop(Timer::Rate),
+        }
+    }
+}
+
+/// Reads `1024`, `8k`, `1m` (nginx).
+fn size(text: &[u8]) -> Option<u64> {
+    let (digits, factor) = match text {
+        [digits @ .., b'k' | b'K'] => (digits, 1 << 10),
+        [digits @ .., b'm' | b'M'] => (digits, 1 << 20),
+        digits => (digits, 1),
+    };
+    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    let number: u64 = std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()?;
+    number.checked_mul(factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("12", Some(12)),
+            ("4k", Some(4096)),
+            ("1M", Some(1 << 20)),
+            ("", None),
+            ("k", None),
+            ("1g", None),
+            ("+1", None),
+            ("-1", None),
+            ("1 ", None),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551615k", None),
+        ] {
+            assert_eq!(size(text.as_bytes()), expected, "{text:?}");
+        }
+    }
+
+    /// Whatever moves when: in each span at most its worth and a second's, and what waits may move when it was told.
+    #[test]
+    fn no_span_sees_more_than_its_rate() {
+        for rate in [1, 7, 1000, 123_456_789, u64::MAX / 2] {
+            for step in [1, 3, 10_000, u64::MAX / 4] {
+                let mut now = Tick(5_000);
+                let mut pace = Pace::new(rate, 0, now).expect("a rate");
+                let (start, mut moved) = (now, 0_u128);
+                for turn in 0..200_u64 {
+                    if let Some(at) = pace.waits(step, now) {
+                        assert!(at > now);
+                        let early = Tick(at.0 - 1).max(now);
+                        assert!(
+                            pace.waits(step, early).is_some(),
+                            "{rate} {step}: a wait is as long as it must be"
+                        );
+                        now = at;
+                    }
+                    assert_eq!(pace.waits(step, now), None, "{rate} {step}");
+                    let count = pace.allowance(now).min(step);
+                    assert!(count > 0);
+                    pace.moved(count, now);
+                    moved += u128::from(count);
+                    let spent = now.since(start).as_nanos() + u128::from(SECOND);
+                    assert!(moved <= u128::from(rate) * spent / u128::from(SECOND), "{rate} {step} {moved}");
+                    if turn % 50 == 49 {
+                        // Rest earns a second's worth and no more.
+                        now = now.after(Duration::from_secs(1000));
+                        assert_eq!(pace.allowance(now), rate);
+                    }
+                }
+            }
+        }
+    }
+}
