@@ -208,7 +208,7 @@ impl Session {
             }
             (Side::Upstream, _) => false,
         };
-        in_time && self.leg(side).reads() && flow.piped == 0 && flow.inbox.has_space()
+        in_time && self.leg(side).reads() && !flow.ignored && flow.piped == 0 && flow.inbox.has_space()
     }
 
     /// After each input: memory goes back, chunks are cut, and the timers run that the state wants.

@@ -66,6 +66,7 @@ struct FlowSnapshot {
     piped: u64,
     cut: bool,
     acknowledged: bool,
+    ignored: bool,
 }
 
 /// In short: states, what waits, the timers that run. For people; two snapshots that read alike may differ.
@@ -120,6 +121,7 @@ impl Snapshot {
                 piped: flow.piped,
                 cut: flow.cut,
                 acknowledged: flow.acknowledged,
+                ignored: flow.ignored,
             }
         };
         let work = &session.work;

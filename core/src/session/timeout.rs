@@ -21,9 +21,7 @@ impl Session {
             (Timer::Drain, state) => self.drain_is_over(state),
             (_, State::Closed | State::Finished) => {}
             // What was dropped meanwhile was wanted by nobody: the tunnel ends as it would have.
-            (Timer::LingerIdle | Timer::LingerTotal, State::Tunnelling) => {
-                self.end_tunnel(Outcome::Complete);
-            }
+            (Timer::LingerIdle | Timer::LingerTotal, State::Tunnelling) => self.lingered_in_tunnel(),
             // The advance that follows asks again.
             (Timer::Acknowledgement, State::Tunnelling) => {}
             (_, State::Tunnelling) => {
