@@ -66,7 +66,7 @@ impl Session {
     }
 
     /// The origin server takes no more of the request; what it has said before is still read.
-    fn lose_request(&mut self) {
+    pub(super) fn lose_request(&mut self) {
         // What is dropped here can't be sent to another peer.
         self.work.content_sent += u64::from(self.work.framing != Framing::Empty && !self.drops_content());
         self.stop_sending_request();
@@ -277,7 +277,8 @@ impl Session {
 
     /// The origin server has ended its direction, and what came before the end was read.
     fn response_source_ended(&mut self, turn: &mut Turn<'_>) {
-        if self.flow(Side::Upstream).content == Content::UntilClose {
+        let in_order = self.leg(Side::Upstream).state() != connection::State::Failed;
+        if self.flow(Side::Upstream).content == Content::UntilClose && in_order {
             self.message_event(Side::Upstream, message::Event::ContentEnded);
             self.response_is_complete(turn);
         } else {
