@@ -126,6 +126,32 @@ fn lingering_after_a_client_was_cut_off_is_bounded() {
 }
 
 #[test]
+fn nobody_lingers_behind_a_whole_answer_unless_something_came() {
+    // C8, E11: a drain, and a connection that has had its last request.
+    for (server, drains) in [("", true), ("keepalive_requests 1;", false), ("keepalive_timeout 0;", false)] {
+        for behind in ["", "G"] {
+            let mut world = proxy(server, "");
+            world.client_sends(GET);
+            if drains {
+                world.drain(None);
+            }
+            world.client.set_window(0);
+            world.origin_sends("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+            world.client.send(behind.as_bytes());
+            world.client.set_window(usize::MAX);
+            world.run();
+            assert!(answered(&world, "200"), "{server}");
+            assert_eq!(world.client.saw(), Some(Ending::Fin), "{server}");
+            assert_eq!(world.done, behind.is_empty(), "{server}, {behind:?}");
+            if !behind.is_empty() {
+                last_moment(&mut world, 5 * SECOND);
+                assert!(world.done);
+            }
+        }
+    }
+}
+
+#[test]
 fn lingering_after_a_refused_request_is_bounded() {
     let mut world = proxy("", "");
     world.client_sends("GET / HTTP/1.1\r\nHost : a\r\n\r\n");

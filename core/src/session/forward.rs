@@ -250,10 +250,10 @@ impl Session {
 
     /// A7: the client is read once more before a refused upgrade's response is sent, and so before it can know of
     /// the refusal: what it has sent by then is no answer to it. It takes no time: the shell reads before it sleeps,
-    /// and when it sleeps there was nothing.
+    /// and when it sleeps there was nothing. E11: so is one who was answered whole, before it is left.
     pub(super) fn must_look(&self) -> bool {
-        let state = self.exchange.state();
-        matches!(state, exchange::State::Responding | exchange::State::Replying)
+        use exchange::State;
+        matches!(self.exchange.state(), State::Responding | State::Replying | State::Lingering)
             && self.work.look == Look::Wanted
             && self.wants(Side::Downstream)
     }
@@ -262,7 +262,7 @@ impl Session {
     /// (RFC 9112 §9.6).
     pub(super) fn foresee_close(&mut self) {
         let behind = !self.flow(Side::Downstream).inbox.raw().is_empty();
-        if self.asked_for_upgrade() && behind && self.work.client == Fate::Persist {
+        if self.asked_for_upgrade() && behind && matches!(self.work.client, Fate::Persist | Fate::Leave) {
             self.work.client = Fate::Linger;
         }
     }

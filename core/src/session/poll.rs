@@ -134,7 +134,7 @@ impl Session {
             && (leg.reads() || !self.flow(Side::Downstream).inbox.raw().is_empty());
         let lingers = match self.settings().lingering_close {
             LingeringClose::Off => false,
-            LingeringClose::On => self.work.client == Fate::Linger,
+            LingeringClose::On => matches!(self.work.client, Fate::Leave | Fate::Linger),
             // C8: when a drain's time is over, nothing outlives it.
             LingeringClose::Always => self.record.outcome() != Outcome::Drained,
         };

@@ -190,7 +190,7 @@ impl Session {
         let length = framing.shown_length.is_some() && !empty && shown != 204 && !chunked;
         let persistence = match self.work.client {
             Fate::Persist => Persistence::Keep,
-            Fate::Close | Fate::Linger => Persistence::Close,
+            Fate::Close | Fate::Leave | Fate::Linger => Persistence::Close,
         };
         let shape = ResponseHead { status: shown, chunked, length, empty: empty && !chunked, persistence };
         self.write_to_client(turn, |record, now, out| {

@@ -76,6 +76,9 @@ pub(super) enum Fate {
     Persist,
     /// It is closed, by the other end's wish: nothing more will come.
     Close,
+    /// It is closed behind a whole answer, by our wish, of which the client may not know: where something has come
+    /// behind its request, that is read and dropped first.
+    Leave,
     /// It is closed, and what still comes is read and dropped first.
     Linger,
 }
@@ -89,7 +92,8 @@ pub(super) enum Origin {
     Pool,
 }
 
-/// Whether the client has been read since a refused upgrade's head came (A7).
+/// Whether the client has been read since a refused upgrade's head came (A7), or since all was said to it that is
+/// (E11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Look {
     Needless,
