@@ -91,18 +91,8 @@ impl Session {
         if self.flow(Side::Downstream).message.state() != message::State::Content {
             return false;
         }
-        let waiting = |session: &Self| {
-            let inbox = &session.flow(Side::Downstream).inbox;
-            (inbox.raw().len(), inbox.content().len())
-        };
-        let (raw_before, content_before) = waiting(self);
-        let step = self.read_content(Side::Downstream);
-        let (raw_after, content_after) = waiting(self);
-        let taken = raw_before - raw_after;
-        self.work.content_received += (content_after - content_before) as u64;
-        self.record.request_length += taken as u64;
-        let limit = self.settings().client_max_body_size;
-        let too_large = limit > 0 && self.work.content_received > limit;
+        let (step, taken) = self.take_request_content();
+        let too_large = self.content_is_too_large();
         if too_large && self.exchange.permits(exchange::Event::Reply) {
             self.refuse(Violation::ContentTooLarge, turn);
             return true;
@@ -135,10 +125,7 @@ impl Session {
                 true
             }
             Step::Broken(broken) => {
-                let violation = match broken {
-                    Broken::Chunk => Violation::BadChunk,
-                    Broken::Trailer => Violation::BadTrailer,
-                };
+                let violation = broken_request(broken);
                 self.message_event(Side::Downstream, message::Event::Broken);
                 if self.exchange.permits(exchange::Event::Reply) {
                     self.refuse(violation, turn);
@@ -150,6 +137,27 @@ impl Session {
                 true
             }
         }
+    }
+
+    /// Reads what has come of the request's content; says what that comes to, and how many bytes it was.
+    pub(super) fn take_request_content(&mut self) -> (Step, usize) {
+        let waiting = |session: &Self| {
+            let inbox = &session.flow(Side::Downstream).inbox;
+            (inbox.raw().len(), inbox.content().len())
+        };
+        let (raw_before, content_before) = waiting(self);
+        let step = self.read_content(Side::Downstream);
+        let (raw_after, content_after) = waiting(self);
+        let taken = raw_before - raw_after;
+        self.work.content_received += (content_after - content_before) as u64;
+        self.record.request_length += taken as u64;
+        (step, taken)
+    }
+
+    /// Whether more content has come than is permitted.
+    pub(super) fn content_is_too_large(&self) -> bool {
+        let limit = self.settings().client_max_body_size;
+        limit > 0 && self.work.content_received > limit
     }
 
     pub(super) fn read_response_content(&mut self, turn: &mut Turn<'_>) -> bool {
@@ -309,5 +317,13 @@ impl Session {
         let request = self.flow_mut(Side::Downstream);
         request.stop_sending();
         self.flow_mut(Side::Upstream).inbox.consume(usize::MAX);
+    }
+}
+
+/// What is wrong with a request whose content is.
+pub(super) fn broken_request(broken: Broken) -> Violation {
+    match broken {
+        Broken::Chunk => Violation::BadChunk,
+        Broken::Trailer => Violation::BadTrailer,
     }
 }

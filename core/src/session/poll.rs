@@ -254,6 +254,9 @@ impl Session {
             && reading_request
             && self.wants(Side::Downstream)
             && (self.leg(Side::Upstream).writes() || state != State::Responding);
+        if state == State::Replying {
+            self.settle_unwanted_timers();
+        }
         self.run(Timer::ClientSend, to_client && state != State::Closed, client_send);
         self.run(Timer::UpstreamSend, to_origin && under_way, send);
         self.run(Timer::ClientBody, stalled, client_body);

@@ -24,6 +24,9 @@ impl Session {
             (Timer::LingerIdle | Timer::LingerTotal, State::Tunnelling) => self.lingered_in_tunnel(),
             // The advance that follows asks again.
             (Timer::Acknowledgement, State::Tunnelling) => {}
+            (Timer::LingerIdle | Timer::LingerTotal, State::Replying) => {
+                self.give_unwanted_content_up(super::Fate::Close);
+            }
             (_, State::Tunnelling) => {
                 self.note(Event::TimedOut(timer));
                 self.end_tunnel(Outcome::TimedOut(timer));
