@@ -81,9 +81,10 @@ impl Flow {
         self.outbox.offer(offered);
     }
 
-    /// What was to be sent will not be.
+    /// What was to be sent will not be, nor what was sent be sent again.
     pub(super) fn stop_sending(&mut self) {
         self.outbox.discard();
+        self.inbox.keep(false);
         self.inbox.discard_content();
     }
 

@@ -7,7 +7,7 @@ use crate::{
     Side,
     buffer::Turn,
     fault::Fault,
-    http1::{Broken, Framing, Version},
+    http1::{Broken, Version},
     record::Outcome,
     state::{connection, exchange, message},
     timer::Timer,
@@ -25,7 +25,8 @@ impl Session {
             Ok(0) => {}
             Ok(count) => {
                 let flow = self.flow_mut(to.opposite());
-                let content = flow.outbox.sent(count, &mut flow.inbox) as u64;
+                let content = flow.outbox.sent(count, &mut flow.inbox);
+                let keeps = flow.inbox.keeps();
                 let tunnelling = self.exchange.state() == exchange::State::Tunnelling;
                 match to {
                     Side::Downstream => {
@@ -34,7 +35,7 @@ impl Session {
                     }
                     Side::Upstream => {
                         self.record.attempt.sent += count as u64;
-                        self.work.content_sent += content;
+                        self.work.content_lost |= content > 0 && !keeps;
                         self.timers.stop(Timer::UpstreamSend);
                     }
                 }
@@ -67,8 +68,10 @@ impl Session {
 
     /// The origin server takes no more of the request; what it has said before is still read.
     pub(super) fn lose_request(&mut self) {
-        // What is dropped here can't be sent to another peer.
-        self.work.content_sent += u64::from(self.work.framing != Framing::Empty && !self.drops_content());
+        if self.record.attempt.sent == 0 {
+            // Another peer may still be asked.
+            self.flow_mut(Side::Downstream).inbox.keep(true);
+        }
         self.stop_sending_request();
     }
 
@@ -78,11 +81,39 @@ impl Session {
             self.leg_event(Side::Upstream, connection::Event::OurEnd);
         }
         self.work.upstream = Fate::Close;
-        // What is dropped here can't be sent elsewhere.
-        self.work.content_sent += self.flow(Side::Downstream).inbox.content().len() as u64;
-        self.flow_mut(Side::Downstream).stop_sending();
+        self.withhold_request();
         if !self.flow(Side::Downstream).is_complete() {
             self.work.client = Fate::Linger;
+        }
+    }
+
+    /// What is left of the request isn't sent where it was to be sent.
+    fn withhold_request(&mut self) {
+        self.flow_mut(Side::Downstream).outbox.discard();
+        self.withhold_content();
+    }
+
+    /// The same of its content: it is kept for another peer, or dropped.
+    fn withhold_content(&mut self) {
+        let inbox = &mut self.flows[Side::Downstream.index()].inbox;
+        let waiting = inbox.content().len();
+        self.work.content_lost |= waiting > 0 && !inbox.keeps();
+        inbox.sent(waiting);
+    }
+
+    /// Content that was sent isn't kept any more, nor is what will be.
+    pub(super) fn let_content_go(&mut self) {
+        let inbox = &mut self.flows[Side::Downstream.index()].inbox;
+        self.work.content_lost |= !inbox.kept().is_empty();
+        inbox.keep(false);
+    }
+
+    /// Where the rest of the content finds no room beside what is kept of it, another peer can't be asked any more.
+    pub(super) fn make_room_for_content(&mut self) {
+        let request = self.flow(Side::Downstream);
+        let more_comes = request.message.state() == message::State::Content;
+        if more_comes && !request.inbox.kept().is_empty() && !request.inbox.has_space() {
+            self.let_content_go();
         }
     }
 
@@ -109,8 +140,7 @@ impl Session {
         let upstream = self.leg(Side::Upstream);
         let had_upstream = upstream.exists() || self.exchange.state() == exchange::State::Responding;
         if had_upstream && !upstream.writes() {
-            self.work.content_sent += self.flow(Side::Downstream).inbox.content().len() as u64;
-            self.flow_mut(Side::Downstream).inbox.discard_content();
+            self.withhold_content();
         }
         if matches!(step, Step::Moved) && taken == 0 && !self.leg(Side::Downstream).reads() {
             // The client has ended inside its request (A13).
@@ -228,7 +258,7 @@ impl Session {
             && self.leg(Side::Upstream).state() == connection::State::Open
             && self.work.upstream == Fate::Persist
             && !self.draining;
-        self.flow_mut(Side::Downstream).stop_sending();
+        self.withhold_request();
         // Whatever it answered: a status code speaks against a peer only where another is asked instead.
         self.release(
             Verdict::Success,

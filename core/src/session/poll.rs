@@ -213,6 +213,7 @@ impl Session {
 
     /// After each input: memory goes back, chunks are cut, and the timers run that the state wants.
     pub(super) fn settle(&mut self, turn: &mut Turn<'_>) {
+        self.make_room_for_content();
         for flow in &mut self.flows {
             flow.settle(turn.buffers);
         }

@@ -126,6 +126,7 @@ impl Session {
         self.timers.stop(Timer::Handshake);
         self.message_event(Side::Upstream, message::Event::HeadAlone);
         self.exchange_event(exchange::Event::Switch);
+        self.let_content_go();
         Ok(())
     }
 
@@ -199,6 +200,7 @@ impl Session {
             Ok(out.len())
         })?;
         self.exchange_event(exchange::Event::FinalHead);
+        self.let_content_go();
         if matches!(framing.content, Framing::Chunked | Framing::UntilClose) {
             // No end is in sight: it may be hours until the connection is released.
             self.pending.judgement = Some(Verdict::Success);

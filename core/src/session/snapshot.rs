@@ -39,7 +39,7 @@ pub struct Snapshot {
     framing: Framing,
     empty_lines: u8,
     resolved: bool,
-    content_sent: bool,
+    content_lost: bool,
     content_received: u64,
     nothing_sent: bool,
     nothing_received: bool,
@@ -58,6 +58,7 @@ struct FlowSnapshot {
     tunnel: tunnel::State,
     content: Content,
     raw: Vec<u8>,
+    content_kept: Option<Vec<u8>>,
     content_waiting: Vec<u8>,
     waiting: Vec<u8>,
     outbox: Outline,
@@ -107,6 +108,7 @@ impl Snapshot {
                 tunnel: flow.tunnel.state(),
                 content: flow.content,
                 raw: flow.inbox.raw().to_vec(),
+                content_kept: flow.inbox.keeps().then(|| flow.inbox.kept().to_vec()),
                 waiting: flow
                     .outbox
                     .slices(&flow.inbox)
@@ -152,7 +154,7 @@ impl Snapshot {
             framing: work.framing,
             empty_lines: work.empty_lines,
             resolved: work.addresses.is_some(),
-            content_sent: work.content_sent > 0,
+            content_lost: work.content_lost,
             content_received: work.content_received,
             nothing_sent: session.record.attempt.sent == 0,
             request: under_way.map_or_else(Vec::new, |heads| heads.request.fields.bytes().to_vec()),

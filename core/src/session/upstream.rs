@@ -187,10 +187,13 @@ impl Session {
 
     /// Whether the request can be sent once more as it was.
     pub(super) fn may_retry(&self) -> bool {
+        !self.work.content_lost && (self.may_repeat() || self.record.attempt.sent == 0)
+    }
+
+    /// Whether the request may be sent once more though bytes of it were sent (RFC 9110 §9.2.2).
+    pub(super) fn may_repeat(&self) -> bool {
         let non_idempotent = self.record.hop().is_some_and(|hop| hop.next_upstream.non_idempotent);
-        let idempotent = self.work.method != SentMethod::Other;
-        // Content that went upstream has left our buffers.
-        self.work.content_sent == 0 && (idempotent || non_idempotent || self.record.attempt.sent == 0)
+        non_idempotent || self.work.method != SentMethod::Other
     }
 
     fn may_try_next(&self, failure: Failure) -> bool {

@@ -28,8 +28,8 @@ pub(super) struct Work {
     /// Why the last attempt failed.
     pub(super) failure: Option<Violation>,
     pub(super) addresses: Option<(Arc<[IpAddr]>, u16)>,
-    /// Bytes of request content that went upstream: they can't be sent again.
-    pub(super) content_sent: u64,
+    /// Request content has left our buffers: it can't be sent again.
+    pub(super) content_lost: bool,
     /// Bytes of request content that came.
     pub(super) content_received: u64,
     pub(super) look: Look,
@@ -52,7 +52,7 @@ impl Default for Work {
             tries: 0,
             failure: None,
             addresses: None,
-            content_sent: 0,
+            content_lost: false,
             content_received: 0,
             look: Look::Needless,
             ending: Ending::Fin,
