@@ -119,7 +119,7 @@ impl Session {
             return Err(Violation::BadAccept);
         }
         if !self.leg(Side::Upstream).writes() {
-            self.fail_attempt(Failure::Deaf, turn);
+            self.fail_attempt(Failure::Unwritable, turn);
             return Ok(());
         }
         self.record.attempt.answered = Some(self.tick);

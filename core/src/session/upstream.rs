@@ -28,7 +28,7 @@ pub(super) enum Failure {
     /// The response head can't be forwarded.
     Head(Violation),
     /// It has agreed to switch protocols, and takes nothing that is sent to it.
-    Deaf,
+    Unwritable,
 }
 
 impl Failure {
@@ -37,7 +37,7 @@ impl Failure {
         match self {
             Self::Connect(_) => Violation::ConnectFailed,
             Self::Closed => Violation::OriginClosed,
-            Self::Broken(_) | Self::Deaf => Violation::OriginFailed,
+            Self::Broken(_) | Self::Unwritable => Violation::OriginFailed,
             Self::Timeout(Timer::Connect) => Violation::ConnectTimeout,
             Self::Timeout(Timer::UpstreamSend) => Violation::SendTimeout,
             Self::Timeout(Timer::Handshake) => Violation::HandshakeTimeout,
@@ -53,7 +53,7 @@ impl Failure {
             Self::Broken(fault) => Event::UpstreamFailed(fault),
             Self::Timeout(timer) => Event::TimedOut(timer),
             Self::Head(violation) => Event::Violation(violation),
-            Self::Deaf => Event::Violation(self.violation()),
+            Self::Unwritable => Event::Violation(self.violation()),
         }
     }
 }
@@ -198,7 +198,7 @@ impl Session {
 
     fn may_try_next(&self, failure: Failure) -> bool {
         let wanted = self.record.hop().is_some_and(|hop| match failure {
-            Failure::Connect(_) | Failure::Closed | Failure::Broken(_) | Failure::Deaf => {
+            Failure::Connect(_) | Failure::Closed | Failure::Broken(_) | Failure::Unwritable => {
                 hop.next_upstream.error
             }
             Failure::Timeout(_) => hop.next_upstream.timeout,
