@@ -55,8 +55,8 @@ timers! {
     TunnelIdle = "proxy_read_timeout",
     /// A tunnel of which one direction is over (`upgrade_half_close_timeout`; C2).
     HalfClose = "upgrade_half_close_timeout",
-    /// Until it is asked again whether a tunnel's tail has been acknowledged (`upgrade_relay_reset`; C3).
-    Acknowledgement = "upgrade_relay_reset",
+    /// Until it is asked again whether a tunnel's tail has been acknowledged (C3).
+    Acknowledgement = "lingering_time",
     /// For a draining session to end (nginx `worker_shutdown_timeout`; C8).
     Drain = "worker_shutdown_timeout",
 }

@@ -196,17 +196,23 @@ fn what_the_origin_server_said_before_it_took_no_more_is_its_answer() {
 
 #[test]
 fn one_that_has_taken_a_request_in_part_and_says_nothing_has_failed() {
-    // Nothing of the content was taken, but what was read of it is gone: nobody else can be asked.
-    let mut alone = Alone::new(false);
-    alone.receives(Side::Downstream, PUT);
-    assert!(alone.connects());
-    alone.sends(Side::Upstream);
-    alone.receives(Side::Downstream, "abc");
-    alone.write_fails(Side::Upstream);
-    assert_eq!(alone.sends(Side::Upstream), "", "nothing more is sent");
-    alone.ends(Side::Upstream);
-    assert!(!alone.connects());
-    assert!(alone.sends(Side::Downstream).starts_with("HTTP/1.1 502 "));
+    // Nothing of the content was taken, and what was read of it is held for another, if one may be asked.
+    for (method, is_asked_again) in [("PUT", true), ("POST", false)] {
+        let mut alone = Alone::new(false);
+        alone.receives(Side::Downstream, &PUT.replacen("PUT", method, 1));
+        assert!(alone.connects());
+        alone.sends(Side::Upstream);
+        alone.receives(Side::Downstream, "abc");
+        alone.write_fails(Side::Upstream);
+        assert_eq!(alone.sends(Side::Upstream), "", "nothing more is sent");
+        alone.ends(Side::Upstream);
+        assert_eq!(alone.connects(), is_asked_again);
+        if is_asked_again {
+            assert!(alone.sends(Side::Upstream).ends_with("\r\n\r\nabc"));
+        } else {
+            assert!(alone.sends(Side::Downstream).starts_with("HTTP/1.1 502 "));
+        }
+    }
 }
 
 #[test]

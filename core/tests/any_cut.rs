@@ -175,6 +175,20 @@ const SCENARIOS: &[Scenario] = &[
         is_chunked: false,
     },
     Scenario {
+        name: "content behind an answer of our own",
+        client: "POST /beacon HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nGET PUT /beacon HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n",
+        origin: &[(0, 1, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1")],
+        origin_ends: false,
+        is_chunked: false,
+    },
+    Scenario {
+        name: "content behind an answer of our own that breaks",
+        client: "PUT /beacon HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\rGET /2 HTTP/1.1\r\nHost: a\r\n\r\n",
+        origin: &[],
+        origin_ends: false,
+        is_chunked: false,
+    },
+    Scenario {
         name: "an answer that is no HTTP",
         client: "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
         origin: &[(0, 1, "HTTQ/1.1 200 OK\r\n\r\n")],
@@ -251,6 +265,8 @@ fn the_scenarios_reach_what_they_are_about() {
     assert_eq!(statuses("an upgrade with content in front of the tunnel's bytes"), [101]);
     assert_eq!(statuses("a refused upgrade with a request behind it"), [403]);
     assert_eq!(statuses("a 101 that nobody offered"), [502]);
+    assert_eq!(statuses("content behind an answer of our own"), [204, 204, 200]);
+    assert_eq!(statuses("content behind an answer of our own that breaks"), [204]);
     assert_eq!(statuses("chunked both ways, with extensions and trailers"), [200]);
     assert_eq!(statuses("a head that is refused"), [400]);
     assert_eq!(statuses("a request with content that another location takes over"), [200, 200]);
@@ -280,6 +296,7 @@ fn play(scenario: &Scenario, client_cut: &[usize], origin_cut: &[usize], order: 
          location / { proxy_pass http://127.0.0.1:9000; }
          location /named { error_page 500 502 = @named; return 500; }
          location @named { proxy_pass http://127.0.0.1:9000; }
+         location /beacon { return 204; }
          location /page { proxy_intercept_errors on; error_page 500 502 /fetched; proxy_pass http://127.0.0.1:9000; }
          location /r/ { rewrite ^/r/away$ /gone redirect; rewrite ^/r/(.*)$ /to/$1 last; } } }",
     ));

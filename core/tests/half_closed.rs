@@ -36,6 +36,129 @@ fn a_response_that_was_read_whole_is_delivered() {
     assert_eq!(world.exchanges[0].outcome, Outcome::Complete);
 }
 
+/// E8: what an origin server has said in front of its reset is said, as in front of its end.
+#[test]
+fn a_response_that_waits_is_delivered_though_its_origin_server_resets() {
+    let interim = "HTTP/1.1 103 Hints\r\n\r\n";
+    for resets in [false, true] {
+        for answer in [HELLO, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"]
+        {
+            let mut world = proxy("");
+            world.client_sends(GET);
+            world.client.set_window(0);
+            // The client doesn't take the interim response: the final one isn't looked at.
+            world.origin_sends(format!("{interim}{answer}"));
+            assert!(world.exchanges.is_empty());
+            if resets {
+                world.origin().reset();
+                world.run();
+            } else {
+                world.origin_ends();
+            }
+            world.client.set_window(usize::MAX);
+            world.run();
+            assert!(received(&world).contains(" 200 OK\r\n"), "{resets}: {}", received(&world));
+            assert!(received(&world).contains("hello"), "{resets}");
+            assert_eq!(world.exchanges[0].outcome, Outcome::Complete, "{resets}");
+        }
+    }
+}
+
+#[test]
+fn so_is_one_that_waits_for_the_end_of_content_that_is_dropped() {
+    for resets in [false, true] {
+        let mut world = proxy("proxy_pass_request_body off;");
+        world.client_sends("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na");
+        world.origin_sends(HELLO);
+        if resets {
+            world.origin().reset();
+            world.run();
+        } else {
+            world.origin_ends();
+        }
+        world.client_sends("b");
+        assert!(received(&world).ends_with("\r\n\r\nhello"), "{resets}: {}", received(&world));
+        assert_eq!(world.exchanges[0].outcome, Outcome::Complete, "{resets}");
+    }
+}
+
+#[test]
+fn one_that_was_cut_while_it_waited_is_not_whole() {
+    for (answer, status) in [
+        ("HTTP/1.1 200 OK\r\n\r\nuntil the end", 200),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", 200),
+        ("HTTP/1.1 200 O", 502),
+    ] {
+        let mut world = proxy("");
+        world.client_sends(GET);
+        world.client.set_window(0);
+        world.origin_sends(format!("HTTP/1.1 103 Hints\r\n\r\n{answer}"));
+        world.origin().reset();
+        world.run();
+        world.client.set_window(usize::MAX);
+        world.run();
+        let outcome = if status == 200 { Outcome::Cut } else { Outcome::Complete };
+        assert_eq!((world.exchanges[0].status, world.exchanges[0].outcome), (status, outcome), "{answer}");
+        assert!(!received(&world).ends_with("0\r\n\r\n"), "{answer}");
+    }
+}
+
+#[test]
+fn a_reset_behind_a_whole_response_is_no_failure_of_it() {
+    // To an HTTP/1.0 client only a reset would tell a cut (E9).
+    let mut world = proxy("");
+    world.order.reads_first = true;
+    world.client_sends("POST / HTTP/1.0\r\nContent-Length: 3\r\n\r\n");
+    world.origin().set_window(0);
+    world.client_sends("abc");
+    world.client.set_window(0);
+    world.origin_sends("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+    world.origin().reset();
+    world.run();
+    world.client.set_window(usize::MAX);
+    world.run();
+    assert!(received(&world).ends_with("\r\n\r\nhello"));
+    assert_eq!(world.closed, Some(Ending::Fin));
+    assert_eq!(world.releases, [(Verdict::Success, Disposal::Close(Ending::Fin))]);
+}
+
+/// A5, A9: a tunnel into which nothing can be sent is none.
+#[test]
+fn a_switch_of_an_origin_server_that_takes_nothing_more_opens_no_tunnel() {
+    let recipe = "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;";
+    let mut world = proxy(recipe);
+    world.client_sends(
+        "PUT / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nConnection: upgrade\r\nContent-Length: 2\r\n\r\n",
+    );
+    world.origin().refuse();
+    world.client_sends("ab");
+    world.origin_sends("HTTP/1.1 101 S\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n");
+    assert!(received(&world).starts_with("HTTP/1.1 502 "), "{}", received(&world));
+    assert!(world.origin().saw().is_some(), "its connection is closed");
+    assert_eq!(world.exchanges[0].tunnel, None);
+}
+
+/// A13, C3: nobody is read for a client that is gone.
+#[test]
+fn a_client_that_resets_while_its_response_streams_ends_that_at_once() {
+    for (is_told, answer) in [
+        (true, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"),
+        (false, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello"),
+    ] {
+        let mut world = proxy("lingering_time 1h; lingering_timeout 1h;");
+        world.client_sends(GET);
+        world.origin_sends(answer);
+        if is_told {
+            world.client.reset();
+        } else {
+            world.client.refuse();
+        }
+        world.origin_sends("5\r\nagain\r\n");
+        assert!(world.done && world.origin().saw().is_some(), "{answer}");
+        assert_eq!(world.exchanges[0].outcome, Outcome::ClientLeft);
+    }
+}
+
 #[test]
 fn one_that_is_still_to_come_is_given_up() {
     for answer in ["", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel"] {

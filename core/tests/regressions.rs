@@ -71,7 +71,7 @@ fn a_cut_that_only_a_reset_can_tell_is_told_by_drain_too() {
 }
 
 #[test]
-fn dropping_is_not_bounded_while_the_tail_is_on_its_way() {
+fn a_tail_on_its_way_outlives_the_reading_of_what_nobody_wants() {
     let mut world = World::proxy();
     world.client_sends(UPGRADE);
     world.origin_sends(SWITCH);

@@ -134,6 +134,85 @@ fn a_tail_that_nobody_acknowledges_is_waited_for_as_long_as_unread_input_is_drop
     }
 }
 
+/// Nobody is there for whom the other side could send: it is not read on, however much it pushes.
+#[test]
+fn the_other_side_of_one_that_is_gone_is_closed_at_once() {
+    for side in Side::BOTH {
+        for (is_reset, tail) in [(true, "tail"), (true, ""), (false, "tail")] {
+            let mut world = tunnel("lingering_time 1h; lingering_timeout 1h;");
+            end(&mut world, side).send(tail.as_bytes());
+            world.run();
+            if is_reset {
+                end(&mut world, side).reset();
+            } else {
+                // As one that was reset shows itself where it is written to first.
+                end(&mut world, side).refuse();
+                end(&mut world, side.opposite()).send(b"unwanted");
+                world.run();
+                assert!(!world.done, "what it still sends is delivered");
+                end(&mut world, side).end();
+            }
+            end(&mut world, side.opposite()).send(b"pushed");
+            world.run();
+            assert!(end(&mut world, side.opposite()).received().ends_with(tail.as_bytes()));
+            assert!(end(&mut world, side.opposite()).saw().is_some(), "{side:?}, {is_reset}, {tail:?}");
+            assert!(world.done && world.exchanges[0].outcome == Outcome::Cut);
+        }
+    }
+}
+
+#[test]
+fn the_tail_of_one_that_is_gone_is_acknowledged_before_the_other_side_is_closed() {
+    for side in Side::BOTH {
+        for in_time in [true, false] {
+            let mut world = tunnel("lingering_time 30s; lingering_timeout 5s;");
+            end(&mut world, side).send(b"tail");
+            world.run();
+            end(&mut world, side.opposite()).set_window(0);
+            end(&mut world, side).reset();
+            world.run();
+            for _ in 0..29 {
+                end(&mut world, side.opposite()).send(b"pushed");
+                world.elapse(SECOND);
+                assert!(!world.done && end(&mut world, side.opposite()).unread().is_empty(), "{side:?}");
+            }
+            end(&mut world, side.opposite()).send(b"pushed");
+            if in_time {
+                end(&mut world, side.opposite()).set_window(usize::MAX);
+                world.elapse_to_deadline();
+            }
+            world.elapse(SECOND);
+            assert!(world.done, "{side:?}, {in_time}");
+        }
+    }
+}
+
+/// A peer that doesn't take the tail of one that is gone, and pushes, is not read for ever.
+#[test]
+fn what_is_read_in_vain_is_bounded_while_the_tail_is_under_way() {
+    for side in Side::BOTH {
+        let mut world =
+            tunnel("lingering_time 30s; proxy_send_timeout 1h; send_timeout 1h; proxy_read_timeout 2h;");
+        end(&mut world, side.opposite()).set_window(0);
+        end(&mut world, side).send(b"tail");
+        world.run();
+        end(&mut world, side).reset();
+        world.run();
+        world.elapse(30 * SECOND - INSTANT);
+        end(&mut world, side.opposite()).send(b"dropped");
+        world.run();
+        assert_eq!(end(&mut world, side.opposite()).unread(), b"", "{side:?}");
+        world.elapse(INSTANT);
+        end(&mut world, side.opposite()).send(b"left alone");
+        world.elapse(60 * SECOND);
+        assert_eq!(end(&mut world, side.opposite()).unread(), b"left alone", "{side:?}");
+        end(&mut world, side.opposite()).set_window(usize::MAX);
+        world.run();
+        assert!(end(&mut world, side.opposite()).received().ends_with(b"tail"), "{side:?}");
+        assert!(world.done && world.exchanges[0].outcome == Outcome::Cut, "{side:?}");
+    }
+}
+
 #[test]
 fn a_tunnel_is_idle_for_a_minute_unless_configured() {
     let mut world = tunnel("");

@@ -106,6 +106,8 @@ fn a_half_closed_tunnel_lives_by_its_own_bytes_and_no_longer_than_the_idle_timer
 #[test]
 fn lingering_after_a_client_was_cut_off_is_bounded() {
     let mut world = tunnel("", "proxy_read_timeout 100s;");
+    // Nothing is ever acknowledged, as with a shell that can't tell.
+    world.origin().set_window(0);
     world.client.reset();
     world.run();
     // C3: what the origin server still sends is read and dropped: 5 s between pieces, 30 s in all.
@@ -121,6 +123,32 @@ fn lingering_after_a_client_was_cut_off_is_bounded() {
         "the record says that a stream was cut"
     );
     assert_eq!(world.session.snapshot(world.now().tick).buffered(Side::Upstream), 0);
+}
+
+#[test]
+fn nobody_lingers_behind_a_whole_answer_unless_something_came() {
+    // C8, E11: a drain, and a connection that has had its last request.
+    for (server, drains) in [("", true), ("keepalive_requests 1;", false), ("keepalive_timeout 0;", false)] {
+        for behind in ["", "G"] {
+            let mut world = proxy(server, "");
+            world.client_sends(GET);
+            if drains {
+                world.drain(None);
+            }
+            world.client.set_window(0);
+            world.origin_sends("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+            world.client.send(behind.as_bytes());
+            world.client.set_window(usize::MAX);
+            world.run();
+            assert!(answered(&world, "200"), "{server}");
+            assert_eq!(world.client.saw(), Some(Ending::Fin), "{server}");
+            assert_eq!(world.done, behind.is_empty(), "{server}, {behind:?}");
+            if !behind.is_empty() {
+                last_moment(&mut world, 5 * SECOND);
+                assert!(world.done);
+            }
+        }
+    }
 }
 
 #[test]

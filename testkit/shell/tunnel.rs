@@ -91,6 +91,39 @@ fn a_reset_that_is_passed_on_doesn_t_overtake_the_tail() {
     assert_eq!(end.expect_err("no orderly end").kind(), std::io::ErrorKind::ConnectionReset);
 }
 
+/// Rule C3: nothing bounds what is sent to a client that is gone but the time for which it is read.
+#[test]
+fn an_origin_server_that_pushes_is_closed_when_its_client_has_reset() {
+    let (listener, address) = origin();
+    let worker = Worker::from_text(
+        "",
+        &format!(
+            "location / {{ proxy_pass http://{address}; proxy_set_header Upgrade $http_upgrade; \
+             proxy_set_header Connection upgrade; lingering_time 1h; lingering_timeout 1h; }}"
+        ),
+    );
+    let (mut client, mut server) = tunnel(worker.address, &listener);
+    client.send("the last words");
+    let pushes = server.stream.get_ref().try_clone().expect("a second handle");
+    pushes.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+    let pushing = thread::spawn(move || {
+        let begun = std::time::Instant::now();
+        let bytes = vec![b'x'; 65_536];
+        while begun.elapsed() < PATIENCE {
+            if let Err(error) = std::io::Write::write_all(&mut &pushes, &bytes) {
+                return Some(error.kind());
+            }
+        }
+        None
+    });
+    client.exactly(1_000_000);
+    SockRef::from(client.stream.get_ref()).set_linger(Some(Duration::ZERO)).expect("an open connection");
+    drop(client);
+    assert_eq!(server.exactly(14), b"the last words");
+    let ended = pushing.join().expect("pushing doesn't panic").expect("it is read for as long as it pushes");
+    assert!(matches!(ended, std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe), "{ended}");
+}
+
 #[test]
 fn a_real_websocket_through_the_recipe_of_the_page() {
     let (listener, address) = origin();

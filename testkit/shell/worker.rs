@@ -52,6 +52,37 @@ fn a_drain_ends_what_is_idle_and_waits_for_what_is_not() {
     worker.join();
 }
 
+/// Rules C8, E11: it closes when it likes.
+#[test]
+fn a_drain_doesn_t_wait_for_a_client_that_has_its_answer() {
+    let (listener, address) = origin();
+    let worker = Worker::from_text(
+        "",
+        &format!("lingering_time 1h; lingering_timeout 1h; location / {{ proxy_pass http://{address}; }}"),
+    );
+    let asked = || {
+        let mut client = Peer::connect(worker.address);
+        client.send("GET / HTTP/1.1\r\nHost: e\r\n\r\n");
+        let mut server = Peer::accept(&listener);
+        server.head();
+        (client, server)
+    };
+    let ((mut idle, mut other), (mut client, mut server)) = (asked(), asked());
+    other.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    idle.head();
+    worker.control.drain(None);
+    assert_eq!(idle.rest(), b"", "the worker has been told");
+    server.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    assert!(client.head().to_ascii_lowercase().contains("\r\nconnection: close\r\n"));
+    let (says, over) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        worker.join();
+        says.send(())
+    });
+    over.recv_timeout(PATIENCE).expect("the worker waits for a client that is silent");
+    assert_eq!(client.rest(), b"");
+}
+
 #[test]
 fn a_drain_with_a_limit_ends_tunnels() {
     let (listener, address) = origin();

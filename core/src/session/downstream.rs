@@ -4,6 +4,7 @@ use super::{Event, Fate, Look, Session};
 use crate::{
     Side,
     buffer::Turn,
+    config::LingeringClose,
     fault::Fault,
     record::Outcome,
     state::{connection, exchange},
@@ -160,9 +161,16 @@ impl Session {
     }
 
     /// What the client still sends is read and dropped, so that closing with unread input doesn't destroy
-    /// what it has not read yet.
+    /// what it has not read yet. Behind a complete request that was answered whole it is read once: a client that
+    /// has sent nothing is not waited for (nginx).
     pub(super) fn begin_lingering(&mut self) {
         let (total, idle) = (self.settings().lingering_time, self.settings().lingering_timeout);
+        let request = self.flow(Side::Downstream);
+        let only_looks = self.work.client == Fate::Leave
+            && self.settings().lingering_close == LingeringClose::On
+            && request.is_complete()
+            && request.inbox.raw().is_empty();
+        self.work.look = if only_looks { Look::Wanted } else { Look::Needless };
         self.exchange_event(exchange::Event::Linger);
         self.flow_mut(Side::Downstream).inbox.discard();
         self.flow_mut(Side::Downstream).content = super::flow::Content::Empty;
@@ -178,8 +186,12 @@ impl Session {
     }
 
     pub(super) fn linger(&mut self) -> bool {
+        let something_came = !self.flow(Side::Downstream).inbox.raw().is_empty();
+        if something_came {
+            self.work.look = Look::Needless;
+        }
         self.flow_mut(Side::Downstream).inbox.discard();
-        if !self.leg(Side::Downstream).reads() {
+        if !self.leg(Side::Downstream).reads() || self.work.look == Look::Taken {
             self.close_client(super::Ending::Fin);
             return true;
         }
@@ -200,7 +212,7 @@ impl Session {
         if self.has_drained() {
             self.close_client(super::Ending::Fin);
         } else if self.work.client == Fate::Persist {
-            self.work.client = Fate::Linger;
+            self.work.client = Fate::Leave;
         }
     }
 

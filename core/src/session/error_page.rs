@@ -108,7 +108,7 @@ impl Session {
         }
         self.give_content_up();
         self.work.framing = Framing::Empty;
-        self.work.content_sent = 0;
+        self.work.content_lost = false;
         if let Some(heads) = &mut self.record.heads {
             let at = memchr::memchr(b'?', uri).unwrap_or(uri.len());
             let (path, query) = uri.split_at_checked(at).unwrap_or_default();
@@ -131,8 +131,8 @@ impl Session {
             self.note(Event::Violation(Violation::UnknownLocation));
             return self.reply_page(Violation::UnknownLocation.status(), turn);
         };
-        // What has gone upstream has left our buffers; what was too large isn't waited for.
-        if self.work.content_sent > 0 || status == Violation::ContentTooLarge.status() {
+        // What has left our buffers can't be had again; what was too large isn't waited for.
+        if self.work.content_lost || status == Violation::ContentTooLarge.status() {
             self.give_content_up();
         }
         if let Some(detour) = self.detour_mut() {

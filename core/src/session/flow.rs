@@ -26,6 +26,8 @@ pub(super) struct Flow {
     pub(super) cut: bool,
     /// In a tunnel: the sink's system has all that was sent.
     pub(super) acknowledged: bool,
+    /// In a tunnel: the sink is gone, and enough of what the source sends in vain has been read.
+    pub(super) ignored: bool,
 }
 
 /// How the content that is being read is framed, and how much is left of it.
@@ -79,9 +81,10 @@ impl Flow {
         self.outbox.offer(offered);
     }
 
-    /// What was to be sent will not be.
+    /// What was to be sent will not be, nor what was sent be sent again.
     pub(super) fn stop_sending(&mut self) {
         self.outbox.discard();
+        self.inbox.keep(false);
         self.inbox.discard_content();
     }
 

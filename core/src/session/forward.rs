@@ -7,7 +7,7 @@ use crate::{
     Side,
     buffer::Turn,
     fault::Fault,
-    http1::{Broken, Framing, Version},
+    http1::{Broken, Version},
     record::Outcome,
     state::{connection, exchange, message},
     timer::Timer,
@@ -25,7 +25,8 @@ impl Session {
             Ok(0) => {}
             Ok(count) => {
                 let flow = self.flow_mut(to.opposite());
-                let content = flow.outbox.sent(count, &mut flow.inbox) as u64;
+                let content = flow.outbox.sent(count, &mut flow.inbox);
+                let keeps = flow.inbox.keeps();
                 let tunnelling = self.exchange.state() == exchange::State::Tunnelling;
                 match to {
                     Side::Downstream => {
@@ -35,7 +36,7 @@ impl Session {
                     }
                     Side::Upstream => {
                         self.record.attempt.sent += count as u64;
-                        self.work.content_sent += content;
+                        self.work.content_lost |= content > 0 && !keeps;
                         self.timers.stop(Timer::UpstreamSend);
                     }
                 }
@@ -67,9 +68,11 @@ impl Session {
     }
 
     /// The origin server takes no more of the request; what it has said before is still read.
-    fn lose_request(&mut self) {
-        // What is dropped here can't be sent to another peer.
-        self.work.content_sent += u64::from(self.work.framing != Framing::Empty && !self.drops_content());
+    pub(super) fn lose_request(&mut self) {
+        if self.record.attempt.sent == 0 {
+            // Another peer may still be asked.
+            self.flow_mut(Side::Downstream).inbox.keep(true);
+        }
         self.stop_sending_request();
     }
 
@@ -79,11 +82,39 @@ impl Session {
             self.leg_event(Side::Upstream, connection::Event::OurEnd);
         }
         self.work.upstream = Fate::Close;
-        // What is dropped here can't be sent elsewhere.
-        self.work.content_sent += self.flow(Side::Downstream).inbox.content().len() as u64;
-        self.flow_mut(Side::Downstream).stop_sending();
+        self.withhold_request();
         if !self.flow(Side::Downstream).is_complete() {
             self.work.client = Fate::Linger;
+        }
+    }
+
+    /// What is left of the request isn't sent where it was to be sent.
+    fn withhold_request(&mut self) {
+        self.flow_mut(Side::Downstream).outbox.discard();
+        self.withhold_content();
+    }
+
+    /// The same of its content: it is kept for another peer, or dropped.
+    fn withhold_content(&mut self) {
+        let inbox = &mut self.flows[Side::Downstream.index()].inbox;
+        let waiting = inbox.content().len();
+        self.work.content_lost |= waiting > 0 && !inbox.keeps();
+        inbox.sent(waiting);
+    }
+
+    /// Content that was sent isn't kept any more, nor is what will be.
+    pub(super) fn let_content_go(&mut self) {
+        let inbox = &mut self.flows[Side::Downstream.index()].inbox;
+        self.work.content_lost |= !inbox.kept().is_empty();
+        inbox.keep(false);
+    }
+
+    /// Where the rest of the content finds no room beside what is kept of it, another peer can't be asked any more.
+    pub(super) fn make_room_for_content(&mut self) {
+        let request = self.flow(Side::Downstream);
+        let more_comes = request.message.state() == message::State::Content;
+        if more_comes && !request.inbox.kept().is_empty() && !request.inbox.has_space() {
+            self.let_content_go();
         }
     }
 
@@ -92,18 +123,8 @@ impl Session {
         if self.flow(Side::Downstream).message.state() != message::State::Content {
             return false;
         }
-        let waiting = |session: &Self| {
-            let inbox = &session.flow(Side::Downstream).inbox;
-            (inbox.raw().len(), inbox.content().len())
-        };
-        let (raw_before, content_before) = waiting(self);
-        let step = self.read_content(Side::Downstream);
-        let (raw_after, content_after) = waiting(self);
-        let taken = raw_before - raw_after;
-        self.work.content_received += (content_after - content_before) as u64;
-        self.record.request_length += taken as u64;
-        let limit = self.settings().client_max_body_size;
-        let too_large = limit > 0 && self.work.content_received > limit;
+        let (step, taken) = self.take_request_content();
+        let too_large = self.content_is_too_large();
         if too_large && self.exchange.permits(exchange::Event::Reply) {
             self.refuse(Violation::ContentTooLarge, turn);
             return true;
@@ -120,8 +141,7 @@ impl Session {
         let upstream = self.leg(Side::Upstream);
         let had_upstream = upstream.exists() || self.exchange.state() == exchange::State::Responding;
         if had_upstream && !upstream.writes() {
-            self.work.content_sent += self.flow(Side::Downstream).inbox.content().len() as u64;
-            self.flow_mut(Side::Downstream).inbox.discard_content();
+            self.withhold_content();
         }
         if matches!(step, Step::Moved) && taken == 0 && !self.leg(Side::Downstream).reads() {
             // The client has ended inside its request (A13).
@@ -136,10 +156,7 @@ impl Session {
                 true
             }
             Step::Broken(broken) => {
-                let violation = match broken {
-                    Broken::Chunk => Violation::BadChunk,
-                    Broken::Trailer => Violation::BadTrailer,
-                };
+                let violation = broken_request(broken);
                 self.message_event(Side::Downstream, message::Event::Broken);
                 if self.exchange.permits(exchange::Event::Reply) {
                     self.refuse(violation, turn);
@@ -151,6 +168,27 @@ impl Session {
                 true
             }
         }
+    }
+
+    /// Reads what has come of the request's content; says what that comes to, and how many bytes it was.
+    pub(super) fn take_request_content(&mut self) -> (Step, usize) {
+        let waiting = |session: &Self| {
+            let inbox = &session.flow(Side::Downstream).inbox;
+            (inbox.raw().len(), inbox.content().len())
+        };
+        let (raw_before, content_before) = waiting(self);
+        let step = self.read_content(Side::Downstream);
+        let (raw_after, content_after) = waiting(self);
+        let taken = raw_before - raw_after;
+        self.work.content_received += (content_after - content_before) as u64;
+        self.record.request_length += taken as u64;
+        (step, taken)
+    }
+
+    /// Whether more content has come than is permitted.
+    pub(super) fn content_is_too_large(&self) -> bool {
+        let limit = self.settings().client_max_body_size;
+        limit > 0 && self.work.content_received > limit
     }
 
     pub(super) fn read_response_content(&mut self, turn: &mut Turn<'_>) -> bool {
@@ -221,7 +259,7 @@ impl Session {
             && self.leg(Side::Upstream).state() == connection::State::Open
             && self.work.upstream == Fate::Persist
             && !self.draining;
-        self.flow_mut(Side::Downstream).stop_sending();
+        self.withhold_request();
         // Whatever it answered: a status code speaks against a peer only where another is asked instead.
         self.release(
             Verdict::Success,
@@ -251,10 +289,10 @@ impl Session {
 
     /// A7: the client is read once more before a refused upgrade's response is sent, and so before it can know of
     /// the refusal: what it has sent by then is no answer to it. It takes no time: the shell reads before it sleeps,
-    /// and when it sleeps there was nothing.
+    /// and when it sleeps there was nothing. E11: so is one who was answered whole, before it is left.
     pub(super) fn must_look(&self) -> bool {
-        let state = self.exchange.state();
-        matches!(state, exchange::State::Responding | exchange::State::Replying)
+        use exchange::State;
+        matches!(self.exchange.state(), State::Responding | State::Replying | State::Lingering)
             && self.work.look == Look::Wanted
             && self.wants(Side::Downstream)
     }
@@ -263,7 +301,7 @@ impl Session {
     /// (RFC 9112 §9.6).
     pub(super) fn foresee_close(&mut self) {
         let behind = !self.flow(Side::Downstream).inbox.raw().is_empty();
-        if self.asked_for_upgrade() && behind && self.work.client == Fate::Persist {
+        if self.asked_for_upgrade() && behind && matches!(self.work.client, Fate::Persist | Fate::Leave) {
             self.work.client = Fate::Linger;
         }
     }
@@ -278,7 +316,8 @@ impl Session {
 
     /// The origin server has ended its direction, and what came before the end was read.
     fn response_source_ended(&mut self, turn: &mut Turn<'_>) {
-        if self.flow(Side::Upstream).content == Content::UntilClose {
+        let in_order = self.leg(Side::Upstream).state() != connection::State::Failed;
+        if self.flow(Side::Upstream).content == Content::UntilClose && in_order {
             self.message_event(Side::Upstream, message::Event::ContentEnded);
             self.response_is_complete(turn);
         } else {
@@ -309,5 +348,13 @@ impl Session {
         let request = self.flow_mut(Side::Downstream);
         request.stop_sending();
         self.flow_mut(Side::Upstream).inbox.consume(usize::MAX);
+    }
+}
+
+/// What is wrong with a request whose content is.
+pub(super) fn broken_request(broken: Broken) -> Violation {
+    match broken {
+        Broken::Chunk => Violation::BadChunk,
+        Broken::Trailer => Violation::BadTrailer,
     }
 }

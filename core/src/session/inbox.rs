@@ -7,8 +7,9 @@ use crate::{
 
 /// One IO buffer, while there is something in it.
 ///
-/// `start..ready` is content for the other side, offered by `transmit` from this very memory;
-/// `raw..filled` has not been parsed. Offered content never moves; only what lies behind it does.
+/// `start..ready` is content for the other side, offered by `transmit` from this very memory; `kept..start` has been
+/// sent and may have to be sent again; `raw..filled` has not been parsed. Offered content never moves; only what lies
+/// behind it does.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Inbox {
     block: Option<Box<[u8]>>,
@@ -17,15 +18,18 @@ pub(crate) struct Inbox {
     lent: bool,
     /// Content has been offered, and its report has not come: the buffer stays, whatever becomes of it.
     offered: bool,
+    /// Content that was sent is kept.
+    keeps: bool,
     /// A buffer with content that was given up after it had been offered.
     retired: Option<Box<[u8]>>,
     /// How far the raw bytes have been searched for the end of a head.
     scanned: u32,
 }
 
-/// Positions in the buffer, `start <= ready <= raw <= filled`. A quiet session has them too: they are small.
+/// Positions in the buffer, `kept <= start <= ready <= raw <= filled`. A quiet session has them too: they are small.
 #[derive(Clone, Copy, Debug, Default)]
 struct Positions {
+    kept: u32,
     start: u32,
     ready: u32,
     raw: u32,
@@ -48,6 +52,12 @@ impl Positions {
     fn filled(self) -> usize {
         self.filled as usize
     }
+
+    /// Without content.
+    fn behind_content(self) -> Self {
+        let Self { raw, filled, .. } = self;
+        Self { kept: raw, start: raw, ready: raw, raw, filled }
+    }
 }
 
 /// A position in a buffer, which is never larger than 4 GiB.
@@ -59,15 +69,15 @@ impl Inbox {
     /// Space to receive into; `None` when there is none.
     pub(crate) fn space(&mut self, buffers: &mut Buffers) -> Option<&mut [u8]> {
         let block = self.block.get_or_insert_with(|| buffers.block());
-        let Positions { start, filled, .. } = self.at;
+        let Positions { kept, filled, .. } = self.at;
         // Raw bytes may move while nothing is offered in front of them and nothing is being received.
-        if self.at.filled() == block.len() && self.offered && !self.lent && start == filled {
+        if self.at.filled() == block.len() && self.offered && !self.lent && kept == filled {
             // Nothing of it is wanted any more, but its content may still be on its way: it makes place.
             self.retired = Some(std::mem::replace(block, buffers.block()));
             (self.at, self.offered) = (Positions::default(), false);
         }
-        let Positions { start, ready, raw, filled } = self.at;
-        let may_move = !self.lent && !self.offered && start == ready && raw > 0;
+        let Positions { kept, ready, raw, filled, .. } = self.at;
+        let may_move = !self.lent && !self.offered && kept == ready && raw > 0;
         if self.at.filled() == block.len() && may_move {
             block.copy_within(self.at.raw()..self.at.filled(), 0);
             self.at = Positions { filled: filled - raw, ..Positions::default() };
@@ -80,9 +90,9 @@ impl Inbox {
     /// Whether [`Self::space`] would find any.
     pub(crate) fn has_space(&self) -> bool {
         self.block.as_ref().is_none_or(|block| {
-            let Positions { start, ready, raw, filled } = self.at;
-            let may_move = !self.offered && start == ready && raw > 0;
-            self.at.filled() < block.len() || may_move || start == filled
+            let Positions { kept, ready, raw, filled, .. } = self.at;
+            let may_move = !self.offered && kept == ready && raw > 0;
+            self.at.filled() < block.len() || may_move || kept == filled
         })
     }
 
@@ -149,11 +159,13 @@ impl Inbox {
 
     /// Decodes the raw bytes in place. What comes back is the trailer section, once the content is over.
     pub(crate) fn decode(&mut self, decoder: &mut ChunkedDecoder) -> Result<Option<&[u8]>, Broken> {
-        let Positions { start, ready, raw, filled } = self.at;
+        let Positions { kept, start, ready, raw, filled } = self.at;
         let bytes =
             self.block.as_mut().and_then(|block| block.get_mut(..filled as usize)).unwrap_or_default();
-        let decoded = decoder.decode(bytes, (start as usize, ready as usize), raw as usize);
-        self.at.start = small(decoded.start);
+        // What is kept and what follows are one piece.
+        let decoded = decoder.decode(bytes, (kept as usize, ready as usize), raw as usize);
+        self.at.kept = small(decoded.start);
+        self.at.start = if kept == ready { self.at.kept } else { start };
         (self.at.ready, self.at.raw) = (small(decoded.ready), small(decoded.raw));
         self.skip_gap();
         match decoded.progress {
@@ -166,31 +178,54 @@ impl Inbox {
     /// So many bytes of content were sent.
     pub(crate) fn sent(&mut self, count: usize) {
         self.at.start = small((self.at.start() + count).min(self.at.ready()));
+        if !self.keeps {
+            self.at.kept = self.at.start;
+        }
         self.skip_gap();
+    }
+
+    /// Content that is sent from here on is kept, or it isn't, and none that was.
+    pub(crate) fn keep(&mut self, keeps: bool) {
+        self.keeps = keeps;
+        self.sent(0);
+    }
+
+    /// What is kept is to be sent again.
+    pub(crate) fn rewind(&mut self) {
+        self.at.start = self.at.kept;
+    }
+
+    /// Whether content that is sent is kept.
+    pub(crate) fn keeps(&self) -> bool {
+        self.keeps
+    }
+
+    /// The content that was sent and is kept.
+    pub(crate) fn kept(&self) -> &[u8] {
+        self.bytes(self.at.kept, self.at.start)
     }
 
     /// Without content, the next begins where the raw bytes do: it needs no move then.
     fn skip_gap(&mut self) {
-        if self.at.start == self.at.ready {
-            (self.at.start, self.at.ready) = (self.at.raw, self.at.raw);
+        if self.at.kept == self.at.ready {
+            self.at = self.at.behind_content();
         }
     }
 
     /// Drops everything that is here.
     pub(crate) fn discard(&mut self) {
-        let filled = self.at.filled;
-        self.at = Positions { start: filled, ready: filled, raw: filled, filled };
+        self.at = Positions { raw: self.at.filled, ..self.at }.behind_content();
         self.scanned = 0;
     }
 
     /// Drops content that will never be sent, and keeps what has not been parsed.
     pub(crate) fn discard_content(&mut self) {
-        (self.at.start, self.at.ready) = (self.at.raw, self.at.raw);
+        self.at = self.at.behind_content();
     }
 
     /// Gives the buffer back when nothing is in it.
     pub(crate) fn settle(&mut self, buffers: &mut Buffers) {
-        if self.at.start == self.at.filled && !self.lent && !self.offered {
+        if self.at.kept == self.at.filled && !self.lent && !self.offered {
             if let Some(block) = self.block.take() {
                 buffers.return_block(block);
             }
@@ -220,8 +255,8 @@ impl Inbox {
     /// Whether the positions are in order.
     pub(crate) fn is_sound(&self) -> bool {
         let capacity = self.block.as_ref().map_or(0, |block| block.len());
-        let Positions { start, ready, raw, filled } = self.at;
-        start <= ready && ready <= raw && raw <= filled && filled as usize <= capacity
+        let Positions { kept, start, ready, raw, filled } = self.at;
+        kept <= start && start <= ready && ready <= raw && raw <= filled && filled as usize <= capacity
     }
 }
 
@@ -308,17 +343,72 @@ mod tests {
     #[test]
     fn positions_out_of_order_are_not_sound() {
         let mut inbox = holding(b"abcd", &mut Buffers::new(4096));
-        for (start, ready, raw, filled, sound) in [
-            (1, 2, 3, 4, true),
-            (3, 2, 3, 4, false),
-            (1, 4, 3, 4, false),
-            (1, 2, 5, 4, false),
-            (1, 2, 3, 4096, true),
-            (1, 2, 3, 4097, false),
+        for (kept, start, ready, raw, filled, sound) in [
+            (1, 1, 2, 3, 4, true),
+            (0, 1, 2, 3, 4, true),
+            (2, 1, 2, 3, 4, false),
+            (1, 3, 2, 3, 4, false),
+            (1, 1, 4, 3, 4, false),
+            (1, 1, 2, 5, 4, false),
+            (1, 1, 2, 3, 4096, true),
+            (1, 1, 2, 3, 4097, false),
         ] {
-            inbox.at = Positions { start, ready, raw, filled };
+            inbox.at = Positions { kept, start, ready, raw, filled };
             assert_eq!(inbox.is_sound(), sound, "{:?}", inbox.at);
         }
+    }
+
+    #[test]
+    fn content_that_is_kept_is_sent_again_from_where_it_was_received() {
+        let mut buffers = Buffers::new(4096);
+        let mut inbox = holding(b"abcdef", &mut buffers);
+        let received = inbox.raw().as_ptr();
+        inbox.keep(true);
+        inbox.promote(3);
+        inbox.sent(2);
+        assert_eq!((inbox.kept(), inbox.content()), (b"ab".as_slice(), b"c".as_slice()));
+        inbox.promote(1);
+        inbox.sent(2);
+        inbox.settle(&mut buffers);
+        inbox.rewind();
+        assert_eq!((inbox.content(), inbox.content().as_ptr()), (b"abcd".as_slice(), received));
+        assert_eq!(inbox.raw(), b"ef");
+        inbox.sent(4);
+        inbox.keep(false);
+        inbox.rewind();
+        assert_eq!(
+            (inbox.kept(), inbox.content(), inbox.raw()),
+            (b"".as_slice(), b"".as_slice(), b"ef".as_slice())
+        );
+        inbox.consume(2);
+        inbox.settle(&mut buffers);
+        assert!(!inbox.holds_buffer());
+    }
+
+    #[test]
+    fn content_that_is_kept_takes_its_room() {
+        let mut buffers = Buffers::new(4096);
+        let mut inbox = holding(&[b'x'; 4096], &mut buffers);
+        inbox.keep(true);
+        inbox.promote(4000);
+        inbox.sent(4000);
+        assert!(!inbox.has_space() && inbox.space(&mut buffers).is_none());
+        inbox.keep(false);
+        assert_eq!(inbox.space(&mut buffers).map(|space| space.len()), Some(4000));
+    }
+
+    #[test]
+    fn chunks_are_joined_behind_what_is_kept() {
+        let mut inbox = holding(b"2\r\nab\r\n3\r\ncde\r\n", &mut Buffers::new(4096));
+        inbox.keep(true);
+        let mut decoder = ChunkedDecoder::default();
+        assert_eq!(inbox.decode(&mut decoder), Ok(None));
+        inbox.sent(4);
+        inbox.received(0);
+        assert_eq!((inbox.kept(), inbox.content()), (b"abcd".as_slice(), b"e".as_slice()));
+        inbox.rewind();
+        assert_eq!(inbox.content(), b"abcde");
+        assert!(inbox.is_sound());
     }
 
     #[test]

@@ -83,7 +83,9 @@ fn owns(state: State, timer: Timer) -> bool {
         Timer::ClientSend => {
             !matches!(state, State::Greeting | State::Idle | State::Lingering | State::Closed)
         }
-        Timer::LingerIdle | Timer::LingerTotal => matches!(state, State::Lingering | State::Tunnelling),
+        Timer::LingerIdle | Timer::LingerTotal => {
+            matches!(state, State::Replying | State::Lingering | State::Tunnelling)
+        }
         Timer::TunnelIdle | Timer::HalfClose | Timer::Acknowledgement => state == State::Tunnelling,
     }
 }

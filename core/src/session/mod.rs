@@ -34,6 +34,7 @@ mod snapshot;
 mod timeout;
 pub mod trace;
 mod tunnel;
+mod unwanted;
 mod upstream;
 mod work;
 
@@ -272,7 +273,7 @@ impl Session {
                     || self.release_origin(false)
                     || self.end_response()
             }
-            State::Replying => self.end_reply(),
+            State::Replying => self.read_unwanted_content() || self.end_reply(),
             State::Switching => self.read_request_content(turn) || self.open_tunnel(turn),
             State::Tunnelling => self.relay(),
             State::Lingering => self.linger(),

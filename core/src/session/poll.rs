@@ -140,7 +140,7 @@ impl Session {
             && (leg.reads() || !self.flow(Side::Downstream).inbox.raw().is_empty());
         let lingers = match self.settings().lingering_close {
             LingeringClose::Off => false,
-            LingeringClose::On => self.work.client == Fate::Linger,
+            LingeringClose::On => matches!(self.work.client, Fate::Leave | Fate::Linger),
             // C8: when a drain's time is over, nothing outlives it.
             LingeringClose::Always => self.record.outcome() != Outcome::Drained,
         };
@@ -215,11 +215,13 @@ impl Session {
             (Side::Upstream, _) => false,
         };
         let paced = side == Side::Upstream && self.origin_waits().is_some();
-        in_time && self.leg(side).reads() && flow.piped == 0 && flow.inbox.has_space() && !paced
+        let has_room = flow.piped == 0 && flow.inbox.has_space();
+        in_time && self.leg(side).reads() && !flow.ignored && has_room && !paced
     }
 
     /// After each input: memory goes back, chunks are cut, and the timers run that the state wants.
     pub(super) fn settle(&mut self, turn: &mut Turn<'_>) {
+        self.make_room_for_content();
         for flow in &mut self.flows {
             flow.settle(turn.buffers);
         }
@@ -261,6 +263,9 @@ impl Session {
             && reading_request
             && self.wants(Side::Downstream)
             && (self.leg(Side::Upstream).writes() || state != State::Responding);
+        if state == State::Replying {
+            self.settle_unwanted_timers();
+        }
         let paced = self.client_waits().is_some();
         self.settle_pace();
         self.run(Timer::ClientSend, to_client && !paced && state != State::Closed, client_send);

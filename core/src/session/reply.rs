@@ -187,7 +187,8 @@ impl Session {
         // Whether the client's connection can go on: only when the request was understood and read whole.
         // A refused CONNECT ends its connection: what comes behind it is nobody's request (D3; RFC 9931).
         let understood = self.flow(Side::Downstream).is_complete() && !is_connect;
-        if !understood {
+        let ends = !understood && !self.reads_on_behind(status);
+        if ends {
             self.work.client = Fate::Linger;
             // A head that was refused ends the reading of messages here.
             if matches!(
@@ -208,7 +209,7 @@ impl Session {
         // Writing it can't fail: what could was checked above.
         let _ = self.write_to_client(turn, |record, now, out| Ok(write_own(record, own, now, out)));
         self.flow_mut(Side::Downstream).stop_sending();
-        if !understood {
+        if ends {
             self.flow_mut(Side::Downstream).inbox.discard();
         }
         self.timers.stop_all();
@@ -261,7 +262,7 @@ impl Session {
             // What comes behind a refused head is nobody's.
             self.flow_mut(Side::Downstream).inbox.discard();
         }
-        if !self.flow(Side::Upstream).is_sent() || self.must_look() {
+        if !self.flow(Side::Upstream).is_sent() || self.must_look() || self.waits_for_unwanted_content() {
             return false;
         }
         self.close_behind_refused_upgrade();

@@ -172,6 +172,10 @@ impl Session {
         let mut offered = std::mem::take(&mut heads.offered);
         let mut head = turn.buffers.scratch();
         let outcome = self.compose_head(&mut offered, &mut head, turn);
+        let keeps = self.may_repeat();
+        let request = &mut self.flow_mut(Side::Downstream).inbox;
+        request.rewind();
+        request.keep(keeps);
         let drops = self.record.proxy().is_some_and(Proxy::drops_content);
         if drops {
             // What was read of it for another location goes nowhere, either.

@@ -22,15 +22,8 @@ impl Session {
     /// Reads one response head: an interim one, a 101, or the final one.
     pub(super) fn read_response_head(&mut self, turn: &mut Turn<'_>) -> bool {
         let limit = self.record.proxy().map_or(0, |proxy| proxy.buffer_size).min(turn.buffers.size());
-        let inbox = &mut self.flows[Side::Upstream.index()].inbox;
-        if inbox.raw().is_empty() || !self.legs[Side::Upstream.index()].exists() {
-            return false;
-        }
-        if self.holds_response() {
-            return false;
-        }
-        if !self.flows[Side::Upstream.index()].outbox.head_is_sent() {
-            // The client has not taken the interim response before it: nothing piles up for one who doesn't read.
+        let inbox = &self.flow(Side::Upstream).inbox;
+        if inbox.raw().is_empty() || !self.leg(Side::Upstream).exists() || self.holds_what_came() {
             return false;
         }
         if self.work.origin == Origin::Pool && !self.flows[Side::Downstream.index()].outbox.head_is_sent() {
@@ -67,7 +60,7 @@ impl Session {
         }
         self.record.attempt.status = response.status;
         match response.status {
-            101 => self.take_switch(),
+            101 => self.take_switch(turn),
             100..=199 => self.take_interim(turn),
             _ => self.take_final(options, turn),
         }
@@ -105,7 +98,7 @@ impl Session {
     }
 
     /// A 101: the tunnel will open when the client asked, we passed it on, and the answer fits (A5, A6).
-    fn take_switch(&mut self) -> Result<(), Violation> {
+    fn take_switch(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
         let (Some(heads), Some(proxy)) = (&self.record.heads, self.record.proxy()) else {
             return Err(Violation::UnaskedSwitch);
         };
@@ -113,10 +106,15 @@ impl Session {
             return Err(Violation::UnaskedSwitch);
         }
         check_switch(heads, proxy)?;
+        if !self.leg(Side::Upstream).writes() {
+            self.fail_attempt(Failure::Unwritable, turn);
+            return Ok(());
+        }
         self.record.attempt.answered = Some(self.tick);
         self.timers.stop(Timer::Handshake);
         self.message_event(Side::Upstream, message::Event::HeadAlone);
         self.exchange_event(exchange::Event::Switch);
+        self.let_content_go();
         Ok(())
     }
 
@@ -181,7 +179,7 @@ impl Session {
         let length = framing.shown_length.is_some() && !empty && shown != 204 && !chunked;
         let persistence = match self.work.client {
             Fate::Persist => Persistence::Keep,
-            Fate::Close | Fate::Linger => Persistence::Close,
+            Fate::Close | Fate::Leave | Fate::Linger => Persistence::Close,
         };
         let shape = ResponseHead { status: shown, chunked, length, empty: empty && !chunked, persistence };
         self.pace_response(turn);
@@ -191,6 +189,7 @@ impl Session {
             Ok(out.len())
         })?;
         self.exchange_event(exchange::Event::FinalHead);
+        self.let_content_go();
         if matches!(framing.content, Framing::Chunked | Framing::UntilClose) {
             // No end is in sight: it may be hours until the connection is released.
             self.pending.judgement = Some(Verdict::Success);
@@ -212,13 +211,17 @@ impl Session {
     /// The stream has ended where a response head was awaited.
     pub(super) fn miss_response(&mut self, turn: &mut Turn<'_>) -> bool {
         let upstream = self.leg(Side::Upstream);
-        let response = self.flow(Side::Upstream);
-        let is_held = !response.outbox.head_is_sent() || self.holds_response();
-        let waits = !response.inbox.raw().is_empty() && is_held;
-        if !upstream.exists() || upstream.reads() || waits {
+        if !upstream.exists() || upstream.reads() || self.holds_what_came() {
             return false;
         }
         self.fail_attempt(Failure::Closed, turn);
         true
+    }
+
+    /// Whether something has come that isn't looked at yet. While the client has not taken an interim response
+    /// nothing piles up behind it for one who doesn't read.
+    pub(super) fn holds_what_came(&self) -> bool {
+        let response = self.flow(Side::Upstream);
+        !response.inbox.raw().is_empty() && (!response.outbox.head_is_sent() || self.holds_response())
     }
 }

@@ -121,7 +121,7 @@ impl Session {
             && self.tick.since(self.record.accepted) < settings.keepalive_time;
         if !may_persist && self.work.client == Fate::Persist {
             // The client doesn't know yet: what it has sent already must not destroy the response.
-            self.work.client = Fate::Linger;
+            self.work.client = Fate::Leave;
         }
     }
 

@@ -43,7 +43,7 @@ pub struct Snapshot {
     /// Rate, what is free, and for how long what has moved counts.
     paces: [Option<(u64, u64, u64)>; 2],
     refusal: Option<crate::violation::Violation>,
-    content_sent: bool,
+    content_lost: bool,
     content_received: u64,
     nothing_sent: bool,
     nothing_received: bool,
@@ -62,6 +62,7 @@ struct FlowSnapshot {
     tunnel: tunnel::State,
     content: Content,
     raw: Vec<u8>,
+    content_kept: Option<Vec<u8>>,
     content_waiting: Vec<u8>,
     waiting: Vec<u8>,
     outbox: Outline,
@@ -70,6 +71,7 @@ struct FlowSnapshot {
     piped: u64,
     cut: bool,
     acknowledged: bool,
+    ignored: bool,
 }
 
 /// In short: states, what waits, the timers that run. For people; two snapshots that read alike may differ.
@@ -110,6 +112,7 @@ impl Snapshot {
                 tunnel: flow.tunnel.state(),
                 content: flow.content,
                 raw: flow.inbox.raw().to_vec(),
+                content_kept: flow.inbox.keeps().then(|| flow.inbox.kept().to_vec()),
                 waiting: flow
                     .outbox
                     .slices(&flow.inbox)
@@ -124,6 +127,7 @@ impl Snapshot {
                 piped: flow.piped,
                 cut: flow.cut,
                 acknowledged: flow.acknowledged,
+                ignored: flow.ignored,
             }
         };
         let work = &session.work;
@@ -157,7 +161,7 @@ impl Snapshot {
             elsewhere: work.elsewhere.len(),
             paces: work.paces.as_ref().map_or([None; 2], |paces| paces.outline(now)),
             refusal: work.refusal,
-            content_sent: work.content_sent > 0,
+            content_lost: work.content_lost,
             content_received: work.content_received,
             nothing_sent: session.record.attempt.sent == 0,
             request: under_way.map_or_else(Vec::new, |heads| heads.request.fields.bytes().to_vec()),

@@ -23,11 +23,12 @@ impl Session {
             // More may move, which the poll that follows finds.
             (Timer::Rate, _) => {}
             // What was dropped meanwhile was wanted by nobody: the tunnel ends as it would have.
-            (Timer::LingerIdle | Timer::LingerTotal, State::Tunnelling) => {
-                self.end_tunnel(Outcome::Complete);
-            }
+            (Timer::LingerIdle | Timer::LingerTotal, State::Tunnelling) => self.lingered_in_tunnel(),
             // The advance that follows asks again.
             (Timer::Acknowledgement, State::Tunnelling) => {}
+            (Timer::LingerIdle | Timer::LingerTotal, State::Replying) => {
+                self.give_unwanted_content_up(super::Fate::Close);
+            }
             (_, State::Tunnelling) => {
                 self.note(Event::TimedOut(timer));
                 self.end_tunnel(Outcome::TimedOut(timer));

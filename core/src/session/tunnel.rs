@@ -298,13 +298,19 @@ impl Session {
     /// Whether nothing is left to be moved.
     fn is_over(&self) -> bool {
         let nobody_sends = !Side::BOTH.iter().any(|side| self.leg(*side).reads());
-        (self.is_delivered() && nobody_sends) || Side::BOTH.iter().any(|side| self.passes_reset_on(*side))
+        (self.is_delivered() && nobody_sends) || Side::BOTH.iter().any(|side| self.has_gone(*side))
     }
 
-    /// Whether both directions are over. A side that still sends is read to its end, so that closing with
-    /// unread input doesn't destroy what it has not read yet (C3).
+    /// Whether both directions are over. What a side still sends may have to be read before it is closed: unread
+    /// input destroys what it has not acknowledged yet (C3).
     fn is_delivered(&self) -> bool {
         Side::BOTH.iter().all(|side| self.flow(*side).tunnel.state() == tunnel::State::Over)
+    }
+
+    /// Whether nothing is moved any more: what is still read is dropped.
+    fn only_lingers(&self) -> bool {
+        let any = |wanted| Side::BOTH.iter().any(|side| self.flow(*side).tunnel.state() == wanted);
+        self.is_delivered() || (any(tunnel::State::Discarding) && any(tunnel::State::Over))
     }
 
     /// Whether the tunnel ends with resets: `upgrade_relay_reset on`, and a stream was cut.
@@ -313,21 +319,22 @@ impl Session {
             && self.record.hop().is_some_and(|hop| hop.tunnel.relay_reset)
     }
 
-    /// What a side had sent before it was cut is delivered, a reset is to follow.
-    fn passes_reset_on(&self, from: Side) -> bool {
-        self.relays_reset()
-            && self.flow(from.opposite()).cut
-            && !self.leg(from).reads()
-            && self.flow(from).tunnel.state() == tunnel::State::Over
+    /// Whether a side takes nothing any more, sends nothing any more, and what it had sent is delivered: there is
+    /// nothing left for which its peer would have to be read (C3).
+    fn has_gone(&self, side: Side) -> bool {
+        self.flow(side.opposite()).cut
+            && !self.leg(side).reads()
+            && self.flow(side).tunnel.state() == tunnel::State::Over
     }
 
-    /// Whether a reset is to follow (C3) that would destroy what is still under way to this side.
+    /// Whether what is to follow would destroy what is still under way to this side (C3): a reset that is passed on,
+    /// or closing without reading what it still sends.
     pub(super) fn awaits_acknowledgement(&self, to: Side) -> bool {
         let flow = self.flow(to.opposite());
         self.exchange.state() == exchange::State::Tunnelling
-            && self.relays_reset()
             && !flow.cut
             && !flow.acknowledged
+            && (self.relays_reset() || self.leg(to).reads())
             && self.is_over()
     }
 
@@ -350,7 +357,7 @@ impl Session {
         match flow.tunnel.state() {
             tunnel::State::Ending if delivered => {
                 self.tunnel_event(from, tunnel::Event::Delivered);
-                if self.leg(to).writes() && !self.passes_reset_on(from) {
+                if self.leg(to).writes() && !(self.relays_reset() && self.has_gone(from)) {
                     self.leg_event(to, connection::Event::OurEnd);
                     self.pending.shut_down(to);
                 }
@@ -366,6 +373,18 @@ impl Session {
         let half_close = self.record.hop().is_some_and(|hop| hop.tunnel.half_close);
         if !half_close && self.flow(other).tunnel.permits(tunnel::Event::SourceEnded) {
             self.tunnel_event(other, tunnel::Event::SourceEnded);
+        }
+    }
+
+    /// What a side sends in vain has been read for long enough (C3). Where that side still takes what its peer has left
+    /// behind, it gets it without being read.
+    pub(super) fn lingered_in_tunnel(&mut self) {
+        if self.only_lingers() {
+            return self.end_tunnel(Outcome::Complete);
+        }
+        for side in Side::BOTH {
+            let flow = self.flow_mut(side);
+            flow.ignored |= flow.tunnel.state() == tunnel::State::Discarding;
         }
     }
 
@@ -411,15 +430,18 @@ impl Session {
         let state = |side: Side| self.flow(side).tunnel.state();
         let any = |wanted| Side::BOTH.iter().any(|side| state(*side) == wanted);
         let half_closed = any(tunnel::State::Over) && any(tunnel::State::Flowing);
-        // Until what one side had sent is delivered, the dropping of what the other sends is not bounded.
-        let discarding = self.is_delivered() || (any(tunnel::State::Discarding) && any(tunnel::State::Over));
+        // While what one side had sent is still on its way, the other may be silent for as long as it likes.
+        let reads_in_vain = Side::BOTH
+            .iter()
+            .any(|side| state(*side) == tunnel::State::Discarding && !self.flow(*side).ignored);
+        let lingers = self.only_lingers();
         self.run(Timer::UpstreamSend, to_origin, send);
         self.run(Timer::ClientSend, to_client, client_send);
         // The idle timer stands still while a write stall timer runs.
         self.run(Timer::TunnelIdle, !(to_origin || to_client), idle);
         self.run(Timer::HalfClose, half_closed, half.min(idle));
-        self.run(Timer::LingerIdle, discarding, linger_idle);
-        self.run(Timer::LingerTotal, discarding, linger_total);
+        self.run(Timer::LingerIdle, lingers, linger_idle);
+        self.run(Timer::LingerTotal, lingers || reads_in_vain, linger_total);
         self.run(
             Timer::Acknowledgement,
             self.has_tail_under_way(),

@@ -27,6 +27,8 @@ pub(super) enum Failure {
     Timeout(Timer),
     /// The response head can't be forwarded.
     Head(Violation),
+    /// It has agreed to switch protocols, and takes nothing that is sent to it.
+    Unwritable,
 }
 
 impl Failure {
@@ -35,7 +37,7 @@ impl Failure {
         match self {
             Self::Connect(_) => Violation::ConnectFailed,
             Self::Closed => Violation::OriginClosed,
-            Self::Broken(_) => Violation::OriginFailed,
+            Self::Broken(_) | Self::Unwritable => Violation::OriginFailed,
             Self::Timeout(Timer::Connect) => Violation::ConnectTimeout,
             Self::Timeout(Timer::UpstreamSend) => Violation::SendTimeout,
             Self::Timeout(Timer::Handshake) => Violation::HandshakeTimeout,
@@ -51,6 +53,7 @@ impl Failure {
             Self::Broken(fault) => Event::UpstreamFailed(fault),
             Self::Timeout(timer) => Event::TimedOut(timer),
             Self::Head(violation) => Event::Violation(violation),
+            Self::Unwritable => Event::Violation(self.violation()),
         }
     }
 }
@@ -145,7 +148,11 @@ impl Session {
 
     pub(super) fn upstream_failed(&mut self, fault: Fault, turn: &mut Turn<'_>) {
         match self.exchange.state() {
+            // What it has said before is read when its time has come (E8), as in front of an end.
+            exchange::State::Awaiting if self.holds_what_came() => self.lose_request(),
             exchange::State::Awaiting => self.fail_attempt(Failure::Broken(fault), turn),
+            // It has said everything: the advance that follows lets it go.
+            exchange::State::Responding if self.flow(Side::Upstream).is_complete() => {}
             exchange::State::Responding => {
                 self.note(Event::UpstreamFailed(fault));
                 self.cut_response();
@@ -190,15 +197,20 @@ impl Session {
 
     /// Whether the request can be sent once more as it was.
     pub(super) fn may_retry(&self) -> bool {
+        !self.work.content_lost && (self.may_repeat() || self.record.attempt.sent == 0)
+    }
+
+    /// Whether the request may be sent once more though bytes of it were sent (RFC 9110 §9.2.2).
+    pub(super) fn may_repeat(&self) -> bool {
         let non_idempotent = self.record.hop().is_some_and(|hop| hop.next_upstream.non_idempotent);
-        let idempotent = self.work.method != SentMethod::Other;
-        // Content that went upstream has left our buffers.
-        self.work.content_sent == 0 && (idempotent || non_idempotent || self.record.attempt.sent == 0)
+        non_idempotent || self.work.method != SentMethod::Other
     }
 
     fn may_try_next(&self, failure: Failure) -> bool {
         let wanted = self.record.hop().is_some_and(|hop| match failure {
-            Failure::Connect(_) | Failure::Closed | Failure::Broken(_) => hop.next_upstream.error,
+            Failure::Connect(_) | Failure::Closed | Failure::Broken(_) | Failure::Unwritable => {
+                hop.next_upstream.error
+            }
             Failure::Timeout(_) => hop.next_upstream.timeout,
             Failure::Head(_) => hop.next_upstream.invalid_header,
         });

@@ -30,8 +30,8 @@ pub(super) struct Work {
     pub(super) addresses: Option<(Arc<[IpAddr]>, u16)>,
     /// Those among them that may be dialled only where they are none of this machine (D4).
     pub(super) elsewhere: Box<[IpAddr]>,
-    /// Bytes of request content that went upstream: they can't be sent again.
-    pub(super) content_sent: u64,
+    /// Request content has left our buffers: it can't be sent again.
+    pub(super) content_lost: bool,
     /// Bytes of request content that came.
     pub(super) content_received: u64,
     pub(super) look: Look,
@@ -59,7 +59,7 @@ impl Default for Work {
             failure: None,
             addresses: None,
             elsewhere: Box::default(),
-            content_sent: 0,
+            content_lost: false,
             content_received: 0,
             look: Look::Needless,
             paces: None,
@@ -85,6 +85,9 @@ pub(super) enum Fate {
     Persist,
     /// It is closed, by the other end's wish: nothing more will come.
     Close,
+    /// It is closed behind a whole answer, by our wish, of which the client may not know: where something has come
+    /// behind its request, that is read and dropped first.
+    Leave,
     /// It is closed, and what still comes is read and dropped first.
     Linger,
 }
@@ -98,7 +101,8 @@ pub(super) enum Origin {
     Pool,
 }
 
-/// Whether the client has been read since a refused upgrade's head came (A7).
+/// Whether the client has been read since a refused upgrade's head came (A7), or since all was said to it that is
+/// (E11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Look {
     Needless,

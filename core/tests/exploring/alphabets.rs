@@ -17,6 +17,7 @@ const PLAIN: &[u8] = b"GET /p HTTP/1.1\r\nHost: a\r\n\r\n";
 const BAD: &[u8] = b"GET /b HTTP/1.1\r\nHost : a\r\n\r\n";
 const POST: &[u8] = b"POST /c HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n";
 const EMPTY_POST: &[u8] = b"POST /e HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+const OWN_POST: &[u8] = b"POST /own HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n";
 const PUT: &[u8] = b"PUT /d HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n";
 const EXPECTANT: &[u8] = b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
 const CHUNKED_POST: &[u8] = b"POST /k HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -171,9 +172,9 @@ fn tunnel_alphabet() -> Alphabet {
 
 pub(crate) static REQUEST_CONTENT: Exploration = Exploration::new(
     "request-content",
-    || proxy_with(""),
+    || world("", "", &format!("location / {{ {PROXY} }} location /own {{ return 204; }}")),
     || Alphabet {
-        client: vec![&[POST, EXPECTANT]],
+        client: vec![&[POST, EXPECTANT, OWN_POST]],
         origin: vec![&[OK, OK_AND_CLOSE, CONTINUE, NOTHING]; 2],
         bytes: if deep() { [3, 1] } else { [2, 1] },
         stalls: 1,

@@ -95,7 +95,8 @@ impl View<'_> {
                     "Switching",
                     "Tunnelling",
                 ],
-                Timer::LingerIdle | Timer::LingerTotal => &["Lingering", "Tunnelling"],
+                // Content behind an answer of our own is read like what comes behind the last one.
+                Timer::LingerIdle | Timer::LingerTotal => &["Replying", "Lingering", "Tunnelling"],
                 Timer::Resolve => &["Resolving"],
                 Timer::Admission => &["Admitting"],
                 Timer::Connect => &["Dialling"],

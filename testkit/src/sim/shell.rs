@@ -24,14 +24,15 @@ impl World {
         for _ in 0..ROUNDS {
             let Some(wait) = self.obey() else { return };
             let due = wait.deadline.is_some_and(|deadline| deadline <= self.now.tick);
-            if due {
-                let (session, mut turn) = self.parts();
-                session.handle_timeout(&mut turn);
-            }
             let moved = match self.order.reads_first {
                 false => self.relay_past(wait) | self.write(wait) | self.read(wait),
                 true => self.relay_past(wait) | self.read(wait) | self.write(wait),
             } | self.acknowledge(wait);
+            if due {
+                // What has come at the last moment has come in time.
+                let (session, mut turn) = self.parts();
+                session.handle_timeout(&mut turn);
+            }
             if !moved && !due {
                 self.rest();
                 return;
