@@ -1,6 +1,8 @@
 //! The binary `underpass-async-std`: a reverse proxy for WebSockets and other tunnels that reads nginx's
 //! configuration.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::{io, process::ExitCode};
 
 use async_std::task::block_on;

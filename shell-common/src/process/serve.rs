@@ -15,7 +15,10 @@ use super::{
     Runtime, change::Next, daemon::Background, rights::Credentials, sockets::Sockets, source::Source,
     trouble::Trouble, workers::Worker,
 };
-use crate::{Clock, Log, Logs, PidFile, Program, Signal, SignalWatch, resolver::Watch};
+use crate::{
+    Clock, Log, Logs, PidFile, Program, Signal, SignalWatch, SystemNames, admission::Gate, panics::Teller,
+    resolver::Watch,
+};
 
 /// What the process waits for.
 #[derive(Debug)]
@@ -61,6 +64,10 @@ pub(super) struct Process<'p, R> {
     /// Of the configuration that is served.
     pub(super) upstreams: Arc<Upstreams>,
     pub(super) watch: Option<Watch>,
+    /// Of the configuration that is served.
+    pub(super) gate: Arc<Gate>,
+    pub(super) system_names: SystemNames,
+    pub(super) panics: Teller,
     pub(super) sockets: Sockets,
     pub(super) pid_file: Option<PidFile>,
     /// Those that the first workers were given.
@@ -91,6 +98,9 @@ impl<'p, R: Runtime> Process<'p, R> {
             log: Log::default(),
             upstreams: Arc::default(),
             watch: None,
+            gate: Arc::default(),
+            system_names: SystemNames::default(),
+            panics: Teller::install(),
             sockets: Sockets::default(),
             pid_file: None,
             credentials: None,

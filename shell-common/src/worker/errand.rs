@@ -4,9 +4,8 @@
 use std::{
     future::Future,
     io,
-    net::{IpAddr, ToSocketAddrs as _},
+    net::IpAddr,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -18,16 +17,16 @@ use underpass_core::{
 use super::{Reactor, socket};
 use crate::{Provisions, admission::Decision};
 
-type Pending<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
+type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// An errand under way. Dropping it cancels it.
 pub(super) enum Errand<R: Reactor> {
     /// A name is looked up.
-    Resolve(Option<Lookup>, Pending<Vec<IpAddr>>),
+    Resolve(Option<Lookup>, Pending<io::Result<Vec<IpAddr>>>),
     /// A password is compared.
     Admit(Option<Claim>, Pending<Decision>),
     /// A connection is made.
-    Connect(Option<Box<(Dial, Lease)>>, Pending<R::Stream>),
+    Connect(Option<Box<(Dial, Lease)>>, Pending<io::Result<R::Stream>>),
 }
 
 /// What an errand brought, besides its report to the session.
@@ -41,35 +40,23 @@ pub(super) enum Brought<R: Reactor> {
 }
 
 impl<R: Reactor> Errand<R> {
-    /// Asks the name servers that the location names, or the system.
-    pub(super) fn resolve(lookup: Lookup, provisions: &Provisions) -> Self {
+    /// Asks the name servers that the location names, or the system, for the client of this address.
+    pub(super) fn resolve(lookup: Lookup, client: &Address, provisions: &Provisions) -> Self {
         let resolver = lookup.resolver().and_then(|number| provisions.resolvers.get(number as usize));
-        let addresses: Pending<Vec<IpAddr>> = match resolver {
+        let addresses: Pending<io::Result<Vec<IpAddr>>> = match resolver {
             Some(resolver) => Box::pin(resolver.resolve(lookup.name())),
-            None => Box::pin(look_up::<R>(lookup.name().to_owned())),
+            None => Box::pin(provisions.system_names.look_up(lookup.name(), client)),
         };
         Self::Resolve(Some(lookup), addresses)
     }
 
-    pub(super) fn admit(claim: Claim, decide: Box<dyn FnOnce() -> Decision + Send>) -> Self {
-        let wanted = Arc::new(());
-        let still = Arc::downgrade(&wanted);
-        let decide = move || match still.upgrade() {
-            Some(_) => decide(),
-            // Its client has left before its turn came: nobody hears of it.
-            None => Decision::impossible(io::ErrorKind::Interrupted.into()),
-        };
-        Self::Admit(
-            Some(claim),
-            Box::pin(async move {
-                let _wanted = wanted;
-                R::run_blocking(decide).await
-            }),
-        )
+    /// Waits until a password has been compared.
+    pub(super) fn admit(claim: Claim, decision: Pending<Decision>) -> Self {
+        Self::Admit(Some(claim), decision)
     }
 
     pub(super) fn connect(dial: Dial, lease: Lease) -> Self {
-        let connection: Pending<R::Stream> = match lease.address().clone() {
+        let connection: Pending<io::Result<R::Stream>> = match lease.address().clone() {
             Address::Ip(address) => {
                 let socket = socket::for_dial(&dial, address);
                 Box::pin(async move { R::connect(socket?, address).await })
@@ -95,7 +82,7 @@ impl<R: Reactor> Errand<R> {
                 Poll::Ready(Brought::Nothing)
             }
             Self::Admit(claim, decision) => {
-                let decision = ready!(decision.as_mut().poll(cx)).unwrap_or_else(Decision::impossible);
+                let decision = ready!(decision.as_mut().poll(cx));
                 Poll::Ready(claim.take().map_or(Brought::Nothing, |claim| Brought::Decision(claim, decision)))
             }
             Self::Connect(token, connection) => {
@@ -123,10 +110,4 @@ impl<R: Reactor> Errand<R> {
             token.1.report(verdict, now);
         }
     }
-}
-
-async fn look_up<R: Reactor>(name: String) -> io::Result<Vec<IpAddr>> {
-    // The port is the session's business.
-    let found = R::run_blocking(move || (name.as_str(), 0).to_socket_addrs()).await??;
-    Ok(found.map(|address| address.ip()).collect())
 }

@@ -6,7 +6,8 @@ use std::{
 };
 
 use underpass_core::{
-    Buffers, Claim, Connected, Dial, Disposal, Now, Output, Pool, Pooled, Side, Tick, Turn, Verdict, Wait,
+    Buffers, Claim, Connected, Dial, Disposal, Now, Output, Pool, Pooled, Severity, Side, Tick, Turn,
+    Verdict, Wait,
     shared::{Lease, Permit},
     trace::Traced,
 };
@@ -19,6 +20,7 @@ use super::{
 use crate::{
     Moment, Service,
     admission::{Answer, Counted, Decision},
+    panics::{self, Panic},
 };
 
 /// Rounds of reading and writing after which others have their turn.
@@ -98,6 +100,17 @@ impl<R: Reactor> Connection<R> {
         }
     }
 
+    /// Tells the operator that the session has panicked. Nothing of it is taken for granted any more.
+    pub(super) fn tell(&self, panic: &Panic, shared: &mut Shared<R>) {
+        let (log, moment) = (&self.service.provisions.log, shared.moment);
+        let sentence = format!("a session is ended: {panic}");
+        let line = &mut shared.line;
+        let told = panics::catch(|| log.remark(&self.session, Severity::Alert, &sentence, line, moment));
+        if told.is_err() {
+            log.event(Severity::Alert, &sentence, moment);
+        }
+    }
+
     /// Which of the worker's configurations the session began with.
     pub(super) fn generation(&self) -> u64 {
         self.service.generation
@@ -127,14 +140,17 @@ impl<R: Reactor> Connection<R> {
         loop {
             match self.session.poll_output() {
                 Output::Resolve(lookup) => {
-                    let errand = Errand::resolve(lookup, &self.service.provisions);
+                    let client = self.session.record().remote();
+                    let errand = Errand::resolve(lookup, client, &self.service.provisions);
                     self.errand = Some(Box::new(errand));
                 }
                 Output::Admit(claim) => {
                     let gate = &self.service.provisions.gate;
                     match gate.ask(&claim, self.session.record(), shared.now(), self.counted) {
                         Answer::Now(decision) => self.admit(claim, decision, shared),
-                        Answer::Later(decide) => self.errand = Some(Box::new(Errand::admit(claim, decide))),
+                        Answer::Later(decision) => {
+                            self.errand = Some(Box::new(Errand::admit(claim, decision)))
+                        }
                     }
                 }
                 Output::Connect(dial) => self.connect(dial, shared),

@@ -21,7 +21,9 @@ use super::{
     slots::Slots,
     timer::Timer,
 };
-use crate::{Clock, Control, End, Listener, Provisions, Reload, Service, Setup, Timers, wake::Source};
+use crate::{
+    Clock, Control, End, Listener, Provisions, Reload, Service, Setup, Timers, panics, wake::Source,
+};
 
 /// Clients accepted from one listening socket before others have their turn.
 const ACCEPTS: u32 = 64;
@@ -160,7 +162,13 @@ impl<R: Reactor> Worker<R> {
     }
 
     fn turn(&mut self, number: u32) {
-        match self.slots.turn(number, &mut self.shared) {
+        let next = self.slots.turn(number, &mut self.shared);
+        self.goes_on(number, next);
+    }
+
+    /// What follows from a session's turn.
+    fn goes_on(&mut self, number: u32, next: Option<Next>) {
+        match next {
             Some(Next::Sleep(Some(deadline))) => self.deadlines.set(number, deadline.0),
             Some(Next::Again) if self.slots.list(number) => self.ready.push(Source::Session(number)),
             Some(Next::Done) => self.deadlines.clear(number),
@@ -222,7 +230,14 @@ impl<R: Reactor> Worker<R> {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let client = ClientInfo { remote, local, serial, secret: self.secret };
         let tracing = service.trace().and_then(|trace| trace.setting(&client));
-        let session = Traced::new(Arc::clone(&service.config), client, self.shared.now(), tracing);
+        let (config, now) = (Arc::clone(&service.config), self.shared.now());
+        let session = match panics::catch(|| Traced::new(config, client, now, tracing)) {
+            Ok(session) => session,
+            Err(panic) => {
+                let message = format!("a session can't begin: {panic}");
+                return service.provisions.log.event(Severity::Alert, &message, self.shared.moment);
+            }
+        };
         let connection = Connection::new(session, service, stream);
         let number = self.slots.insert(connection, self.control.ready_list());
         self.turn(number);
@@ -384,15 +399,15 @@ impl<R: Reactor> Worker<R> {
         let Some(mut drain) = self.drains.pop_front() else { return };
         let end = self.slots.end().min(drain.next.saturating_add(DRAINS));
         for number in drain.next..end {
-            let concerned = |connection: &&mut Connection<R>| connection.generation() == drain.generation;
-            if self.slots.get_mut(number).filter(concerned).is_none() {
+            let concerned = |slots: &Slots<R>| slots.generation(number) == Some(drain.generation);
+            if !concerned(&self.slots) {
                 continue;
             }
             // A request that has come already is one that was begun.
             self.turn(number);
-            if let Some(connection) = self.slots.get_mut(number).filter(concerned) {
-                connection.session.handle_drain(drain.until, &mut self.shared.lend());
-                self.turn(number);
+            if concerned(&self.slots) {
+                let next = self.slots.drain(number, drain.until, &mut self.shared);
+                self.goes_on(number, next);
             }
         }
         drain.next = end;

@@ -217,10 +217,6 @@ impl Reactor for ByHand {
         RESETS.set(RESETS.get() + 1);
     }
 
-    async fn run_blocking<T: Send + 'static>(task: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
-        Ok(task())
-    }
-
     fn yield_now(_: &mut Context<'_>) {}
 }
 
