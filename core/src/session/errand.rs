@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use super::Verdict;
 use crate::{
     Address,
     config::SocketOptions,
@@ -202,8 +203,22 @@ pub enum Connected {
 pub enum DialError {
     /// No peer can be chosen.
     NoPeer,
+    /// The connection could not be made for a reason of our own: no descriptor, no memory, no free port, a source
+    /// address that isn't this machine's. That says nothing of the peer.
+    Local(Fault),
     /// Connecting failed.
     Io(Fault),
+}
+
+impl DialError {
+    /// What the lease of the peer that was dialled is told ([`crate::shared::Lease::report`]).
+    #[must_use]
+    pub fn verdict(self) -> Verdict {
+        match self {
+            Self::NoPeer | Self::Local(_) => Verdict::Unjudged,
+            Self::Io(_) => Verdict::Failure,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub(super) enum Errand<R: Reactor> {
     /// A password is compared.
     Admit(Option<Claim>, Pending<Decision>),
     /// A connection is made.
-    Connect(Option<Box<(Dial, Lease)>>, Pending<io::Result<R::Stream>>),
+    Connect(Option<Box<(Dial, Lease)>>, Pending<Result<R::Stream, DialError>>),
 }
 
 /// What an errand brought, besides its report to the session.
@@ -56,12 +56,21 @@ impl<R: Reactor> Errand<R> {
     }
 
     pub(super) fn connect(dial: Dial, lease: Lease) -> Self {
-        let connection: Pending<io::Result<R::Stream>> = match lease.address().clone() {
-            Address::Ip(address) => {
-                let socket = socket::for_dial(&dial, address);
-                Box::pin(async move { R::connect(socket?, address).await })
+        let address = lease.address().clone();
+        let connection: Pending<Result<R::Stream, DialError>> = match &address {
+            Address::Ip(to) => {
+                let (socket, to) = (socket::for_dial(&dial, *to), *to);
+                Box::pin(async move {
+                    // Nobody has been asked for anything yet.
+                    let socket = socket.map_err(|error| DialError::Local(error.into()))?;
+                    R::connect(socket, to).await.map_err(|error| socket::dial_error(error, &address))
+                })
             }
-            Address::Unix(path) => Box::pin(async move { R::stream(socket::connect_unix(&path)?) }),
+            Address::Unix(path) => {
+                let connected = socket::connect_unix(path).and_then(R::stream);
+                let connected = connected.map_err(|error| socket::dial_error(error, &address));
+                Box::pin(async { connected })
+            }
         };
         Self::Connect(Some(Box::new((dial, lease))), connection)
     }
@@ -86,7 +95,7 @@ impl<R: Reactor> Errand<R> {
                 Poll::Ready(claim.take().map_or(Brought::Nothing, |claim| Brought::Decision(claim, decision)))
             }
             Self::Connect(token, connection) => {
-                let result = ready!(connection.as_mut().poll(cx)).map_err(Fault::from);
+                let result = ready!(connection.as_mut().poll(cx));
                 let Some(token) = token.take() else { return Poll::Ready(Brought::Nothing) };
                 let (dial, lease) = *token;
                 match result {
@@ -94,9 +103,9 @@ impl<R: Reactor> Errand<R> {
                         session.handle_connected(dial, Ok(Connected::Fresh), turn);
                         Poll::Ready(Brought::Connection(stream, lease))
                     }
-                    Err(fault) => {
-                        lease.report(Verdict::Failure, turn.now.tick);
-                        session.handle_connected(dial, Err(DialError::Io(fault)), turn);
+                    Err(error) => {
+                        lease.report(error.verdict(), turn.now.tick);
+                        session.handle_connected(dial, Err(error), turn);
                         Poll::Ready(Brought::Nothing)
                     }
                 }

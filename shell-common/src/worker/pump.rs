@@ -26,6 +26,10 @@ use crate::{
 /// Rounds of reading and writing after which others have their turn.
 const ROUNDS: u32 = 16;
 
+/// Rounds in which what comes at the last moment still comes in time: one in which what is sent makes room, and one in
+/// which there is room. Behind them a deadline that has passed is reported, whether or not bytes go on moving.
+const LAST_ROUNDS: u32 = 2;
+
 /// A session and what it uses.
 pub(super) struct Connection<R: Reactor> {
     pub(super) session: Traced,
@@ -136,6 +140,8 @@ impl<R: Reactor> Connection<R> {
 
     fn obey(&mut self, shared: &mut Shared<R>, cx: &mut Context<'_>) -> Next {
         let mut rounds = 0;
+        // Since the session was told of a deadline.
+        let mut rounds_since = 0;
         self.blocked = Blocked::default();
         loop {
             match self.session.poll_output() {
@@ -181,6 +187,12 @@ impl<R: Reactor> Connection<R> {
                     }
                     rounds += 1;
                     self.shut_down();
+                    if rounds_since == LAST_ROUNDS && is_due(wait, shared) {
+                        rounds_since = 0;
+                        self.session.handle_timeout(&mut shared.lend());
+                        continue;
+                    }
+                    rounds_since = LAST_ROUNDS.min(rounds_since + 1);
                     if !self.advance(wait, shared, cx) {
                         return Next::Sleep(wait.deadline);
                     }
@@ -204,7 +216,7 @@ impl<R: Reactor> Connection<R> {
         for side in Side::BOTH {
             moved |= wait.acknowledges(side) && self.acknowledge(side, shared);
         }
-        if moved || wait.deadline.is_none_or(|deadline| deadline > shared.now().tick) {
+        if moved || !is_due(wait, shared) {
             return moved;
         }
         if before.any() {
@@ -301,7 +313,7 @@ impl<R: Reactor> Connection<R> {
             Err(error) => return self.session.handle_connected(dial, Err(error), &mut shared.lend()),
         };
         while let Some(stream) = shared.pool(&self.service).and_then(|pool| pool.take(&dial, &lease, now)) {
-            if stream.connection.is_quiet() {
+            if socket::is_quiet(&stream.connection) {
                 self.begin_upstream(stream, lease);
                 return self.session.handle_connected(dial, Ok(Connected::Reused), &mut shared.lend());
             }
@@ -361,6 +373,11 @@ impl<R: Reactor> Shared<R> {
     pub(super) fn lend(&mut self) -> Turn<'_> {
         Turn { now: self.now(), buffers: &mut self.buffers }
     }
+}
+
+/// Whether the deadline has passed.
+fn is_due<R: Reactor>(wait: Wait, shared: &Shared<R>) -> bool {
+    wait.deadline.is_some_and(|deadline| deadline <= shared.now().tick)
 }
 
 fn stream<'a, R: Reactor>(

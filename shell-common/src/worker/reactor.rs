@@ -77,7 +77,4 @@ pub trait Stream: AsFd + Debug + Send + 'static {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>>;
-
-    /// Whether there is nothing to receive, not even an end, as far as the runtime knows.
-    fn is_quiet(&self) -> bool;
 }

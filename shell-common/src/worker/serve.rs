@@ -15,10 +15,11 @@ use std::{
 use underpass_core::{Buffers, ClientInfo, Fault, Pool, Severity, Tick, trace::Traced};
 
 use super::{
-    Reactor, Stream as _,
+    Reactor,
     acceptor::{Accepted, Acceptor},
     pump::{Connection, Next, Shared},
     slots::Slots,
+    socket,
     timer::Timer,
 };
 use crate::{
@@ -258,14 +259,7 @@ impl<R: Reactor> Worker<R> {
     }
 
     fn accept_failed(&mut self, error: io::Error) {
-        // The client has left already: none of our business.
-        if matches!(
-            error.kind(),
-            io::ErrorKind::ConnectionAborted
-                | io::ErrorKind::ConnectionReset
-                | io::ErrorKind::NotConnected
-                | io::ErrorKind::Interrupted
-        ) {
+        if socket::is_of_one_connection(&error) {
             return;
         }
         // No descriptor or no memory, which the next call would find as well.
@@ -308,7 +302,7 @@ impl<R: Reactor> Worker<R> {
         let pool = &mut self.shared.pool;
         if self.sweep.is_some_and(|at| at <= now) {
             while pool.expire(now).is_some() {}
-            pool.retain(|stream| stream.is_quiet());
+            pool.retain(|stream| socket::is_quiet(stream));
             self.sweep = None;
         }
         if self.sweep.is_none() && !pool.is_empty() {

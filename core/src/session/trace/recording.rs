@@ -213,6 +213,10 @@ fn call(line: &str) -> Option<Call> {
             let errand = words.next()?.parse().ok()?;
             let result = match words.clone().next()? {
                 "nobody" => Err(DialError::NoPeer),
+                "local" => {
+                    let _local = words.next();
+                    Err(DialError::Local(outcome(words, |_| None::<()>)?.err()?))
+                }
                 _ => outcome(words, connected)?.map_err(DialError::Io),
             };
             Call::Connected(errand, result)

@@ -161,6 +161,7 @@ impl fmt::Display for Told<'_, '_> {
                     Ok(Connected::Fresh) => f.write_str("fresh"),
                     Ok(Connected::Reused) => f.write_str("reused"),
                     Err(DialError::NoPeer) => f.write_str("nobody"),
+                    Err(DialError::Local(fault)) => write!(f, "local {}", Failure(*fault)),
                     Err(DialError::Io(fault)) => write!(f, "{}", Failure(*fault)),
                 }
             }
