@@ -12,7 +12,7 @@
 //! | [`clock`] | the only place where a worker reads a clock |
 //! | [`timers`] | deadlines that are checked lazily, one queue per worker |
 //! | [`trace`] | sessions that are recorded |
-//! | `panics` | a panic ends the session that it happened in, and is told |
+//! | [`panics`] | a panic ends the session that it happened in, and is told |
 //! | `threads` | a few threads for what blocks, and a bounded queue in front of them |
 //! | [`pid`] | the file that tells other programs which process to signal |
 //! | [`resolver`] | names to addresses, by asking name servers |
@@ -34,7 +34,7 @@ pub mod error_log;
 pub mod listen;
 pub mod log;
 pub mod logs;
-mod panics;
+pub mod panics;
 pub mod pid;
 pub mod process;
 pub mod resolver;

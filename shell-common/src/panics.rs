@@ -15,7 +15,7 @@ use crate::{Clock, Log};
 
 /// What panicked, where that is known.
 #[derive(Debug)]
-pub(crate) struct Panic(String);
+pub struct Panic(String);
 
 impl fmt::Display for Panic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -36,7 +36,10 @@ thread_local! {
 ///
 /// What the task has changed by halves stays so: the caller drops what only the task has used, and what others use must
 /// be right after each of its steps.
-pub(crate) fn catch<T>(task: impl FnOnce() -> T) -> Result<T, Panic> {
+///
+/// # Errors
+/// When it panics.
+pub fn catch<T>(task: impl FnOnce() -> T) -> Result<T, Panic> {
     let caught_before = CATCHES.replace(true);
     let result = panic::catch_unwind(AssertUnwindSafe(task));
     CATCHES.set(caught_before);

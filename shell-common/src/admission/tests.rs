@@ -45,7 +45,7 @@ fn answered(gate: &Gate, remote: &str, lines: &str, tick: u64, counted: Counted)
     let upstreams = Upstreams::new(vec![Group::single("g", peer.into())]);
     let config = Config::new(Arc::new(Only(Arc::new(location))), Arc::new(upstreams));
     let remote = if remote == "unix:" {
-        Address::Unix(std::path::Path::new("").into())
+        Address::Unix(Path::new("").into())
     } else {
         Address::Ip(format!("{remote}:40000").parse().expect("an address"))
     };

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, io, sync::Arc};
 
 use underpass_core::{
-    Fault, Severity,
+    Severity,
     shared::{GroupId, Upstreams},
 };
 use underpass_nginx_config::{Access, Loaded, LogTarget, Main, WorkerProcesses};
@@ -96,7 +96,7 @@ impl<R: Runtime> Process<'_, R> {
                 processors: processors(&main.worker_cpu_affinity, worker),
             };
             let started = Ready::new::<R>(self.count, rights, self.events.clone());
-            ready.push(started.map_err(|error| refused("a worker", error))?);
+            ready.push(started.map_err(|error| Trouble::not_started("a worker", error))?);
             self.count += 1;
         }
         let same_file = self.pid_file.as_ref().map(PidFile::path) == main.pid.as_deref();
@@ -106,7 +106,8 @@ impl<R: Runtime> Process<'_, R> {
             provisions.resolvers.get(number as usize).cloned()
         };
         upstreams.inherit(&self.upstreams);
-        let watch = Watch::start(&upstreams, resolver, provisions.log.clone())?;
+        let watch = Watch::start(&upstreams, resolver, provisions.log.clone())
+            .map_err(|error| Trouble::not_started("the resolver", error))?;
         Ok(Next { main, upstreams, watch, provisions, sockets, pid_file, shares, ready })
     }
 
@@ -114,7 +115,7 @@ impl<R: Runtime> Process<'_, R> {
     fn gate(&self, rules: Vec<Access>) -> Result<Gate, Trouble> {
         let rights = Rights { credentials: self.credentials.clone(), processors: None };
         let gate = self.gate.renewed(rules, move || rights.assume());
-        gate.map_err(|error| refused("the comparison of passwords", error))
+        gate.map_err(|error| Trouble::not_started("the comparison of passwords", error))
     }
 
     /// The first configuration's hold: a thread that has given up its own can't take others.
@@ -209,10 +210,6 @@ pub(crate) fn open_logs(main: &Main, files: &Logs) -> Result<Log, Trouble> {
     };
     let sinks = main.logs.iter().map(open).collect::<io::Result<Vec<_>>>()?;
     Ok(Log::new(errors, sinks))
-}
-
-fn refused(what: &str, error: io::Error) -> Trouble {
-    Trouble::new(format!("{what} can't be started ({})", Fault::from(error)))
 }
 
 fn worker_count(main: &Main) -> io::Result<usize> {

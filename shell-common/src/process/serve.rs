@@ -41,7 +41,8 @@ pub(crate) fn run<R: Runtime>(
     let (sender, events) = channel();
     let deliver = sender.clone();
     // Before anybody can see that there is somebody to signal. The receiver lives as long as the process.
-    let _signals = SignalWatch::start(move |signal| drop(deliver.send(Event::Signal(signal))))?;
+    let _signals = SignalWatch::start(move |signal| drop(deliver.send(Event::Signal(signal))))
+        .map_err(|error| Trouble::not_started("the handling of signals", error))?;
     let keep_stderr = loaded.main.error_logs.iter().any(|log| log.target == LogTarget::Stderr);
     let mut process = Process::<R>::start(program, source, loaded, sender)?;
     if let Some(background) = background {
