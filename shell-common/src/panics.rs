@@ -1,4 +1,4 @@
-//! A panic is a fault of ours. It ends the session that it happened in, and nothing else, and the error log tells of it.
+//! A panic is a mistake of this program. It ends the session that it happened in and nothing else, and is logged.
 
 use std::{
     any::Any,
@@ -32,10 +32,10 @@ thread_local! {
     static LAST: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Does `task`, and catches its panic, which the caller tells of.
+/// Runs `task` and catches its panic. The caller logs it.
 ///
-/// What the task has changed by halves stays so: the caller drops what only the task has used, and what others use must
-/// be right after each of its steps.
+/// A task that panics may leave values half changed. The caller drops those that only this task uses; what others use,
+/// too, must be consistent after each step of the task.
 ///
 /// # Errors
 /// When it panics.

@@ -20,10 +20,10 @@ use underpass_core::Address;
 
 use crate::panics;
 
-/// Tasks that wait for a thread.
+/// The most tasks that wait for a thread.
 const MOST_TASKS: usize = 128;
 
-/// Tasks of one client that wait for a thread: a client can't take the whole queue.
+/// The most tasks of one client that wait for a thread: no client can fill the queue alone.
 const MOST_OF_CLIENT: usize = MOST_TASKS / 2;
 
 /// Threads that do what blocks, one task at a time each. Clones stand for the same threads, which end when the last
@@ -35,7 +35,7 @@ pub(crate) struct Threads(Arc<Owner>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
-/// Whom a task is done for. Clients have turns.
+/// For whom a task is run. Clients take turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Client {
     /// One that has an address. Of an IPv6 address the first 64 bits: a client chooses the others itself.
@@ -44,7 +44,7 @@ pub(crate) enum Client {
     Local,
 }
 
-/// What comes of a task. Dropped, the task is not begun any more.
+/// Yields what a task returns. When it is dropped, a task that has not begun isn't run.
 #[derive(Debug)]
 pub(crate) struct Done<T>(oneshot::Receiver<io::Result<T>>);
 
@@ -98,11 +98,11 @@ impl Threads {
         Ok(threads)
     }
 
-    /// Has `task` done for `client`, and says what came of it. Nobody does a task whose future was dropped before a
-    /// thread came to it. The future ends with an error when the task panics.
+    /// Queues `task` for `client`. The future yields what the task returns, or an error when the task panics. A task
+    /// whose future is dropped before a thread begins it isn't run.
     ///
     /// # Errors
-    /// When there is no room in the queue.
+    /// When the queue is full, or holds as many tasks of this client as it may.
     pub(crate) fn run<T: Send + 'static>(
         &self,
         client: Client,

@@ -23,8 +23,8 @@ use passwords::Found;
 
 /// The rules of a configuration, by the numbers that its locations have for them.
 ///
-/// Passwords are compared by two to four threads of the gate's own, for that takes long on purpose. They are there
-/// before anybody can ask; a few clients wait for them, the others are told to come again later.
+/// Comparing a password takes long on purpose, so that two to four threads of the gate's own do it. They are started with
+/// the gate. A bounded number of requests waits for them; a request that finds no room is refused with 503.
 #[derive(Debug, Default)]
 pub struct Gate {
     rules: Vec<Rules>,
@@ -94,8 +94,11 @@ impl Gate {
         Self::default().renewed(rules, || Ok(()))
     }
 
-    /// A gate with other rules and the same threads. Where there are none and they are needed now, they are started,
-    /// and do `begin` first, to have the rights that reading the files needs.
+    /// A gate with other rules and the same threads. If there are no threads yet and the rules need them, they are
+    /// started; each runs `begin` first, to take the rights with which it reads the files of users.
+    ///
+    /// # Errors
+    /// When the system has no thread, or `begin` fails.
     pub(crate) fn renewed(
         &self,
         rules: Vec<Access>,
@@ -153,7 +156,7 @@ impl Gate {
     }
 }
 
-/// Two threads at least, for one of them may have a hash before it that takes very long.
+/// At least two threads: one of them may be busy with a hash that takes very long.
 fn start(begin: impl Fn() -> io::Result<()> + Clone + Send + 'static) -> io::Result<Threads> {
     let count = thread::available_parallelism().map_or(2, |count| count.get().clamp(2, 4));
     Threads::start("passwords", count, begin)
