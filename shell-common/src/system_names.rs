@@ -9,7 +9,7 @@ use std::{
 
 use underpass_core::Address;
 
-use crate::threads::{Client, Threads};
+use crate::threads::{Client, Full, Threads};
 
 /// Names that are looked up at a time: the system answers each on a thread of its own.
 const AT_A_TIME: usize = 4;
@@ -37,7 +37,7 @@ impl SystemNames {
             Ok(found.map(|address| address.ip()).collect())
         };
         let asked = self.threads().and_then(|threads| {
-            threads.run(Client::of(client), find).map_err(|_| io::ErrorKind::ResourceBusy.into())
+            threads.run(Client::of(client), find).map_err(|Full| io::ErrorKind::QuotaExceeded.into())
         });
         async { asked?.await? }
     }
@@ -78,6 +78,6 @@ mod tests {
         let waiting = (0..1000).map(|_| names.look_up("localhost", &client()));
         let _waiting: Vec<_> = waiting.collect();
         let error = wait(names.look_up("localhost", &client())).expect_err("there is no room");
-        assert_eq!(error.kind(), io::ErrorKind::ResourceBusy);
+        assert_eq!(error.kind(), io::ErrorKind::QuotaExceeded);
     }
 }

@@ -40,8 +40,8 @@ pub(super) enum Brought<R: Reactor> {
 }
 
 impl<R: Reactor> Errand<R> {
-    /// Asks the name servers that the location names, or the system, for the client of this address.
-    pub(super) fn resolve(lookup: Lookup, client: &Address, provisions: &Provisions) -> Self {
+    /// Asks the name servers that the location names, or the system, on behalf of `client`.
+    pub(super) fn resolve(lookup: Lookup, provisions: &Provisions, client: &Address) -> Self {
         let resolver = lookup.resolver().and_then(|number| provisions.resolvers.get(number as usize));
         let addresses: Pending<io::Result<Vec<IpAddr>>> = match resolver {
             Some(resolver) => Box::pin(resolver.resolve(lookup.name())),

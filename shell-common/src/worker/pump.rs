@@ -147,7 +147,7 @@ impl<R: Reactor> Connection<R> {
             match self.session.poll_output() {
                 Output::Resolve(lookup) => {
                     let client = self.session.record().remote();
-                    let errand = Errand::resolve(lookup, client, &self.service.provisions);
+                    let errand = Errand::resolve(lookup, &self.service.provisions, client);
                     self.errand = Some(Box::new(errand));
                 }
                 Output::Admit(claim) => {
