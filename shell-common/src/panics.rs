@@ -123,7 +123,7 @@ mod tests {
         let teller = Teller::install();
         teller.follow(log, Clock::start());
 
-        let panic = catch(|| panic!("told by {}", "its catcher")).map(|()| ()).expect_err("it panics");
+        let panic = catch::<()>(|| panic!("told by {}", "its catcher")).expect_err("it panics");
         let text = panic.to_string();
         assert!(text.starts_with(concat!("panicked at ", file!(), ":")), "{text}");
         assert!(text.ends_with(": told by its catcher"), "{text}");

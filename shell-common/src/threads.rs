@@ -279,8 +279,8 @@ pub(crate) mod tests {
     #[test]
     fn a_task_that_panics_is_an_error_and_its_thread_goes_on() {
         let threads = started(1);
-        let error = wait(threads.run(ONE, || panic!("no {}", 7)).expect("there is room")).map(|()| ());
-        let error = error.expect_err("it panics").to_string();
+        let result = wait(threads.run::<()>(ONE, || panic!("no {}", 7)).expect("there is room"));
+        let error = result.expect_err("it panics").to_string();
         assert!(error.contains("no 7"), "{error}");
         assert_eq!(wait(threads.run(ONE, || 8).expect("there is room")).expect("no panic"), 8);
     }
@@ -336,7 +336,8 @@ pub(crate) mod tests {
         let (tell, told) = channel::<()>();
         // Each thread has a clone of what is told, until it ends.
         let tell = Arc::new(Mutex::new(tell));
-        let threads = Threads::start("test", 2, move || Ok(drop(Arc::clone(&tell)))).expect("threads");
+        let begin = move || tell.lock().map(drop).map_err(|_| io::ErrorKind::Other.into());
+        let threads = Threads::start("test", 2, begin).expect("threads");
         drop(threads.clone());
         told.try_recv().expect_err("they live");
         drop(threads);

@@ -155,7 +155,7 @@ impl<R: Reactor> Connection<R> {
                     match gate.ask(&claim, self.session.record(), shared.now(), self.counted) {
                         Answer::Now(decision) => self.admit(claim, decision, shared),
                         Answer::Later(decision) => {
-                            self.errand = Some(Box::new(Errand::admit(claim, decision)))
+                            self.errand = Some(Box::new(Errand::admit(claim, decision)));
                         }
                     }
                 }

@@ -110,9 +110,8 @@ fn a_panic_ends_its_session_and_nothing_else() {
     let upstreams = Arc::clone(&config.upstreams);
     let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), config).expect("a free port");
     let address = listener.local_addr().expect("it is bound");
-    let mut provisions = Provisions::default();
-    provisions.gate = Arc::new(Gate::new(loaded.access).expect("nothing to start"));
-    provisions.log = log_in(folder.path());
+    let gate = Arc::new(Gate::new(loaded.access).expect("nothing to start"));
+    let provisions = Provisions { gate, log: log_in(folder.path()), ..Provisions::default() };
     let setup = Setup::new(vec![listener]).provided_with(provisions).connections(3);
     let mut worker = ByTurns(Box::pin(serve::<ByHand>(setup)));
     let mut other = connected(address);
