@@ -209,10 +209,14 @@ impl<R: Reactor> Worker<R> {
             match acceptor.poll_accept() {
                 Poll::Pending => return,
                 Poll::Ready(Ok(accepted)) => {
-                    let (number, before) = (acceptor.number(), Arc::clone(acceptor.service()));
-                    // A client that came behind a reload is served as it says, though the worker was here first.
+                    let (number, address) = (acceptor.number(), acceptor.address().clone());
+                    let before = Arc::clone(acceptor.service());
+                    // A client that came behind a reload is served as it says, though the worker was here first. The
+                    // reload may have taken the socket away; others of the same address have the same configuration.
                     self.take_reload();
-                    let renewed = self.acceptor(index).filter(|acceptor| acceptor.number() == number);
+                    let known = self.acceptor(index).filter(|acceptor| acceptor.number() == number);
+                    let mut others = self.acceptors.iter().flatten();
+                    let renewed = known.or_else(|| others.find(|other| *other.address() == address));
                     let service = renewed.map_or(before, |acceptor| Arc::clone(acceptor.service()));
                     self.begin(accepted, service);
                 }

@@ -41,6 +41,26 @@ fn a_client_that_comes_behind_a_reload_is_served_as_it_says() {
     assert!(text.ends_with(b"\r\n\r\nnew"), "{}", String::from_utf8_lossy(&text));
 }
 
+/// A reload may take a socket from the worker that has just accepted a client there. The system chooses at which of the
+/// sockets a client waits, so that there are several.
+#[test]
+fn a_client_at_a_socket_that_moves_is_served_by_the_new_configuration() {
+    for _ in 0..16 {
+        let stays = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), answering("old")).expect("a free port");
+        let address = stays.local_addr().expect("it is bound");
+        let moves = Listener::bind(address, answering("old")).expect("ports are shared");
+        let control = Control::new();
+        let new = stays.renewed(answering("new"));
+        let worker = serve::<ByHand>(Setup::new(vec![stays, moves]).controlled_by(&control));
+        BEFORE_ACCEPTED.set(Some(Box::new(move || control.reload(Reload::new(vec![new])))));
+        let mut client = connected(address);
+        client.write_all(b"GET / HTTP/1.1\r\nHost: e\r\nConnection: close\r\n\r\n").expect("room for a head");
+        let mut text = Vec::new();
+        ByTurns(Box::pin(worker)).until(|| client.read_to_end(&mut text).ok());
+        assert!(text.ends_with(b"\r\n\r\nnew"), "{}", String::from_utf8_lossy(&text));
+    }
+}
+
 /// Rule C6.
 #[test]
 fn moving_data_arms_no_timer() {
