@@ -6,12 +6,12 @@ use std::{io::ErrorKind, net::IpAddr, sync::Arc, time::Duration};
 
 use common::demands::http;
 use underpass_core::{
-    Admission, Ended, Ending, Event, Outcome, Refusal, RequestHead, Timer,
+    Address, Admission, Ended, Ending, Event, Outcome, Refusal, RequestHead, Timer,
     config::{
         Config, Destination, DestinationHost, DestinationPolicy, DestinationRule, Handler, Location, Route,
         Router, Target, TunnelPass,
     },
-    shared::{Group, GroupId, KeepAlive, Upstreams},
+    shared::{Group, GroupId, KeepAlive, Peer, Upstreams},
     violation::Violation,
 };
 use underpass_testkit::sim::{Connect, World};
@@ -274,6 +274,29 @@ fn failures_are_answered_and_end_the_connection() {
     unknown.addresses = Some(Err(ErrorKind::NotFound.into()));
     unknown.client_sends(connect("nowhere.example:443"));
     assert_eq!(status(&unknown), "502");
+}
+
+/// A tunnel may last for hours: its peer is known to be well as soon as it is open.
+#[test]
+fn a_peer_is_cleared_when_the_tunnel_opens() {
+    let peers = [9000, 9001].map(|port| Peer::new(Address::Ip(([127, 0, 0, 1], port).into())));
+    let groups = vec![Group::new("pair", peers.to_vec(), KeepAlive::default())];
+    let tunnel = TunnelPass::new(Destination::Configured(Target::Group(GroupId(0))));
+    let router = Only(Arc::new(Location::new(Handler::Tunnel(Box::new(tunnel)))));
+    let config = Arc::new(Config::new(Arc::new(router), Arc::new(Upstreams::new(groups))));
+    let failed = |world: &World| {
+        let peers = config.upstreams.status(GroupId(0), world.now().tick);
+        peers.iter().filter(|peer| peer.failures > 0).count()
+    };
+    let mut world = World::new(Arc::clone(&config));
+    world.connects_else = Connect::Refuse;
+    world.client_sends(connect("a:1"));
+    assert_eq!((status(&world), failed(&world)), ("502".to_owned(), 2));
+    let mut world = World::new(Arc::clone(&config));
+    world.elapse(Duration::from_secs(20));
+    world.client_sends(connect("a:1"));
+    assert_eq!((status(&world), failed(&world)), ("200".to_owned(), 1));
+    assert!(!world.done, "the tunnel lives");
 }
 
 #[test]

@@ -193,6 +193,23 @@ fn a_peer_that_failed_is_left_alone_for_a_while() {
     assert!(later.contains(&"200 127.0.0.1:9001 200".to_owned()), "{later:?}");
 }
 
+/// Rule E13: what fails here says nothing of the peers, which others can reach. It is a 500, as in nginx.
+#[test]
+fn a_fault_of_our_own_judges_nobody() {
+    let config = config(group(vec![peer(9001), peer(9002)]));
+    let mut world = World::new(Arc::clone(&config));
+    world.connects_else = Connect::Fail;
+    world.client_sends(GET);
+    assert_eq!(world.log, ["500 127.0.0.1:9001, 127.0.0.1:9002 500, 500"], "another peer may do");
+    let peers = config.upstreams.status(ID, world.now().tick);
+    assert!(peers.iter().all(|peer| peer.failures == 0 && peer.leases == 0), "{peers:?}");
+    // Another peer that does is what the client gets.
+    let mut world = World::new(config);
+    world.connects.push_back(Connect::Fail);
+    let line = exchange(&mut world, GET);
+    assert!(line.starts_with("200 ") && line.ends_with(" 500, 200"), "{line}");
+}
+
 #[test]
 fn a_full_group_is_a_502() {
     let mut limited = peer(9001);

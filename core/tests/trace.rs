@@ -276,6 +276,14 @@ fn whatever_a_shell_reports_takes_the_same_way_again() {
         ),
         (
             two,
+            "local failed AddrNotAvailable 99\n",
+            Box::new(|world| {
+                world.connects_else = Connect::Fail;
+                world.client_sends(GET);
+            }),
+        ),
+        (
+            two,
             "connected 3 reused",
             Box::new(|world| {
                 world.client_sends(GET);

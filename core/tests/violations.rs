@@ -84,6 +84,7 @@ fn cases() -> Vec<Case> {
             world.run();
         }),
         refused(Violation::ConnectFailed, PROXY, GET, |world| world.answer_dial(Connect::Refuse)),
+        refused(Violation::LocalFault, PROXY, GET, |world| world.answer_dial(Connect::Fail)),
         refused(Violation::ConnectTimeout, PROXY, GET, waits),
         refused(Violation::ReadTimeout, PROXY, GET, waits),
         refused(
@@ -124,7 +125,8 @@ fn play(case: &Case) -> World {
     // What is sent out waits for what the case answers.
     world.admission = None;
     world.addresses = None;
-    if matches!(case.violation, Violation::ConnectFailed | Violation::ConnectTimeout) {
+    let dials = [Violation::ConnectFailed, Violation::LocalFault, Violation::ConnectTimeout];
+    if dials.contains(&case.violation) {
         world.connects_else = Connect::Hang;
     }
     world.client_sends(case.client);
@@ -158,7 +160,8 @@ fn tells(violation: Violation, event: &Event, line: &str) -> bool {
     match (violation, event) {
         (Violation::OriginClosed, Event::UpstreamClosed)
         | (Violation::OriginFailed, Event::UpstreamFailed(_))
-        | (Violation::ConnectFailed, Event::ConnectFailed(_)) => true,
+        | (Violation::ConnectFailed, Event::ConnectFailed(_))
+        | (Violation::LocalFault, Event::LocalFault(_)) => true,
         (_, Event::TimedOut(timer)) => violation.switch() == Some(timer.directive()),
         (_, event) => *event == Event::Violation(violation) && line.contains(violation.sentence()),
     }

@@ -11,7 +11,6 @@ use std::{
 };
 
 use async_io::Timer;
-use async_std::task::spawn_blocking;
 use underpass_core::Address;
 use underpass_shell_common::{
     Listening, Setup,
@@ -61,10 +60,6 @@ impl Reactor for AsyncStd {
 
     fn reset(mut sleep: Pin<&mut Timer>, instant: Instant) {
         sleep.set_at(instant);
-    }
-
-    async fn run_blocking<T: Send + 'static>(task: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
-        Ok(spawn_blocking(task).await)
     }
 
     fn yield_now(cx: &mut Context<'_>) {

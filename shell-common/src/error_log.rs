@@ -1,6 +1,5 @@
 //! The error log, in the shape that operators and their tools know from nginx.
 
-use std::io::Write;
 use std::process;
 use std::sync::Arc;
 
@@ -67,7 +66,7 @@ fn line(severity: Severity, connection: Option<u64>, message: &[u8], at: Moment)
     };
     for &byte in message {
         if byte < b' ' || byte == 0x7f {
-            write!(line, "\\x{byte:02X}").expect("a vector takes every write");
+            line.extend_from_slice(format!("\\x{byte:02X}").as_bytes());
         } else {
             line.push(byte);
         }

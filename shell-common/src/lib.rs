@@ -12,13 +12,18 @@
 //! | [`clock`] | the only place where a worker reads a clock |
 //! | [`timers`] | deadlines that are checked lazily, one queue per worker |
 //! | [`trace`] | sessions that are recorded |
+//! | [`panics`] | a panic ends the session that it happened in, and is told |
+//! | `threads` | a few threads for what blocks, and a bounded queue in front of them |
 //! | [`pid`] | the file that tells other programs which process to signal |
 //! | [`resolver`] | names to addresses, by asking name servers |
+//! | [`system_names`] | names to addresses, as the system does it |
 //! | [`signals`] | signals as values, delivered by a thread |
 //! | [`demo`] | an origin server with a chat, to see the proxy at work |
 //!
 //! Nothing here names a runtime, and nothing decides what a byte of a proxied connection means: that is the
 //! core's part. The demo's origin server does speak HTTP, as the other end of such a connection.
+
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod admission;
 pub mod clock;
@@ -29,11 +34,14 @@ pub mod error_log;
 pub mod listen;
 pub mod log;
 pub mod logs;
+pub mod panics;
 pub mod pid;
 pub mod process;
 pub mod resolver;
 pub mod service;
 pub mod signals;
+pub mod system_names;
+mod threads;
 pub mod timers;
 pub mod trace;
 pub mod wake;
@@ -51,5 +59,6 @@ pub use process::Runtime;
 pub use resolver::Resolver;
 pub use service::{Provisions, Reload, Service, Setup};
 pub use signals::{Signal, SignalWatch};
+pub use system_names::SystemNames;
 pub use timers::Timers;
 pub use trace::Trace;

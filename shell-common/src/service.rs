@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use underpass_core::config::Config;
 
-use crate::{Clock, Control, Listener, Log, Resolver, Trace, admission::Gate};
+use crate::{Clock, Control, Listener, Log, Resolver, SystemNames, Trace, admission::Gate};
 
 /// What a worker is made of.
 #[derive(Debug)]
@@ -113,6 +113,8 @@ pub struct Provisions {
     /// Who looks names up, by the number that the configuration gave it; a name without one is looked up as
     /// the system does.
     pub resolvers: Arc<[Resolver]>,
+    /// Who looks names up as the system does.
+    pub system_names: SystemNames,
     /// Which sessions are traced, and where to, by the number that the configuration has
     /// ([`Config::trace`]).
     pub traces: Arc<[Trace]>,

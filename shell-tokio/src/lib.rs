@@ -32,6 +32,8 @@
 //! What names no runtime is in `underpass-shell-common`: the worker itself (whose turn it is, what is done
 //! with a session's outputs), how it is set up and controlled, where log lines go, the life of the process.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 mod listen;
 mod serve;
 mod socket;

@@ -1,5 +1,7 @@
 //! The binary `underpass`: a reverse proxy for WebSockets and other tunnels that reads nginx's configuration.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::{io, process::ExitCode};
 
 use tokio::runtime::{Builder, Runtime};

@@ -11,7 +11,7 @@ use std::{
 };
 
 use tokio::{
-    task::{spawn_blocking, unconstrained, yield_now},
+    task::{unconstrained, yield_now},
     time::{Sleep, sleep_until},
 };
 use underpass_core::Address;
@@ -65,10 +65,6 @@ impl Reactor for Tokio {
 
     fn reset(sleep: Pin<&mut Sleep>, instant: Instant) {
         sleep.reset(instant.into());
-    }
-
-    async fn run_blocking<T: Send + 'static>(task: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
-        spawn_blocking(task).await.map_err(io::Error::other)
     }
 
     fn yield_now(cx: &mut Context<'_>) {

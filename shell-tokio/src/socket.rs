@@ -52,10 +52,6 @@ impl worker::Stream for Stream {
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write_vectored(cx, slices)
     }
-
-    fn is_quiet(&self) -> bool {
-        matches!(self.0.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-    }
 }
 
 impl AsFd for Stream {

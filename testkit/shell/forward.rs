@@ -47,6 +47,30 @@ fn a_request_goes_through_and_its_answer_comes_back() {
     assert_eq!(client.exactly(5), b"hello");
 }
 
+/// Rule E13: a source address that isn't this machine's says nothing of the peers, and others reach them.
+#[test]
+fn an_address_that_is_not_ours_marks_no_peer_as_dead() {
+    let [(_first, address), (_other, second)] = [origin(), origin()];
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = configuration(
+        &format!(
+            "upstream pair {{ server {address} max_fails=1 fail_timeout=1h; server {second} max_fails=1 fail_timeout=1h; }}"
+        ),
+        "location / { proxy_pass http://pair; }
+         location /from-elsewhere { proxy_bind 203.0.113.1; proxy_pass http://pair; }",
+    );
+    let upstreams = Arc::clone(&config.upstreams);
+    let log = logs_in(folder.path(), Severity::Info);
+    let worker = Worker::with(config, |setup| setup.logging_to(log));
+    let mut client = Peer::connect(worker.address);
+    client.send("GET /from-elsewhere HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(client.head().starts_with("HTTP/1.1 500 "));
+    let peers = upstreams.status(GroupId(0), Tick(0));
+    assert!(peers.len() == 2 && peers.iter().all(|peer| peer.failures == 0), "{peers:?}");
+    let log = fs::read_to_string(folder.path().join("error.log")).expect("the log");
+    assert!(log.contains("[crit]") && log.contains("no connection can be made from here (99: "), "{log}");
+}
+
 /// Who is led to an error page is not in the way of itself, and counts until it was answered.
 #[test]
 fn who_is_led_to_an_error_page_is_counted_once_and_on() {

@@ -20,6 +20,7 @@ mod replay;
 mod rights;
 mod server;
 mod sockets;
+mod threads;
 mod tunnel;
 mod worker;
 

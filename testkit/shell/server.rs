@@ -49,12 +49,8 @@ impl Server {
         kill_process(Pid::from_child(&self.child), signal).expect("it runs");
     }
 
-    pub(crate) fn wait_until(&self, what: &str, mut condition: impl FnMut() -> bool) {
-        let begin = Instant::now();
-        while !condition() {
-            assert!(begin.elapsed() < PATIENCE, "{what}: not in time");
-            thread::sleep(Duration::from_millis(10));
-        }
+    pub(crate) fn wait_until(&self, what: &str, condition: impl FnMut() -> bool) {
+        wait_until(what, condition);
     }
 
     pub(crate) fn end(mut self) -> ExitStatus {
@@ -75,6 +71,14 @@ impl Drop for Server {
             self.child.kill().expect("it runs");
             self.child.wait().expect("it was killed");
         }
+    }
+}
+
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !condition() {
+        assert!(begin.elapsed() < PATIENCE, "{what}: not in time");
+        thread::sleep(Duration::from_millis(10));
     }
 }
 

@@ -269,14 +269,20 @@ fn persists(request: &Request, response: &Response) -> bool {
 
 /// Rule E7, towards the origin server.
 fn upstream_persists(request: &Request, response: &Response) -> bool {
-    let bodiless = request.method == "HEAD" || matches!(response.status, 204 | 304);
+    let has_none = matches!(response.status, 204 | 304);
+    let bodiless = request.method == "HEAD" || has_none;
+    let announces = match &response.body {
+        Body::Length(content) => !content.0.is_empty(),
+        Body::Chunked(..) => true,
+        Body::None | Body::UntilClose(_) => false,
+    };
     let framed = match &response.body {
         // What a 205 has brought is not waited for.
         Body::Length(content) => response.status != 205 || content.0.is_empty(),
         Body::Chunked(..) => response.status != 205,
         Body::None | Body::UntilClose(_) => false,
     };
-    wants_more(response.minor, &response.lines) && (bodiless || framed)
+    wants_more(response.minor, &response.lines) && (bodiless || framed) && !(has_none && announces)
 }
 
 fn wants_more(minor: u8, lines: &[Line]) -> bool {

@@ -27,6 +27,8 @@ pub enum Event {
     Violation(Violation),
     /// Connecting to a peer failed.
     ConnectFailed(Fault),
+    /// No connection could be made, for a reason that lies here.
+    LocalFault(Fault),
     /// Reading from or writing to the origin server failed.
     UpstreamFailed(Fault),
     /// The origin server closed its connection too early.
@@ -118,6 +120,7 @@ impl Event {
                 }
                 _ => Severity::Info,
             },
+            Self::LocalFault(_) => Severity::Crit,
             Self::NextPeer | Self::MatchGivenUp | Self::Lost(_) => Severity::Warn,
             Self::IllegalTransition => Severity::Crit,
         };
@@ -131,6 +134,9 @@ impl fmt::Display for Event {
             Self::Violation(violation) => write!(f, "{} {violation}", violation.status()),
             Self::ConnectFailed(fault) => {
                 write!(f, "connect() failed ({fault}) while connecting to upstream")
+            }
+            Self::LocalFault(fault) => {
+                write!(f, "no connection can be made from here ({fault}) while connecting to upstream")
             }
             Self::UpstreamFailed(fault) => write!(f, "upstream connection failed ({fault})"),
             Self::UpstreamClosed => f.write_str("upstream prematurely closed connection"),

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use super::Verdict;
 use crate::{
     Address,
     config::{SocketOptions, reached},
@@ -221,8 +222,22 @@ pub enum DialError {
     NoPeer,
     /// At each address that is left, one of our own listeners would answer (D4).
     OwnListener,
+    /// The connection could not be made for a reason of our own: no descriptor, no memory, no free port, a source
+    /// address that isn't this machine's. That says nothing of the peer.
+    Local(Fault),
     /// Connecting failed.
     Io(Fault),
+}
+
+impl DialError {
+    /// What the lease of the peer that was dialled is told ([`crate::shared::Lease::report`]).
+    #[must_use]
+    pub fn verdict(self) -> Verdict {
+        match self {
+            Self::NoPeer | Self::OwnListener | Self::Local(_) => Verdict::Unjudged,
+            Self::Io(_) => Verdict::Failure,
+        }
+    }
 }
 
 #[cfg(test)]

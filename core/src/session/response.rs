@@ -6,7 +6,7 @@ use super::{
 use crate::{
     Side, Version,
     buffer::Turn,
-    http1::{ConnectionOptions, Framing, Parsed, ResponseFraming, response_framing},
+    http1::{ConnectionOptions, Fields, Framing, Known, Parsed, ResponseFraming, response_framing},
     rewrite::{
         Persistence, ResponseHead, SentMethod, check_switch, has_trailers, write_interim, write_response,
     },
@@ -126,7 +126,9 @@ impl Session {
         let sent_head = self.work.method == SentMethod::Head;
         let framing = response_framing(&response.fields, response.version, status, sent_head)?;
         let says_close = !options.persists(response.version);
-        if says_close || framing.content == Framing::UntilClose {
+        // What announces content where there is none may be followed by it, and that would answer the next request.
+        let announces = matches!(status, 204 | 304) && announces_content(&response.fields);
+        if says_close || announces || framing.content == Framing::UntilClose {
             self.work.upstream = Fate::Close;
         }
         // A stale connection may say so itself instead of just ending (E10).
@@ -224,4 +226,12 @@ impl Session {
         let response = self.flow(Side::Upstream);
         !response.inbox.raw().is_empty() && (!response.outbox.head_is_sent() || self.holds_response())
     }
+}
+
+/// Whether a response names content, whatever its status code says (RFC 9110 §8.6, RFC 9112 §6.1). Its framing has been
+/// found well-formed.
+fn announces_content(fields: &Fields) -> bool {
+    let none = |value: &[u8]| value.iter().all(|byte| *byte == b'0');
+    fields.values(Known::TransferEncoding).next().is_some()
+        || fields.values(Known::ContentLength).any(|value| !none(value))
 }

@@ -104,6 +104,7 @@ impl Session {
         if self.connects() {
             self.write_established(turn);
             self.begin_tunnel(turn);
+            self.pending.judgement = Some(Verdict::Success);
             return true;
         }
         self.record.status = 101;

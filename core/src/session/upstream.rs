@@ -19,6 +19,8 @@ use crate::{
 pub(super) enum Failure {
     /// No connection could be made.
     Connect(Fault),
+    /// None could be made for a reason of our own.
+    Local(Fault),
     /// It ended before the response head was complete.
     Closed,
     /// It broke.
@@ -36,6 +38,7 @@ impl Failure {
     fn violation(self) -> Violation {
         match self {
             Self::Connect(_) => Violation::ConnectFailed,
+            Self::Local(_) => Violation::LocalFault,
             Self::Closed => Violation::OriginClosed,
             Self::Broken(_) | Self::Unwritable => Violation::OriginFailed,
             Self::Timeout(Timer::Connect) => Violation::ConnectTimeout,
@@ -49,6 +52,7 @@ impl Failure {
     fn event(self) -> Event {
         match self {
             Self::Connect(fault) => Event::ConnectFailed(fault),
+            Self::Local(fault) => Event::LocalFault(fault),
             Self::Closed => Event::UpstreamClosed,
             Self::Broken(fault) => Event::UpstreamFailed(fault),
             Self::Timeout(timer) => Event::TimedOut(timer),
@@ -128,6 +132,7 @@ impl Session {
                 self.note(Event::Violation(Violation::DestinationDenied));
                 self.reply_to(self.work.failure.unwrap_or(Violation::DestinationDenied), turn);
             }
+            Err(DialError::Local(fault)) => self.fail_attempt(Failure::Local(fault), turn),
             Err(DialError::Io(fault)) => self.fail_attempt(Failure::Connect(fault), turn),
         }
     }
@@ -208,9 +213,12 @@ impl Session {
 
     fn may_try_next(&self, failure: Failure) -> bool {
         let wanted = self.record.hop().is_some_and(|hop| match failure {
-            Failure::Connect(_) | Failure::Closed | Failure::Broken(_) | Failure::Unwritable => {
-                hop.next_upstream.error
-            }
+            // Another peer may be reached from another address, or by another port.
+            Failure::Connect(_)
+            | Failure::Local(_)
+            | Failure::Closed
+            | Failure::Broken(_)
+            | Failure::Unwritable => hop.next_upstream.error,
             Failure::Timeout(_) => hop.next_upstream.timeout,
             Failure::Head(_) => hop.next_upstream.invalid_header,
         });

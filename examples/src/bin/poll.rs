@@ -103,15 +103,14 @@ impl Connection {
                 Output::Done => return false,
                 Output::Wait(wait) => {
                     self.wait = Some(wait);
-                    if transfer(&mut self.session, &mut self.sockets, wait, turn)
-                        || self.finish_connecting(turn)
-                    {
-                        continue;
-                    }
-                    if wait.deadline.is_none_or(|deadline| deadline > turn.now.tick) {
+                    let moved = transfer(&mut self.session, &mut self.sockets, wait, turn)
+                        || self.finish_connecting(turn);
+                    // Whether or not bytes move: they may never stop.
+                    if wait.deadline.is_some_and(|deadline| deadline <= turn.now.tick) {
+                        self.session.handle_timeout(turn);
+                    } else if !moved {
                         return true;
                     }
-                    self.session.handle_timeout(turn);
                 }
             }
         }

@@ -3,17 +3,48 @@
 
 mod passwords;
 
-use std::fmt;
+use std::{
+    fmt,
+    future::Future,
+    io,
+    path::{Path, PathBuf},
+    pin::Pin,
+    thread,
+};
 
 use underpass_core::{
     Address, Admission, Claim, Now, Record, Refusal, Severity,
     shared::{Demand, Permit, admit_request},
 };
-use underpass_nginx_config::{Access, ConnectionLimit, RequestLimit, Users, Who};
+use underpass_nginx_config::{Access, ConnectionLimit, RequestLimit, Who};
+
+use crate::threads::{Client, Full, Threads};
+use passwords::Found;
 
 /// The rules of a configuration, by the numbers that its locations have for them.
+///
+/// Comparing a password takes long on purpose, so that two to four threads of the gate's own do it. They are started with
+/// the gate. A bounded number of requests waits for them; a request that finds no room is refused with 503.
 #[derive(Debug, Default)]
-pub struct Gate(Vec<Access>);
+pub struct Gate {
+    rules: Vec<Rules>,
+    /// Absent: nobody is asked for a password.
+    threads: Option<Threads>,
+}
+
+/// The rules of one location or more.
+#[derive(Debug)]
+struct Rules {
+    access: Access,
+    users: Option<Users>,
+}
+
+/// Who has a password, and the threads that compare it.
+#[derive(Clone, Debug)]
+struct Users {
+    file: PathBuf,
+    threads: Threads,
+}
 
 /// What was decided.
 #[derive(Debug)]
@@ -41,8 +72,8 @@ pub struct Counted {
 pub enum Answer {
     /// It is decided.
     Now(Decision),
-    /// Comparing a password takes long on purpose: call it where it keeps nobody waiting.
-    Later(Box<dyn FnOnce() -> Decision + Send>),
+    /// A password is compared on another thread. Dropped, nobody compares it any more.
+    Later(Pin<Box<dyn Future<Output = Decision> + Send>>),
 }
 
 impl fmt::Debug for Answer {
@@ -56,16 +87,47 @@ impl fmt::Debug for Answer {
 
 impl Gate {
     /// A gate with these rules.
-    #[must_use]
-    pub fn new(rules: Vec<Access>) -> Self {
-        Self(rules)
+    ///
+    /// # Errors
+    /// When passwords are to be compared, and the system has no thread for it.
+    pub fn new(rules: Vec<Access>) -> io::Result<Self> {
+        Self::default().renewed(rules, || Ok(()))
+    }
+
+    /// A gate with other rules and the same threads. If there are no threads yet and the rules need them, they are
+    /// started; each runs `begin` first, to take the rights with which it reads the files of users.
+    ///
+    /// # Errors
+    /// When the system has no thread, or `begin` fails.
+    pub(crate) fn renewed(
+        &self,
+        rules: Vec<Access>,
+        begin: impl Fn() -> io::Result<()> + Clone + Send + 'static,
+    ) -> io::Result<Self> {
+        let mut threads = self.threads.clone();
+        let mut guarded = Vec::new();
+        for mut access in rules {
+            let users = match access.users.take() {
+                Some(users) => {
+                    let threads = match &threads {
+                        Some(known) => known.clone(),
+                        None => threads.insert(start(begin.clone())?).clone(),
+                    };
+                    Some(Users { file: users.file, threads })
+                }
+                None => None,
+            };
+            guarded.push(Rules { access, users });
+        }
+        Ok(Self { rules: guarded, threads })
     }
 
     /// Decides about the request of `record`, in nginx's order: rates, connections, addresses, credentials. Limits that
     /// have counted its exchange before do so no more.
     pub fn ask(&self, claim: &Claim, record: &Record, now: Now, counted: Counted) -> Answer {
         let mut decision = Decision { counted, ..Decision::granted() };
-        let Some(access) = usize::try_from(claim.rules()).ok().and_then(|number| self.0.get(number)) else {
+        let rules = usize::try_from(claim.rules()).ok().and_then(|number| self.rules.get(number));
+        let Some(Rules { access, users }) = rules else {
             // A location with a number that is not ours: letting nobody in is the mistake that does no harm.
             decision.refuse(Refusal::Forbidden, Severity::Alert, "no such access rules".to_owned());
             return Answer::Now(decision);
@@ -80,7 +142,7 @@ impl Gate {
             return Answer::Now(decision);
         }
         let by_address = by_address(access, record);
-        let asks = access.users.as_ref().filter(|_| !access.any || by_address != Some(true));
+        let asks = users.as_ref().filter(|_| !access.any || by_address != Some(true));
         // nginx: a realm that is "off" asks for nobody.
         let users = asks.filter(|_| !realm_is_off(record, now));
         match (by_address, users) {
@@ -92,6 +154,12 @@ impl Gate {
             (_, None) => Answer::Now(decision),
         }
     }
+}
+
+/// At least two threads: one of them may be busy with a hash that takes very long.
+fn start(begin: impl Fn() -> io::Result<()> + Clone + Send + 'static) -> io::Result<Threads> {
+    let count = thread::available_parallelism().map_or(2, |count| count.get().clamp(2, 4));
+    Threads::start("passwords", count, begin)
 }
 
 fn realm_is_off(record: &Record, now: Now) -> bool {
@@ -118,15 +186,6 @@ impl Decision {
             notes: Vec::new(),
             counted: Counted::default(),
         }
-    }
-
-    /// Nobody is let in whose password could not be compared.
-    #[must_use]
-    pub fn impossible(error: std::io::Error) -> Self {
-        let mut decision = Self::granted();
-        let note = format!("a password could not be compared ({error})");
-        decision.refuse(Refusal::Unauthorized, Severity::Alert, note);
-        decision
     }
 
     fn refuse(&mut self, refusal: Refusal, severity: Severity, note: String) {
@@ -219,28 +278,40 @@ impl Decision {
             return Answer::Now(self);
         };
         let file = users.file.clone();
-        Answer::Later(Box::new(move || {
-            let (user, password) = credentials.split_at(colon);
-            let shown = String::from_utf8_lossy(user).into_owned();
-            let name = file.display();
-            let fault = match passwords::find(&file, user) {
-                Err(error) => Some((Severity::Crit, format!("open() \"{name}\" failed ({error})"))),
-                Ok(None) => Some((Severity::Error, format!("user \"{shown}\" was not found in \"{name}\""))),
-                Ok(Some(hash)) => match passwords::verify(&password[1..], &hash) {
-                    Ok(true) => None,
-                    Ok(false) => Some((Severity::Error, format!("user \"{shown}\": password mismatch"))),
-                    Err(passwords::UnknownHash) => {
-                        let note = format!("user \"{shown}\": the hash in \"{name}\" is of an unknown kind");
-                        Some((Severity::Crit, note))
-                    }
-                },
-            };
-            if let Some((severity, note)) = fault {
-                self.refuse(Refusal::Unauthorized, severity, note);
+        let compare = move || complaint(&file, &credentials[..colon], &credentials[colon + 1..]);
+        match users.threads.run(Client::of(record.remote()), compare) {
+            Ok(complaint) => Answer::Later(Box::pin(async move {
+                let complaint = complaint.await.unwrap_or_else(|error| {
+                    // Nobody is let in whose password could not be compared.
+                    Some((Severity::Alert, format!("a password could not be compared ({error})")))
+                });
+                if let Some((severity, note)) = complaint {
+                    self.refuse(Refusal::Unauthorized, severity, note);
+                }
+                self
+            })),
+            Err(Full) => {
+                let note = "too many passwords wait to be compared".to_owned();
+                self.refuse(Refusal::Limited(503), Severity::Error, note);
+                Answer::Now(self)
             }
-            self
-        }))
+        }
     }
+}
+
+/// Why a user is not let in with a password.
+fn complaint(file: &Path, user: &[u8], password: &[u8]) -> Option<(Severity, String)> {
+    let shown = String::from_utf8_lossy(user);
+    let name = file.display();
+    Some(match passwords::check(file, user, password) {
+        Ok(Found::Match) => return None,
+        Ok(Found::Mismatch) => (Severity::Error, format!("user \"{shown}\": password mismatch")),
+        Ok(Found::Nobody) => (Severity::Error, format!("user \"{shown}\" was not found in \"{name}\"")),
+        Ok(Found::UnknownHash) => {
+            (Severity::Crit, format!("user \"{shown}\": the hash in \"{name}\" is of an unknown kind"))
+        }
+        Err(error) => (Severity::Crit, format!("open() \"{name}\" failed ({error})")),
+    })
 }
 
 fn evaluated(template: &underpass_core::template::Template, record: &Record, now: Now) -> Vec<u8> {

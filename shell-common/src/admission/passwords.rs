@@ -1,31 +1,85 @@
 //! Users and their passwords, as `htpasswd` writes them: `auth_basic_user_file`.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs,
+    hash::{BuildHasher as _, RandomState},
+    io,
+    path::Path,
+    sync::LazyLock,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use md5::{Digest as _, Md5};
 use sha_crypt::{PasswordVerifier as _, ShaCrypt};
 use sha1_smol::Sha1;
 
-/// The entry of a user: the hash of its password.
+/// What a file of users says of a user and a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// The password is the user's.
+    Match,
+    /// It is not.
+    Mismatch,
+    /// There is no such user.
+    Nobody,
+    /// The user's hash is of a kind that we don't know.
+    UnknownHash,
+}
+
+/// Looks the user up, and compares the password.
+///
+/// A user that is not there takes as long as one that is, so that nobody can find out by the time who is: the password
+/// is compared with another user's hash, which is always the same one for the same name.
 ///
 /// # Errors
 /// When the file can't be read.
-pub(super) fn find(file: &Path, user: &[u8]) -> io::Result<Option<String>> {
+pub(super) fn check(file: &Path, user: &[u8], password: &[u8]) -> io::Result<Found> {
     let text = fs::read(file)?;
-    let entry = text.split(|byte| *byte == b'\n').find_map(|line| {
-        let (name, rest) = line.split_at_checked(user.len())?;
-        let rest = rest.strip_prefix(b":")?;
-        (name == user && !line.starts_with(b"#")).then(|| rest.trim_ascii())
-    });
-    // A comment may follow behind another colon.
-    let hash = |rest: &[u8]| rest.split(|byte| *byte == b':').next().map(<[u8]>::to_vec).unwrap_or_default();
-    Ok(entry.map(|rest| String::from_utf8_lossy(&hash(rest)).into_owned()))
+    let mut hash = None;
+    let mut others = 0_u64;
+    for (name, its_hash) in entries(&text) {
+        others += 1;
+        if hash.is_none() && name == user {
+            hash = Some(its_hash);
+        }
+    }
+    let compared = match hash {
+        Some(hash) => verify(password, &String::from_utf8_lossy(hash)),
+        None => {
+            let number = stand_in(user).checked_rem(others).and_then(|number| usize::try_from(number).ok());
+            if let Some((_, hash)) = number.and_then(|number| entries(&text).nth(number)) {
+                // Whatever it says is of no account.
+                let _another_user = verify(password, &String::from_utf8_lossy(hash));
+            }
+            return Ok(Found::Nobody);
+        }
+    };
+    Ok(match compared {
+        Ok(true) => Found::Match,
+        Ok(false) => Found::Mismatch,
+        Err(UnknownHash) => Found::UnknownHash,
+    })
+}
+
+/// The names and their hashes, in the order of the file.
+fn entries(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.starts_with(b"#"));
+    lines.filter_map(|line| {
+        let mut fields = line.trim_ascii_end().split(|byte| *byte == b':');
+        // A comment may follow behind another colon.
+        Some((fields.next()?, fields.next()?.trim_ascii()))
+    })
+}
+
+/// Which entry stands in for a user that is not there. Nobody outside of the process can say which one it is.
+fn stand_in(user: &[u8]) -> u64 {
+    static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    SECRET.hash_one(user)
 }
 
 /// Why a password could not be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct UnknownHash;
+struct UnknownHash;
 
 /// Whether `password` is the one that `hash` was made of.
 ///
@@ -34,7 +88,9 @@ pub(super) struct UnknownHash;
 ///
 /// # Errors
 /// When the hash is of none of these kinds.
-pub(super) fn verify(password: &[u8], hash: &str) -> Result<bool, UnknownHash> {
+fn verify(password: &[u8], hash: &str) -> Result<bool, UnknownHash> {
+    #[cfg(test)]
+    tests::COMPARED.with_borrow_mut(|compared| compared.push(hash.to_owned()));
     let matches = if let Some(plain) = hash.strip_prefix("{PLAIN}") {
         equal(password, plain.as_bytes())
     } else if let Some(encoded) = hash.strip_prefix("{SHA}") {
@@ -112,7 +168,14 @@ fn encode(mut bits: u32, characters: u32, text: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
+
+    thread_local! {
+        /// The hashes that this thread has compared passwords with.
+        pub(super) static COMPARED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    }
 
     #[test]
     fn every_kind_of_hash() {
@@ -149,15 +212,53 @@ mod tests {
     fn users_are_found_by_their_whole_name() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("users");
-        fs::write(&path, "# ann:{PLAIN}a comment\r\nanna:{PLAIN}b\nann:{PLAIN}c:a note\r\n\nempty:\n")
-            .expect("a file");
-        let found = |user: &str| find(&path, user.as_bytes()).expect("a readable file");
-        assert_eq!(found("ann").as_deref(), Some("{PLAIN}c"));
-        assert_eq!(found("anna").as_deref(), Some("{PLAIN}b"));
-        assert_eq!(found("empty").as_deref(), Some(""));
-        assert_eq!(found("an"), None);
-        assert_eq!(found("# ann"), None);
-        assert_eq!(found(""), None);
-        assert!(find(&folder.path().join("missing"), b"ann").is_err());
+        fs::write(
+            &path,
+            "# ann:{PLAIN}a comment\r\nanna:{PLAIN}b\nann:{PLAIN}c:a note\r\n\nempty:\nann:{PLAIN}d\n",
+        )
+        .expect("a file");
+        let found =
+            |user: &str, password: &str| check(&path, user.as_bytes(), password.as_bytes()).expect("a file");
+        assert_eq!(found("ann", "c"), Found::Match);
+        assert_eq!(found("ann", "d"), Found::Mismatch, "the first entry counts");
+        assert_eq!(found("anna", "b"), Found::Match);
+        assert_eq!(found("empty", ""), Found::UnknownHash);
+        for nobody in ["an", "# ann", "#", ""] {
+            assert_eq!(found(nobody, "c"), Found::Nobody, "{nobody}");
+        }
+        assert!(check(&folder.path().join("missing"), b"ann", b"c").is_err());
+    }
+
+    /// Else the time of an answer would say who has an account.
+    #[test]
+    fn a_user_that_is_not_there_costs_a_comparison_with_a_hash_of_the_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("users");
+        let text = |hashes: &[&str]| {
+            (0..).zip(hashes).map(|(number, hash)| format!("user{number}:{hash}\n")).collect::<String>()
+        };
+        fs::write(&path, text(&HASHES)).expect("a file");
+        let compared = |user: &str| {
+            COMPARED.take();
+            assert_eq!(check(&path, user.as_bytes(), b"secret").expect("a file"), Found::Nobody, "{user}");
+            COMPARED.take()
+        };
+        let mut used = Vec::new();
+        for name in 0..1000 {
+            let name = format!("nobody{name}");
+            let hashes = compared(&name);
+            assert_eq!(hashes.len(), 1, "{hashes:?}");
+            assert_eq!(compared(&name), hashes, "the same name costs the same each time");
+            if used.len() == HASHES.len() {
+                break;
+            }
+            if !used.contains(&hashes) {
+                used.push(hashes);
+            }
+        }
+        assert_eq!(used.len(), HASHES.len(), "each entry stands in for somebody");
+        // A file without users says nothing of anybody.
+        fs::write(&path, "# nobody yet\n").expect("a file");
+        assert!(compared("ann").is_empty());
     }
 }

@@ -6,9 +6,10 @@ use underpass_core::{
     shared::{Group, GroupId, LimitConn, LimitReq, Upstreams},
     template::{Template, Variable},
 };
-use underpass_nginx_config::{ClientRule, ConnectionZone, RequestZone};
+use underpass_nginx_config::{ClientRule, ConnectionZone, RequestZone, Users};
 
-use super::*;
+use super::{Gate, *};
+use crate::threads::tests::{hold_up, wait};
 
 #[derive(Debug)]
 struct Only(Arc<Location>);
@@ -28,6 +29,14 @@ fn asked(access: &Access, remote: &str, lines: &str, tick: u64) -> Decision {
 
 /// The same of one whose exchange some limits have counted.
 fn asked_again(access: &Access, remote: &str, lines: &str, tick: u64, counted: Counted) -> Decision {
+    let gate = Gate::new(vec![access.clone()]).expect("the system has threads");
+    match answered(&gate, remote, lines, tick, counted) {
+        Answer::Now(decision) => decision,
+        Answer::Later(decision) => wait(decision),
+    }
+}
+
+fn answered(gate: &Gate, remote: &str, lines: &str, tick: u64, counted: Counted) -> Answer {
     let proxy = Proxy::new(Target::Group(GroupId(0)), "b");
     let mut location = Location::new(Handler::Proxy(Box::new(proxy)));
     location.admission = Some(0);
@@ -36,7 +45,7 @@ fn asked_again(access: &Access, remote: &str, lines: &str, tick: u64, counted: C
     let upstreams = Upstreams::new(vec![Group::single("g", peer.into())]);
     let config = Config::new(Arc::new(Only(Arc::new(location))), Arc::new(upstreams));
     let remote = if remote == "unix:" {
-        Address::Unix(std::path::Path::new("").into())
+        Address::Unix(Path::new("").into())
     } else {
         Address::Ip(format!("{remote}:40000").parse().expect("an address"))
     };
@@ -50,10 +59,7 @@ fn asked_again(access: &Access, remote: &str, lines: &str, tick: u64, counted: C
     space[..head.len()].copy_from_slice(head.as_bytes());
     session.handle_received(Side::Downstream, Ok(head.len()), turn);
     let Output::Admit(claim) = session.poll_output() else { panic!("admission is asked for") };
-    match Gate::new(vec![access.clone()]).ask(&claim, session.record(), now, counted) {
-        Answer::Now(decision) => decision,
-        Answer::Later(decide) => decide(),
-    }
+    gate.ask(&claim, session.record(), now, counted)
 }
 
 fn admission(access: &Access, remote: &str, lines: &str) -> Admission {
@@ -113,6 +119,61 @@ fn users_and_addresses_together_or_either() {
     assert_eq!(admission(&access, "198.51.100.1", right), Admission::Granted, "either is enough");
     assert_eq!(admission(&access, "192.0.2.1", ""), Admission::Granted, "either is enough");
     assert_eq!(admission(&access, "198.51.100.1", ""), UNAUTHORIZED, "neither is too little");
+}
+
+/// The queue is bounded: a client that finds no room is told to come again.
+#[test]
+fn too_many_passwords_are_a_limit() {
+    let mut access = Access::default();
+    access.users = Some(Users::new("/nonexistent/users".into()));
+    let gate = Gate::new(vec![access]).expect("the system has threads");
+    let threads = gate.threads.clone().expect("passwords are asked for");
+    let count = thread::available_parallelism().map_or(2, |count| count.get().clamp(2, 4));
+    let busy: Vec<_> = (0..count).map(|_| hold_up(&threads)).collect();
+    let ask = |remote: &str| {
+        answered(&gate, remote, "Authorization: Basic YW5uOnNlY3JldA==\r\n", 0, Counted::default())
+    };
+    let mut waiting = Vec::new();
+    let refused = loop {
+        match ask("192.0.2.1") {
+            Answer::Later(decision) => waiting.push(decision),
+            Answer::Now(decision) => break decision,
+        }
+        assert!(waiting.len() < 1000, "the queue is bounded");
+    };
+    assert_eq!(refused.admission, Admission::Refused(Refusal::Limited(503)));
+    assert_eq!(refused.notes, [(Severity::Error, "too many passwords wait to be compared".to_owned())]);
+    assert!(matches!(ask("192.0.2.2"), Answer::Later(_)), "one client doesn't take it all");
+    drop(busy);
+    for decision in waiting {
+        assert_eq!(wait(decision).admission, UNAUTHORIZED);
+    }
+}
+
+/// A reload starts no threads beside those that there are, and those that it starts have the rights that they need.
+#[test]
+fn threads_are_started_once_and_when_they_are_needed() {
+    let started = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let begin = || {
+        let started = Arc::clone(&started);
+        move || {
+            started.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Ok(())
+        }
+    };
+    let count = || started.load(std::sync::atomic::Ordering::Relaxed);
+    let open = Gate::default().renewed(vec![Access::default()], begin()).expect("nothing to start");
+    assert_eq!(count(), 0, "nobody is asked for a password");
+    let mut access = Access::default();
+    access.users = Some(Users::new("/nonexistent/users".into()));
+    let asking = open.renewed(vec![access.clone(), access.clone()], begin()).expect("threads");
+    assert!((2..=4).contains(&count()), "{}", count());
+    let before = count();
+    asking.renewed(vec![access.clone()], begin()).expect("nothing to start");
+    assert_eq!(count(), before);
+    let refused = || Err(io::ErrorKind::PermissionDenied.into());
+    let error = Gate::default().renewed(vec![access], refused).expect_err("its threads can't begin");
+    assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
 }
 
 #[test]

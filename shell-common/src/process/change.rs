@@ -6,7 +6,7 @@ use underpass_core::{
     Severity,
     shared::{GroupId, Upstreams},
 };
-use underpass_nginx_config::{Loaded, LogTarget, Main, WorkerProcesses};
+use underpass_nginx_config::{Access, Loaded, LogTarget, Main, WorkerProcesses};
 
 use super::{
     Runtime,
@@ -67,13 +67,15 @@ impl<R: Runtime> Process<'_, R> {
     pub(super) fn prepare(&mut self, loaded: Loaded) -> Result<Next, Trouble> {
         let configuration = if loaded.main.traces.is_empty() { String::new() } else { loaded.expanded() };
         let Loaded { listeners, upstreams, resolvers_of_groups, main, access, .. } = loaded;
+        let log = open_logs(&main, &self.logs)?;
+        self.choose_credentials(&main, &log)?;
         let provisions = Provisions {
-            log: open_logs(&main, &self.logs)?,
-            gate: Arc::new(Gate::new(access)),
+            log,
+            gate: Arc::new(self.gate(access)?),
+            system_names: self.system_names.clone(),
             resolvers: main.resolvers.iter().map(Resolver::new).collect(),
             traces: Trace::open_all(&main.traces, &configuration, &self.logs)?,
         };
-        self.choose_credentials(&main, &provisions.log)?;
         for listener in listeners.iter().filter(|listener| listener.options.deferred) {
             let message = format!("\"deferred\" has no effect on {}", listener.address);
             provisions.log.event(Severity::Notice, &message, self.clock.now());
@@ -93,7 +95,8 @@ impl<R: Runtime> Process<'_, R> {
                 credentials: self.credentials.clone(),
                 processors: processors(&main.worker_cpu_affinity, worker),
             };
-            ready.push(Ready::new::<R>(self.count, rights, self.events.clone())?);
+            let started = Ready::new::<R>(self.count, rights, self.events.clone());
+            ready.push(started.map_err(|error| Trouble::not_started("a worker", error))?);
             self.count += 1;
         }
         let same_file = self.pid_file.as_ref().map(PidFile::path) == main.pid.as_deref();
@@ -103,8 +106,16 @@ impl<R: Runtime> Process<'_, R> {
             provisions.resolvers.get(number as usize).cloned()
         };
         upstreams.inherit(&self.upstreams);
-        let watch = Watch::start(&upstreams, resolver, provisions.log.clone())?;
+        let watch = Watch::start(&upstreams, resolver, provisions.log.clone())
+            .map_err(|error| Trouble::not_started("the resolver", error))?;
         Ok(Next { main, upstreams, watch, provisions, sockets, pid_file, shares, ready })
+    }
+
+    /// The threads that compare passwords serve all configurations, and read files as the workers do.
+    fn gate(&self, rules: Vec<Access>) -> Result<Gate, Trouble> {
+        let rights = Rights { credentials: self.credentials.clone(), processors: None };
+        let gate = self.gate.renewed(rules, move || rights.assume());
+        gate.map_err(|error| Trouble::not_started("the comparison of passwords", error))
     }
 
     /// The first configuration's hold: a thread that has given up its own can't take others.
@@ -127,6 +138,8 @@ impl<R: Runtime> Process<'_, R> {
         let Next { main, upstreams, watch, provisions, sockets, pid_file, shares, ready } = next;
         let earlier = std::mem::replace(&mut self.main, main);
         self.log = provisions.log.clone();
+        self.panics.follow(self.log.clone(), self.clock.clone());
+        self.gate = Arc::clone(&provisions.gate);
         (self.upstreams, self.watch) = (upstreams, Some(watch));
         self.limit(&earlier);
         let earlier_sockets = std::mem::replace(&mut self.sockets, sockets);

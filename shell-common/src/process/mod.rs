@@ -41,8 +41,8 @@ use source::Source;
 use trouble::Trouble;
 
 /// What a shell provides: workers on its runtime.
-pub trait Runtime: Sized + Send + 'static {
-    /// Made ready before any client takes a descriptor that it needs.
+pub trait Runtime: Sized + 'static {
+    /// Made ready on the thread that serves, before any client takes a descriptor or a thread that it needs.
     ///
     /// # Errors
     /// When the system refuses.

@@ -15,7 +15,10 @@ use super::{
     Runtime, change::Next, daemon::Background, rights::Credentials, sockets::Sockets, source::Source,
     trouble::Trouble, workers::Worker,
 };
-use crate::{Clock, Log, Logs, PidFile, Program, Signal, SignalWatch, resolver::Watch};
+use crate::{
+    Clock, Log, Logs, PidFile, Program, Signal, SignalWatch, SystemNames, admission::Gate, panics::Teller,
+    resolver::Watch,
+};
 
 /// What the process waits for.
 #[derive(Debug)]
@@ -38,7 +41,8 @@ pub(crate) fn run<R: Runtime>(
     let (sender, events) = channel();
     let deliver = sender.clone();
     // Before anybody can see that there is somebody to signal. The receiver lives as long as the process.
-    let _signals = SignalWatch::start(move |signal| drop(deliver.send(Event::Signal(signal))))?;
+    let _signals = SignalWatch::start(move |signal| drop(deliver.send(Event::Signal(signal))))
+        .map_err(|error| Trouble::not_started("the handling of signals", error))?;
     let keep_stderr = loaded.main.error_logs.iter().any(|log| log.target == LogTarget::Stderr);
     let mut process = Process::<R>::start(program, source, loaded, sender)?;
     if let Some(background) = background {
@@ -61,6 +65,10 @@ pub(super) struct Process<'p, R> {
     /// Of the configuration that is served.
     pub(super) upstreams: Arc<Upstreams>,
     pub(super) watch: Option<Watch>,
+    /// Of the configuration that is served.
+    pub(super) gate: Arc<Gate>,
+    pub(super) system_names: SystemNames,
+    pub(super) panics: Teller,
     pub(super) sockets: Sockets,
     pub(super) pid_file: Option<PidFile>,
     /// Those that the first workers were given.
@@ -91,6 +99,9 @@ impl<'p, R: Runtime> Process<'p, R> {
             log: Log::default(),
             upstreams: Arc::default(),
             watch: None,
+            gate: Arc::default(),
+            system_names: SystemNames::default(),
+            panics: Teller::install(),
             sockets: Sockets::default(),
             pid_file: None,
             credentials: None,

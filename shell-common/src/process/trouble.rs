@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use underpass_core::Severity;
+use underpass_core::{Fault, Severity};
 
 use crate::{Clock, ErrorLog, LogFile, Target};
 
@@ -20,6 +20,15 @@ impl Trouble {
 
     pub(crate) fn with(severity: Severity, message: impl Into<String>) -> Self {
         Self { severity, message: message.into() }
+    }
+
+    /// The system refuses what is needed to start `what`.
+    pub(crate) fn not_started(what: &str, error: io::Error) -> Self {
+        let why = match error.raw_os_error() {
+            Some(_) => Fault::from(error).to_string(),
+            None => error.to_string(),
+        };
+        Self::new(format!("{what} can't be started ({why})"))
     }
 
     pub(crate) fn severity(&self) -> Severity {

@@ -46,16 +46,18 @@ impl Ready {
     /// # Errors
     /// When the system has no thread or no runtime for it, or refuses the rights.
     pub(crate) fn new<R: Runtime>(number: u64, rights: Rights, events: Sender<Event>) -> io::Result<Self> {
-        let runtime = R::new()?;
         let (begin, setups) = channel::<Setup>();
         let end = Ended { number, events };
         let (tell, told) = channel();
         let work = move || {
-            let assumed = rights.assume();
-            let goes_on = assumed.is_ok();
+            // The threads of the runtime, if it has any, have the rights of the one that starts them.
+            let (runtime, ready) = match rights.assume().and_then(|()| R::new()) {
+                Ok(runtime) => (Some(runtime), Ok(gettid())),
+                Err(error) => (None, Err(error)),
+            };
             // Who waits for it does so until it has come.
-            let _it_waits = tell.send(assumed.map(|()| gettid()));
-            let Some(setup) = setups.recv().ok().filter(|_| goes_on) else { return Ok(()) };
+            let _it_waits = tell.send(ready);
+            let (Some(runtime), Ok(setup)) = (runtime, setups.recv()) else { return Ok(()) };
             let _end = end;
             runtime.serve(setup)
         };

@@ -77,6 +77,11 @@ impl<R: Reactor> Acceptor<R> {
         self.number
     }
 
+    /// Where it listens.
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
     /// Whether clients that wait at the socket are left to somebody else when it is closed here.
     pub(super) fn lives_on(&self) -> bool {
         self.holder.strong_count() > 0

@@ -4,9 +4,8 @@
 use std::{
     future::Future,
     io,
-    net::{IpAddr, ToSocketAddrs as _},
+    net::IpAddr,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -18,16 +17,16 @@ use underpass_core::{
 use super::{Reactor, socket};
 use crate::{Provisions, admission::Decision};
 
-type Pending<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
+type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// An errand under way. Dropping it cancels it.
 pub(super) enum Errand<R: Reactor> {
     /// A name is looked up.
-    Resolve(Option<Lookup>, Pending<Vec<IpAddr>>),
+    Resolve(Option<Lookup>, Pending<io::Result<Vec<IpAddr>>>),
     /// A password is compared.
     Admit(Option<Claim>, Pending<Decision>),
     /// A connection is made.
-    Connect(Option<Box<(Dial, Lease)>>, Pending<R::Stream>),
+    Connect(Option<Box<(Dial, Lease)>>, Pending<Result<R::Stream, DialError>>),
 }
 
 /// What an errand brought, besides its report to the session.
@@ -41,40 +40,37 @@ pub(super) enum Brought<R: Reactor> {
 }
 
 impl<R: Reactor> Errand<R> {
-    /// Asks the name servers that the location names, or the system.
-    pub(super) fn resolve(lookup: Lookup, provisions: &Provisions) -> Self {
+    /// Asks the name servers that the location names, or the system, on behalf of `client`.
+    pub(super) fn resolve(lookup: Lookup, provisions: &Provisions, client: &Address) -> Self {
         let resolver = lookup.resolver().and_then(|number| provisions.resolvers.get(number as usize));
-        let addresses: Pending<Vec<IpAddr>> = match resolver {
+        let addresses: Pending<io::Result<Vec<IpAddr>>> = match resolver {
             Some(resolver) => Box::pin(resolver.resolve(lookup.name())),
-            None => Box::pin(look_up::<R>(lookup.name().to_owned())),
+            None => Box::pin(provisions.system_names.look_up(lookup.name(), client)),
         };
         Self::Resolve(Some(lookup), addresses)
     }
 
-    pub(super) fn admit(claim: Claim, decide: Box<dyn FnOnce() -> Decision + Send>) -> Self {
-        let wanted = Arc::new(());
-        let still = Arc::downgrade(&wanted);
-        let decide = move || match still.upgrade() {
-            Some(_) => decide(),
-            // Its client has left before its turn came: nobody hears of it.
-            None => Decision::impossible(io::ErrorKind::Interrupted.into()),
-        };
-        Self::Admit(
-            Some(claim),
-            Box::pin(async move {
-                let _wanted = wanted;
-                R::run_blocking(decide).await
-            }),
-        )
+    /// Waits until a password has been compared.
+    pub(super) fn admit(claim: Claim, decision: Pending<Decision>) -> Self {
+        Self::Admit(Some(claim), decision)
     }
 
     pub(super) fn connect(dial: Dial, lease: Lease) -> Self {
-        let connection: Pending<R::Stream> = match lease.address().clone() {
-            Address::Ip(address) => {
-                let socket = socket::for_dial(&dial, address);
-                Box::pin(async move { R::connect(socket?, address).await })
+        let address = lease.address().clone();
+        let connection: Pending<Result<R::Stream, DialError>> = match &address {
+            Address::Ip(to) => {
+                let (socket, to) = (socket::for_dial(&dial, *to), *to);
+                Box::pin(async move {
+                    // Nobody has been asked for anything yet.
+                    let socket = socket.map_err(|error| DialError::Local(error.into()))?;
+                    R::connect(socket, to).await.map_err(|error| socket::dial_error(error, &address))
+                })
             }
-            Address::Unix(path) => Box::pin(async move { R::stream(socket::connect_unix(&path)?) }),
+            Address::Unix(path) => {
+                let connected = socket::connect_unix(path).and_then(R::stream);
+                let connected = connected.map_err(|error| socket::dial_error(error, &address));
+                Box::pin(async { connected })
+            }
         };
         Self::Connect(Some(Box::new((dial, lease))), connection)
     }
@@ -95,11 +91,11 @@ impl<R: Reactor> Errand<R> {
                 Poll::Ready(Brought::Nothing)
             }
             Self::Admit(claim, decision) => {
-                let decision = ready!(decision.as_mut().poll(cx)).unwrap_or_else(Decision::impossible);
+                let decision = ready!(decision.as_mut().poll(cx));
                 Poll::Ready(claim.take().map_or(Brought::Nothing, |claim| Brought::Decision(claim, decision)))
             }
             Self::Connect(token, connection) => {
-                let result = ready!(connection.as_mut().poll(cx)).map_err(Fault::from);
+                let result = ready!(connection.as_mut().poll(cx));
                 let Some(token) = token.take() else { return Poll::Ready(Brought::Nothing) };
                 let (dial, lease) = *token;
                 match result {
@@ -107,9 +103,9 @@ impl<R: Reactor> Errand<R> {
                         session.handle_connected(dial, Ok(Connected::Fresh), turn);
                         Poll::Ready(Brought::Connection(stream, lease))
                     }
-                    Err(fault) => {
-                        lease.report(Verdict::Failure, turn.now.tick);
-                        session.handle_connected(dial, Err(DialError::Io(fault)), turn);
+                    Err(error) => {
+                        lease.report(error.verdict(), turn.now.tick);
+                        session.handle_connected(dial, Err(error), turn);
                         Poll::Ready(Brought::Nothing)
                     }
                 }
@@ -123,10 +119,4 @@ impl<R: Reactor> Errand<R> {
             token.1.report(verdict, now);
         }
     }
-}
-
-async fn look_up<R: Reactor>(name: String) -> io::Result<Vec<IpAddr>> {
-    // The port is the session's business.
-    let found = R::run_blocking(move || (name.as_str(), 0).to_socket_addrs()).await??;
-    Ok(found.map(|address| address.ip()).collect())
 }

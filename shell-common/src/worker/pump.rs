@@ -6,7 +6,8 @@ use std::{
 };
 
 use underpass_core::{
-    Buffers, Claim, Connected, Dial, Disposal, Now, Output, Pool, Pooled, Side, Tick, Turn, Verdict, Wait,
+    Buffers, Claim, Connected, Dial, Disposal, Now, Output, Pool, Pooled, Severity, Side, Tick, Turn,
+    Verdict, Wait,
     shared::{Lease, Permit},
     trace::Traced,
 };
@@ -19,10 +20,15 @@ use super::{
 use crate::{
     Moment, Service,
     admission::{Answer, Counted, Decision},
+    panics::{self, Panic},
 };
 
 /// Rounds of reading and writing after which others have their turn.
 const ROUNDS: u32 = 16;
+
+/// Rounds in which what comes at the last moment still comes in time: one in which what is sent makes room, and one in
+/// which there is room. Behind them a deadline that has passed is reported, whether or not bytes go on moving.
+const LAST_ROUNDS: u32 = 2;
 
 /// A session and what it uses.
 pub(super) struct Connection<R: Reactor> {
@@ -98,6 +104,17 @@ impl<R: Reactor> Connection<R> {
         }
     }
 
+    /// Tells the operator that the session has panicked. Nothing of it is taken for granted any more.
+    pub(super) fn tell(&self, panic: &Panic, shared: &mut Shared<R>) {
+        let (log, moment) = (&self.service.provisions.log, shared.moment);
+        let sentence = format!("a session is ended: {panic}");
+        let line = &mut shared.line;
+        let told = panics::catch(|| log.remark(&self.session, Severity::Alert, &sentence, line, moment));
+        if told.is_err() {
+            log.event(Severity::Alert, &sentence, moment);
+        }
+    }
+
     /// Which of the worker's configurations the session began with.
     pub(super) fn generation(&self) -> u64 {
         self.service.generation
@@ -123,18 +140,23 @@ impl<R: Reactor> Connection<R> {
 
     fn obey(&mut self, shared: &mut Shared<R>, cx: &mut Context<'_>) -> Next {
         let mut rounds = 0;
+        // Since the session was told of a deadline.
+        let mut rounds_since = 0;
         self.blocked = Blocked::default();
         loop {
             match self.session.poll_output() {
                 Output::Resolve(lookup) => {
-                    let errand = Errand::resolve(lookup, &self.service.provisions);
+                    let client = self.session.record().remote();
+                    let errand = Errand::resolve(lookup, &self.service.provisions, client);
                     self.errand = Some(Box::new(errand));
                 }
                 Output::Admit(claim) => {
                     let gate = &self.service.provisions.gate;
                     match gate.ask(&claim, self.session.record(), shared.now(), self.counted) {
                         Answer::Now(decision) => self.admit(claim, decision, shared),
-                        Answer::Later(decide) => self.errand = Some(Box::new(Errand::admit(claim, decide))),
+                        Answer::Later(decision) => {
+                            self.errand = Some(Box::new(Errand::admit(claim, decision)));
+                        }
                     }
                 }
                 Output::Connect(dial) => self.connect(dial, shared),
@@ -165,6 +187,12 @@ impl<R: Reactor> Connection<R> {
                     }
                     rounds += 1;
                     self.shut_down();
+                    if rounds_since == LAST_ROUNDS && is_due(wait, shared) {
+                        rounds_since = 0;
+                        self.session.handle_timeout(&mut shared.lend());
+                        continue;
+                    }
+                    rounds_since = LAST_ROUNDS.min(rounds_since + 1);
                     if !self.advance(wait, shared, cx) {
                         return Next::Sleep(wait.deadline);
                     }
@@ -188,7 +216,7 @@ impl<R: Reactor> Connection<R> {
         for side in Side::BOTH {
             moved |= wait.acknowledges(side) && self.acknowledge(side, shared);
         }
-        if moved || wait.deadline.is_none_or(|deadline| deadline > shared.now().tick) {
+        if moved || !is_due(wait, shared) {
             return moved;
         }
         if before.any() {
@@ -286,7 +314,7 @@ impl<R: Reactor> Connection<R> {
             Err(error) => return self.session.handle_connected(dial, Err(error), &mut shared.lend()),
         };
         while let Some(stream) = shared.pool(&self.service).and_then(|pool| pool.take(&dial, &lease, now)) {
-            if stream.connection.is_quiet() {
+            if socket::is_quiet(&stream.connection) {
                 self.begin_upstream(stream, lease);
                 return self.session.handle_connected(dial, Ok(Connected::Reused), &mut shared.lend());
             }
@@ -346,6 +374,11 @@ impl<R: Reactor> Shared<R> {
     pub(super) fn lend(&mut self) -> Turn<'_> {
         Turn { now: self.now(), buffers: &mut self.buffers }
     }
+}
+
+/// Whether the deadline has passed.
+fn is_due<R: Reactor>(wait: Wait, shared: &Shared<R>) -> bool {
+    wait.deadline.is_some_and(|deadline| deadline <= shared.now().tick)
 }
 
 fn stream<'a, R: Reactor>(

@@ -15,7 +15,7 @@ use underpass_core::Address;
 
 use crate::Listening;
 
-/// What a worker has of its runtime: sockets, a timer, threads for what blocks.
+/// What a worker has of its runtime: sockets and a timer.
 ///
 /// Nothing of it decides anything. All of it is called from the future that [`super::serve()`] is, and so in
 /// the runtime.
@@ -59,11 +59,6 @@ pub trait Reactor: 'static {
     /// Waits until `instant` instead.
     fn reset(sleep: Pin<&mut Self::Sleep>, instant: Instant);
 
-    /// Does what takes its time where it holds nobody up.
-    fn run_blocking<T: Send + 'static>(
-        task: impl FnOnce() -> T + Send + 'static,
-    ) -> impl Future<Output = io::Result<T>> + Send + 'static;
-
     /// Has the task polled again, once the runtime has looked at its sockets.
     fn yield_now(cx: &mut Context<'_>);
 }
@@ -82,7 +77,4 @@ pub trait Stream: AsFd + Debug + Send + 'static {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>>;
-
-    /// Whether there is nothing to receive, not even an end, as far as the runtime knows.
-    fn is_quiet(&self) -> bool;
 }

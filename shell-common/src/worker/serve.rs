@@ -15,13 +15,16 @@ use std::{
 use underpass_core::{Buffers, ClientInfo, Fault, Pool, Severity, Tick, trace::Traced};
 
 use super::{
-    Reactor, Stream as _,
+    Reactor,
     acceptor::{Accepted, Acceptor},
     pump::{Connection, Next, Shared},
     slots::Slots,
+    socket,
     timer::Timer,
 };
-use crate::{Clock, Control, End, Listener, Provisions, Reload, Service, Setup, Timers, wake::Source};
+use crate::{
+    Clock, Control, End, Listener, Provisions, Reload, Service, Setup, Timers, panics, wake::Source,
+};
 
 /// Clients accepted from one listening socket before others have their turn.
 const ACCEPTS: u32 = 64;
@@ -160,7 +163,13 @@ impl<R: Reactor> Worker<R> {
     }
 
     fn turn(&mut self, number: u32) {
-        match self.slots.turn(number, &mut self.shared) {
+        let next = self.slots.turn(number, &mut self.shared);
+        self.goes_on(number, next);
+    }
+
+    /// What follows from a session's turn.
+    fn goes_on(&mut self, number: u32, next: Option<Next>) {
+        match next {
             Some(Next::Sleep(Some(deadline))) => self.deadlines.set(number, deadline.0),
             Some(Next::Again) if self.slots.list(number) => self.ready.push(Source::Session(number)),
             Some(Next::Done) => self.deadlines.clear(number),
@@ -200,10 +209,14 @@ impl<R: Reactor> Worker<R> {
             match acceptor.poll_accept() {
                 Poll::Pending => return,
                 Poll::Ready(Ok(accepted)) => {
-                    let (number, before) = (acceptor.number(), Arc::clone(acceptor.service()));
-                    // A client that came behind a reload is served as it says, though the worker was here first.
+                    let (number, address) = (acceptor.number(), acceptor.address().clone());
+                    let before = Arc::clone(acceptor.service());
+                    // A client that came behind a reload is served as it says, though the worker was here first. The
+                    // reload may have taken the socket away; others of the same address have the same configuration.
                     self.take_reload();
-                    let renewed = self.acceptor(index).filter(|acceptor| acceptor.number() == number);
+                    let known = self.acceptor(index).filter(|acceptor| acceptor.number() == number);
+                    let mut others = self.acceptors.iter().flatten();
+                    let renewed = known.or_else(|| others.find(|other| *other.address() == address));
                     let service = renewed.map_or(before, |acceptor| Arc::clone(acceptor.service()));
                     self.begin(accepted, service);
                 }
@@ -222,7 +235,14 @@ impl<R: Reactor> Worker<R> {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let client = ClientInfo { remote, local, serial, secret: self.secret };
         let tracing = service.trace().and_then(|trace| trace.setting(&client));
-        let session = Traced::new(Arc::clone(&service.config), client, self.shared.now(), tracing);
+        let (config, now) = (Arc::clone(&service.config), self.shared.now());
+        let session = match panics::catch(|| Traced::new(config, client, now, tracing)) {
+            Ok(session) => session,
+            Err(panic) => {
+                let message = format!("a session can't begin: {panic}");
+                return service.provisions.log.event(Severity::Alert, &message, self.shared.moment);
+            }
+        };
         let connection = Connection::new(session, service, stream);
         let number = self.slots.insert(connection, self.control.ready_list());
         self.turn(number);
@@ -243,14 +263,7 @@ impl<R: Reactor> Worker<R> {
     }
 
     fn accept_failed(&mut self, error: io::Error) {
-        // The client has left already: none of our business.
-        if matches!(
-            error.kind(),
-            io::ErrorKind::ConnectionAborted
-                | io::ErrorKind::ConnectionReset
-                | io::ErrorKind::NotConnected
-                | io::ErrorKind::Interrupted
-        ) {
+        if socket::is_of_one_connection(&error) {
             return;
         }
         // No descriptor or no memory, which the next call would find as well.
@@ -293,7 +306,7 @@ impl<R: Reactor> Worker<R> {
         let pool = &mut self.shared.pool;
         if self.sweep.is_some_and(|at| at <= now) {
             while pool.expire(now).is_some() {}
-            pool.retain(|stream| stream.is_quiet());
+            pool.retain(|stream| socket::is_quiet(stream));
             self.sweep = None;
         }
         if self.sweep.is_none() && !pool.is_empty() {
@@ -384,15 +397,15 @@ impl<R: Reactor> Worker<R> {
         let Some(mut drain) = self.drains.pop_front() else { return };
         let end = self.slots.end().min(drain.next.saturating_add(DRAINS));
         for number in drain.next..end {
-            let concerned = |connection: &&mut Connection<R>| connection.generation() == drain.generation;
-            if self.slots.get_mut(number).filter(concerned).is_none() {
+            let concerned = |slots: &Slots<R>| slots.generation(number) == Some(drain.generation);
+            if !concerned(&self.slots) {
                 continue;
             }
             // A request that has come already is one that was begun.
             self.turn(number);
-            if let Some(connection) = self.slots.get_mut(number).filter(concerned) {
-                connection.session.handle_drain(drain.until, &mut self.shared.lend());
-                self.turn(number);
+            if concerned(&self.slots) {
+                let next = self.slots.drain(number, drain.until, &mut self.shared);
+                self.goes_on(number, next);
             }
         }
         drain.next = end;

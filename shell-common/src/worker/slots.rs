@@ -5,11 +5,16 @@ use std::{
     task::{Context, Waker},
 };
 
+use underpass_core::Tick;
+
 use super::{
     Reactor,
     pump::{Connection, Next, Shared},
 };
-use crate::wake::{Alarm, ReadyList, Source};
+use crate::{
+    panics,
+    wake::{Alarm, ReadyList, Source},
+};
 
 /// Places for sessions. A place is used again and keeps its alarm.
 pub(super) struct Slots<R: Reactor> {
@@ -44,18 +49,40 @@ impl<R: Reactor> Slots<R> {
     }
 
     /// Gives the session with this number its turn; `None` when it is over already. At [`Next::Done`] it is
-    /// dropped, and its number free.
+    /// dropped, and its number free. A session that panics is over, which the error log is told.
     pub(super) fn turn(&mut self, number: u32, shared: &mut Shared<R>) -> Option<Next> {
+        self.guarded(number, shared, Connection::turn)
+    }
+
+    /// Tells the session with this number to drain, and gives it its turn, as [`Self::turn`] does.
+    pub(super) fn drain(&mut self, number: u32, until: Option<Tick>, shared: &mut Shared<R>) -> Option<Next> {
+        self.guarded(number, shared, |connection, shared, cx| {
+            connection.session.handle_drain(until, &mut shared.lend());
+            connection.turn(shared, cx)
+        })
+    }
+
+    fn guarded(
+        &mut self,
+        number: u32,
+        shared: &mut Shared<R>,
+        turn: impl FnOnce(&mut Connection<R>, &mut Shared<R>, &mut Context<'_>) -> Next,
+    ) -> Option<Next> {
         let slot = self.slots.get_mut(number as usize)?;
         slot.alarm.reset();
         let connection = slot.connection.as_mut()?;
         self.connections -= connection.count();
         // Made for the turn: kept, it would cost each idle session 16 bytes.
         let waker = Waker::from(Arc::clone(&slot.alarm));
-        let next = connection.turn(shared, &mut Context::from_waker(&waker));
+        let cx = &mut Context::from_waker(&waker);
+        let next = panics::catch(|| turn(connection, shared, cx)).unwrap_or_else(|panic| {
+            connection.tell(&panic, shared);
+            Next::Done
+        });
         if matches!(next, Next::Done) {
             if let Some(connection) = slot.connection.take() {
-                connection.session.recycle(&mut shared.buffers);
+                // After a panic the memory of a session may not be worth keeping, which is no other session's trouble.
+                let _kept_or_dropped = panics::catch(|| connection.session.recycle(&mut shared.buffers));
             }
             self.free.push(number);
         } else {
@@ -69,14 +96,15 @@ impl<R: Reactor> Slots<R> {
         self.slots.get(number as usize).is_some_and(|slot| slot.alarm.list())
     }
 
-    /// The session with this number.
-    pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut Connection<R>> {
-        self.slots.get_mut(number as usize)?.connection.as_deref_mut()
+    /// Which of the worker's configurations the session with this number began with, if there is one.
+    pub(super) fn generation(&self, number: u32) -> Option<u64> {
+        self.slots.get(number as usize)?.connection.as_deref().map(Connection::generation)
     }
 
     /// A number above those of all sessions.
     pub(super) fn end(&self) -> u32 {
-        u32::try_from(self.slots.len()).expect("a process has fewer descriptors than that")
+        // A process has fewer descriptors than that.
+        u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
     }
 
     /// Whether there is no session.

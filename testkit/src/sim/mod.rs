@@ -33,6 +33,8 @@ pub enum Connect {
     Accept,
     /// It is refused.
     Refuse,
+    /// It can't be made from here.
+    Fail,
     /// Nothing happens, until [`World::answer_dial`].
     Hang,
 }

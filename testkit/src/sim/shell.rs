@@ -182,9 +182,11 @@ impl World {
             Connect::Hang => self.tokens.dial = Some((dial, lease)),
             Connect::Refuse => {
                 let refused = Fault { kind: std::io::ErrorKind::ConnectionRefused, os: Some(111) };
-                lease.report(Verdict::Failure, self.now.tick);
-                let (session, mut turn) = self.parts();
-                session.handle_connected(dial, Err(DialError::Io(refused)), &mut turn);
+                self.failed(dial, lease, DialError::Io(refused));
+            }
+            Connect::Fail => {
+                let not_ours = Fault { kind: std::io::ErrorKind::AddrNotAvailable, os: Some(99) };
+                self.failed(dial, lease, DialError::Local(not_ours));
             }
             Connect::Accept => {
                 let address: Address = lease.address().clone();
@@ -193,6 +195,12 @@ impl World {
                 self.established(dial, lease, index, false);
             }
         }
+    }
+
+    fn failed(&mut self, dial: Dial, lease: Lease, error: DialError) {
+        lease.report(error.verdict(), self.now.tick);
+        let (session, mut turn) = self.parts();
+        session.handle_connected(dial, Err(error), &mut turn);
     }
 
     fn established(&mut self, dial: Dial, lease: Lease, index: usize, reused: bool) {

@@ -108,7 +108,7 @@ impl Simulation {
         } else {
             let refused: Fault = std::io::ErrorKind::ConnectionRefused.into();
             let error = DialError::Io(refused);
-            errand.lease.report(Verdict::Failure, self.now.tick);
+            errand.lease.report(error.verdict(), self.now.tick);
             self.report(number, |session, turn| session.handle_connected(errand.dial, Err(error), turn));
         }
         self.turn(number);

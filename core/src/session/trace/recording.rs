@@ -214,6 +214,10 @@ fn call(line: &str) -> Option<Call> {
             let result = match words.clone().next()? {
                 "nobody" => Err(DialError::NoPeer),
                 "ourselves" => Err(DialError::OwnListener),
+                "local" => {
+                    let _local = words.next();
+                    Err(DialError::Local(outcome(words, |_| None::<()>)?.err()?))
+                }
                 _ => outcome(words, connected)?.map_err(DialError::Io),
             };
             Call::Connected(errand, result)
