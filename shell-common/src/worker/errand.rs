@@ -41,11 +41,11 @@ pub(super) enum Brought<R: Reactor> {
 }
 
 impl<R: Reactor> Errand<R> {
-    /// Asks the name servers that the location names, or the system.
-    pub(super) fn resolve(lookup: Lookup, provisions: &Provisions) -> Self {
+    /// Asks the name servers that the location names, or the system, on behalf of `client`.
+    pub(super) fn resolve(lookup: Lookup, provisions: &Provisions, client: &Address) -> Self {
         let resolver = lookup.resolver().and_then(|number| provisions.resolvers.get(number as usize));
         let addresses: Pending<Vec<IpAddr>> = match resolver {
-            Some(resolver) => Box::pin(resolver.resolve(lookup.name())),
+            Some(resolver) => Box::pin(resolver.resolve(lookup.name(), client.into())),
             None => Box::pin(look_up::<R>(lookup.name().to_owned())),
         };
         Self::Resolve(Some(lookup), addresses)

@@ -127,7 +127,8 @@ impl<R: Reactor> Connection<R> {
         loop {
             match self.session.poll_output() {
                 Output::Resolve(lookup) => {
-                    let errand = Errand::resolve(lookup, &self.service.provisions);
+                    let client = self.session.record().remote();
+                    let errand = Errand::resolve(lookup, &self.service.provisions, client);
                     self.errand = Some(Box::new(errand));
                 }
                 Output::Admit(claim) => {
