@@ -30,7 +30,6 @@ mod work;
 mod tests;
 
 use std::{
-    io,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -142,7 +141,7 @@ impl Resolver {
 
     /// The addresses of `name`; at once when they are known. Another of several comes first each time.
     ///
-    /// The answer is an error of the kind [`io::ErrorKind::QuotaExceeded`] when `asker` has too many names
+    /// The answer is an error of the kind [`std::io::ErrorKind::QuotaExceeded`] when `asker` has too many names
     /// looked up already, or all together have, and none of those has waited long enough to make room.
     pub fn resolve(&self, name: &str, asker: Asker) -> Answer {
         if let Ok(address) = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    io::{Read as _, Write as _},
+    io::{self, Read as _, Write as _},
     net::{Ipv4Addr, TcpListener, UdpSocket},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     task::{Context, Poll, Wake, Waker},
