@@ -1,17 +1,22 @@
 //! From one configuration to the next: all that can fail comes first.
 
-use std::{collections::HashSet, io, sync::Arc};
+use std::{
+    collections::HashSet,
+    io,
+    sync::{Arc, mpsc::Sender},
+    thread,
+};
 
 use underpass_core::{
     Severity,
     shared::{GroupId, Upstreams},
 };
-use underpass_nginx_config::{Loaded, LogTarget, Main, WorkerProcesses};
+use underpass_nginx_config::{Listener as Wanted, Loaded, LogTarget, Main, Note, WorkerProcesses};
 
 use super::{
     Runtime,
     rights::{Credentials, Rights, limit_descriptors, processors},
-    serve::Process,
+    serve::{Event, Process},
     sockets::Sockets,
     trouble::Trouble,
     workers::{Ready, Worker},
@@ -20,6 +25,39 @@ use crate::{
     ErrorLog, Listener, Log, LogFile, Logs, PidFile, Provisions, Reload, Resolver, Setup, Target, Trace,
     admission::Gate, resolver::Watch,
 };
+
+/// A configuration that was read, with what may take long: its names are looked up, its logs are open.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    listeners: Vec<Wanted>,
+    main: Main,
+    notes: Vec<Note>,
+    upstreams: Arc<Upstreams>,
+    provisions: Provisions,
+    watch: Watch,
+}
+
+impl Draft {
+    /// Waits for the first answers to names, and for the system to open files. `earlier`: the groups that the next
+    /// ones take over from.
+    pub(super) fn of(loaded: Loaded, logs: &Logs, earlier: &Upstreams) -> Result<Self, Trouble> {
+        let configuration = if loaded.main.traces.is_empty() { String::new() } else { loaded.expanded() };
+        let Loaded { listeners, upstreams, resolvers_of_groups, main, access, notes, .. } = loaded;
+        let provisions = Provisions {
+            log: open_logs(&main, logs)?,
+            gate: Arc::new(Gate::new(access)),
+            resolvers: main.resolvers.iter().map(Resolver::new).collect(),
+            traces: Trace::open_all(&main.traces, &configuration, logs)?,
+        };
+        upstreams.inherit(earlier);
+        let resolver = |group: GroupId| {
+            let number = resolvers_of_groups.get(group.0).copied().flatten()?;
+            provisions.resolvers.get(number as usize).cloned()
+        };
+        let watch = Watch::start(&upstreams, resolver, provisions.log.clone())?;
+        Ok(Self { listeners, main, notes, upstreams, provisions, watch })
+    }
+}
 
 /// A configuration with all that it needs, before anything has changed.
 pub(super) struct Next {
@@ -47,13 +85,53 @@ impl Next {
     }
 }
 
+/// Where a change of the configuration stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Drafting {
+    /// Nobody has asked for one.
+    Idle,
+    /// The next configuration is being read.
+    Underway,
+    /// It is, and will be read again after that: the file may have changed meanwhile.
+    Again,
+}
+
 /// From one configuration to the next.
-impl<R: Runtime> Process<'_, R> {
+impl<R: Runtime> Process<R> {
+    /// Reads the configuration again. That may take long, and signals are obeyed meanwhile.
     pub(super) fn reload(&mut self) {
+        if self.drafting != Drafting::Idle {
+            self.drafting = Drafting::Again;
+            return;
+        }
         self.event(Severity::Notice, "reconfiguring");
-        let loaded = self.source.load();
-        let notes = loaded.as_ref().map(|loaded| loaded.notes.clone()).unwrap_or_default();
-        match loaded.and_then(|loaded| self.prepare(loaded)) {
+        if let Err(error) = self.draft(None) {
+            self.event(Severity::Emerg, &format!("the configuration can't be read: {error}"));
+        }
+    }
+
+    /// Makes a draft on a thread of its own, of what is `loaded` or else of the source. It comes as an event.
+    pub(super) fn draft(&mut self, loaded: Option<Loaded>) -> io::Result<()> {
+        let (source, logs, earlier) =
+            (Arc::clone(&self.source), Arc::clone(&self.logs), Arc::clone(&self.upstreams));
+        let answer = Answer { events: self.events.clone(), draft: None };
+        thread::Builder::new().name("reload".into()).spawn(move || {
+            let mut answer = answer;
+            let loaded = loaded.map_or_else(|| source.load(), Ok);
+            answer.draft = Some(loaded.and_then(|loaded| Draft::of(loaded, &logs, &earlier)));
+        })?;
+        self.drafting = Drafting::Underway;
+        Ok(())
+    }
+
+    /// Goes over to the next configuration, now that it has been read.
+    pub(super) fn drafted(&mut self, draft: Result<Draft, Trouble>) {
+        let drafting = std::mem::replace(&mut self.drafting, Drafting::Idle);
+        if self.ending {
+            return;
+        }
+        let notes = draft.as_ref().map(|draft| draft.notes.clone()).unwrap_or_default();
+        match draft.and_then(|draft| self.prepare(draft)) {
             Ok(next) => {
                 self.change(next);
                 notes.iter().for_each(|note| self.event(Severity::Warn, &note.to_string()));
@@ -61,18 +139,14 @@ impl<R: Runtime> Process<'_, R> {
             }
             Err(trouble) => self.report(&trouble),
         }
+        if drafting == Drafting::Again {
+            self.reload();
+        }
     }
 
-    /// Everything that can fail. Nothing that is in use changes.
-    pub(super) fn prepare(&mut self, loaded: Loaded) -> Result<Next, Trouble> {
-        let configuration = if loaded.main.traces.is_empty() { String::new() } else { loaded.expanded() };
-        let Loaded { listeners, upstreams, resolvers_of_groups, main, access, .. } = loaded;
-        let provisions = Provisions {
-            log: open_logs(&main, &self.logs)?,
-            gate: Arc::new(Gate::new(access)),
-            resolvers: main.resolvers.iter().map(Resolver::new).collect(),
-            traces: Trace::open_all(&main.traces, &configuration, &self.logs)?,
-        };
+    /// Everything else that can fail. Nothing that is in use changes.
+    pub(super) fn prepare(&mut self, draft: Draft) -> Result<Next, Trouble> {
+        let Draft { listeners, main, upstreams, provisions, watch, .. } = draft;
         self.choose_credentials(&main, &provisions.log)?;
         for listener in listeners.iter().filter(|listener| listener.options.deferred) {
             let message = format!("\"deferred\" has no effect on {}", listener.address);
@@ -98,12 +172,6 @@ impl<R: Runtime> Process<'_, R> {
         }
         let same_file = self.pid_file.as_ref().map(PidFile::path) == main.pid.as_deref();
         let pid_file = main.pid.as_ref().filter(|_| !same_file).map(PidFile::create).transpose()?;
-        let resolver = |group: GroupId| {
-            let number = resolvers_of_groups.get(group.0).copied().flatten()?;
-            provisions.resolvers.get(number as usize).cloned()
-        };
-        upstreams.inherit(&self.upstreams);
-        let watch = Watch::start(&upstreams, resolver, provisions.log.clone())?;
         Ok(Next { main, upstreams, watch, provisions, sockets, pid_file, shares, ready })
     }
 
@@ -177,6 +245,22 @@ impl<R: Runtime> Process<'_, R> {
     }
 }
 
+/// Tells the process of a draft, or of its failure, however the thread ends.
+struct Answer {
+    events: Sender<Event>,
+    draft: Option<Result<Draft, Trouble>>,
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        let failed =
+            || Err(Trouble::with(Severity::Alert, "the thread that reads the configuration has failed"));
+        let draft = self.draft.take().unwrap_or_else(failed);
+        // Nobody waits for it when the process is ending.
+        let _nobody_waits = self.events.send(Event::Drafted(Box::new(draft)));
+    }
+}
+
 /// Opens the logs that a configuration names.
 pub(crate) fn open_logs(main: &Main, files: &Logs) -> Result<Log, Trouble> {
     let mut errors = Vec::new();
@@ -202,6 +286,6 @@ pub(crate) fn open_logs(main: &Main, files: &Logs) -> Result<Log, Trouble> {
 fn worker_count(main: &Main) -> io::Result<usize> {
     match main.worker_processes {
         WorkerProcesses::Count(count) => Ok(count),
-        WorkerProcesses::Auto => Ok(std::thread::available_parallelism()?.get()),
+        WorkerProcesses::Auto => Ok(thread::available_parallelism()?.get()),
     }
 }

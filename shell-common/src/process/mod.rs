@@ -77,15 +77,17 @@ fn obey<R: Runtime>(program: &'static Program, command: Command) -> Result<ExitC
         Command::Signal { options, signal } => send::send(&Source::file(&options), signal)?,
         Command::Run(options) => {
             let source = Source::file(&options);
-            let started = run::<R>(program, &source);
-            if let (Err(trouble), Some(target)) = (&started, source.early_log()) {
+            let early_log = source.early_log();
+            let started = run::<R>(program, source);
+            if let (Err(trouble), Some(target)) = (&started, early_log) {
                 trouble.log_to(target);
             }
             return started;
         }
         Command::Direct { listen, to } => {
             let source = Source::text("--to", direct_configuration(listen, &to));
-            serve::run::<R>(program, &source, source.load()?, None)?;
+            let loaded = source.load()?;
+            serve::run::<R>(program, source, loaded, None)?;
         }
         Command::Replay { file, session, quiet } => return replay::replay(&file, session, quiet),
         Command::Demo { listen } => show::<R>(program, listen)?,
@@ -94,7 +96,7 @@ fn obey<R: Runtime>(program: &'static Program, command: Command) -> Result<ExitC
 }
 
 /// In the foreground, or as a process of its own in the background.
-fn run<R: Runtime>(program: &'static Program, source: &Source) -> Result<ExitCode, Trouble> {
+fn run<R: Runtime>(program: &'static Program, source: Source) -> Result<ExitCode, Trouble> {
     let background = daemon::Background::enter()?;
     let loaded = source.load()?;
     if loaded.main.daemon && background.is_none() {
@@ -113,7 +115,7 @@ fn show<R: Runtime>(program: &'static Program, listen: std::net::SocketAddr) -> 
     let source = Source::text("demo", text.clone());
     let loaded = source.load()?;
     say(&format!("{text}\nOpen http://{listen}/ in a browser; Ctrl-C ends it.\n"));
-    serve::run::<R>(program, &source, loaded, None)
+    serve::run::<R>(program, source, loaded, None)
 }
 
 /// Prints a line for the operator, where nginx prints it.

@@ -6,14 +6,21 @@ use std::{
         Arc,
         mpsc::{Receiver, Sender, channel},
     },
+    thread,
 };
 
 use underpass_core::{Severity, shared::Upstreams};
 use underpass_nginx_config::{Loaded, LogTarget, Main};
 
 use super::{
-    Runtime, change::Next, daemon::Background, rights::Credentials, sockets::Sockets, source::Source,
-    trouble::Trouble, workers::Worker,
+    Runtime,
+    change::{Draft, Drafting, Next},
+    daemon::Background,
+    rights::Credentials,
+    sockets::Sockets,
+    source::Source,
+    trouble::Trouble,
+    workers::Worker,
 };
 use crate::{Clock, Log, Logs, PidFile, Program, Signal, SignalWatch, resolver::Watch};
 
@@ -23,12 +30,16 @@ pub(crate) enum Event {
     Signal(Signal),
     /// The worker with this number has ended.
     Ended(u64),
+    /// A configuration was read, or not.
+    Drafted(Box<Result<Draft, Trouble>>),
+    /// The logs were opened again, or not.
+    Reopened(Result<(), Trouble>),
 }
 
 /// Serves until a signal ends it.
 pub(crate) fn run<R: Runtime>(
     program: &Program,
-    source: &Source,
+    source: Source,
     loaded: Loaded,
     background: Option<Background>,
 ) -> Result<(), Trouble> {
@@ -40,7 +51,11 @@ pub(crate) fn run<R: Runtime>(
     // Before anybody can see that there is somebody to signal. The receiver lives as long as the process.
     let _signals = SignalWatch::start(move |signal| drop(deliver.send(Event::Signal(signal))))?;
     let keep_stderr = loaded.main.error_logs.iter().any(|log| log.target == LogTarget::Stderr);
-    let mut process = Process::<R>::start(program, source, loaded, sender)?;
+    let mut process = Process::<R>::new(source, loaded.main.clone(), sender);
+    process.draft(Some(loaded))?;
+    if !process.start(program, &events)? {
+        return Ok(());
+    }
     if let Some(background) = background {
         background.serves(keep_stderr)?;
     }
@@ -51,10 +66,10 @@ pub(crate) fn run<R: Runtime>(
 }
 
 /// A process, and the configuration that it serves.
-pub(super) struct Process<'p, R> {
-    pub(super) source: &'p Source,
+pub(super) struct Process<R> {
+    pub(super) source: Arc<Source>,
     pub(super) clock: Clock,
-    pub(super) logs: Logs,
+    pub(super) logs: Arc<Logs>,
     pub(super) events: Sender<Event>,
     pub(super) main: Main,
     pub(super) log: Log,
@@ -70,24 +85,20 @@ pub(super) struct Process<'p, R> {
     pub(super) retired: Vec<Worker>,
     /// How many workers there have been.
     pub(super) count: u64,
+    pub(super) drafting: Drafting,
     pub(super) ending: bool,
     runtime: PhantomData<fn() -> R>,
 }
 
 /// Start and end.
-impl<'p, R: Runtime> Process<'p, R> {
-    fn start(
-        program: &Program,
-        source: &'p Source,
-        loaded: Loaded,
-        events: Sender<Event>,
-    ) -> Result<Self, Trouble> {
-        let mut process = Self {
-            source,
+impl<R: Runtime> Process<R> {
+    pub(super) fn new(source: Source, main: Main, events: Sender<Event>) -> Self {
+        Self {
+            source: Arc::new(source),
             clock: Clock::start(),
-            logs: Logs::new(),
+            logs: Arc::new(Logs::new()),
             events,
-            main: loaded.main.clone(),
+            main,
             log: Log::default(),
             upstreams: Arc::default(),
             watch: None,
@@ -97,26 +108,51 @@ impl<'p, R: Runtime> Process<'p, R> {
             workers: Vec::new(),
             retired: Vec::new(),
             count: 0,
+            drafting: Drafting::Idle,
             ending: false,
             runtime: PhantomData,
-        };
-        let next: Next = process.prepare(loaded)?;
-        process.log = next.log().clone();
-        process.event(Severity::Notice, &format!("{}/{}", program.name, program.version));
-        process.event(Severity::Notice, &format!("workers: {}", next.workers()));
-        process.change(next);
-        Ok(process)
+        }
     }
 
-    fn obey(&mut self, events: &Receiver<Event>) -> Result<(), Trouble> {
+    /// Serves the first configuration, once that has been read; says whether it does: a signal may end the process
+    /// before.
+    pub(super) fn start(&mut self, program: &Program, events: &Receiver<Event>) -> Result<bool, Trouble> {
+        // A sender of ours lives: there is always an event to wait for.
+        while let Ok(event) = events.recv() {
+            match event {
+                Event::Drafted(draft) => {
+                    let next: Next = self.prepare((*draft)?)?;
+                    self.log = next.log().clone();
+                    self.event(Severity::Notice, &format!("{}/{}", program.name, program.version));
+                    self.event(Severity::Notice, &format!("workers: {}", next.workers()));
+                    self.change(next);
+                    if std::mem::replace(&mut self.drafting, Drafting::Idle) == Drafting::Again {
+                        self.reload();
+                    }
+                    return Ok(true);
+                }
+                Event::Signal(Signal::Quit | Signal::Terminate | Signal::Interrupt) => break,
+                Event::Signal(Signal::HangUp) => self.drafting = Drafting::Again,
+                Event::Signal(_) | Event::Ended(_) | Event::Reopened(_) => {}
+            }
+        }
+        Ok(false)
+    }
+
+    pub(super) fn obey(&mut self, events: &Receiver<Event>) -> Result<(), Trouble> {
         let mut result = Ok(());
         while !(self.workers.is_empty() && self.retired.is_empty()) {
-            // A sender of ours lives: there is always an event to wait for.
             match events.recv() {
                 Ok(Event::Signal(signal)) => self.signalled(signal),
                 Ok(Event::Ended(number)) => {
                     let ended = self.ended(number);
                     result = result.and(ended);
+                }
+                Ok(Event::Drafted(draft)) => self.drafted(*draft),
+                Ok(Event::Reopened(reopened)) => {
+                    if let Err(trouble) = reopened {
+                        self.report(&trouble);
+                    }
                 }
                 Err(_) => break,
             }
@@ -175,9 +211,15 @@ impl<'p, R: Runtime> Process<'p, R> {
         result
     }
 
+    /// On a thread of its own: a file system that doesn't answer must not keep signals waiting.
     fn reopen(&self) {
-        if let Err(error) = self.logs.reopen() {
-            self.event(Severity::Emerg, &error.to_string());
+        let (logs, events) = (Arc::clone(&self.logs), self.events.clone());
+        let reopened = thread::Builder::new().name("reopen".into()).spawn(move || {
+            // Nobody waits for it when the process is ending.
+            let _nobody_waits = events.send(Event::Reopened(logs.reopen().map_err(Trouble::from)));
+        });
+        if let Err(error) = reopened {
+            self.event(Severity::Emerg, &format!("the logs can't be reopened: {error}"));
         }
     }
 
