@@ -12,6 +12,7 @@
 //! | [`clock`] | the only place where a worker reads a clock |
 //! | [`timers`] | deadlines that are checked lazily, one queue per worker |
 //! | [`trace`] | sessions that are recorded |
+//! | `keeper` | the process that keeps root's rights when this one gives them up |
 //! | [`pid`] | the file that tells other programs which process to signal |
 //! | [`resolver`] | names to addresses, by asking name servers |
 //! | [`signals`] | signals as values, delivered by a thread |
@@ -26,6 +27,7 @@ pub mod command;
 pub mod control;
 pub mod demo;
 pub mod error_log;
+mod keeper;
 pub mod listen;
 pub mod log;
 pub mod logs;

@@ -15,7 +15,7 @@ use underpass_nginx_config::{Listener as Wanted, Loaded, LogTarget, Main, Note, 
 
 use super::{
     Runtime,
-    rights::{Credentials, Rights, limit_descriptors, processors},
+    rights::{Credentials, USER_IS_IGNORED, limit_descriptors, processors},
     serve::{Event, Process},
     sockets::Sockets,
     trouble::Trouble,
@@ -147,7 +147,7 @@ impl<R: Runtime> Process<R> {
     /// Everything else that can fail. Nothing that is in use changes.
     pub(super) fn prepare(&mut self, draft: Draft) -> Result<Next, Trouble> {
         let Draft { listeners, main, upstreams, provisions, watch, .. } = draft;
-        self.choose_credentials(&main, &provisions.log)?;
+        self.note_user(&main, &provisions.log)?;
         for listener in listeners.iter().filter(|listener| listener.options.deferred) {
             let message = format!("\"deferred\" has no effect on {}", listener.address);
             provisions.log.event(Severity::Notice, &message, self.clock.now());
@@ -163,29 +163,28 @@ impl<R: Runtime> Process<R> {
         let missing = self.workers.len().min(workers)..workers;
         let mut ready = Vec::new();
         for worker in missing {
-            let rights = Rights {
-                credentials: self.credentials.clone(),
-                processors: processors(&main.worker_cpu_affinity, worker),
-            };
-            ready.push(Ready::new::<R>(self.count, rights, self.events.clone())?);
+            let processors = processors(&main.worker_cpu_affinity, worker);
+            ready.push(Ready::new::<R>(self.count, processors, self.events.clone())?);
             self.count += 1;
         }
         let same_file = self.pid_file.as_ref().map(PidFile::path) == main.pid.as_deref();
-        let pid_file = main.pid.as_ref().filter(|_| !same_file).map(PidFile::create).transpose()?;
+        let pid_file = main.pid.as_ref().filter(|_| !same_file);
+        let pid_file = pid_file.map(|path| PidFile::create_by(self.keeper.as_ref(), path)).transpose()?;
         Ok(Next { main, upstreams, watch, provisions, sockets, pid_file, shares, ready })
     }
 
-    /// The first configuration's hold: a thread that has given up its own can't take others.
-    fn choose_credentials(&mut self, main: &Main, log: &Log) -> Result<(), Trouble> {
-        let (credentials, mut warning) = Credentials::of(main)?;
-        if self.workers.is_empty() {
-            self.credentials = credentials;
-        } else if self.credentials != credentials {
-            let message = "the \"user\" directive takes effect when the process starts the next time";
-            warning = Some(Trouble::with(Severity::Warn, message));
-        }
+    /// The process is who it became before it had a second thread.
+    fn note_user(&self, main: &Main, log: &Log) -> Result<(), Trouble> {
+        let warning = if !self.privileged {
+            main.user.as_ref().map(|_| USER_IS_IGNORED)
+        } else if main.user == self.user {
+            None
+        } else {
+            Credentials::of(main, true)?;
+            Some("the \"user\" directive takes effect when the process starts the next time")
+        };
         if let Some(warning) = warning {
-            log.event(warning.severity(), warning.message(), self.clock.now());
+            log.event(Severity::Warn, warning, self.clock.now());
         }
         Ok(())
     }

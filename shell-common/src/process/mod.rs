@@ -27,6 +27,9 @@ mod source;
 mod trouble;
 mod workers;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     io::{self, Write as _},
     process::ExitCode,
@@ -35,10 +38,13 @@ use std::{
 use crate::{
     Command, Program, Setup,
     command::{build_text, direct_configuration, version_text},
-    demo,
+    demo, keeper,
 };
+pub(crate) use daemon::{itself, nothing};
+pub(crate) use rights::Credentials;
+pub(crate) use sockets::{SocketFile, bind};
 use source::Source;
-use trouble::Trouble;
+pub(crate) use trouble::Trouble;
 
 /// What a shell provides: workers on its runtime.
 pub trait Runtime: Sized + Send + 'static {
@@ -77,6 +83,11 @@ fn obey<R: Runtime>(program: &'static Program, command: Command) -> Result<ExitC
         Command::Signal { options, signal } => send::send(&Source::file(&options), signal)?,
         Command::Run(options) => {
             let source = Source::file(&options);
+            if let Some(number) = keeper::started_for() {
+                let Some((path, options)) = source.into_file() else { return Ok(ExitCode::FAILURE) };
+                keeper::serve(path, options, number)?;
+                return Ok(ExitCode::SUCCESS);
+            }
             let early_log = source.early_log();
             let started = run::<R>(program, source);
             if let (Err(trouble), Some(target)) = (&started, early_log) {

@@ -9,20 +9,23 @@ use std::{
     thread,
 };
 
+use rustix::process::geteuid;
 use underpass_core::{Severity, shared::Upstreams};
-use underpass_nginx_config::{Loaded, LogTarget, Main};
+use underpass_nginx_config::{Loaded, LogTarget, Main, User};
 
 use super::{
     Runtime,
     change::{Draft, Drafting, Next},
     daemon::Background,
-    rights::Credentials,
+    rights::{Credentials, limit_descriptors},
     sockets::Sockets,
     source::Source,
     trouble::Trouble,
     workers::Worker,
 };
-use crate::{Clock, Log, Logs, PidFile, Program, Signal, SignalWatch, resolver::Watch};
+use crate::{
+    Clock, Log, Logs, PidFile, Program, Signal, SignalWatch, keeper::Keeper, logs::Open, resolver::Watch,
+};
 
 /// What the process waits for.
 #[derive(Debug)]
@@ -43,6 +46,9 @@ pub(crate) fn run<R: Runtime>(
     loaded: Loaded,
     background: Option<Background>,
 ) -> Result<(), Trouble> {
+    let identity = Identity::assume(&loaded.main)?;
+    let keeper = identity.keeper.clone();
+    let (source, loaded) = source.kept_by(keeper.as_ref(), loaded)?;
     for note in &loaded.notes {
         super::say(&format!("{}: [warn] {note}", program.name));
     }
@@ -51,7 +57,7 @@ pub(crate) fn run<R: Runtime>(
     // Before anybody can see that there is somebody to signal. The receiver lives as long as the process.
     let _signals = SignalWatch::start(move |signal| drop(deliver.send(Event::Signal(signal))))?;
     let keep_stderr = loaded.main.error_logs.iter().any(|log| log.target == LogTarget::Stderr);
-    let mut process = Process::<R>::new(source, loaded.main.clone(), sender);
+    let mut process = Process::<R>::new(source, &loaded.main, identity, sender);
     process.draft(Some(loaded))?;
     if !process.start(program, &events)? {
         return Ok(());
@@ -62,7 +68,36 @@ pub(crate) fn run<R: Runtime>(
     let ended = process.obey(&events);
     process.event(Severity::Notice, "exit");
     process.logs.flush();
+    drop(process);
+    if let Some(keeper) = keeper {
+        keeper.end();
+    }
     ended
+}
+
+/// Whom the process is, from before it has a second thread to its end.
+pub(super) struct Identity {
+    /// Whether root has started it.
+    pub(super) privileged: bool,
+    /// Who does what only root can; absent: this process, as far as it can.
+    pub(super) keeper: Option<Arc<Keeper>>,
+}
+
+impl Identity {
+    /// Becomes the user that the configuration names.
+    fn assume(main: &Main) -> Result<Self, Trouble> {
+        let privileged = geteuid().is_root();
+        let Some(user) = Credentials::of(main, privileged)? else {
+            return Ok(Self { privileged, keeper: None });
+        };
+        // Only root can raise it. What fails is told when the configuration is taken into use.
+        let _told_later = limit_descriptors(main.worker_rlimit_nofile);
+        let failed =
+            |error| Trouble::new(format!("the process that keeps root's rights can't start: {error}"));
+        let keeper = if user.is(0) { None } else { Some(Keeper::start().map_err(failed)?) };
+        user.assume()?;
+        Ok(Self { privileged, keeper })
+    }
 }
 
 /// A process, and the configuration that it serves.
@@ -78,8 +113,10 @@ pub(super) struct Process<R> {
     pub(super) watch: Option<Watch>,
     pub(super) sockets: Sockets,
     pub(super) pid_file: Option<PidFile>,
-    /// Those that the first workers were given.
-    pub(super) credentials: Option<Credentials>,
+    /// As the first configuration has it.
+    pub(super) user: Option<User>,
+    pub(super) privileged: bool,
+    pub(super) keeper: Option<Arc<Keeper>>,
     pub(super) workers: Vec<Worker>,
     /// Workers that end by themselves.
     pub(super) retired: Vec<Worker>,
@@ -92,19 +129,23 @@ pub(super) struct Process<R> {
 
 /// Start and end.
 impl<R: Runtime> Process<R> {
-    pub(super) fn new(source: Source, main: Main, events: Sender<Event>) -> Self {
+    pub(super) fn new(source: Source, main: &Main, identity: Identity, events: Sender<Event>) -> Self {
+        let Identity { privileged, keeper } = identity;
+        let opener = keeper.clone().map(|keeper| keeper as Arc<dyn Open>);
         Self {
             source: Arc::new(source),
             clock: Clock::start(),
-            logs: Arc::new(Logs::new()),
+            logs: Arc::new(Logs::opened_by(opener)),
             events,
-            main,
+            main: main.clone(),
             log: Log::default(),
             upstreams: Arc::default(),
             watch: None,
-            sockets: Sockets::default(),
+            sockets: Sockets::bound_by(keeper.clone()),
             pid_file: None,
-            credentials: None,
+            user: main.user.clone(),
+            privileged,
+            keeper,
             workers: Vec::new(),
             retired: Vec::new(),
             count: 0,

@@ -12,12 +12,7 @@ use rustix::{
     thread::{CpuSet, gettid},
 };
 
-use super::{
-    Runtime,
-    rights::{Rights, place},
-    serve::Event,
-    trouble::Trouble,
-};
+use super::{Runtime, rights::place, serve::Event, trouble::Trouble};
 use crate::{Control, Setup};
 
 /// A worker of the process.
@@ -40,27 +35,32 @@ pub(crate) struct Ready {
 }
 
 impl Ready {
-    /// A thread and a runtime for a worker that has `number`. The thread has its rights when this returns: what
-    /// changes them later comes later.
+    /// A thread and a runtime for a worker that has `number`. The thread is on its processors when this returns: what
+    /// moves it later comes later.
     ///
     /// # Errors
-    /// When the system has no thread or no runtime for it, or refuses the rights.
-    pub(crate) fn new<R: Runtime>(number: u64, rights: Rights, events: Sender<Event>) -> io::Result<Self> {
+    /// When the system has no thread or no runtime for it.
+    pub(crate) fn new<R: Runtime>(
+        number: u64,
+        processors: Option<CpuSet>,
+        events: Sender<Event>,
+    ) -> io::Result<Self> {
         let runtime = R::new()?;
         let (begin, setups) = channel::<Setup>();
         let end = Ended { number, events };
         let (tell, told) = channel();
         let work = move || {
-            let assumed = rights.assume();
-            let goes_on = assumed.is_ok();
+            if let Some(processors) = &processors {
+                place(None, processors);
+            }
             // Who waits for it does so until it has come.
-            let _it_waits = tell.send(assumed.map(|()| gettid()));
-            let Some(setup) = setups.recv().ok().filter(|_| goes_on) else { return Ok(()) };
+            let _it_waits = tell.send(gettid());
+            let Ok(setup) = setups.recv() else { return Ok(()) };
             let _end = end;
             runtime.serve(setup)
         };
         let thread = thread::Builder::new().name(format!("worker {number}")).spawn(work)?;
-        let name = told.recv().map_err(io::Error::other)??;
+        let name = told.recv().map_err(io::Error::other)?;
         let worker = Worker { number, control: Control::new(), has: HashSet::new(), name, thread };
         Ok(Self { worker, begin })
     }

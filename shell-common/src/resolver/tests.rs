@@ -606,13 +606,13 @@ fn a_thread_that_fails_leaves_nobody_hanging_and_is_started_again() {
 fn one_network_of_ipv6_is_one_client() {
     let asker = |ip: &str| {
         let ip: IpAddr = ip.parse().expect("an address");
-        Asker::from(&underpass_core::Address::from(SocketAddr::new(ip, 1)))
+        Asker::from(&Address::from(SocketAddr::new(ip, 1)))
     };
     assert_eq!(asker("2001:db8::1"), asker("2001:db8::ffff:0:2"));
     assert_ne!(asker("2001:db8::1"), asker("2001:db8:0:1::1"));
     assert_eq!(asker("::ffff:192.0.2.1"), asker("192.0.2.1"));
     assert_ne!(asker("192.0.2.1"), asker("192.0.2.2"));
-    assert_eq!(Asker::from(&underpass_core::Address::Unix(std::path::Path::new("").into())), Asker::Local);
+    assert_eq!(Asker::from(&Address::Unix(std::path::Path::new("").into())), Asker::Local);
 }
 
 /// A name server that says nothing of a name, nor of those below it.
