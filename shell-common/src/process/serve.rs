@@ -167,6 +167,11 @@ impl<R: Runtime> Process<R> {
                     self.event(Severity::Notice, &format!("{}/{}", program.name, program.version));
                     self.event(Severity::Notice, &format!("workers: {}", next.workers()));
                     self.change(next);
+                    if self.privileged && self.user.is_none() {
+                        let warning =
+                            "the process keeps the rights of root: no \"user\" directive names another user";
+                        self.event(Severity::Warn, warning);
+                    }
                     if std::mem::replace(&mut self.drafting, Drafting::Idle) == Drafting::Again {
                         self.reload();
                     }
