@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::common::{PATIENCE, Peer};
-use super::server::{Reserved, Server, Site, program, run, with_prefix};
+use super::server::{Background, Reserved, Server, Site, program, run, with_prefix};
 use crate::shell::NAME;
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
@@ -148,6 +148,25 @@ fn what_keeps_the_rights_of_root_has_one_thread_and_no_network() {
     assert_eq!(server.end().code(), Some(0));
     assert!(!Path::new(&format!("/proc/{keeper}")).exists(), "it ends with the process");
     assert!(!folder.path().join("run.pid").exists());
+}
+
+/// Whoever waits for the background to serve, and reads what it says, waits for nothing else.
+#[test]
+fn a_user_in_the_background() {
+    as_root();
+    let listen = Reserved::new();
+    let text = serving("user nobody nogroup; daemon on; pid run.pid;");
+    let (folder, file) = Site::file(&text.replace("LISTEN", &listen.address.to_string()));
+    let (prefix, pid) = (with_prefix(folder.path()), folder.path().join("run.pid"));
+    let output = program(&["-c", &file, "-p", &prefix]).output().expect("the binary runs");
+    assert_eq!((output.status.code(), output.stdout, output.stderr), (Some(0), vec![], vec![]));
+    let process = Background::of(&pid);
+    answers(listen.address);
+    let users = of_threads(process.number().parse().expect("a number"), "Uid");
+    assert!(users.values().all(|user| user == "65534 65534 65534 65534"), "{users:?}");
+    assert_eq!(run(&["-c", &file, "-p", &prefix, "-s", "stop"]).0.code(), Some(0));
+    process.wait_for_end();
+    assert!(!pid.exists());
 }
 
 /// A port below 1024 that nobody listens on.

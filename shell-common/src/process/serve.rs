@@ -47,8 +47,9 @@ pub(crate) fn run<R: Runtime>(
     background: Option<Background>,
 ) -> Result<(), Trouble> {
     let identity = Identity::assume(&loaded.main)?;
-    let keeper = identity.keeper.clone();
-    let (source, loaded) = source.kept_by(keeper.as_ref(), loaded)?;
+    // Dropped last: until then the keeper removes files for the process.
+    let keeper = End(identity.keeper.clone());
+    let (source, loaded) = source.kept_by(keeper.0.as_ref(), loaded)?;
     for note in &loaded.notes {
         super::say(&format!("{}: [warn] {note}", program.name));
     }
@@ -68,11 +69,18 @@ pub(crate) fn run<R: Runtime>(
     let ended = process.obey(&events);
     process.event(Severity::Notice, "exit");
     process.logs.flush();
-    drop(process);
-    if let Some(keeper) = keeper {
-        keeper.end();
-    }
     ended
+}
+
+/// Ends the keeper, if there is one.
+struct End(Option<Arc<Keeper>>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if let Some(keeper) = &self.0 {
+            keeper.end();
+        }
+    }
 }
 
 /// Whom the process is, from before it has a second thread to its end.
