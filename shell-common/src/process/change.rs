@@ -70,6 +70,8 @@ pub(super) struct Next {
     pid_file: Option<PidFile>,
     /// What each worker listens on.
     shares: Vec<Vec<Listener>>,
+    /// What those that are too many have listened on and others will.
+    left: Vec<Vec<Listener>>,
     /// Workers that are missing.
     ready: Vec<Ready>,
 }
@@ -160,6 +162,8 @@ impl<R: Runtime> Process<R> {
             sockets.share(&listeners, worker, workers, has)
         };
         let shares = (0..workers).map(share).collect::<io::Result<Vec<_>>>()?;
+        let leaving = self.workers.iter().skip(workers);
+        let left = leaving.map(|worker| sockets.renewed(&listeners, worker.has())).collect();
         let missing = self.workers.len().min(workers)..workers;
         let mut ready = Vec::new();
         for worker in missing {
@@ -170,7 +174,7 @@ impl<R: Runtime> Process<R> {
         let same_file = self.pid_file.as_ref().map(PidFile::path) == main.pid.as_deref();
         let pid_file = main.pid.as_ref().filter(|_| !same_file);
         let pid_file = pid_file.map(|path| PidFile::create_by(self.keeper.as_ref(), path)).transpose()?;
-        Ok(Next { main, upstreams, watch, provisions, sockets, pid_file, shares, ready })
+        Ok(Next { main, upstreams, watch, provisions, sockets, pid_file, shares, left, ready })
     }
 
     /// The process is who it became before it had a second thread.
@@ -191,7 +195,7 @@ impl<R: Runtime> Process<R> {
 
     /// Takes the configuration into use; nothing of it fails.
     pub(super) fn change(&mut self, next: Next) {
-        let Next { main, upstreams, watch, provisions, sockets, pid_file, shares, ready } = next;
+        let Next { main, upstreams, watch, provisions, sockets, pid_file, shares, left, ready } = next;
         let earlier = std::mem::replace(&mut self.main, main);
         self.log = provisions.log.clone();
         (self.upstreams, self.watch) = (upstreams, Some(watch));
@@ -214,14 +218,20 @@ impl<R: Runtime> Process<R> {
         }
         let connections = self.main.worker_connections;
         let mut shares = shares.into_iter();
-        let retired = self.workers.split_off(shares.len().min(self.workers.len()));
+        let within = earlier.worker_shutdown_timeout;
+        let reload = |listeners| Reload {
+            connections,
+            provisions: provisions.clone(),
+            within,
+            ..Reload::new(listeners)
+        };
+        let mut retired = self.workers.split_off(shares.len().min(self.workers.len()));
         for (worker, listeners) in self.workers.iter_mut().zip(&mut shares) {
-            worker.reload(Reload {
-                connections,
-                provisions: provisions.clone(),
-                within: earlier.worker_shutdown_timeout,
-                ..Reload::new(listeners)
-            });
+            worker.reload(reload(listeners));
+        }
+        // One that leaves may accept another client before it sees that: by the next configuration, as all others.
+        for (worker, listeners) in retired.iter_mut().zip(left) {
+            worker.reload(reload(listeners));
         }
         for (ready, listeners) in ready.into_iter().zip(shares) {
             let setup = Setup::new(listeners)
@@ -231,7 +241,7 @@ impl<R: Runtime> Process<R> {
             self.workers.push(ready.begin(setup));
         }
         // Behind those that take their sockets over.
-        retired.iter().for_each(|worker| worker.control().drain(earlier.worker_shutdown_timeout));
+        retired.iter().for_each(|worker| worker.control().drain(within));
         self.retired.extend(retired);
     }
 

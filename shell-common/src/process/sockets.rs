@@ -157,6 +157,20 @@ impl Sockets {
         Ok(share)
     }
 
+    /// What a worker needs of a configuration to serve clients at sockets that it has, by their numbers.
+    pub(crate) fn renewed(&self, wanted: &[Wanted], has: &HashSet<u64>) -> Vec<Listener> {
+        let mut renewed = Vec::new();
+        for listener in wanted {
+            let sockets = self.find(&listener.address).map(|open| open.sockets.iter()).unwrap_or_default();
+            for numbered in sockets.filter(|numbered| has.contains(&numbered.number)) {
+                let (address, config) = (listener.address.clone(), Arc::clone(&listener.config));
+                let holder = Arc::downgrade(&numbered.holder);
+                renewed.push(Listener::shared(numbered.number, None, address, config, holder));
+            }
+        }
+        renewed
+    }
+
     fn find(&self, address: &Address) -> Option<&Open> {
         self.open.iter().find(|open| open.address == *address)
     }
