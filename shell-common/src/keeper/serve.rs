@@ -267,7 +267,11 @@ impl From<Vec<Vec<u8>>> for Told {
 
 impl Resolve for Told {
     fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
-        self.0.get(host).filter(|found| !found.is_empty()).cloned().ok_or(io::ErrorKind::NotFound.into())
+        self.0
+            .get(host)
+            .filter(|found| !found.is_empty())
+            .cloned()
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 

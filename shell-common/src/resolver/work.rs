@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mio::{Events, Poll, Token, Waker};
+use mio::{Events, Poll, Token, Waker, event::Event};
 
 use super::{
     Asked, Settings,
@@ -75,7 +75,7 @@ impl Work {
                 _ => {}
             }
             let mut ready = std::mem::take(&mut self.unread);
-            ready.extend(events.iter().map(|event| event.token()).filter(|token| *token != WAKE));
+            ready.extend(events.iter().map(Event::token).filter(|token| *token != WAKE));
             for token in ready {
                 self.receive(token);
             }
