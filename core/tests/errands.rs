@@ -68,6 +68,10 @@ fn a_name_that_nobody_knows_is_a_502_and_one_that_nobody_answers_a_504() {
     unknown.addresses = Some(Err(ErrorKind::NotFound.into()));
     unknown.client_sends(GET);
     assert_eq!(status(&unknown), "502");
+    let mut refused = world(true, None);
+    refused.addresses = Some(Err(ErrorKind::QuotaExceeded.into()));
+    refused.client_sends(GET);
+    assert_eq!(status(&refused), "503", "a limit of ours");
     let mut silent = world(true, None);
     silent.addresses = None;
     silent.client_sends(GET);

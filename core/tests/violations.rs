@@ -113,6 +113,12 @@ fn cases() -> Vec<Case> {
             "GET /?h=nobody.example HTTP/1.1\r\nHost: a\r\n\r\n",
             |world| world.answer_lookup(Ok(&[])),
         ),
+        refused(
+            Violation::TooManyNames,
+            "proxy_pass http://$arg_h;",
+            "GET /?h=silent.example HTTP/1.1\r\nHost: a\r\n\r\n",
+            |world| world.answer_lookup(Err(std::io::ErrorKind::QuotaExceeded.into())),
+        ),
     ]
 }
 

@@ -130,3 +130,25 @@ pub fn load_text(
 ) -> Result<Loaded, Error> {
     build::build(Source::expand(name.as_ref(), text.into(), &options.globals)?, options)
 }
+
+/// Reads the files of the configuration at `path`, behind the directives `globals`, and checks each directive by
+/// itself; nothing else is done with them. For a process that reads what another one uses, see [`load_files`].
+///
+/// # Errors
+/// With the first thing that is wrong in the file or in one that it includes.
+pub fn read_files(path: impl AsRef<Path>, globals: &str) -> Result<Vec<SourceFile>, Error> {
+    Ok(Source::read(path.as_ref(), globals)?.files)
+}
+
+/// Loads the configuration file at `path` from `files`, which holds it and what it includes: what
+/// [`read_files`] or [`Loaded::files`] has. The file system is not looked at.
+///
+/// # Errors
+/// With the first thing that is wrong.
+pub fn load_files(
+    path: impl AsRef<Path>,
+    files: &[SourceFile],
+    options: &LoadOptions,
+) -> Result<Loaded, Error> {
+    build::build(Source::given(path.as_ref(), files, &options.globals)?, options)
+}

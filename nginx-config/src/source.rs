@@ -2,8 +2,8 @@
 
 use std::{
     collections::HashSet,
-    fs,
-    path::{Path, PathBuf},
+    fs, io,
+    path::{Component, Path, PathBuf},
     sync::Arc,
 };
 
@@ -39,6 +39,14 @@ pub(crate) struct Source {
     pub(crate) notes: Vec<Note>,
 }
 
+impl SourceFile {
+    /// A file with this name and these bytes.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>, text: Vec<u8>) -> Self {
+        Self { name: name.into(), text }
+    }
+}
+
 impl Source {
     /// Reads the main file and what it includes, behind `globals`.
     pub(crate) fn read(path: &Path, globals: &str) -> Result<Self, Error> {
@@ -48,8 +56,20 @@ impl Source {
 
     /// Parses `text` as the main file of this name, behind `globals`, and reads what it includes.
     pub(crate) fn expand(path: &Path, text: Vec<u8>, globals: &str) -> Result<Self, Error> {
+        Self::of(path, text, globals, Files::OfTheSystem)
+    }
+
+    /// Parses the main file of this name, and what it includes, all of which was read before.
+    pub(crate) fn given(path: &Path, files: &[SourceFile], globals: &str) -> Result<Self, Error> {
+        let files = Files::Given(files);
+        let text = files.read(path).map_err(|error| Error::unreadable(path, &error, None))?;
+        Self::of(path, text, globals, files)
+    }
+
+    fn of(path: &Path, text: Vec<u8>, globals: &str, source: Files<'_>) -> Result<Self, Error> {
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
         let mut reader = Reader {
+            source,
             folder,
             files: Vec::new(),
             open: Vec::new(),
@@ -75,7 +95,16 @@ enum Inside {
     Pairs,
 }
 
-struct Reader {
+/// Where files are read.
+#[derive(Clone, Copy)]
+enum Files<'f> {
+    OfTheSystem,
+    /// All that there are.
+    Given(&'f [SourceFile]),
+}
+
+struct Reader<'f> {
+    source: Files<'f>,
     /// What relative names of included files are relative to.
     folder: PathBuf,
     files: Vec<SourceFile>,
@@ -86,7 +115,7 @@ struct Reader {
     notes: Vec<Note>,
 }
 
-impl Reader {
+impl Reader<'_> {
     /// Reads a whole file, its directives behind those of `siblings`.
     fn file(
         &mut self,
@@ -172,10 +201,12 @@ impl Reader {
         // In a block of pairs, too, where it is the only word that means something.
         check::check(directive, Context::Main, &[])?;
         let name = directive.argument(0);
-        for path in matching(self.folder.join(&name.text), &name.position)? {
+        for path in self.source.matching(self.folder.join(&name.text), &name.position)? {
             self.admit(&path, &name.position)?;
-            let text =
-                fs::read(&path).map_err(|error| Error::unreadable(&path, &error, Some(&name.position)))?;
+            let text = self
+                .source
+                .read(&path)
+                .map_err(|error| Error::unreadable(&path, &error, Some(&name.position)))?;
             self.file(&path, text, inside, siblings)?;
         }
         Ok(())
@@ -193,21 +224,51 @@ impl Reader {
     }
 }
 
-/// The path itself; of a mask, all files that match it, in order. A mask that nothing matches is fine.
-fn matching(path: PathBuf, position: &Position) -> Result<Vec<PathBuf>, Error> {
-    let Some(mask) = path.to_str().filter(|path| path.contains(['*', '?', '['])) else {
-        return Ok(vec![path]);
-    };
-    let options = MatchOptions {
-        case_sensitive: true,
-        require_literal_separator: true,
-        require_literal_leading_dot: true,
-    };
-    let found = glob::glob_with(mask, options)
-        .map_err(|error| Error::new(position, format!("invalid mask \"{mask}\": {}", error.msg)))?;
-    found
-        .map(|entry| entry.map_err(|error| Error::unreadable(error.path(), error.error(), Some(position))))
-        .collect()
+impl Files<'_> {
+    fn read(self, path: &Path) -> io::Result<Vec<u8>> {
+        match self {
+            Self::OfTheSystem => fs::read(path),
+            Self::Given(files) => {
+                let file = files.iter().find(|file| plain(Path::new(&*file.name)) == plain(path));
+                file.map(|file| file.text.clone()).ok_or_else(|| io::ErrorKind::NotFound.into())
+            }
+        }
+    }
+
+    /// The path itself; of a mask, all files that match it, in order. A mask that nothing matches is fine.
+    fn matching(self, path: PathBuf, position: &Position) -> Result<Vec<PathBuf>, Error> {
+        let Some(mask) = path.to_str().filter(|path| path.contains(['*', '?', '['])) else {
+            return Ok(vec![path]);
+        };
+        let options = MatchOptions {
+            case_sensitive: true,
+            require_literal_separator: true,
+            require_literal_leading_dot: true,
+        };
+        let invalid = |error: glob::PatternError| {
+            Error::new(position, format!("invalid mask \"{mask}\": {}", error.msg))
+        };
+        if let Self::Given(files) = self {
+            let mask = glob::Pattern::new(&plain(Path::new(mask)).to_string_lossy()).map_err(invalid)?;
+            let matches =
+                |file: &&SourceFile| mask.matches_path_with(&plain(Path::new(&*file.name)), options);
+            let matches = files.iter().filter(matches);
+            let mut found: Vec<_> = matches.map(|file| PathBuf::from(&*file.name)).collect();
+            found.sort();
+            return Ok(found);
+        }
+        let found = glob::glob_with(mask, options).map_err(invalid)?;
+        found
+            .map(|entry| {
+                entry.map_err(|error| Error::unreadable(error.path(), error.error(), Some(position)))
+            })
+            .collect()
+    }
+}
+
+/// The path without the steps that lead nowhere, such as those in `./a/./b`.
+fn plain(path: &Path) -> PathBuf {
+    path.components().filter(|component| *component != Component::CurDir).collect()
 }
 
 /// The path that is the same whatever way a file is named.

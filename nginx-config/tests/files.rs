@@ -8,7 +8,8 @@ use common::options;
 use tempfile::TempDir;
 use underpass_core::Severity;
 use underpass_nginx_config::{
-    CpuAffinity, KeepAliveProbes, ListenOptions, LogTarget, WorkerProcesses, load, load_text,
+    CpuAffinity, KeepAliveProbes, ListenOptions, LogTarget, WorkerProcesses, load, load_files, load_text,
+    read_files,
 };
 
 fn folder(files: &[(&str, &str)]) -> TempDir {
@@ -312,4 +313,34 @@ fn directives_of_the_command_line_stand_in_front() {
     options.globals = "demon off;".into();
     let error = load_text("f", "", &options).expect_err("refused").to_string();
     assert!(error.starts_with("unknown directive \"demon\" in command line:1:1"), "{error}");
+}
+
+#[test]
+fn files_that_were_read_before_come_to_the_same() {
+    let names = [
+        ("nginx.conf", "events {} http { include conf.d/*.conf; include ./types; include none/*; }"),
+        ("conf.d/b.conf", "server { listen 127.0.0.1:2; return 202; include ../more; }"),
+        ("conf.d/a.conf", "server { listen 127.0.0.1:1; return 201; }"),
+        ("conf.d/.hidden.conf", "nonsense"),
+        ("types", "map $host $a { default 1; include pairs; }"),
+        ("pairs", "b 2;"),
+        ("more", "server_name more;"),
+    ];
+    let names = names.map(|(name, text)| (name, text.replace("../more", "more")));
+    let folder = folder(&names.each_ref().map(|(name, text)| (*name, text.as_str())));
+    for path in [folder.path().join("nginx.conf"), folder.path().join("./nginx.conf")] {
+        let loaded = load(&path, &options()).expect("loads");
+        let files = read_files(&path, "").expect("they can be read");
+        assert_eq!(files.len(), 6);
+        for name in ["nginx.conf", "conf.d/a.conf"] {
+            fs::rename(folder.path().join(name), folder.path().join("away")).expect("a rename");
+            let again = load_files(&path, &files, &options()).expect("loads without them");
+            fs::rename(folder.path().join("away"), folder.path().join(name)).expect("a rename");
+            assert_eq!(again.expanded(), loaded.expanded());
+            assert_eq!(again.listeners[1].position.to_string(), loaded.listeners[1].position.to_string());
+        }
+        let said =
+            load_files(&path, &files[1..], &options()).expect_err("the main file is missing").to_string();
+        assert!(said.contains("nginx.conf"), "{said}");
+    }
 }

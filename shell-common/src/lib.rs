@@ -14,6 +14,7 @@
 //! | [`trace`] | sessions that are recorded |
 //! | [`panics`] | a panic ends the session that it happened in, and is told |
 //! | `threads` | a few threads for what blocks, and a bounded queue in front of them |
+//! | `keeper` | the process that keeps root's rights when this one gives them up |
 //! | [`pid`] | the file that tells other programs which process to signal |
 //! | [`resolver`] | names to addresses, by asking name servers |
 //! | [`system_names`] | names to addresses, as the system does it |
@@ -31,6 +32,7 @@ pub mod command;
 pub mod control;
 pub mod demo;
 pub mod error_log;
+mod keeper;
 pub mod listen;
 pub mod log;
 pub mod logs;

@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub enum Target {
 }
 
 impl Target {
-    fn open(&self, readers: Readers) -> io::Result<File> {
+    fn open(&self, readers: Readers, opener: Option<&dyn Open>) -> io::Result<File> {
         let stream = match self {
             Self::Stderr => io::stderr().as_fd().try_clone_to_owned(),
             Self::Path(path) if path.as_os_str() == "/dev/stderr" => {
@@ -37,6 +37,9 @@ impl Target {
                 io::stdout().as_fd().try_clone_to_owned()
             }
             Self::Path(path) => {
+                if let Some(file) = opener.map_or(Ok(None), |opener| opener.open(path, readers))? {
+                    return Ok(file);
+                }
                 let mut options = OpenOptions::new();
                 if readers == Readers::Owner {
                     options.mode(0o600);
@@ -59,11 +62,21 @@ impl fmt::Display for Target {
 
 /// Who may read a log that is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Readers {
+pub(crate) enum Readers {
     /// Whom the process's mask leaves.
     Usual,
     /// The user of the process alone.
     Owner,
+}
+
+/// Opens files with rights that the process hasn't.
+pub(crate) trait Open: fmt::Debug + Send + Sync {
+    /// Opens a file for appending, and makes it where there is none; absent when the process has to do that with
+    /// the rights that it has.
+    ///
+    /// # Errors
+    /// When the system refuses, or nobody has said that this file may be opened.
+    fn open(&self, path: &Path, readers: Readers) -> io::Result<Option<File>>;
 }
 
 /// A log that lines are appended to, from any thread.
@@ -78,6 +91,7 @@ pub struct LogFile {
     lost: AtomicU64,
     buffer: Option<Buffer>,
     readers: Readers,
+    opener: Option<Arc<dyn Open>>,
 }
 
 impl LogFile {
@@ -86,12 +100,12 @@ impl LogFile {
     /// # Errors
     /// The error's text names the target.
     pub fn open(target: Target) -> io::Result<Self> {
-        Self::open_for(target, Readers::Usual)
+        Self::open_for(target, Readers::Usual, None)
     }
 
-    fn open_for(target: Target, readers: Readers) -> io::Result<Self> {
-        let file = RwLock::new(open(&target, readers)?);
-        Ok(Self { target, file, lost: AtomicU64::new(0), buffer: None, readers })
+    fn open_for(target: Target, readers: Readers, opener: Option<Arc<dyn Open>>) -> io::Result<Self> {
+        let file = RwLock::new(open(&target, readers, opener.as_deref())?);
+        Ok(Self { target, file, lost: AtomicU64::new(0), buffer: None, readers, opener })
     }
 
     /// Appends `line`, which has no line end, and a line end.
@@ -116,7 +130,7 @@ impl LogFile {
     /// The error's text names the target.
     pub fn reopen(&self) -> io::Result<()> {
         self.flush();
-        let file = open(&self.target, self.readers)?;
+        let file = open(&self.target, self.readers, self.opener.as_deref())?;
         *self.file.write().unwrap_or_else(PoisonError::into_inner) = file;
         let lost = self.lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
@@ -162,6 +176,7 @@ impl Drop for LogFile {
 pub struct Logs {
     files: Mutex<Vec<Weak<LogFile>>>,
     flusher: Flusher,
+    opener: Option<Arc<dyn Open>>,
 }
 
 impl Logs {
@@ -170,12 +185,17 @@ impl Logs {
         Self::default()
     }
 
+    /// No logs; those that are opened are opened by `opener`.
+    pub(crate) fn opened_by(opener: Option<Arc<dyn Open>>) -> Self {
+        Self { opener, ..Self::default() }
+    }
+
     /// Opens a log, without a buffer.
     ///
     /// # Errors
     /// The error's text names the target.
     pub fn open(&self, target: Target) -> io::Result<Arc<LogFile>> {
-        Ok(self.keep(Arc::new(LogFile::open(target)?)))
+        Ok(self.keep(Arc::new(self.open_for(target, Readers::Usual)?)))
     }
 
     /// Opens a log that only the user of the process can read, when it is made.
@@ -183,7 +203,7 @@ impl Logs {
     /// # Errors
     /// The error's text names the target.
     pub fn open_private(&self, target: Target) -> io::Result<Arc<LogFile>> {
-        Ok(self.keep(Arc::new(LogFile::open_for(target, Readers::Owner)?)))
+        Ok(self.keep(Arc::new(self.open_for(target, Readers::Owner)?)))
     }
 
     /// Opens a log that writes when `size` bytes of lines have come together, or when one has waited as long
@@ -198,7 +218,7 @@ impl Logs {
         size: usize,
         flush: Option<Duration>,
     ) -> io::Result<Arc<LogFile>> {
-        let mut file = LogFile::open(target)?;
+        let mut file = self.open_for(target, Readers::Usual)?;
         let alarm = flush.map(|after| self.flusher.alarm(after)).transpose()?;
         let mut buffer = Buffer::new(size).map_err(|error| {
             let message = format!("no memory for a buffer of {size} bytes for the log {}", file.target);
@@ -225,6 +245,10 @@ impl Logs {
         self.all().iter().for_each(|file| file.flush());
     }
 
+    fn open_for(&self, target: Target, readers: Readers) -> io::Result<LogFile> {
+        LogFile::open_for(target, readers, self.opener.clone())
+    }
+
     fn keep(&self, file: Arc<LogFile>) -> Arc<LogFile> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         files.retain(|known| known.strong_count() > 0);
@@ -245,8 +269,8 @@ pub(crate) fn complain(what: &str) {
 }
 
 /// The error is told in nginx's words.
-fn open(target: &Target, readers: Readers) -> io::Result<File> {
-    target.open(readers).map_err(|error| {
+fn open(target: &Target, readers: Readers, opener: Option<&dyn Open>) -> io::Result<File> {
+    target.open(readers, opener).map_err(|error| {
         let (kind, fault) = (error.kind(), Fault::from(error));
         io::Error::new(kind, format!("open() {target} failed ({fault})"))
     })

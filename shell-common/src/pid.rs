@@ -4,14 +4,20 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::Arc;
 
 use underpass_core::Fault;
+
+use crate::keeper::{Keeper, Kept};
 
 /// A file that holds the number of this process for as long as the value lives.
 #[derive(Debug)]
 #[must_use = "the file is removed when this is dropped"]
 pub struct PidFile {
     path: PathBuf,
+    number: u32,
+    /// Who removes it; absent: this process does.
+    kept: Option<Kept>,
 }
 
 impl PidFile {
@@ -20,10 +26,26 @@ impl PidFile {
     /// # Errors
     /// The error's text names the path.
     pub fn create(path: impl Into<PathBuf>) -> io::Result<Self> {
+        Self::of(path, process::id())
+    }
+
+    /// The same, by the process that has kept root's rights, where there is one.
+    pub(crate) fn create_by(keeper: Option<&Arc<Keeper>>, path: &Path) -> io::Result<Self> {
+        if let Some(keeper) = keeper
+            && keeper.write_pid(path)?
+        {
+            let (path, kept) = (path.to_owned(), Some(keeper.keep(path)));
+            return Ok(Self { path, number: process::id(), kept });
+        }
+        Self::create(path)
+    }
+
+    /// Writes the number of a process.
+    pub(crate) fn of(path: impl Into<PathBuf>, number: u32) -> io::Result<Self> {
         let path = path.into();
-        let write = || writeln!(File::create(&path)?, "{}", process::id());
+        let write = || writeln!(File::create(&path)?, "{number}");
         match write() {
-            Ok(()) => Ok(Self { path }),
+            Ok(()) => Ok(Self { path, number, kept: None }),
             Err(error) => Err(io::Error::new(error.kind(), unopened(&path, error))),
         }
     }
@@ -45,8 +67,9 @@ impl PidFile {
     /// Another process may have written its own number meanwhile, and a path such as `/dev/null` is no file
     /// of ours to remove.
     fn is_ours(&self) -> bool {
-        fs::symlink_metadata(&self.path).is_ok_and(|found| found.is_file())
-            && fs::read_to_string(&self.path).is_ok_and(|text| text.trim() == process::id().to_string())
+        self.kept.is_none()
+            && fs::symlink_metadata(&self.path).is_ok_and(|found| found.is_file())
+            && fs::read_to_string(&self.path).is_ok_and(|text| text.trim() == self.number.to_string())
     }
 }
 

@@ -28,7 +28,7 @@ pub enum Signal {
 }
 
 impl Signal {
-    const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Quit,
         Self::Terminate,
         Self::Interrupt,

@@ -46,7 +46,7 @@ impl SystemNames {
         let mut threads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &*threads {
             Some(known) => Ok(known.clone()),
-            None => Ok(threads.insert(Threads::start("names", AT_A_TIME, || Ok(()))?).clone()),
+            None => Ok(threads.insert(Threads::start("names", AT_A_TIME)?).clone()),
         }
     }
 }

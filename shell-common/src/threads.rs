@@ -10,7 +10,7 @@ use std::{
     io,
     net::{IpAddr, Ipv6Addr},
     pin::Pin,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
     thread,
 };
@@ -68,34 +68,23 @@ struct Queue {
 }
 
 impl Threads {
-    /// Starts `count` threads. Each runs `begin` first, to have the rights that its tasks need.
+    /// Starts `count` threads.
     ///
     /// # Errors
-    /// When the system has no thread, or `begin` fails. Then none of the threads is left.
-    pub(crate) fn start(
-        name: &str,
-        count: usize,
-        begin: impl Fn() -> io::Result<()> + Clone + Send + 'static,
-    ) -> io::Result<Self> {
+    /// When the system has no thread. Then none of the threads is left.
+    pub(crate) fn start(name: &str, count: usize) -> io::Result<Self> {
         let threads = Self(Arc::new(Owner(Arc::default())));
-        let (tell, told) = mpsc::channel();
         for number in 0..count {
-            let (desk, tell, begin) = (Arc::clone(&threads.0.0), tell.clone(), begin.clone());
-            let work = move || {
-                let begun = begin();
-                let goes_on = begun.is_ok();
-                // Nobody listens any more only where another thread has failed.
-                let _another_failed = tell.send(begun);
-                drop(tell);
-                if goes_on {
-                    desk.work();
-                }
-            };
-            thread::Builder::new().name(format!("{name} {number}")).spawn(work)?;
+            let desk = Arc::clone(&threads.0.0);
+            thread::Builder::new().name(format!("{name} {number}")).spawn(move || desk.work())?;
         }
-        drop(tell);
-        told.iter().collect::<io::Result<()>>()?;
         Ok(threads)
+    }
+
+    /// Whether both stand for the same threads.
+    #[cfg(test)]
+    pub(crate) fn are(&self, others: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &others.0)
     }
 
     /// Queues `task` for `client`. The future yields what the task returns, or an error when the task panics. A task
@@ -228,7 +217,7 @@ pub(crate) mod tests {
     const ONE: Client = Client::At(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
 
     fn started(count: usize) -> Threads {
-        Threads::start("test", count, || Ok(())).expect("the system has threads")
+        Threads::start("test", count).expect("the system has threads")
     }
 
     /// Waits for what a thread does.
@@ -325,23 +314,19 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_thread_that_can_not_begin_is_an_error() {
-        let refused = || Err(io::ErrorKind::PermissionDenied.into());
-        let error = Threads::start("test", 2, refused).expect_err("both fail");
-        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
-    }
-
-    #[test]
     fn threads_end_with_the_last_clone() {
-        let (tell, told) = channel::<()>();
-        // Each thread has a clone of what is told, until it ends.
-        let tell = Arc::new(Mutex::new(tell));
-        let begin = move || tell.lock().map(drop).map_err(|_| io::ErrorKind::Other.into());
-        let threads = Threads::start("test", 2, begin).expect("threads");
+        let threads = started(2);
+        // Each thread has the desk, until it ends.
+        let desk = Arc::downgrade(&threads.0.0);
         drop(threads.clone());
-        told.try_recv().expect_err("they live");
+        assert_eq!(desk.strong_count(), 3, "they live");
         drop(threads);
-        told.recv().expect_err("they have ended");
+        let mut waits = 0;
+        while desk.strong_count() > 0 {
+            assert!(waits < 10_000, "they have not ended");
+            waits += 1;
+            thread::sleep(std::time::Duration::from_millis(1));
+        }
     }
 
     #[test]

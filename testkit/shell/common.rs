@@ -123,7 +123,7 @@ impl Peer {
     }
 
     /// Whether something came from the other end, or its end.
-    fn has_news(&self) -> bool {
+    pub(crate) fn has_news(&self) -> bool {
         let stream = self.stream.get_ref();
         stream.set_nonblocking(true).expect("a plain socket");
         let news = !matches!(stream.peek(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
@@ -131,7 +131,7 @@ impl Peer {
         news
     }
 
-    fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
         Self { stream: BufReader::new(stream) }

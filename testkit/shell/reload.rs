@@ -217,3 +217,49 @@ fn logs_are_reopened() {
     assert!(moved.contains("signal 10 (SIGUSR1) received, reopening logs"), "{moved}");
     assert_eq!(fs::read_to_string(path("access.log.1")).expect("the old log"), "");
 }
+
+/// A file that nobody has written to the end yet, included by the one that `site` serves.
+fn slow_file(site: &Site) -> (std::path::PathBuf, String) {
+    let path = site.folder.path().join("slow.conf");
+    let made = std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo runs");
+    assert!(made.success());
+    let text = answering(1, &["LISTEN"], "slow").replace("return", "include slow.conf; return");
+    (path, text)
+}
+
+#[test]
+fn signals_are_obeyed_while_a_file_is_read() {
+    let site = Site::start(&answering(1, &["LISTEN"], "first"));
+    let (path, text) = slow_file(&site);
+    site.write(&text);
+    site.signalled(Signal::HUP, "[notice]", ": reconfiguring\n");
+    // Opened for reading by now, or soon: whoever writes waits for that.
+    let mut slow = fs::OpenOptions::new().write(true).open(&path).expect("the process reads it");
+    site.signalled(Signal::USR1, "[notice]", "received, reopening logs");
+    // Two more while it is read: one more reading comes of them, of what the file holds then.
+    for _ in 0..2 {
+        site.signalled(Signal::HUP, "[notice]", "signal 1 (SIGHUP) received, reconfiguring");
+    }
+    assert!(ask(site.server.address).expect("an answer").ends_with("first"));
+    site.write(&answering(1, &["LISTEN"], "last"));
+    slow.write_all(b"add_header X-Slow yes;").expect("it is read");
+    drop(slow);
+    site.server.wait_until("both", || site.error_log().matches(": reconfigured\n").count() == 2);
+    assert!(ask(site.server.address).expect("an answer").ends_with("last"));
+    assert_eq!(site.error_log().matches(": reconfiguring\n").count(), 2, "{}", site.error_log());
+}
+
+#[test]
+fn a_file_that_is_never_read_to_the_end_keeps_no_process() {
+    for signal in [Signal::TERM, Signal::QUIT] {
+        let site = Site::start(&answering(1, &["LISTEN"], "first"));
+        let (path, text) = slow_file(&site);
+        site.write(&text);
+        site.signalled(Signal::HUP, "[notice]", ": reconfiguring\n");
+        let slow = fs::OpenOptions::new().write(true).open(&path).expect("the process reads it");
+        site.server.signal(signal);
+        assert_eq!(site.server.end().code(), Some(0), "{signal:?}");
+        assert!(!site.folder.path().join("run.pid").exists());
+        drop(slow);
+    }
+}

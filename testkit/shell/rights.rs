@@ -1,11 +1,23 @@
 //! Whom a process runs as, how many descriptors it has, on which processors its workers run.
 
-use std::{collections::BTreeMap, fs, os::unix::process::CommandExt as _, process::Stdio};
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::{SocketAddr, TcpListener},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink},
+    os::unix::net::UnixStream,
+    os::unix::process::CommandExt as _,
+    path::Path,
+    process::Stdio,
+};
 
-use super::common::Peer;
-use super::server::{Reserved, Server, Site, program, run, with_prefix};
+use super::common::{PATIENCE, Peer};
+use super::server::{Background, Reserved, Server, Site, program, run, with_prefix};
 use crate::shell::NAME;
-use rustix::process::geteuid;
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+
+/// Debian's `nobody`.
+const NOBODY: u32 = 65534;
 
 fn serving(main: &str) -> String {
     format!(
@@ -18,10 +30,19 @@ fn serving(main: &str) -> String {
 /// file says.
 fn served(text: &str) -> Site {
     let site = Site::start(text);
-    let mut client = Peer::connect(site.server.address);
+    answers(site.server.address);
+    site
+}
+
+fn answers(address: SocketAddr) {
+    let mut client = Peer::connect(address);
     client.send("GET / HTTP/1.1\r\nHost: e\r\n\r\n");
     assert!(client.head().starts_with("HTTP/1.1 200 "));
-    site
+}
+
+/// What only root can try. CI does; whoever isn't root is told, and nothing passes untried.
+fn as_root() {
+    assert!(geteuid().is_root(), "only root can become another user: run this test as root");
 }
 
 /// What the kernel keeps of the program's name.
@@ -30,8 +51,8 @@ fn thread_name() -> &'static str {
 }
 
 /// A field of `status`, by the name of each thread.
-fn of_threads(server: &Server, field: &str) -> BTreeMap<String, String> {
-    let tasks = fs::read_dir(format!("/proc/{}/task", server.child.id())).expect("it runs");
+fn of_threads(process: u32, field: &str) -> BTreeMap<String, String> {
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).expect("it runs");
     let read = |task: std::io::Result<fs::DirEntry>| {
         let status = fs::read_to_string(task.ok()?.path().join("status")).ok()?;
         let value = |name: &str| {
@@ -44,53 +65,223 @@ fn of_threads(server: &Server, field: &str) -> BTreeMap<String, String> {
     tasks.filter_map(read).collect()
 }
 
+/// The process that keeps root's rights.
+fn keeper_of(server: &Server) -> u32 {
+    let process = server.child.id();
+    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).expect("it runs");
+    let [child] = children.split_whitespace().collect::<Vec<_>>()[..] else {
+        panic!("one child: {children}")
+    };
+    child.parse().expect("a number")
+}
+
+/// Every thread, those that look names up and those that take signals included.
 #[test]
-fn workers_run_as_the_user_and_the_process_as_itself() {
-    if !geteuid().is_root() {
-        return without_privileges(None);
-    }
-    let site = served(&serving("worker_processes 2; user nobody nogroup;"));
-    let name = |number: usize| format!("worker {number}");
-    for (field, of_worker, of_process) in [
-        ("Uid", "65534 65534 65534 65534", "0 0 0 0"),
-        ("Gid", "65534 65534 65534 65534", "0 0 0 0"),
-        ("Groups", "65534", ""),
-        ("CapEff", "0000000000000000", ""),
-    ] {
-        let found = of_threads(&site.server, field);
-        for number in 0..2 {
-            assert_eq!(found[&name(number)], of_worker, "{field}: {found:?}");
+fn no_thread_keeps_the_rights_of_root() {
+    as_root();
+    let name_server = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    name_server.set_read_timeout(Some(PATIENCE)).expect("a plain socket");
+    let resolver = name_server.local_addr().expect("it is bound");
+    let file = |workers| {
+        format!(
+            "worker_processes {workers}; user nobody nogroup; error_log error.log notice; events {{}}
+             http {{ access_log access.log combined buffer=4k flush=1h; resolver {resolver};
+             server {{ listen LISTEN; location / {{ return 200 ok; }}
+             location /name/ {{ proxy_pass http://$arg_name; proxy_read_timeout 1h; }} }} }}"
+        )
+    };
+    let site = served(&file(2));
+    // The resolver's thread begins with the first name.
+    let mut client = Peer::connect(site.server.address);
+    client.send("GET /name/?name=a.test HTTP/1.1\r\nHost: e\r\n\r\n");
+    name_server.recv(&mut [0; 512]).expect("a question");
+    let check = |expected: &[&str]| {
+        for (field, value) in [
+            ("Uid", "65534 65534 65534 65534"),
+            ("Gid", "65534 65534 65534 65534"),
+            ("Groups", "65534"),
+            ("CapInh", "0000000000000000"),
+            ("CapPrm", "0000000000000000"),
+            ("CapEff", "0000000000000000"),
+            ("CapAmb", "0000000000000000"),
+        ] {
+            let found = of_threads(site.server.child.id(), field);
+            assert!(found.values().all(|found| found == value), "{field}: {found:?}");
+            assert!(expected.iter().all(|name| found.contains_key(*name)), "{expected:?}: {found:?}");
         }
-        assert!(found[thread_name()].starts_with(of_process), "{field}: {found:?}");
-    }
-    // The process can still do what its user may not: a worker more has the user of the others.
-    site.reload(&serving("worker_processes 3; user nobody nogroup;"));
-    assert_eq!(of_threads(&site.server, "Uid")[&name(2)], "65534 65534 65534 65534");
+    };
+    check(&[thread_name(), "signals", "resolver", "worker 0", "worker 1"]);
+    site.reload(&file(3));
+    check(&["worker 2"]);
     site.reload(&serving("worker_processes 4; user root root;"));
     let log = site.error_log();
     assert!(
         log.contains("[warn]") && log.contains("takes effect when the process starts the next time"),
         "{log}"
     );
-    assert_eq!(of_threads(&site.server, "Uid")[&name(3)], "65534 65534 65534 65534");
-    without_privileges(Some(65534));
+    check(&["worker 3"]);
 }
 
-/// `user` means nothing to a process that can't change it.
-fn without_privileges(uid: Option<u32>) {
+#[test]
+fn what_keeps_the_rights_of_root_has_one_thread_and_no_network() {
+    as_root();
+    let site = served(&serving("user nobody nogroup; pid run.pid;"));
+    let keeper = keeper_of(&site.server);
+    let threads = of_threads(keeper, "Uid");
+    assert_eq!(threads.values().collect::<Vec<_>>(), ["0 0 0 0"]);
+    let sockets = fs::read_dir(format!("/proc/{keeper}/fd")).expect("it runs").filter_map(|descriptor| {
+        let target = fs::read_link(descriptor.ok()?.path()).ok()?.display().to_string();
+        target.strip_prefix("socket:[")?.strip_suffix(']').map(str::to_owned)
+    });
+    let sockets: Vec<_> = sockets.collect();
+    let unix = fs::read_to_string(format!("/proc/{keeper}/net/unix")).expect("it runs");
+    assert_eq!(sockets.len(), 1, "{sockets:?}");
+    assert!(unix.lines().any(|line| line.split_whitespace().nth(6) == Some(&sockets[0])), "{unix}");
+    // Signals to a whole group of processes are for the other one.
+    for signal in [Signal::INT, Signal::TERM, Signal::QUIT, Signal::HUP, Signal::USR1, Signal::WINCH] {
+        kill_process(Pid::from_raw(keeper.cast_signed()).expect("a number"), signal).expect("it runs");
+    }
+    site.reload(&serving("user nobody nogroup; pid run.pid;"));
+    assert_eq!(keeper_of(&site.server), keeper);
+    site.server.signal(Signal::TERM);
+    let Site { server, folder, .. } = site;
+    assert_eq!(server.end().code(), Some(0));
+    assert!(!Path::new(&format!("/proc/{keeper}")).exists(), "it ends with the process");
+    assert!(!folder.path().join("run.pid").exists());
+}
+
+/// Whoever waits for the background to serve, and reads what it says, waits for nothing else.
+#[test]
+fn a_user_in_the_background() {
+    as_root();
+    let listen = Reserved::new();
+    let text = serving("user nobody nogroup; daemon on; pid run.pid;");
+    let (folder, file) = Site::file(&text.replace("LISTEN", &listen.address.to_string()));
+    let (prefix, pid) = (with_prefix(folder.path()), folder.path().join("run.pid"));
+    let output = program(&["-c", &file, "-p", &prefix]).output().expect("the binary runs");
+    assert_eq!((output.status.code(), output.stdout, output.stderr), (Some(0), vec![], vec![]));
+    let process = Background::of(&pid);
+    answers(listen.address);
+    let users = of_threads(process.number().parse().expect("a number"), "Uid");
+    assert!(users.values().all(|user| user == "65534 65534 65534 65534"), "{users:?}");
+    assert_eq!(run(&["-c", &file, "-p", &prefix, "-s", "stop"]).0.code(), Some(0));
+    process.wait_for_end();
+    assert!(!pid.exists());
+}
+
+/// A port below 1024 that nobody listens on.
+fn privileged_port() -> u16 {
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    (600..1024).find(free).expect("one of them is free")
+}
+
+#[test]
+fn a_reload_may_do_what_only_root_can() {
+    as_root();
+    let (one, folder) = (privileged_port(), tempfile::tempdir().expect("a folder"));
+    let socket = folder.path().join("socket");
+    let file = |listen: &str| {
+        format!(
+            "worker_processes 2; user nobody nogroup; pid run.pid; error_log error.log notice; events {{}}
+             http {{ access_log access.log; server {{ listen LISTEN; {listen} return 200 ok; }} }}"
+        )
+    };
+    let site = served(&file(&format!("listen 127.0.0.1:{one};")));
+    answers(([127, 0, 0, 1], one).into());
+    // The file is for root alone.
+    let conf = site.folder.path().join("nginx.conf");
+    let private = || {
+        fs::set_permissions(&conf, fs::Permissions::from_mode(0o600)).expect("a file of ours");
+        let (folder, file) = (fs::metadata(site.folder.path()), fs::metadata(&conf));
+        assert_eq!((folder.expect("it is there").uid(), file.expect("it is there").uid()), (0, 0));
+    };
+    let two = privileged_port();
+    assert_ne!(one, two);
+    site.write(&file(&format!("listen 127.0.0.1:{two}; listen unix:{};", socket.display())));
+    private();
+    site.signalled(Signal::HUP, "] ", ": reconfigured\n");
+    answers(([127, 0, 0, 1], two).into());
+    drop(UnixStream::connect(&socket).expect("it listens"));
+    // Another worker's socket has to belong to whom the first one belongs to.
+    site.reload(&file(&format!("listen 127.0.0.1:{two};")).replace("processes 2", "processes 3"));
+    assert!(!socket.exists(), "it goes with its listener");
+    // In use by somebody else: the error is that of the system, and all stays as it was.
+    let taken = TcpListener::bind(("127.0.0.1", one)).expect("it was given up");
+    site.write(&file(&format!("listen 127.0.0.1:{one};")));
+    site.signalled(
+        Signal::HUP,
+        "[emerg]",
+        &format!("bind() to 127.0.0.1:{one} failed (98: Address already in use)"),
+    );
+    drop(taken);
+    answers(([127, 0, 0, 1], two).into());
+
+    for name in ["access.log", "error.log"] {
+        fs::rename(site.folder.path().join(name), site.folder.path().join(format!("{name}.1")))
+            .expect("a rename");
+    }
+    site.server.signal(Signal::USR1);
+    let path = |name: &str| site.folder.path().join(name);
+    site.server.wait_until("new files", || path("access.log").exists() && path("error.log").exists());
+    answers(site.server.address);
+    let text = || fs::read_to_string(path("access.log")).unwrap_or_default();
+    site.server.wait_until("a line", || text().contains("\"GET / HTTP/1.1\" 200 "));
+
+    // Without the process that keeps them there are no such rights, and the line says so.
+    let keeper = Pid::from_raw(keeper_of(&site.server).cast_signed()).expect("a number");
+    kill_process(keeper, Signal::KILL).expect("it runs");
+    site.write(&file(""));
+    site.signalled(Signal::HUP, "[emerg]", "the process that has kept the rights of root doesn't answer");
+    answers(([127, 0, 0, 1], two).into());
+}
+
+#[test]
+fn nothing_is_opened_for_a_user_who_can_say_what_that_is() {
+    as_root();
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("a folder of ours");
+    let (logs, secret) = (folder.path().join("logs"), folder.path().join("secret"));
+    fs::create_dir(&logs).expect("a folder of ours");
+    fs::write(&secret, "").expect("a folder of ours");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).expect("a file of ours");
+    chown(&logs, Some(NOBODY), Some(NOBODY)).expect("we may");
+    let text = format!(
+        "user nobody nogroup; pid {0}/run.pid; error_log error.log notice; events {{}}
+         http {{ access_log {0}/access.log; server {{ listen LISTEN; return 200 ok; }} }}",
+        logs.display()
+    );
+    let site = served(&text);
+    let (log, pid) = (logs.join("access.log"), logs.join("run.pid"));
+    let owner = |path: &Path| fs::metadata(path).expect("it was made").uid();
+    assert_eq!((owner(&log), owner(&pid)), (NOBODY, NOBODY), "made with the rights of the user");
+    fs::remove_file(&log).expect("we may");
+    symlink(&secret, &log).expect("we may");
+    site.server.signal(Signal::USR1);
+    let refused = format!("open() \"{}\" failed (13: Permission denied)", log.display());
+    site.server.wait_until("it is refused", || site.error_log().contains(&refused));
+    answers(site.server.address);
+    assert_eq!(fs::read(&secret).expect("a file of ours"), b"");
+    site.server.signal(Signal::QUIT);
+    assert_eq!(site.server.end().code(), Some(0));
+    assert!(!pid.exists());
+}
+
+/// `user` means nothing to a process that can't change it: tried by whoever runs this test, or by `nobody` where that
+/// is root.
+#[test]
+fn a_user_is_ignored_where_nobody_can_become_one() {
     let listen = Reserved::new();
     let (folder, file) =
         Site::file(&serving("user root root;").replace("LISTEN", &listen.address.to_string()));
     let mut command =
         program(&["-c", &file, "-p", &with_prefix(folder.path()), "-g", "error_log stderr warn;"]);
-    if let Some(uid) = uid {
-        use std::os::unix::fs::chown;
-        chown(folder.path(), Some(uid), None).expect("we may");
-        command.uid(uid);
+    if geteuid().is_root() {
+        chown(folder.path(), Some(NOBODY), None).expect("we may");
+        command.uid(NOBODY);
     }
     let child = command.stderr(Stdio::piped()).spawn().expect("the binary runs");
     let mut server = Server::started(child, listen.address);
-    server.signal(rustix::process::Signal::TERM);
+    server.signal(Signal::TERM);
     let mut said = String::new();
     let stderr = server.child.stderr.take().expect("it was piped");
     std::io::Read::read_to_string(&mut { stderr }, &mut said).expect("text");
@@ -102,9 +293,7 @@ fn without_privileges(uid: Option<u32>) {
 
 #[test]
 fn nobody_of_that_name() {
-    if !geteuid().is_root() {
-        return;
-    }
+    as_root();
     for (user, message) in [
         ("nobody-at-all", "[emerg] getpwnam(\"nobody-at-all\") failed"),
         ("nobody no-group-at-all", "[emerg] getgrnam(\"no-group-at-all\") failed"),
@@ -140,9 +329,9 @@ fn descriptors_are_limited_as_the_file_says() {
 #[test]
 fn workers_run_on_the_processors_that_the_file_names() {
     let site = served(&serving("worker_processes 2; worker_cpu_affinity 1;"));
-    let everywhere = of_threads(&site.server, "Cpus_allowed_list")[thread_name()].clone();
+    let everywhere = of_threads(site.server.child.id(), "Cpus_allowed_list")[thread_name()].clone();
     let workers = || {
-        let found = of_threads(&site.server, "Cpus_allowed_list");
+        let found = of_threads(site.server.child.id(), "Cpus_allowed_list");
         ["worker 0", "worker 1"].map(|name| found[name].clone())
     };
     assert_eq!(workers(), ["0", "0"]);

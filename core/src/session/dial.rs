@@ -1,6 +1,9 @@
 //! From a settled location to an upstream connection: where its URL leads, the name's addresses, the dial.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    io::ErrorKind,
+    net::{IpAddr, SocketAddr},
+};
 
 use super::{Origin, Session, pending::Errand, request::is_upgrade};
 use crate::{
@@ -88,6 +91,8 @@ impl Session {
                 (self.work.addresses, self.work.elsewhere) = (Some((addresses.into(), port)), Box::default());
                 self.find_origin(turn);
             }
+            // Nobody was asked: that is a limit of ours, and no fault of the name.
+            Err(Fault { kind: ErrorKind::QuotaExceeded, .. }) => self.refuse(Violation::TooManyNames, turn),
             Ok(_) | Err(_) => self.refuse(Violation::UnknownName, turn),
         }
     }

@@ -174,7 +174,9 @@ impl Session {
         self.apply(Input::Acknowledged(to), turn);
     }
 
-    /// A name was looked up: its addresses, in the order in which they are to be tried.
+    /// A name was looked up: its addresses, in the order in which they are to be tried. A fault of the kind
+    /// [`std::io::ErrorKind::QuotaExceeded`] says that nobody was asked, because too many names are being looked
+    /// up already.
     pub fn handle_resolved(&mut self, lookup: Lookup, result: Result<&[IpAddr], Fault>, turn: &mut Turn<'_>) {
         self.apply(Input::Resolved(lookup.errand, result), turn);
     }

@@ -243,8 +243,32 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
     ),
     deviation(
         "",
-        "Workers are threads of one process; `user` holds for the workers' threads.",
-        "A reload hands sockets over without losing a client, and tunnels stay where they are.",
+        "Workers are threads of one process, and with `user` all of that process becomes the user. A second process, \
+         the keeper, stays root and binds, opens and reads what the configuration names \
+         ([operating.md](operating.md)).",
+        "A reload hands sockets over without losing a client, and tunnels stay where they are. No thread that reads \
+         from a network is root.",
+        None,
+    ),
+    deviation(
+        "J6",
+        "A log, a pid file or a Unix domain socket whose path the `user` could change is opened with the rights of \
+         that user, and logs aren't given to the user.",
+        "Whoever takes over a server that runs as the user would have root open any file of the system, by a \
+         symbolic link in a folder of logs (CVE-2016-1247).",
+        None,
+    ),
+    deviation(
+        "J6",
+        "Started by root without `user`, the process stays root, with a warning.",
+        "A known gap: nginx's workers become `nobody`.",
+        Some("user"),
+    ),
+    deviation(
+        "E13",
+        "A client has 256 names looked up at a time, all clients together 8192, by one `resolver`. One more makes the \
+         oldest give up if that has waited for half a second, or else is answered with 503.",
+        "Names that nobody answers hold up no others.",
         None,
     ),
     deviation(

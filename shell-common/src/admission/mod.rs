@@ -91,19 +91,15 @@ impl Gate {
     /// # Errors
     /// When passwords are to be compared, and the system has no thread for it.
     pub fn new(rules: Vec<Access>) -> io::Result<Self> {
-        Self::default().renewed(rules, || Ok(()))
+        Self::default().renewed(rules)
     }
 
     /// A gate with other rules and the same threads. If there are no threads yet and the rules need them, they are
-    /// started; each runs `begin` first, to take the rights with which it reads the files of users.
+    /// started.
     ///
     /// # Errors
-    /// When the system has no thread, or `begin` fails.
-    pub(crate) fn renewed(
-        &self,
-        rules: Vec<Access>,
-        begin: impl Fn() -> io::Result<()> + Clone + Send + 'static,
-    ) -> io::Result<Self> {
+    /// When the system has no thread.
+    pub(crate) fn renewed(&self, rules: Vec<Access>) -> io::Result<Self> {
         let mut threads = self.threads.clone();
         let mut guarded = Vec::new();
         for mut access in rules {
@@ -111,7 +107,7 @@ impl Gate {
                 Some(users) => {
                     let threads = match &threads {
                         Some(known) => known.clone(),
-                        None => threads.insert(start(begin.clone())?).clone(),
+                        None => threads.insert(start()?).clone(),
                     };
                     Some(Users { file: users.file, threads })
                 }
@@ -157,9 +153,9 @@ impl Gate {
 }
 
 /// At least two threads: one of them may be busy with a hash that takes very long.
-fn start(begin: impl Fn() -> io::Result<()> + Clone + Send + 'static) -> io::Result<Threads> {
+fn start() -> io::Result<Threads> {
     let count = thread::available_parallelism().map_or(2, |count| count.get().clamp(2, 4));
-    Threads::start("passwords", count, begin)
+    Threads::start("passwords", count)
 }
 
 fn realm_is_off(record: &Record, now: Now) -> bool {

@@ -1,25 +1,77 @@
 //! From one configuration to the next: all that can fail comes first.
 
-use std::{collections::HashSet, io, sync::Arc};
+use std::{
+    collections::HashSet,
+    io,
+    sync::{Arc, mpsc::Sender},
+    thread,
+};
 
 use underpass_core::{
     Severity,
     shared::{GroupId, Upstreams},
 };
-use underpass_nginx_config::{Access, Loaded, LogTarget, Main, WorkerProcesses};
+use underpass_nginx_config::{Listener as Wanted, Loaded, LogTarget, Main, Note, WorkerProcesses};
 
 use super::{
     Runtime,
-    rights::{Credentials, Rights, limit_descriptors, processors},
-    serve::Process,
+    rights::{Credentials, USER_IS_IGNORED, limit_descriptors, processors},
+    serve::{Event, Process},
     sockets::Sockets,
     trouble::Trouble,
     workers::{Ready, Worker},
 };
 use crate::{
-    ErrorLog, Listener, Log, LogFile, Logs, PidFile, Provisions, Reload, Resolver, Setup, Target, Trace,
-    admission::Gate, resolver::Watch,
+    ErrorLog, Listener, Log, LogFile, Logs, PidFile, Provisions, Reload, Resolver, Setup, SystemNames,
+    Target, Trace, admission::Gate, resolver::Watch,
 };
+
+/// A configuration that was read, with what may take long: its names are looked up, its logs are open.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    listeners: Vec<Wanted>,
+    main: Main,
+    notes: Vec<Note>,
+    upstreams: Arc<Upstreams>,
+    provisions: Provisions,
+    watch: Watch,
+}
+
+impl Draft {
+    /// Waits for the first answers to names, and for the system to open files. `earlier`: what it
+    /// takes over.
+    pub(super) fn of(loaded: Loaded, logs: &Logs, earlier: &Earlier) -> Result<Self, Trouble> {
+        let configuration = if loaded.main.traces.is_empty() { String::new() } else { loaded.expanded() };
+        let Loaded { listeners, upstreams, resolvers_of_groups, main, access, notes, .. } = loaded;
+        let provisions = Provisions {
+            log: open_logs(&main, logs)?,
+            // The threads that compare passwords serve all configurations.
+            gate: earlier.gate.renewed(access).map(Arc::new).map_err(not_compared)?,
+            system_names: earlier.system_names.clone(),
+            resolvers: main.resolvers.iter().map(Resolver::new).collect(),
+            traces: Trace::open_all(&main.traces, &configuration, logs)?,
+        };
+        upstreams.inherit(&earlier.upstreams);
+        let resolver = |group: GroupId| {
+            let number = resolvers_of_groups.get(group.0).copied().flatten()?;
+            provisions.resolvers.get(number as usize).cloned()
+        };
+        let watch = Watch::start(&upstreams, resolver, provisions.log.clone())
+            .map_err(|error| Trouble::not_started("the resolver", error))?;
+        Ok(Self { listeners, main, notes, upstreams, provisions, watch })
+    }
+}
+
+/// What the next configuration takes over from the one that is served.
+pub(super) struct Earlier {
+    upstreams: Arc<Upstreams>,
+    gate: Arc<Gate>,
+    system_names: SystemNames,
+}
+
+fn not_compared(error: io::Error) -> Trouble {
+    Trouble::not_started("the comparison of passwords", error)
+}
 
 /// A configuration with all that it needs, before anything has changed.
 pub(super) struct Next {
@@ -32,6 +84,8 @@ pub(super) struct Next {
     pid_file: Option<PidFile>,
     /// What each worker listens on.
     shares: Vec<Vec<Listener>>,
+    /// What those that are too many have listened on and others will.
+    left: Vec<Vec<Listener>>,
     /// Workers that are missing.
     ready: Vec<Ready>,
 }
@@ -47,13 +101,57 @@ impl Next {
     }
 }
 
+/// Where a change of the configuration stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Drafting {
+    /// Nobody has asked for one.
+    Idle,
+    /// The next configuration is being read.
+    Underway,
+    /// It is, and will be read again after that: the file may have changed meanwhile.
+    Again,
+}
+
 /// From one configuration to the next.
-impl<R: Runtime> Process<'_, R> {
+impl<R: Runtime> Process<R> {
+    /// Reads the configuration again. That may take long, and signals are obeyed meanwhile.
     pub(super) fn reload(&mut self) {
+        if self.drafting != Drafting::Idle {
+            self.drafting = Drafting::Again;
+            return;
+        }
         self.event(Severity::Notice, "reconfiguring");
-        let loaded = self.source.load();
-        let notes = loaded.as_ref().map(|loaded| loaded.notes.clone()).unwrap_or_default();
-        match loaded.and_then(|loaded| self.prepare(loaded)) {
+        if let Err(error) = self.draft(None) {
+            self.event(Severity::Emerg, &format!("the configuration can't be read: {error}"));
+        }
+    }
+
+    /// Makes a draft on a thread of its own, of what is `loaded` or else of the source. It comes as an event.
+    pub(super) fn draft(&mut self, loaded: Option<Loaded>) -> io::Result<()> {
+        let (source, logs) = (Arc::clone(&self.source), Arc::clone(&self.logs));
+        let earlier = Earlier {
+            upstreams: Arc::clone(&self.upstreams),
+            gate: Arc::clone(&self.gate),
+            system_names: self.system_names.clone(),
+        };
+        let answer = Answer { events: self.events.clone(), draft: None };
+        thread::Builder::new().name("reload".into()).spawn(move || {
+            let mut answer = answer;
+            let loaded = loaded.map_or_else(|| source.load(), Ok);
+            answer.draft = Some(loaded.and_then(|loaded| Draft::of(loaded, &logs, &earlier)));
+        })?;
+        self.drafting = Drafting::Underway;
+        Ok(())
+    }
+
+    /// Goes over to the next configuration, now that it has been read.
+    pub(super) fn drafted(&mut self, draft: Result<Draft, Trouble>) {
+        let drafting = std::mem::replace(&mut self.drafting, Drafting::Idle);
+        if self.ending {
+            return;
+        }
+        let notes = draft.as_ref().map(|draft| draft.notes.clone()).unwrap_or_default();
+        match draft.and_then(|draft| self.prepare(draft)) {
             Ok(next) => {
                 self.change(next);
                 notes.iter().for_each(|note| self.event(Severity::Warn, &note.to_string()));
@@ -61,21 +159,15 @@ impl<R: Runtime> Process<'_, R> {
             }
             Err(trouble) => self.report(&trouble),
         }
+        if drafting == Drafting::Again {
+            self.reload();
+        }
     }
 
-    /// Everything that can fail. Nothing that is in use changes.
-    pub(super) fn prepare(&mut self, loaded: Loaded) -> Result<Next, Trouble> {
-        let configuration = if loaded.main.traces.is_empty() { String::new() } else { loaded.expanded() };
-        let Loaded { listeners, upstreams, resolvers_of_groups, main, access, .. } = loaded;
-        let log = open_logs(&main, &self.logs)?;
-        self.choose_credentials(&main, &log)?;
-        let provisions = Provisions {
-            log,
-            gate: Arc::new(self.gate(access)?),
-            system_names: self.system_names.clone(),
-            resolvers: main.resolvers.iter().map(Resolver::new).collect(),
-            traces: Trace::open_all(&main.traces, &configuration, &self.logs)?,
-        };
+    /// Everything else that can fail. Nothing that is in use changes.
+    pub(super) fn prepare(&mut self, draft: Draft) -> Result<Next, Trouble> {
+        let Draft { listeners, main, upstreams, provisions, watch, .. } = draft;
+        self.note_user(&main, &provisions.log)?;
         for listener in listeners.iter().filter(|listener| listener.options.deferred) {
             let message = format!("\"deferred\" has no effect on {}", listener.address);
             provisions.log.event(Severity::Notice, &message, self.clock.now());
@@ -88,54 +180,41 @@ impl<R: Runtime> Process<'_, R> {
             sockets.share(&listeners, worker, workers, has)
         };
         let shares = (0..workers).map(share).collect::<io::Result<Vec<_>>>()?;
+        let leaving = self.workers.iter().skip(workers);
+        let left = leaving.map(|worker| sockets.renewed(&listeners, worker.has())).collect();
         let missing = self.workers.len().min(workers)..workers;
         let mut ready = Vec::new();
         for worker in missing {
-            let rights = Rights {
-                credentials: self.credentials.clone(),
-                processors: processors(&main.worker_cpu_affinity, worker),
-            };
-            let started = Ready::new::<R>(self.count, rights, self.events.clone());
+            let processors = processors(&main.worker_cpu_affinity, worker);
+            let started = Ready::new::<R>(self.count, processors, self.events.clone());
             ready.push(started.map_err(|error| Trouble::not_started("a worker", error))?);
             self.count += 1;
         }
         let same_file = self.pid_file.as_ref().map(PidFile::path) == main.pid.as_deref();
-        let pid_file = main.pid.as_ref().filter(|_| !same_file).map(PidFile::create).transpose()?;
-        let resolver = |group: GroupId| {
-            let number = resolvers_of_groups.get(group.0).copied().flatten()?;
-            provisions.resolvers.get(number as usize).cloned()
+        let pid_file = main.pid.as_ref().filter(|_| !same_file);
+        let pid_file = pid_file.map(|path| PidFile::create_by(self.keeper.as_ref(), path)).transpose()?;
+        Ok(Next { main, upstreams, watch, provisions, sockets, pid_file, shares, left, ready })
+    }
+
+    /// The process is who it became before it had a second thread.
+    fn note_user(&self, main: &Main, log: &Log) -> Result<(), Trouble> {
+        let warning = if !self.privileged {
+            main.user.as_ref().map(|_| USER_IS_IGNORED)
+        } else if main.user == self.user {
+            None
+        } else {
+            Credentials::of(main, true)?;
+            Some("the \"user\" directive takes effect when the process starts the next time")
         };
-        upstreams.inherit(&self.upstreams);
-        let watch = Watch::start(&upstreams, resolver, provisions.log.clone())
-            .map_err(|error| Trouble::not_started("the resolver", error))?;
-        Ok(Next { main, upstreams, watch, provisions, sockets, pid_file, shares, ready })
-    }
-
-    /// The threads that compare passwords serve all configurations, and read files as the workers do.
-    fn gate(&self, rules: Vec<Access>) -> Result<Gate, Trouble> {
-        let rights = Rights { credentials: self.credentials.clone(), processors: None };
-        let gate = self.gate.renewed(rules, move || rights.assume());
-        gate.map_err(|error| Trouble::not_started("the comparison of passwords", error))
-    }
-
-    /// The first configuration's hold: a thread that has given up its own can't take others.
-    fn choose_credentials(&mut self, main: &Main, log: &Log) -> Result<(), Trouble> {
-        let (credentials, mut warning) = Credentials::of(main)?;
-        if self.workers.is_empty() {
-            self.credentials = credentials;
-        } else if self.credentials != credentials {
-            let message = "the \"user\" directive takes effect when the process starts the next time";
-            warning = Some(Trouble::with(Severity::Warn, message));
-        }
         if let Some(warning) = warning {
-            log.event(warning.severity(), warning.message(), self.clock.now());
+            log.event(Severity::Warn, warning, self.clock.now());
         }
         Ok(())
     }
 
     /// Takes the configuration into use; nothing of it fails.
     pub(super) fn change(&mut self, next: Next) {
-        let Next { main, upstreams, watch, provisions, sockets, pid_file, shares, ready } = next;
+        let Next { main, upstreams, watch, provisions, sockets, pid_file, shares, left, ready } = next;
         let earlier = std::mem::replace(&mut self.main, main);
         self.log = provisions.log.clone();
         self.panics.follow(self.log.clone(), self.clock.clone());
@@ -160,14 +239,20 @@ impl<R: Runtime> Process<'_, R> {
         }
         let connections = self.main.worker_connections;
         let mut shares = shares.into_iter();
-        let retired = self.workers.split_off(shares.len().min(self.workers.len()));
+        let within = earlier.worker_shutdown_timeout;
+        let reload = |listeners| Reload {
+            connections,
+            provisions: provisions.clone(),
+            within,
+            ..Reload::new(listeners)
+        };
+        let mut retired = self.workers.split_off(shares.len().min(self.workers.len()));
         for (worker, listeners) in self.workers.iter_mut().zip(&mut shares) {
-            worker.reload(Reload {
-                connections,
-                provisions: provisions.clone(),
-                within: earlier.worker_shutdown_timeout,
-                ..Reload::new(listeners)
-            });
+            worker.reload(reload(listeners));
+        }
+        // One that leaves may accept another client before it sees that: by the next configuration, as all others.
+        for (worker, listeners) in retired.iter_mut().zip(left) {
+            worker.reload(reload(listeners));
         }
         for (ready, listeners) in ready.into_iter().zip(shares) {
             let setup = Setup::new(listeners)
@@ -177,7 +262,7 @@ impl<R: Runtime> Process<'_, R> {
             self.workers.push(ready.begin(setup));
         }
         // Behind those that take their sockets over.
-        retired.iter().for_each(|worker| worker.control().drain(earlier.worker_shutdown_timeout));
+        retired.iter().for_each(|worker| worker.control().drain(within));
         self.retired.extend(retired);
     }
 
@@ -187,6 +272,22 @@ impl<R: Runtime> Process<'_, R> {
         if !is_set && let Err(trouble) = limit_descriptors(wanted) {
             self.report(&trouble);
         }
+    }
+}
+
+/// Tells the process of a draft, or of its failure, however the thread ends.
+struct Answer {
+    events: Sender<Event>,
+    draft: Option<Result<Draft, Trouble>>,
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        let failed =
+            || Err(Trouble::with(Severity::Alert, "the thread that reads the configuration has failed"));
+        let draft = self.draft.take().unwrap_or_else(failed);
+        // Nobody waits for it when the process is ending.
+        let _nobody_waits = self.events.send(Event::Drafted(Box::new(draft)));
     }
 }
 
@@ -215,6 +316,6 @@ pub(crate) fn open_logs(main: &Main, files: &Logs) -> Result<Log, Trouble> {
 fn worker_count(main: &Main) -> io::Result<usize> {
     match main.worker_processes {
         WorkerProcesses::Count(count) => Ok(count),
-        WorkerProcesses::Auto => Ok(std::thread::available_parallelism()?.get()),
+        WorkerProcesses::Auto => Ok(thread::available_parallelism()?.get()),
     }
 }

@@ -5,6 +5,7 @@ use std::{
     process::ExitCode,
 };
 
+use rustix::process::geteuid;
 use underpass_nginx_config::Loaded;
 
 use super::{change, rights::Credentials, say, sockets::Sockets, source::Source, trouble::Trouble};
@@ -48,7 +49,7 @@ fn open(loaded: &Loaded) -> Result<(), Trouble> {
     if let Some(path) = &loaded.main.pid {
         PidFile::check(path)?;
     }
-    Credentials::of(&loaded.main)?;
+    Credentials::of(&loaded.main, geteuid().is_root())?;
     Sockets::check(&loaded.listeners)
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn start() -> Result<ExitCode, Trouble> {
 }
 
 /// The file of the program, the same one even when another has taken its place meanwhile.
-fn itself() -> io::Result<std::path::PathBuf> {
+pub(crate) fn itself() -> io::Result<std::path::PathBuf> {
     if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { env::current_exe() }
 }
 
@@ -83,6 +83,7 @@ impl Background {
     }
 }
 
-fn nothing() -> io::Result<File> {
+/// What takes everything and has nothing.
+pub(crate) fn nothing() -> io::Result<File> {
     OpenOptions::new().read(true).write(true).open("/dev/null")
 }

@@ -27,6 +27,9 @@ mod source;
 mod trouble;
 mod workers;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     io::{self, Write as _},
     process::ExitCode,
@@ -35,10 +38,13 @@ use std::{
 use crate::{
     Command, Program, Setup,
     command::{build_text, direct_configuration, version_text},
-    demo,
+    demo, keeper,
 };
+pub(crate) use daemon::{itself, nothing};
+pub(crate) use rights::Credentials;
+pub(crate) use sockets::{SocketFile, bind};
 use source::Source;
-use trouble::Trouble;
+pub(crate) use trouble::Trouble;
 
 /// What a shell provides: workers on its runtime.
 pub trait Runtime: Sized + 'static {
@@ -77,15 +83,22 @@ fn obey<R: Runtime>(program: &'static Program, command: Command) -> Result<ExitC
         Command::Signal { options, signal } => send::send(&Source::file(&options), signal)?,
         Command::Run(options) => {
             let source = Source::file(&options);
-            let started = run::<R>(program, &source);
-            if let (Err(trouble), Some(target)) = (&started, source.early_log()) {
+            if let Some(number) = keeper::started_for() {
+                let Some((path, options)) = source.into_file() else { return Ok(ExitCode::FAILURE) };
+                keeper::serve(path, options, number)?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            let early_log = source.early_log();
+            let started = run::<R>(program, source);
+            if let (Err(trouble), Some(target)) = (&started, early_log) {
                 trouble.log_to(target);
             }
             return started;
         }
         Command::Direct { listen, to } => {
             let source = Source::text("--to", direct_configuration(listen, &to));
-            serve::run::<R>(program, &source, source.load()?, None)?;
+            let loaded = source.load()?;
+            serve::run::<R>(program, source, loaded, None)?;
         }
         Command::Replay { file, session, quiet } => return replay::replay(&file, session, quiet),
         Command::Demo { listen } => show::<R>(program, listen)?,
@@ -94,7 +107,7 @@ fn obey<R: Runtime>(program: &'static Program, command: Command) -> Result<ExitC
 }
 
 /// In the foreground, or as a process of its own in the background.
-fn run<R: Runtime>(program: &'static Program, source: &Source) -> Result<ExitCode, Trouble> {
+fn run<R: Runtime>(program: &'static Program, source: Source) -> Result<ExitCode, Trouble> {
     let background = daemon::Background::enter()?;
     let loaded = source.load()?;
     if loaded.main.daemon && background.is_none() {
@@ -113,7 +126,7 @@ fn show<R: Runtime>(program: &'static Program, listen: std::net::SocketAddr) -> 
     let source = Source::text("demo", text.clone());
     let loaded = source.load()?;
     say(&format!("{text}\nOpen http://{listen}/ in a browser; Ctrl-C ends it.\n"));
-    serve::run::<R>(program, &source, loaded, None)
+    serve::run::<R>(program, source, loaded, None)
 }
 
 /// Prints a line for the operator, where nginx prints it.

@@ -1,10 +1,10 @@
-//! Whom the workers run as, how many descriptors the process has, on which processors a worker runs.
+//! Whom the process runs as, how many descriptors the process has, on which processors a worker runs.
 
 use std::io;
 
 use nix::unistd::{Gid, Group, Uid, User};
 use rustix::{
-    process::{Pid, Resource, Rlimit, geteuid, getrlimit, setrlimit},
+    process::{Pid, Resource, Rlimit, getrlimit, setrlimit},
     thread::{CpuSet, sched_getaffinity, sched_setaffinity},
 };
 use underpass_core::{Fault, Severity};
@@ -12,10 +12,11 @@ use underpass_nginx_config::{CpuAffinity, Main};
 
 use super::trouble::Trouble;
 
-/// The user and the groups of the workers' threads.
-///
-/// The thread that opens files and binds sockets keeps those of the process: as nginx's master process it
-/// reads the next configuration, reopens logs, and listens on the ports below 1024.
+/// What is said of a `user` where the process can't become that.
+pub(crate) const USER_IS_IGNORED: &str =
+    "the \"user\" directive makes sense only if the master process runs with super-user privileges, ignored";
+
+/// The user and the groups that a process becomes when it is started by root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Credentials {
     user: Uid,
@@ -24,16 +25,12 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    /// Those of the directive `user`; none, and a warning, where the process can't change them.
-    pub(crate) fn of(main: &Main) -> Result<(Option<Self>, Option<Trouble>), Trouble> {
-        let Some(wanted) = &main.user else { return Ok((None, None)) };
+    /// Those of the directive `user`; none where there is no such directive, or where the process isn't
+    /// `privileged` and can't become anybody.
+    pub(crate) fn of(main: &Main, privileged: bool) -> Result<Option<Self>, Trouble> {
+        let Some(wanted) = main.user.as_ref().filter(|_| privileged) else { return Ok(None) };
         let name = &wanted.name;
         let failed = |message: String| Trouble::new(format!("{message} in {}", wanted.position));
-        if !geteuid().is_root() {
-            let warning = "the \"user\" directive makes sense only if the master process runs with super-user \
-                           privileges, ignored";
-            return Ok((None, Some(Trouble::with(Severity::Warn, warning))));
-        }
         let user = User::from_name(name).ok().flatten();
         let user = user.ok_or_else(|| failed(format!("getpwnam(\"{name}\") failed")))?;
         // nginx takes the group of the user's name, not the one that the user has.
@@ -43,35 +40,59 @@ impl Credentials {
         let found = std::ffi::CString::new(name.as_str()).map_err(io::Error::other)?;
         let groups = nix::unistd::getgrouplist(&found, group)
             .map_err(|error| Trouble::new(format!("getgrouplist({name}) failed ({error})")))?;
-        Ok((Some(Self { user: user.uid, group, groups }), None))
+        Ok(Some(Self { user: user.uid, group, groups }))
     }
 
-    /// Gives them to this thread, for good.
-    fn assume(&self) -> io::Result<()> {
+    /// Whether the user has this number.
+    pub(crate) fn is(&self, user: u32) -> bool {
+        self.user.as_raw() == user
+    }
+
+    /// Whether the user is in the group with this number.
+    pub(crate) fn is_in(&self, group: u32) -> bool {
+        self.groups.iter().chain([&self.group]).any(|known| known.as_raw() == group)
+    }
+
+    /// Becomes that user, for good. The system changes one thread only, and a new thread is as the one that starts
+    /// it: to be called before there is a second.
+    pub(crate) fn assume(&self) -> Result<(), Trouble> {
         use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
+        let failed = |what: String| {
+            move |error: rustix::io::Errno| {
+                Trouble::new(format!("{what} failed ({})", Fault::from(io::Error::from(error))))
+            }
+        };
         let group = |gid: &Gid| rustix::process::Gid::from_raw(gid.as_raw());
         let groups: Vec<_> = self.groups.iter().map(group).collect();
-        set_thread_groups(&groups)?;
-        set_thread_gid(group(&self.group))?;
-        set_thread_uid(rustix::process::Uid::from_raw(self.user.as_raw()))?;
+        set_thread_groups(&groups).map_err(failed("setgroups()".to_owned()))?;
+        set_thread_gid(group(&self.group)).map_err(failed(format!("setgid({})", self.group)))?;
+        let user = rustix::process::Uid::from_raw(self.user.as_raw());
+        set_thread_uid(user).map_err(failed(format!("setuid({})", self.user)))?;
+        self.give_up_capabilities().map_err(failed("capset()".to_owned()))
+    }
+
+    /// With its user a process loses them, unless whoever has started it has arranged for the contrary.
+    #[cfg(target_os = "linux")]
+    fn give_up_capabilities(&self) -> rustix::io::Result<()> {
+        use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
+        if self.is(0) {
+            return Ok(());
+        }
+        let none = CapabilitySet::empty();
+        set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    #[expect(clippy::unnecessary_wraps, reason = "elsewhere it may fail")]
+    fn give_up_capabilities(&self) -> rustix::io::Result<()> {
         Ok(())
     }
-}
 
-/// What a worker's thread is given before it serves.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Rights {
-    pub(crate) credentials: Option<Credentials>,
-    pub(crate) processors: Option<CpuSet>,
-}
-
-impl Rights {
-    /// Gives them to this thread.
-    pub(crate) fn assume(&self) -> io::Result<()> {
-        if let Some(set) = &self.processors {
-            place(None, set);
-        }
-        self.credentials.as_ref().map_or(Ok(()), Credentials::assume)
+    /// Of a user that the system need not have.
+    #[cfg(test)]
+    pub(crate) fn with(user: u32, groups: &[u32]) -> Self {
+        let groups: Vec<_> = groups.iter().copied().map(Gid::from_raw).collect();
+        Self { user: Uid::from_raw(user), group: groups[0], groups }
     }
 }
 

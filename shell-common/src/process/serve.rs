@@ -6,18 +6,26 @@ use std::{
         Arc,
         mpsc::{Receiver, Sender, channel},
     },
+    thread,
 };
 
+use rustix::process::geteuid;
 use underpass_core::{Severity, shared::Upstreams};
-use underpass_nginx_config::{Loaded, LogTarget, Main};
+use underpass_nginx_config::{Loaded, LogTarget, Main, User};
 
 use super::{
-    Runtime, change::Next, daemon::Background, rights::Credentials, sockets::Sockets, source::Source,
-    trouble::Trouble, workers::Worker,
+    Runtime,
+    change::{Draft, Drafting, Next},
+    daemon::Background,
+    rights::{Credentials, limit_descriptors},
+    sockets::Sockets,
+    source::Source,
+    trouble::Trouble,
+    workers::Worker,
 };
 use crate::{
-    Clock, Log, Logs, PidFile, Program, Signal, SignalWatch, SystemNames, admission::Gate, panics::Teller,
-    resolver::Watch,
+    Clock, Log, Logs, PidFile, Program, Signal, SignalWatch, SystemNames, admission::Gate, keeper::Keeper,
+    logs::Open, panics::Teller, resolver::Watch,
 };
 
 /// What the process waits for.
@@ -26,15 +34,23 @@ pub(crate) enum Event {
     Signal(Signal),
     /// The worker with this number has ended.
     Ended(u64),
+    /// A configuration was read, or not.
+    Drafted(Box<Result<Draft, Trouble>>),
+    /// The logs were opened again, or not.
+    Reopened(Result<(), Trouble>),
 }
 
 /// Serves until a signal ends it.
 pub(crate) fn run<R: Runtime>(
     program: &Program,
-    source: &Source,
+    source: Source,
     loaded: Loaded,
     background: Option<Background>,
 ) -> Result<(), Trouble> {
+    let identity = Identity::assume(&loaded.main)?;
+    // Dropped last: until then the keeper removes files for the process.
+    let keeper = End(identity.keeper.clone());
+    let (source, loaded) = source.kept_by(keeper.0.as_ref(), loaded)?;
     for note in &loaded.notes {
         super::say(&format!("{}: [warn] {note}", program.name));
     }
@@ -44,7 +60,11 @@ pub(crate) fn run<R: Runtime>(
     let _signals = SignalWatch::start(move |signal| drop(deliver.send(Event::Signal(signal))))
         .map_err(|error| Trouble::not_started("the handling of signals", error))?;
     let keep_stderr = loaded.main.error_logs.iter().any(|log| log.target == LogTarget::Stderr);
-    let mut process = Process::<R>::start(program, source, loaded, sender)?;
+    let mut process = Process::<R>::new(source, &loaded.main, identity, sender);
+    process.draft(Some(loaded))?;
+    if !process.start(program, &events)? {
+        return Ok(());
+    }
     if let Some(background) = background {
         background.serves(keep_stderr)?;
     }
@@ -54,11 +74,47 @@ pub(crate) fn run<R: Runtime>(
     ended
 }
 
+/// Ends the keeper, if there is one.
+struct End(Option<Arc<Keeper>>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if let Some(keeper) = &self.0 {
+            keeper.end();
+        }
+    }
+}
+
+/// Whom the process is, from before it has a second thread to its end.
+pub(super) struct Identity {
+    /// Whether root has started it.
+    pub(super) privileged: bool,
+    /// Who does what only root can; absent: this process, as far as it can.
+    pub(super) keeper: Option<Arc<Keeper>>,
+}
+
+impl Identity {
+    /// Becomes the user that the configuration names.
+    fn assume(main: &Main) -> Result<Self, Trouble> {
+        let privileged = geteuid().is_root();
+        let Some(user) = Credentials::of(main, privileged)? else {
+            return Ok(Self { privileged, keeper: None });
+        };
+        // Only root can raise it. What fails is told when the configuration is taken into use.
+        let _told_later = limit_descriptors(main.worker_rlimit_nofile);
+        let failed =
+            |error| Trouble::new(format!("the process that keeps root's rights can't start: {error}"));
+        let keeper = if user.is(0) { None } else { Some(Keeper::start().map_err(failed)?) };
+        user.assume()?;
+        Ok(Self { privileged, keeper })
+    }
+}
+
 /// A process, and the configuration that it serves.
-pub(super) struct Process<'p, R> {
-    pub(super) source: &'p Source,
+pub(super) struct Process<R> {
+    pub(super) source: Arc<Source>,
     pub(super) clock: Clock,
-    pub(super) logs: Logs,
+    pub(super) logs: Arc<Logs>,
     pub(super) events: Sender<Event>,
     pub(super) main: Main,
     pub(super) log: Log,
@@ -71,63 +127,95 @@ pub(super) struct Process<'p, R> {
     pub(super) panics: Teller,
     pub(super) sockets: Sockets,
     pub(super) pid_file: Option<PidFile>,
-    /// Those that the first workers were given.
-    pub(super) credentials: Option<Credentials>,
+    /// As the first configuration has it.
+    pub(super) user: Option<User>,
+    pub(super) privileged: bool,
+    pub(super) keeper: Option<Arc<Keeper>>,
     pub(super) workers: Vec<Worker>,
     /// Workers that end by themselves.
     pub(super) retired: Vec<Worker>,
     /// How many workers there have been.
     pub(super) count: u64,
+    pub(super) drafting: Drafting,
     pub(super) ending: bool,
     runtime: PhantomData<fn() -> R>,
 }
 
 /// Start and end.
-impl<'p, R: Runtime> Process<'p, R> {
-    fn start(
-        program: &Program,
-        source: &'p Source,
-        loaded: Loaded,
-        events: Sender<Event>,
-    ) -> Result<Self, Trouble> {
-        let mut process = Self {
-            source,
+impl<R: Runtime> Process<R> {
+    pub(super) fn new(source: Source, main: &Main, identity: Identity, events: Sender<Event>) -> Self {
+        let Identity { privileged, keeper } = identity;
+        let opener = keeper.clone().map(|keeper| keeper as Arc<dyn Open>);
+        Self {
+            source: Arc::new(source),
             clock: Clock::start(),
-            logs: Logs::new(),
+            logs: Arc::new(Logs::opened_by(opener)),
             events,
-            main: loaded.main.clone(),
+            main: main.clone(),
             log: Log::default(),
             upstreams: Arc::default(),
             watch: None,
             gate: Arc::default(),
             system_names: SystemNames::default(),
             panics: Teller::install(),
-            sockets: Sockets::default(),
+            sockets: Sockets::bound_by(keeper.clone()),
             pid_file: None,
-            credentials: None,
+            user: main.user.clone(),
+            privileged,
+            keeper,
             workers: Vec::new(),
             retired: Vec::new(),
             count: 0,
+            drafting: Drafting::Idle,
             ending: false,
             runtime: PhantomData,
-        };
-        let next: Next = process.prepare(loaded)?;
-        process.log = next.log().clone();
-        process.event(Severity::Notice, &format!("{}/{}", program.name, program.version));
-        process.event(Severity::Notice, &format!("workers: {}", next.workers()));
-        process.change(next);
-        Ok(process)
+        }
     }
 
-    fn obey(&mut self, events: &Receiver<Event>) -> Result<(), Trouble> {
+    /// Serves the first configuration, once that has been read; says whether it does: a signal may end the process
+    /// before.
+    pub(super) fn start(&mut self, program: &Program, events: &Receiver<Event>) -> Result<bool, Trouble> {
+        // A sender of ours lives: there is always an event to wait for.
+        while let Ok(event) = events.recv() {
+            match event {
+                Event::Drafted(draft) => {
+                    let next: Next = self.prepare((*draft)?)?;
+                    self.log = next.log().clone();
+                    self.event(Severity::Notice, &format!("{}/{}", program.name, program.version));
+                    self.event(Severity::Notice, &format!("workers: {}", next.workers()));
+                    self.change(next);
+                    if self.privileged && self.user.is_none() {
+                        let warning =
+                            "the process keeps the rights of root: no \"user\" directive names another user";
+                        self.event(Severity::Warn, warning);
+                    }
+                    if std::mem::replace(&mut self.drafting, Drafting::Idle) == Drafting::Again {
+                        self.reload();
+                    }
+                    return Ok(true);
+                }
+                Event::Signal(Signal::Quit | Signal::Terminate | Signal::Interrupt) => break,
+                Event::Signal(Signal::HangUp) => self.drafting = Drafting::Again,
+                Event::Signal(_) | Event::Ended(_) | Event::Reopened(_) => {}
+            }
+        }
+        Ok(false)
+    }
+
+    pub(super) fn obey(&mut self, events: &Receiver<Event>) -> Result<(), Trouble> {
         let mut result = Ok(());
         while !(self.workers.is_empty() && self.retired.is_empty()) {
-            // A sender of ours lives: there is always an event to wait for.
             match events.recv() {
                 Ok(Event::Signal(signal)) => self.signalled(signal),
                 Ok(Event::Ended(number)) => {
                     let ended = self.ended(number);
                     result = result.and(ended);
+                }
+                Ok(Event::Drafted(draft)) => self.drafted(*draft),
+                Ok(Event::Reopened(reopened)) => {
+                    if let Err(trouble) = reopened {
+                        self.report(&trouble);
+                    }
                 }
                 Err(_) => break,
             }
@@ -186,9 +274,15 @@ impl<'p, R: Runtime> Process<'p, R> {
         result
     }
 
+    /// On a thread of its own: a file system that doesn't answer must not keep signals waiting.
     fn reopen(&self) {
-        if let Err(error) = self.logs.reopen() {
-            self.event(Severity::Emerg, &error.to_string());
+        let (logs, events) = (Arc::clone(&self.logs), self.events.clone());
+        let reopened = thread::Builder::new().name("reopen".into()).spawn(move || {
+            // Nobody waits for it when the process is ending.
+            let _nobody_waits = events.send(Event::Reopened(logs.reopen().map_err(Trouble::from)));
+        });
+        if let Err(error) = reopened {
+            self.event(Severity::Emerg, &format!("the logs can't be reopened: {error}"));
         }
     }
 

@@ -8,6 +8,7 @@ use std::{
     collections::HashSet,
     fs, io,
     net::SocketAddr,
+    os::fd::OwnedFd,
     os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
     os::unix::net::{UnixListener, UnixStream},
     path::{Path, PathBuf},
@@ -21,6 +22,7 @@ use underpass_nginx_config::{KeepAliveProbes, ListenOptions, Listener as Wanted}
 use super::trouble::Trouble;
 use crate::{
     Listener,
+    keeper::{Keeper, Kept},
     listen::{BACKLOG, Listening, next_number, open, refused},
 };
 
@@ -28,6 +30,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Sockets {
     open: Vec<Open>,
+    /// Who binds them; absent: this process does.
+    keeper: Option<Arc<Keeper>>,
 }
 
 /// The sockets of one address.
@@ -47,10 +51,22 @@ struct Numbered {
     /// What a worker can tell from that the socket is held here.
     holder: Arc<()>,
     /// Removed with the socket.
-    _file: Option<SocketFile>,
+    _file: Option<Entry>,
+}
+
+/// The file of a socket.
+#[derive(Debug)]
+enum Entry {
+    Own(#[expect(dead_code, reason = "it is dropped")] SocketFile),
+    Kept(#[expect(dead_code, reason = "it is dropped")] Kept),
 }
 
 impl Sockets {
+    /// No sockets; those that come are bound by `keeper`.
+    pub(crate) fn bound_by(keeper: Option<Arc<Keeper>>) -> Self {
+        Self { open: Vec::new(), keeper }
+    }
+
     /// Whether what is wanted can be listened on, except that somebody may be there already: most likely the
     /// process whose configuration is tested.
     pub(crate) fn check(wanted: &[Wanted]) -> Result<(), Trouble> {
@@ -88,12 +104,12 @@ impl Sockets {
             let count = if matches!(address, Address::Ip(_)) { workers } else { 1 };
             let mut failures = Vec::new();
             while sockets.len() < count {
-                let socket = Numbered::bind(address, options, &mut failures);
+                let socket = Numbered::bind(address, options, self.keeper.as_ref(), &mut failures);
                 sockets.push(Arc::new(socket.map_err(|error| Trouble::new(refused(address, error)))?));
             }
             open.push(Open { address: address.clone(), options: options.clone(), sockets, failures });
         }
-        Ok(Self { open })
+        Ok(Self { open, keeper: self.keeper.clone() })
     }
 
     /// Gives kept sockets the options that have changed since `earlier`; says what couldn't be set, of new
@@ -141,13 +157,30 @@ impl Sockets {
         Ok(share)
     }
 
+    /// What a worker needs of a configuration to serve clients at sockets that it has, by their numbers.
+    pub(crate) fn renewed(&self, wanted: &[Wanted], has: &HashSet<u64>) -> Vec<Listener> {
+        let mut renewed = Vec::new();
+        for listener in wanted {
+            let sockets = self.find(&listener.address).map(|open| open.sockets.iter()).unwrap_or_default();
+            for numbered in sockets.filter(|numbered| has.contains(&numbered.number)) {
+                let (address, config) = (listener.address.clone(), Arc::clone(&listener.config));
+                let holder = Arc::downgrade(&numbered.holder);
+                renewed.push(Listener::shared(numbered.number, None, address, config, holder));
+            }
+        }
+        renewed
+    }
+
     fn find(&self, address: &Address) -> Option<&Open> {
         self.open.iter().find(|open| open.address == *address)
     }
 
     fn check_free(&self, address: &Address) -> io::Result<()> {
         match address {
-            Address::Ip(ip) if !self.overlaps(*ip) => Listener::address_is_free(*ip),
+            Address::Ip(ip) if !self.overlaps(*ip) => match &self.keeper {
+                Some(keeper) => keeper.address_is_free(address),
+                None => Listener::address_is_free(*ip),
+            },
             _ => Ok(()),
         }
     }
@@ -166,26 +199,56 @@ impl Sockets {
 }
 
 impl Numbered {
-    fn bind(address: &Address, options: &ListenOptions, failures: &mut Vec<String>) -> io::Result<Self> {
-        let (socket, file) = match address {
-            Address::Ip(address) => {
-                let socket = open(*address, options.dual_stack)?;
-                socket.set_reuse_port(true)?;
-                socket.bind(&(*address).into())?;
-                (Listening::Tcp(socket.into()), None)
+    fn bind(
+        address: &Address,
+        options: &ListenOptions,
+        keeper: Option<&Arc<Keeper>>,
+        failures: &mut Vec<String>,
+    ) -> io::Result<Self> {
+        let bound =
+            keeper.map_or(Ok(None), |keeper| Ok::<_, io::Error>(keeper.bind(address)?.zip(Some(keeper))));
+        let (socket, file) = match (bound?, address) {
+            (Some((socket, _)), Address::Ip(_)) => (Listening::Tcp(socket.into()), None),
+            (Some((socket, keeper)), Address::Unix(path)) => {
+                (Listening::Unix(socket.into()), Some(Entry::Kept(keeper.keep(path))))
             }
-            Address::Unix(path) => {
-                remove_stale(path)?;
-                let socket = Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
-                socket.bind(&socket2::SockAddr::unix(path)?)?;
-                let file = SocketFile::new(path)?;
-                (Listening::Unix(socket.into()), Some(file))
+            (None, _) => {
+                let (socket, file) = bind(address, options.dual_stack)?;
+                (socket, file.map(Entry::Own))
             }
         };
         socket.configure(options, address, failures);
         socket.listen(options)?;
         socket.prepare()?;
         Ok(Self { number: next_number(), socket, holder: Arc::default(), _file: file })
+    }
+}
+
+/// A socket that is bound and doesn't listen yet, and the file that it is found by, if it is found by one.
+pub(crate) fn bind(address: &Address, dual_stack: bool) -> io::Result<(Listening, Option<SocketFile>)> {
+    match address {
+        Address::Ip(address) => {
+            let socket = open(*address, dual_stack)?;
+            socket.set_reuse_port(true)?;
+            socket.bind(&(*address).into())?;
+            Ok((Listening::Tcp(socket.into()), None))
+        }
+        Address::Unix(path) => {
+            remove_stale(path)?;
+            let socket = Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
+            socket.bind(&socket2::SockAddr::unix(path)?)?;
+            let file = SocketFile::new(path)?;
+            Ok((Listening::Unix(socket.into()), Some(file)))
+        }
+    }
+}
+
+impl From<Listening> for OwnedFd {
+    fn from(socket: Listening) -> Self {
+        match socket {
+            Listening::Tcp(socket) => socket.into(),
+            Listening::Unix(socket) => socket.into(),
+        }
     }
 }
 
@@ -257,7 +320,7 @@ fn saturated(size: u32) -> usize {
 
 /// The file by which a Unix domain socket is found. It goes with the socket, unless it has been replaced.
 #[derive(Debug)]
-struct SocketFile {
+pub(crate) struct SocketFile {
     path: PathBuf,
     identity: (u64, u64),
 }

@@ -1,14 +1,22 @@
 //! Where the configuration comes from, to be loaded again.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    io,
+    net::IpAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use underpass_core::config::Identity;
-use underpass_nginx_config::{LoadOptions, Loaded, LogTarget, load, load_text};
+use underpass_nginx_config::{
+    LoadOptions, Loaded, LogTarget, Resolve, SourceFile, load, load_files, load_text,
+};
 
 use super::trouble::Trouble;
 use crate::{
     Files, Target,
     command::{DEFAULT_PREFIX, Options},
+    keeper::{Keeper, Names},
 };
 
 /// A configuration as the command line names it.
@@ -16,6 +24,10 @@ use crate::{
 pub(crate) struct Source {
     place: Place,
     options: LoadOptions,
+    /// What names have come to.
+    looked_up: Arc<LookedUp>,
+    /// Who reads the files; absent: this process does.
+    keeper: Option<Arc<Keeper>>,
 }
 
 #[derive(Debug)]
@@ -34,18 +46,68 @@ impl Source {
             Some(path) if path.as_os_str() != "stderr" => LogTarget::File(prefix.join(path)),
             _ => LogTarget::Stderr,
         };
-        Self { place: Place::File(file), options }
+        Self::of(Place::File(file), options)
     }
 
     /// A text that messages call `name`.
     pub(crate) fn text(name: &'static str, text: String) -> Self {
-        Self { place: Place::Text { name, text }, options: load_options(DEFAULT_PREFIX) }
+        Self::of(Place::Text { name, text }, load_options(DEFAULT_PREFIX))
+    }
+
+    /// The same, with names looked up by `resolver`.
+    #[cfg(test)]
+    pub(crate) fn text_with(name: &'static str, text: String, resolver: Arc<dyn Resolve>) -> Self {
+        let mut options = load_options(DEFAULT_PREFIX);
+        options.resolver = resolver;
+        Self::of(Place::Text { name, text }, options)
+    }
+
+    fn of(place: Place, mut options: LoadOptions) -> Self {
+        let looked_up = Arc::new(LookedUp::by(options.resolver));
+        options.resolver = Arc::clone(&looked_up) as Arc<dyn Resolve>;
+        Self { place, options, looked_up, keeper: None }
+    }
+
+    /// The file and how it is read, where it is one.
+    pub(crate) fn into_file(self) -> Option<(PathBuf, LoadOptions)> {
+        match self.place {
+            Place::File(path) => Some((path, self.options)),
+            Place::Text { .. } => None,
+        }
+    }
+
+    /// From now on the files are read by `keeper`, if there is one. `loaded` is what they came to before, and is read
+    /// again when they have changed meanwhile.
+    pub(crate) fn kept_by(
+        mut self,
+        keeper: Option<&Arc<Keeper>>,
+        loaded: Loaded,
+    ) -> Result<(Self, Loaded), Trouble> {
+        self.keeper = keeper.cloned();
+        let Some(keeper) = keeper else { return Ok((self, loaded)) };
+        let same =
+            |(one, other): (&SourceFile, &SourceFile)| one.name == other.name && one.text == other.text;
+        let files = keeper.read()?;
+        if files.len() == loaded.files.len() && files.iter().zip(&loaded.files).all(same) {
+            keeper.accept(&self.looked_up.known())?;
+            return Ok((self, loaded));
+        }
+        let loaded = self.load()?;
+        Ok((self, loaded))
     }
 
     /// Reads it.
     pub(crate) fn load(&self) -> Result<Loaded, Trouble> {
+        self.looked_up.forget();
         Ok(match &self.place {
-            Place::File(path) => load(path, &self.options)?,
+            Place::File(path) => match &self.keeper {
+                Some(keeper) => {
+                    let loaded = load_files(path, &keeper.read()?, &self.options)?;
+                    keeper.accept(&self.looked_up.known())?;
+                    loaded
+                }
+                None => load(path, &self.options)?,
+            },
             Place::Text { name, text } => load_text(name, text.as_str(), &self.options)?,
         })
     }
@@ -65,6 +127,39 @@ impl Source {
             LogTarget::File(path) => Some(Target::Path(path.clone())),
             _ => None,
         }
+    }
+}
+
+/// Looks names up, and remembers what they came to.
+#[derive(Debug)]
+struct LookedUp {
+    resolver: Arc<dyn Resolve>,
+    known: Mutex<Names>,
+}
+
+impl LookedUp {
+    fn by(resolver: Arc<dyn Resolve>) -> Self {
+        Self { resolver, known: Mutex::default() }
+    }
+
+    fn forget(&self) {
+        self.lock().clear();
+    }
+
+    fn known(&self) -> Names {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Names> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Resolve for LookedUp {
+    fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        let found = self.resolver.resolve(host);
+        self.lock().push((host.to_owned(), found.as_ref().ok().cloned()));
+        found
     }
 }
 

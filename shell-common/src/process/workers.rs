@@ -12,12 +12,7 @@ use rustix::{
     thread::{CpuSet, gettid},
 };
 
-use super::{
-    Runtime,
-    rights::{Rights, place},
-    serve::Event,
-    trouble::Trouble,
-};
+use super::{Runtime, rights::place, serve::Event, trouble::Trouble};
 use crate::{Control, Setup};
 
 /// A worker of the process.
@@ -40,18 +35,24 @@ pub(crate) struct Ready {
 }
 
 impl Ready {
-    /// A thread and a runtime for a worker that has `number`. The thread has its rights when this returns: what
-    /// changes them later comes later.
+    /// A thread and a runtime for a worker that has `number`. The thread is on its processors when this returns: what
+    /// moves it later comes later.
     ///
     /// # Errors
-    /// When the system has no thread or no runtime for it, or refuses the rights.
-    pub(crate) fn new<R: Runtime>(number: u64, rights: Rights, events: Sender<Event>) -> io::Result<Self> {
+    /// When the system has no thread or no runtime for it.
+    pub(crate) fn new<R: Runtime>(
+        number: u64,
+        processors: Option<CpuSet>,
+        events: Sender<Event>,
+    ) -> io::Result<Self> {
         let (begin, setups) = channel::<Setup>();
         let end = Ended { number, events };
         let (tell, told) = channel();
         let work = move || {
-            // The threads of the runtime, if it has any, have the rights of the one that starts them.
-            let (runtime, ready) = match rights.assume().and_then(|()| R::new()) {
+            if let Some(processors) = &processors {
+                place(None, processors);
+            }
+            let (runtime, ready) = match R::new() {
                 Ok(runtime) => (Some(runtime), Ok(gettid())),
                 Err(error) => (None, Err(error)),
             };

@@ -3,51 +3,72 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `message` | what is asked and answered, in bytes (RFC 1035) |
-//! | `exchange` | one question on its way to a name server, over UDP or TCP |
-//! | `work` | the thread that asks: several names at a time, one server after the other |
+//! | `desk` | where questions are left for the thread, which is started when there are some |
+//! | `work` | the thread that asks: each name at once, one server after the other |
+//! | `lookups` | the names that are asked for, and who makes room for whom |
+//! | `question` | one question: which server it goes to next |
+//! | `wires` | the sockets that questions and answers travel on |
 //! | `cache` | what is known, and for how long |
 //! | `answer` | what a caller waits for |
 //! | `watch` | names of origin servers, looked up again and again |
+//!
+//! No name waits for another one: each is asked for at once. What is scarce is bounded instead: names that are
+//! asked for at a time (memory), those of one client, UDP sockets, and TCP connections to name servers. Where
+//! a bound is reached, what has waited longest without an answer makes room.
 
 mod answer;
 mod cache;
-mod exchange;
+mod desk;
+mod lookups;
 mod message;
+mod question;
 mod watch;
+mod wires;
 mod work;
 
 #[cfg(test)]
 mod tests;
 
 use std::{
-    io::{self, Write as _},
-    net::{IpAddr, SocketAddr},
-    os::unix::net::UnixStream,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
+use underpass_core::Address;
+
 pub use answer::Answer;
 use answer::Promise;
-use cache::Cache;
+use desk::{Desk, Start};
 use message::Kind;
 pub use watch::Watch;
 
 /// Asks the name servers of one `resolver` directive. Clones share what is known.
 ///
-/// There is a thread from the first question on, until the last clone is dropped. Answers are kept as long as
-/// they say, or as long as `valid=` does; failures are not kept, as in nginx.
+/// There is a thread from the first question on, until the last clone is dropped. A thread that has failed is
+/// started again by a later question. Answers are kept as long as they say, or as long as `valid=` does;
+/// failures are not kept, as in nginx.
 #[derive(Clone, Debug)]
 pub struct Resolver {
     shared: Arc<Shared>,
+}
+
+/// On whose behalf a name is looked up: one client has a bounded share of what a resolver can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Asker {
+    /// The gateway itself, for a name of its configuration.
+    Gateway,
+    /// A client. The addresses of an IPv6 network of 64 bits are one client: whoever has one has all of them.
+    Client(IpAddr),
+    /// A client of a Unix domain socket, none of which has an address.
+    Local,
 }
 
 #[derive(Debug)]
 struct Shared {
     settings: Settings,
     desk: Arc<Desk>,
-    /// Whose other end wakes the thread; closed, it ends.
-    thread: OnceLock<UnixStream>,
+    start: Start,
 }
 
 /// What a resolver is made of.
@@ -58,19 +79,41 @@ struct Settings {
     kinds: Vec<Kind>,
     /// How long an answer to one question may take before the next server is asked.
     patience: Duration,
+    bounds: Bounds,
 }
 
-/// What the resolver and its thread share.
-#[derive(Debug, Default)]
-struct Desk {
-    cache: Mutex<Cache>,
-    asked: Mutex<Vec<Asked>>,
+/// How much a resolver does at a time.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    /// Names that are asked for, about a kilobyte each.
+    names: usize,
+    /// Those of one client.
+    names_of_a_client: usize,
+    /// Where there is no room, a name that has waited this long makes it. Most name servers have answered
+    /// much earlier, those included that have to ask others.
+    overdue: Duration,
+    /// Questions that one socket is used for.
+    questions_of_a_socket: usize,
+    sockets: usize,
+    connections: usize,
+}
+
+impl Bounds {
+    const USUAL: Self = Self {
+        names: 8192,
+        names_of_a_client: 256,
+        overdue: Duration::from_millis(500),
+        questions_of_a_socket: 32,
+        sockets: 256,
+        connections: 64,
+    };
 }
 
 /// A name that somebody wants the addresses of.
 #[derive(Debug)]
 struct Asked {
     name: Arc<str>,
+    asker: Asker,
     promise: Promise,
 }
 
@@ -84,48 +127,57 @@ impl Resolver {
             valid: directive.valid,
             kinds: wanted.into_iter().filter_map(|(wanted, kind)| wanted.then_some(kind)).collect(),
             patience: Duration::from_secs(2),
+            bounds: Bounds::USUAL,
         })
     }
 
     fn with(settings: Settings) -> Self {
-        Self { shared: Arc::new(Shared { settings, desk: Arc::default(), thread: OnceLock::new() }) }
+        Self::started_by(settings, work::start)
+    }
+
+    fn started_by(settings: Settings, start: Start) -> Self {
+        Self { shared: Arc::new(Shared { settings, desk: Arc::default(), start }) }
     }
 
     /// The addresses of `name`; at once when they are known. Another of several comes first each time.
-    pub fn resolve(&self, name: &str) -> Answer {
+    ///
+    /// The answer is an error of the kind [`std::io::ErrorKind::QuotaExceeded`] when `asker` has too many names
+    /// looked up already, or all together have, and none of those has waited long enough to make room.
+    pub fn resolve(&self, name: &str, asker: Asker) -> Answer {
         if let Ok(address) = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
             return Answer::ready(Ok(vec![address]));
         }
         let name = name.trim_end_matches('.').to_ascii_lowercase();
-        if let Some(known) = lock(&self.shared.desk.cache).find(&name, Instant::now()) {
+        let Shared { settings, desk, start } = &*self.shared;
+        if let Some(known) = lock(&desk.cache).find(&name, Instant::now()) {
             return Answer::ready(Ok(known));
         }
         let (promise, answer) = answer::pair();
-        lock(&self.shared.desk.asked).push(Asked { name: name.into(), promise });
-        if let Err(error) = self.shared.wake() {
-            lock(&self.shared.desk.asked).clear();
-            return Answer::ready(Err(error));
+        match desk.leave(Asked { name: name.into(), asker, promise }, || start(settings, desk)) {
+            Ok(()) => answer,
+            Err(error) => Answer::ready(Err(error)),
         }
-        answer
     }
 }
 
-impl Shared {
-    /// Wakes the thread, which is started by the first call.
-    fn wake(&self) -> io::Result<()> {
-        if self.thread.get().is_none() {
-            let (ours, its) = UnixStream::pair()?;
-            ours.set_nonblocking(true)?;
-            its.set_nonblocking(true)?;
-            // Of two first calls at once one wins; the thread of the other ends with its pair.
-            if self.thread.set(ours).is_ok() {
-                work::start(self.settings.clone(), Arc::clone(&self.desk), its)?;
-            }
-        }
-        match self.thread.get().map(|mut thread| thread.write(b"!")) {
-            Some(Err(error)) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
-            // A pipe that is full wakes it as well.
-            _ => Ok(()),
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.desk.close();
+    }
+}
+
+/// Who sends a request from there.
+impl From<&Address> for Asker {
+    fn from(client: &Address) -> Self {
+        match client {
+            Address::Unix(_) => Self::Local,
+            Address::Ip(address) => Self::Client(match address.ip().to_canonical() {
+                IpAddr::V4(address) => address.into(),
+                IpAddr::V6(address) => {
+                    let [a, b, c, d, ..] = address.segments();
+                    Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+                }
+            }),
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::{
     collections::HashMap,
-    io::{Read as _, Write as _},
+    io::{self, Read as _, Write as _},
     net::{Ipv4Addr, TcpListener, UdpSocket},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     task::{Context, Poll, Wake, Waker},
     thread::{self, JoinHandle, Thread},
 };
@@ -55,6 +55,8 @@ struct Server {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<(String, bool)>>>,
     zones: Arc<Mutex<HashMap<&'static str, Zone>>>,
+    /// Where datagrams came from.
+    ports: Arc<Mutex<Vec<u16>>>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -66,9 +68,11 @@ impl Server {
         let udp = UdpSocket::bind(address).expect("the same port");
         let zones: Arc<Mutex<HashMap<_, _>>> = Arc::new(Mutex::new(HashMap::from(zones)));
         let asked: Arc<Mutex<Vec<_>>> = Arc::default();
+        let ports: Arc<Mutex<Vec<_>>> = Arc::default();
         let stop = Arc::new(AtomicBool::new(false));
         let over_udp = {
             let (zones, asked, stop) = (Arc::clone(&zones), Arc::clone(&asked), Arc::clone(&stop));
+            let ports = Arc::clone(&ports);
             move || {
                 let mut bytes = [0; 512];
                 loop {
@@ -76,6 +80,7 @@ impl Server {
                     if stop.load(Ordering::Relaxed) {
                         return;
                     }
+                    lock(&ports).push(from.port());
                     for answer in answers(&bytes[..count], &mut lock(&zones), &asked, false) {
                         udp.send_to(&answer, from).expect("an answer");
                     }
@@ -105,7 +110,7 @@ impl Server {
             }
         };
         let threads = vec![thread::spawn(over_udp), thread::spawn(over_tcp)];
-        Self { address, asked, zones, stop, threads }
+        Self { address, asked, zones, ports, stop, threads }
     }
 
     /// How often it was asked for this name.
@@ -138,7 +143,9 @@ fn answers(
     lock(asked).push((name.clone(), tcp));
     let mut reply = Packet::new_reply(question.id());
     reply.questions.push(first.clone());
-    match zones.get_mut(&*name) {
+    let below = name.split_once('.').map_or("", |(_, parent)| parent);
+    let known = if zones.contains_key(&*name) { &*name } else { below };
+    match zones.get_mut(known) {
         None => *reply.rcode_mut() = RCODE::NameError,
         Some(zone) if zone.silent > 0 => {
             zone.silent -= 1;
@@ -193,7 +200,15 @@ fn resolver(servers: &[&Server], kinds: &[Kind]) -> Resolver {
         valid: None,
         kinds: kinds.to_vec(),
         patience: Duration::from_millis(100),
+        bounds: Bounds::USUAL,
     })
+}
+
+impl Resolver {
+    /// On behalf of the gateway.
+    fn ask(&self, name: &str) -> Answer {
+        self.resolve(name, Asker::Gateway)
+    }
 }
 
 struct Unpark(Thread);
@@ -230,12 +245,12 @@ fn addresses_of_both_kinds() {
     let both = Zone { v6: vec![0x2001_0db8 << 96 | 1], ..zone(&[1, 2], 60) };
     let server = Server::start([("a.test", both)]);
     let expected: IpAddr = "2001:db8::1".parse().expect("an address");
-    let mut found = wait(resolver(&[&server], &[Kind::V4, Kind::V6]).resolve("A.Test.")).expect("known");
+    let mut found = wait(resolver(&[&server], &[Kind::V4, Kind::V6]).ask("A.Test.")).expect("known");
     found.sort_unstable();
     assert_eq!(found, [v4(1), v4(2), expected]);
-    assert_eq!(wait(resolver(&[&server], &[Kind::V6]).resolve("a.test")).expect("known"), [expected]);
-    assert_eq!(wait(resolver(&[&server], &[Kind::V4]).resolve("192.0.2.9")).expect("an address"), [v4(9)]);
-    assert_eq!(wait(resolver(&[&server], &[]).resolve("[2001:db8::1]")).expect("an address"), [expected]);
+    assert_eq!(wait(resolver(&[&server], &[Kind::V6]).ask("a.test")).expect("known"), [expected]);
+    assert_eq!(wait(resolver(&[&server], &[Kind::V4]).ask("192.0.2.9")).expect("an address"), [v4(9)]);
+    assert_eq!(wait(resolver(&[&server], &[]).ask("[2001:db8::1]")).expect("an address"), [expected]);
 }
 
 #[test]
@@ -243,20 +258,20 @@ fn answers_are_kept_as_long_as_they_say() {
     let server = Server::start([("kept.test", zone(&[1, 2], 60)), ("brief.test", zone(&[1], 0))]);
     let asking = resolver(&[&server], &[Kind::V4]);
     let mut first: Vec<_> =
-        (0..3).map(|_| wait(asking.clone().resolve("kept.test")).expect("known")[0]).collect();
+        (0..3).map(|_| wait(asking.clone().ask("kept.test")).expect("known")[0]).collect();
     assert_eq!(server.asked("kept.test"), 1);
     first.sort_unstable();
     first.dedup();
     assert_eq!(first, [v4(1), v4(2)], "each comes first in turn");
     for times in 1..=2 {
-        wait(asking.resolve("brief.test")).expect("known");
+        wait(asking.ask("brief.test")).expect("known");
         assert_eq!(server.asked("brief.test"), times);
     }
     let mut settings = asking.shared.settings.clone();
     settings.valid = Some(Duration::from_secs(60));
     let asking = Resolver::with(settings);
     for _ in 0..2 {
-        wait(asking.resolve("brief.test")).expect("known");
+        wait(asking.ask("brief.test")).expect("known");
         assert_eq!(server.asked("brief.test"), 3, "valid= holds");
     }
 }
@@ -266,10 +281,10 @@ fn names_without_addresses() {
     let server = Server::start([("empty.test", zone(&[], 60))]);
     let asking = resolver(&[&server], &[Kind::V4, Kind::V6]);
     for name in ["missing.test", "empty.test", "", "a..b", &"a".repeat(64)] {
-        let error = wait(asking.resolve(name)).expect_err(name);
+        let error = wait(asking.ask(name)).expect_err(name);
         assert_eq!(error.kind(), io::ErrorKind::NotFound, "{name}");
     }
-    wait(asking.resolve("missing.test")).expect_err("still missing");
+    wait(asking.ask("missing.test")).expect_err("still missing");
     assert_eq!(server.asked("missing.test"), 4, "failures are not kept");
 }
 
@@ -284,10 +299,10 @@ fn aliases_are_followed() {
         ("long.test", alias("loop.test", None)),
     ]);
     let asking = resolver(&[&server], &[Kind::V4]);
-    assert_eq!(wait(asking.resolve("whole.test")).expect("known"), [v4(7)]);
-    assert_eq!(wait(asking.resolve("part.test")).expect("known"), [v4(1)]);
+    assert_eq!(wait(asking.ask("whole.test")).expect("known"), [v4(7)]);
+    assert_eq!(wait(asking.ask("part.test")).expect("known"), [v4(1)]);
     for name in ["loop.test", "long.test"] {
-        assert_eq!(wait(asking.resolve(name)).expect_err(name).kind(), io::ErrorKind::NotFound);
+        assert_eq!(wait(asking.ask(name)).expect_err(name).kind(), io::ErrorKind::NotFound);
     }
 }
 
@@ -295,7 +310,7 @@ fn aliases_are_followed() {
 fn what_has_no_room_in_a_datagram_is_asked_over_tcp() {
     let all: Vec<u8> = (1..=200).collect();
     let server = Server::start([("large.test", Zone { trick: Some(Trick::Large), ..zone(&all, 60) })]);
-    assert_eq!(wait(resolver(&[&server], &[Kind::V4]).resolve("large.test")).expect("known").len(), 200);
+    assert_eq!(wait(resolver(&[&server], &[Kind::V4]).ask("large.test")).expect("known").len(), 200);
     let asked = lock(&server.asked).clone();
     assert_eq!(asked, [("large.test".into(), false), ("large.test".into(), true)]);
 }
@@ -310,14 +325,14 @@ fn another_server_is_asked_where_one_fails() {
     settings.servers.insert(0, gone.expect("a port that was free"));
     let asking = Resolver::with(settings);
     for _ in 0..4 {
-        assert_eq!(wait(asking.resolve("a.test")).expect("known"), [v4(1)], "whoever is first");
+        assert_eq!(wait(asking.ask("a.test")).expect("known"), [v4(1)], "whoever is first");
     }
 }
 
 #[test]
 fn a_lost_datagram_is_sent_again() {
     let server = Server::start([("a.test", Zone { silent: 2, ..zone(&[1], 60) })]);
-    assert_eq!(wait(resolver(&[&server], &[Kind::V4]).resolve("a.test")).expect("known"), [v4(1)]);
+    assert_eq!(wait(resolver(&[&server], &[Kind::V4]).ask("a.test")).expect("known"), [v4(1)]);
     assert_eq!(server.asked("a.test"), 3);
 }
 
@@ -326,7 +341,7 @@ fn silence_is_waited_for_only_so_long() {
     let server = Server::start([("a.test", Zone { silent: u32::MAX, ..Zone::default() })]);
     let mut settings = resolver(&[&server], &[Kind::V4]).shared.settings.clone();
     settings.patience = Duration::from_millis(5);
-    let error = wait(Resolver::with(settings).resolve("a.test")).expect_err("nobody answers");
+    let error = wait(Resolver::with(settings).ask("a.test")).expect_err("nobody answers");
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     assert_eq!(server.asked("a.test"), 3);
 }
@@ -334,16 +349,16 @@ fn silence_is_waited_for_only_so_long() {
 #[test]
 fn answers_to_other_questions_are_ignored() {
     let server = Server::start([("a.test", Zone { trick: Some(Trick::Forged), ..zone(&[1], 60) })]);
-    assert_eq!(wait(resolver(&[&server], &[Kind::V4]).resolve("a.test")).expect("known"), [v4(1)]);
+    assert_eq!(wait(resolver(&[&server], &[Kind::V4]).ask("a.test")).expect("known"), [v4(1)]);
 }
 
 #[test]
 fn many_names_at_a_time_and_each_once() {
     let server = Server::start([("a.test", Zone { silent: 1, ..zone(&[1], 60) })]);
     let asking = resolver(&[&server], &[Kind::V4]);
-    let given_up: Vec<_> = (0..100).map(|_| asking.resolve("given.test")).collect();
-    let same: Vec<_> = (0..50).map(|_| asking.resolve("a.test")).collect();
-    let others: Vec<_> = (0..300).map(|number| asking.resolve(&format!("{number}.test"))).collect();
+    let given_up: Vec<_> = (0..100).map(|_| asking.ask("given.test")).collect();
+    let same: Vec<_> = (0..50).map(|_| asking.ask("a.test")).collect();
+    let others: Vec<_> = (0..300).map(|number| asking.ask(&format!("{number}.test"))).collect();
     drop(given_up);
     for answer in others {
         wait(answer).expect_err("there is no such name");
@@ -358,7 +373,7 @@ fn many_names_at_a_time_and_each_once() {
 fn without_a_resolver_there_is_no_answer() {
     let server = Server::start([("a.test", Zone { silent: u32::MAX, ..Zone::default() })]);
     let asking = resolver(&[&server], &[Kind::V4]);
-    let answer = asking.resolve("a.test");
+    let answer = asking.ask("a.test");
     drop(asking);
     wait(answer).expect_err("nobody asks any more");
 }
@@ -417,7 +432,7 @@ fn a_name_with_addresses_of_one_kind_is_kept() {
     let server = Server::start([("v4.test", zone(&[1], 60))]);
     let asking = resolver(&[&server], &[Kind::V4, Kind::V6]);
     for _ in 0..3 {
-        assert_eq!(wait(asking.resolve("v4.test")).expect("known"), [v4(1)]);
+        assert_eq!(wait(asking.ask("v4.test")).expect("known"), [v4(1)]);
     }
     assert_eq!(server.asked("v4.test"), 2, "one question of each kind");
 }
@@ -426,7 +441,7 @@ fn a_name_with_addresses_of_one_kind_is_kept() {
 fn what_is_cut_off_over_tcp_too_is_a_failure() {
     let server = Server::start([("endless.test", Zone { trick: Some(Trick::Endless), ..zone(&[1], 60) })]);
     let asking = resolver(&[&server], &[Kind::V4]);
-    let failure = wait(asking.resolve("endless.test")).expect_err("no answer is whole").kind();
+    let failure = wait(asking.ask("endless.test")).expect_err("no answer is whole").kind();
     assert_eq!(failure, io::ErrorKind::ConnectionRefused);
     assert_eq!(server.asked("endless.test"), 4, "twice on each way");
 }
@@ -447,6 +462,168 @@ fn as_many_aliases_are_followed_as_are_said_to_be() {
         ("0.test", zone(&[1], 60)),
     ]);
     let asking = resolver(&[&server], &[Kind::V4]);
-    assert_eq!(wait(asking.resolve("8.test")).expect("known"), [v4(1)]);
-    assert_eq!(wait(asking.resolve("9.test")).expect_err("too far").kind(), io::ErrorKind::NotFound);
+    assert_eq!(wait(asking.ask("8.test")).expect("known"), [v4(1)]);
+    assert_eq!(wait(asking.ask("9.test")).expect_err("too far").kind(), io::ErrorKind::NotFound);
+}
+
+/// Only a name that is asked for while the silent ones still wait is answered: nobody is given up meanwhile.
+#[test]
+fn silent_names_hold_up_no_other() {
+    let server = Server::start([("good.test", zone(&[1], 60)), ("silent.test", silent())]);
+    let asking = patient(&server, Bounds::USUAL);
+    let waiting: Vec<_> = (0..2_000).map(|number| asking.ask(&format!("{number}.silent.test"))).collect();
+    assert_eq!(wait(asking.ask("good.test")).expect("known"), [v4(1)]);
+    drop(waiting);
+}
+
+#[test]
+fn a_client_has_its_share_of_names_and_makes_room_for_itself() {
+    let server = Server::start([("good.test", zone(&[1], 0)), ("silent.test", silent())]);
+    let [one, other] = [1, 2].map(|last| Asker::Client(v4(last)));
+    let bounds = Bounds { names_of_a_client: 3, overdue: PATIENCE, ..Bounds::USUAL };
+    let asking = patient(&server, bounds);
+    let name = |number: usize| format!("{number}.silent.test");
+    let waiting: Vec<_> = (0..3).map(|number| asking.resolve(&name(number), one)).collect();
+    let refused = wait(asking.resolve("good.test", one)).expect_err("a fourth name");
+    assert_eq!(refused.kind(), io::ErrorKind::QuotaExceeded);
+    let joined = asking.resolve(&name(0), one);
+    for whoever in [other, Asker::Local, Asker::Gateway] {
+        assert_eq!(wait(asking.resolve("good.test", whoever)).expect("known"), [v4(1)]);
+    }
+    drop((waiting, joined));
+    let own: Vec<_> = (0..6).map(|number| asking.ask(&name(10 + number))).collect();
+    assert_eq!(wait(asking.ask("good.test")).expect("known"), [v4(1)], "the gateway has no share");
+    drop(own);
+
+    // Where all are overdue, the oldest goes, for this client only.
+    let asking = patient(&server, Bounds { overdue: Duration::ZERO, ..bounds });
+    let shared = asking.resolve(&name(0), one);
+    let of_another = asking.resolve(&name(0), other);
+    let waiting: Vec<_> = (1..3).map(|number| asking.resolve(&name(number), one)).collect();
+    assert_eq!(wait(asking.resolve("good.test", one)).expect("known"), [v4(1)]);
+    assert_eq!(wait(shared).expect_err("it made room").kind(), io::ErrorKind::TimedOut);
+    let polled = std::pin::pin!(of_another).poll(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_pending(), "the other client still waits");
+    drop(waiting);
+}
+
+#[test]
+fn all_together_have_a_bound_and_the_oldest_makes_room() {
+    let server = Server::start([("good.test", zone(&[1], 0)), ("silent.test", silent())]);
+    for (overdue, expected) in
+        [(Duration::ZERO, Ok(vec![v4(1)])), (PATIENCE, Err(io::ErrorKind::QuotaExceeded))]
+    {
+        let asking = patient(&server, Bounds { names: 8, overdue, ..Bounds::USUAL });
+        let mut waiting: Vec<_> = (0..8)
+            .map(|number| asking.resolve(&format!("{number}.silent.test"), Asker::Client(v4(number))))
+            .collect();
+        let found = wait(asking.resolve("good.test", Asker::Client(v4(99)))).map_err(|error| error.kind());
+        assert_eq!(found, expected);
+        if overdue.is_zero() {
+            assert_eq!(wait(waiting.remove(0)).expect_err("the oldest").kind(), io::ErrorKind::TimedOut);
+        }
+    }
+}
+
+#[test]
+fn sockets_and_connections_are_bounded_and_shared() {
+    let large = |last| Zone { trick: Some(Trick::Large), ..zone(&[last], 60) };
+    let server = Server::start([("a.test", zone(&[1], 60)), ("b.test", large(2)), ("silent.test", silent())]);
+    let bounds = Bounds { questions_of_a_socket: 2, sockets: 3, connections: 1, ..Bounds::USUAL };
+    let asking = patient(&server, bounds);
+    let _waiting: Vec<_> = (0..100).map(|number| asking.ask(&format!("{number}.silent.test"))).collect();
+    assert_eq!(wait(asking.ask("a.test")).expect("known"), [v4(1)], "on a socket of others");
+    assert_eq!(wait(asking.ask("b.test")).expect("known"), [v4(2)]);
+    lock(&server.ports).sort_unstable();
+    lock(&server.ports).dedup();
+    assert_eq!(lock(&server.ports).len(), 3);
+
+    // Every question by itself has a port of its own.
+    let server = Server::start([("a.test", zone(&[1], 0))]);
+    let asking = resolver(&[&server], &[Kind::V4]);
+    for _ in 0..20 {
+        wait(asking.ask("a.test")).expect("known");
+    }
+    let mut ports = lock(&server.ports).clone();
+    ports.sort_unstable();
+    ports.dedup();
+    assert!(ports.len() > 10, "the system gives the same port again now and then: {ports:?}");
+}
+
+#[test]
+fn a_thread_that_could_not_start_is_started_again() {
+    static ATTEMPTS: AtomicUsize = AtomicUsize::new(0);
+    let server = Server::start([("a.test", zone(&[1], 60))]);
+    let asking =
+        Resolver::started_by(resolver(&[&server], &[Kind::V4]).shared.settings.clone(), |settings, desk| {
+            match ATTEMPTS.fetch_add(1, Ordering::Relaxed) {
+                0 | 1 => Err(io::ErrorKind::WouldBlock.into()),
+                _ => work::start(settings, desk),
+            }
+        });
+    let mut failures = 0;
+    let begin = Instant::now();
+    let found = loop {
+        match wait(asking.ask("a.test")) {
+            Ok(found) => break found,
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+        }
+        failures += 1;
+        assert!(begin.elapsed() < PATIENCE, "it is not started again");
+    };
+    assert_eq!((found, ATTEMPTS.load(Ordering::Relaxed)), (vec![v4(1)], 3));
+    assert!(failures > 2, "nobody tries again at once");
+}
+
+#[test]
+fn a_thread_that_fails_leaves_nobody_hanging_and_is_started_again() {
+    static ATTEMPTS: AtomicUsize = AtomicUsize::new(0);
+    let server = Server::start([("a.test", zone(&[1], 60))]);
+    let asking =
+        Resolver::started_by(resolver(&[&server], &[Kind::V4]).shared.settings.clone(), |settings, desk| {
+            if ATTEMPTS.fetch_add(1, Ordering::Relaxed) > 0 {
+                return work::start(settings, desk);
+            }
+            // Ends when it is woken, and leaves what was asked where it is.
+            let mut poll = mio::Poll::new()?;
+            let waker = Arc::new(mio::Waker::new(poll.registry(), mio::Token(0))?);
+            let (presence, kept) = (desk::Presence::at(desk), Arc::clone(&waker));
+            thread::spawn(move || {
+                let _kept = (presence, kept);
+                poll.poll(&mut mio::Events::with_capacity(1), None).expect("it is woken");
+            });
+            Ok(waker)
+        });
+    assert_eq!(wait(asking.ask("a.test")).expect_err("nobody is there").kind(), io::ErrorKind::Interrupted);
+    let begin = Instant::now();
+    while wait(asking.ask("a.test")).is_err() {
+        assert!(begin.elapsed() < PATIENCE, "it is not started again");
+    }
+    assert_eq!(ATTEMPTS.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn one_network_of_ipv6_is_one_client() {
+    let asker = |ip: &str| {
+        let ip: IpAddr = ip.parse().expect("an address");
+        Asker::from(&Address::from(SocketAddr::new(ip, 1)))
+    };
+    assert_eq!(asker("2001:db8::1"), asker("2001:db8::ffff:0:2"));
+    assert_ne!(asker("2001:db8::1"), asker("2001:db8:0:1::1"));
+    assert_eq!(asker("::ffff:192.0.2.1"), asker("192.0.2.1"));
+    assert_ne!(asker("192.0.2.1"), asker("192.0.2.2"));
+    assert_eq!(Asker::from(&Address::Unix(std::path::Path::new("").into())), Asker::Local);
+}
+
+/// A name server that says nothing of a name, nor of those below it.
+fn silent() -> Zone {
+    Zone { silent: u32::MAX, ..Zone::default() }
+}
+
+/// Waits longer for a name server than any test takes.
+fn patient(server: &Server, bounds: Bounds) -> Resolver {
+    let mut settings = resolver(&[server], &[Kind::V4]).shared.settings.clone();
+    settings.patience = 2 * PATIENCE;
+    settings.bounds = bounds;
+    Resolver::with(settings)
 }

@@ -20,7 +20,7 @@ use underpass_core::{
     shared::{GroupId, Upstreams},
 };
 
-use super::{Answer, Resolver};
+use super::{Answer, Asker, Resolver};
 use crate::{Clock, Log};
 
 /// How often an answer is asked for; while it holds, nobody is.
@@ -153,7 +153,7 @@ impl Name {
         };
         // Whoever polls comes back by itself.
         let cx = &mut Context::from_waker(Waker::noop());
-        let answer = self.answer.get_or_insert_with(|| resolver.resolve(&self.host));
+        let answer = self.answer.get_or_insert_with(|| resolver.resolve(&self.host, Asker::Gateway));
         let polled = Pin::new(answer).poll(cx);
         if polled.is_ready() {
             self.answer = None;

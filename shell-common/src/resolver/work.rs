@@ -1,270 +1,204 @@
 //! The thread that asks.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    io::{self, Read as _},
-    net::IpAddr,
-    os::unix::net::UnixStream,
+    io,
     sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use mio::{Events, Poll, Token, Waker, event::Event};
 
 use super::{
-    Asked, Desk, Settings,
-    answer::Promise,
-    exchange::Exchange,
+    Asked, Settings,
+    desk::{Desk, Presence},
     lock,
-    message::{Kind, Reply},
+    lookups::{Entry, Lookup, Lookups},
+    message::{self, Reply},
+    question::{Asking, Timer, Timers},
+    wires::{News, Target, Wire, Wires},
 };
 
-/// Names that are asked for at a time: each takes descriptors.
-const MOST_AT_A_TIME: usize = 128;
+/// What wakes the thread when something is asked.
+const WAKE: Token = Token(0);
 
-/// How often each server is asked before a question is given up.
-const ROUNDS: usize = 3;
+/// Messages that are taken from a socket before others have their turn.
+const MESSAGES: usize = 64;
 
-/// Aliases that are followed with a question of their own.
-const MOST_ALIASES: usize = 8;
-
-/// Begins to work at `desk`, until the other end of `wake` is closed.
-pub(super) fn start(settings: Settings, desk: Arc<Desk>, wake: UnixStream) -> io::Result<()> {
-    let work = Work { settings, desk, lookups: HashMap::new(), later: VecDeque::new(), turn: 0 };
-    thread::Builder::new().name("resolver".into()).spawn(move || work.run(&wake)).map(drop)
+/// Begins to work at `desk`, until that is closed.
+pub(super) fn start(settings: &Settings, desk: &Arc<Desk>) -> io::Result<Arc<Waker>> {
+    let poll = Poll::new()?;
+    let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+    let wires = Wires::new(poll.registry().try_clone()?, settings.bounds, WAKE.0 + 1);
+    let work = Work {
+        settings: settings.clone(),
+        desk: Arc::clone(desk),
+        lookups: Lookups::new(settings.bounds),
+        wires,
+        timers: Timers::default(),
+        unread: Vec::new(),
+        bytes: Vec::new(),
+        turn: 0,
+    };
+    // The waker lives as long as what it wakes.
+    let kept = Arc::clone(&waker);
+    thread::Builder::new().name("resolver".into()).spawn(move || {
+        let _kept = kept;
+        let mut presence = Presence::at(&work.desk);
+        if let Err(error) = work.run(poll) {
+            presence.failure = error.kind();
+        }
+    })?;
+    Ok(waker)
 }
 
 struct Work {
     settings: Settings,
     desk: Arc<Desk>,
-    lookups: HashMap<Arc<str>, Lookup>,
-    /// What comes when there is room.
-    later: VecDeque<Asked>,
+    lookups: Lookups,
+    wires: Wires,
+    timers: Timers,
+    /// Sockets on which there may be more.
+    unread: Vec<Token>,
+    /// Where messages are read to.
+    bytes: Vec<u8>,
     /// The server that the next name goes to first.
     turn: usize,
 }
 
-/// A name that is asked for.
-struct Lookup {
-    promises: Vec<Promise>,
-    questions: Vec<Question>,
-    found: Vec<IpAddr>,
-    valid: Duration,
-    failure: io::ErrorKind,
-}
-
-/// One of its questions.
-struct Question {
-    kind: Kind,
-    /// The name, or what it is an alias of.
-    name: String,
-    aliases: usize,
-    server: usize,
-    /// How often this name was asked for.
-    tries: usize,
-    /// Absent: it is over.
-    exchange: Option<Exchange>,
-}
-
 impl Work {
-    fn run(mut self, wake: &UnixStream) {
-        while self.sleep(wake).is_ok_and(|goes_on| goes_on) {
-            self.take_in();
-            self.advance();
-        }
-    }
-
-    /// Sleeps until there is something to do; says whether anybody may still ask.
-    fn sleep(&self, mut wake: &UnixStream) -> io::Result<bool> {
-        let exchanges = || self.lookups.values().flat_map(Lookup::exchanges);
-        let mut watched = vec![PollFd::new(&wake, PollFlags::IN)];
-        watched.extend(exchanges().map(|exchange| PollFd::new(exchange, exchange.interest())));
-        let next = exchanges().map(Exchange::deadline).min();
-        let left = next.map(|at| at.saturating_duration_since(Instant::now()));
-        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-        match poll(&mut watched, timeout.as_ref()) {
-            Err(error) if error != rustix::io::Errno::INTR => return Err(error.into()),
-            _ => {}
-        }
-        let mut calls = [0; 64];
+    fn run(mut self, mut poll: Poll) -> io::Result<()> {
+        let mut events = Events::with_capacity(256);
         loop {
-            match wake.read(&mut calls) {
-                Ok(0) => return Ok(false),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+            match poll.poll(&mut events, self.patience()) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
             }
+            let mut ready = std::mem::take(&mut self.unread);
+            ready.extend(events.iter().map(Event::token).filter(|token| *token != WAKE));
+            for token in ready {
+                self.receive(token);
+            }
+            let Some(asked) = self.desk.take() else { return Ok(()) };
+            for asked in asked {
+                self.begin(asked);
+            }
+            self.expire();
         }
     }
 
-    fn take_in(&mut self) {
-        self.later.extend(lock(&self.desk.asked).drain(..));
-        self.later.retain(|asked| asked.promise.is_wanted());
-        let mut full = VecDeque::new();
-        for Asked { name, promise } in self.later.drain(..) {
-            let known = lock(&self.desk.cache).find(&name, Instant::now());
-            if let Some(addresses) = known {
-                promise.keep(Ok(addresses));
-            } else if let Some(lookup) = self.lookups.get_mut(&name) {
-                lookup.promises.push(promise);
-            } else if self.lookups.len() < MOST_AT_A_TIME {
-                let lookup = Lookup::new(&name, promise, &self.settings, self.turn);
-                self.lookups.insert(name, lookup);
-                self.turn = self.turn.wrapping_add(1);
-            } else {
-                full.push_back(Asked { name, promise });
-            }
+    /// How long to sleep; absent: until somebody asks.
+    fn patience(&mut self) -> Option<Duration> {
+        if !self.unread.is_empty() {
+            return Some(Duration::ZERO);
         }
-        self.later = full;
+        let lookups = &self.lookups;
+        self.timers.left(Instant::now(), |timer| is_due(lookups, timer))
     }
 
-    fn advance(&mut self) {
+    fn begin(&mut self, asked: Asked) {
+        let Asked { name, asker, promise } = asked;
         let now = Instant::now();
-        let (settings, desk) = (&self.settings, &self.desk);
-        self.lookups.retain(|name, lookup| {
-            if !lookup.promises.iter().any(Promise::is_wanted) {
-                return false;
-            }
-            lookup.advance(settings, now);
-            if lookup.questions.iter().any(|question| question.exchange.is_some()) {
-                return true;
-            }
-            lookup.end(name, settings, desk, now);
-            false
-        });
-        if !self.later.is_empty() && self.lookups.len() < MOST_AT_A_TIME {
-            self.take_in();
+        let known = lock(&self.desk.cache).find(&name, now);
+        if let Some(addresses) = known {
+            return promise.keep(Ok(addresses));
         }
-    }
-}
-
-impl Lookup {
-    fn new(name: &str, promise: Promise, settings: &Settings, server: usize) -> Self {
-        let mut lookup = Self {
-            promises: vec![promise],
-            questions: Vec::new(),
-            found: Vec::new(),
-            valid: Duration::MAX,
-            failure: io::ErrorKind::NotFound,
-        };
-        for &kind in &settings.kinds {
-            let name = name.to_owned();
-            let mut question = Question { kind, name, aliases: 0, server, tries: 0, exchange: None };
-            question.ask(settings, &mut lookup.failure);
-            lookup.questions.push(question);
+        let mut removed = Vec::new();
+        let entry = self.lookups.enter(name, asker, promise, now, &mut removed);
+        for mut lookup in removed {
+            lookup.failure = io::ErrorKind::TimedOut;
+            self.end(lookup, now);
         }
-        lookup
-    }
-
-    fn exchanges(&self) -> impl Iterator<Item = &Exchange> {
-        self.questions.iter().filter_map(|question| question.exchange.as_ref())
-    }
-
-    fn advance(&mut self, settings: &Settings, now: Instant) {
-        for question in &mut self.questions {
-            while let Some(reply) = question.advance(settings, now, &mut self.failure) {
-                match reply {
-                    Reply::Addresses(addresses, valid) => {
-                        self.found.extend(addresses);
-                        self.valid = self.valid.min(valid);
-                        question.exchange = None;
-                    }
-                    Reply::Alias(name, valid) if question.aliases < MOST_ALIASES => {
-                        self.valid = self.valid.min(valid);
-                        question.aliases += 1;
-                        question.name = name;
-                        // Another name is another question; the aliases are what is bounded.
-                        question.tries = 0;
-                        question.ask(settings, &mut self.failure);
-                    }
-                    Reply::Truncated => question.ask_over_tcp(settings, &mut self.failure),
-                    Reply::Refused => {
-                        self.failure = io::ErrorKind::ConnectionRefused;
-                        question.ask_next(settings, &mut self.failure);
-                    }
-                    Reply::Alias(..) | Reply::Unknown => question.exchange = None,
-                }
-            }
+        if let Entry::New(number) = entry {
+            let server = self.turn;
+            self.turn = self.turn.wrapping_add(1);
+            self.go_on(number, now, |lookup, asking| lookup.begin(number, server, asking));
         }
     }
 
-    /// Tells whoever waits.
-    fn end(&mut self, name: &Arc<str>, settings: &Settings, desk: &Desk, now: Instant) {
-        if !self.found.is_empty() {
-            let valid = settings.valid.unwrap_or(self.valid);
-            lock(&desk.cache).keep(name, &self.found, valid, now);
-        }
-        for promise in self.promises.drain(..) {
-            promise.keep(match self.found.is_empty() {
-                true => Err(self.failure.into()),
-                false => Ok(self.found.clone()),
-            });
-            let next = usize::from(self.found.len() > 1);
-            self.found.rotate_left(next);
-        }
-    }
-}
-
-impl Question {
-    /// What has come; nothing when the question is over, or its answer not here yet.
-    fn advance(&mut self, settings: &Settings, now: Instant, failure: &mut io::ErrorKind) -> Option<Reply> {
+    fn receive(&mut self, token: Token) {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        let mut messages = 0;
         loop {
-            let exchange = self.exchange.as_mut()?;
-            match exchange.advance(&self.name, self.kind) {
-                Ok(Some(reply)) => return Some(reply),
-                Ok(None) if exchange.deadline() > now => return None,
-                Ok(None) => *failure = io::ErrorKind::TimedOut,
-                Err(error) => *failure = error.kind(),
+            if messages == MESSAGES {
+                self.unread.push(token);
+                break;
             }
-            self.ask_next(settings, failure);
+            messages += 1;
+            match self.wires.receive(token, &mut bytes) {
+                News::Message(target, number, length) => {
+                    self.heard(target, number, bytes.get(..length).unwrap_or_default());
+                }
+                News::Noise => {}
+                News::Failed(targets, failure) => {
+                    targets.into_iter().for_each(|target| self.failed(target, failure));
+                    break;
+                }
+                News::Quiet => break,
+            }
+        }
+        self.bytes = bytes;
+    }
+
+    /// A message has come with the number of a question. Over UDP, one that is no answer to it is nothing.
+    fn heard(&mut self, target: Target, number: u16, bytes: &[u8]) {
+        let Some(question) = self.lookups.question(target) else { return };
+        let by_connection = matches!(question.wire, Some(Wire::Connection(_)));
+        let reply = match message::reply(bytes, number, &question.name, question.kind) {
+            // There is no wire with more room: this server can't answer (RFC 7766 §5).
+            Some(Reply::Truncated) if by_connection => Reply::Refused,
+            Some(reply) => reply,
+            None if by_connection => return self.failed(target, io::ErrorKind::InvalidData),
+            None => return,
+        };
+        self.go_on(target.lookup, Instant::now(), |lookup, asking| lookup.answered(target, reply, asking));
+    }
+
+    fn failed(&mut self, target: Target, failure: io::ErrorKind) {
+        self.go_on(target.lookup, Instant::now(), |lookup, asking| lookup.failed(target, failure, asking));
+    }
+
+    /// Gives up what has been waited for long enough.
+    fn expire(&mut self) {
+        let now = Instant::now();
+        while let Some(timer) = self.timers.expired(now) {
+            if !is_due(&self.lookups, &timer) {
+                continue;
+            }
+            let number = timer.target.lookup;
+            if self.lookups.find(number).is_some_and(|lookup| lookup.is_wanted()) {
+                self.failed(timer.target, io::ErrorKind::TimedOut);
+            } else if let Some(lookup) = self.lookups.remove(number) {
+                self.end(lookup, now);
+            }
         }
     }
 
-    fn ask_next(&mut self, settings: &Settings, failure: &mut io::ErrorKind) {
-        self.server = self.server.wrapping_add(1);
-        self.ask(settings, failure);
-    }
-
-    /// Asks, another server if this one can't be sent to.
-    fn ask(&mut self, settings: &Settings, failure: &mut io::ErrorKind) {
-        self.exchange = None;
-        while self.exchange.is_none()
-            && self.tries < settings.servers.len() * ROUNDS
-            && let Some(server) = self.server(settings)
+    /// Does something for a name, and ends it when nothing is left to wait for.
+    fn go_on(&mut self, number: u64, now: Instant, step: impl FnOnce(&mut Lookup, &mut Asking<'_>)) {
+        let Some(lookup) = self.lookups.find(number) else { return };
+        let Self { settings, wires, timers, .. } = self;
+        step(lookup, &mut Asking { settings, wires, timers, now });
+        if lookup.is_over()
+            && let Some(lookup) = self.lookups.remove(number)
         {
-            self.tries += 1;
-            match Exchange::over_udp(server, &self.name, self.kind, Instant::now() + settings.patience) {
-                Ok(exchange) => self.exchange = Some(exchange),
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                    // No name at all: no server knows it.
-                    *failure = io::ErrorKind::NotFound;
-                    return;
-                }
-                Err(error) => {
-                    *failure = error.kind();
-                    self.server = self.server.wrapping_add(1);
-                }
-            }
+            self.end(lookup, now);
+        }
+        for target in std::mem::take(&mut self.wires.displaced) {
+            self.failed(target, io::ErrorKind::TimedOut);
         }
     }
 
-    /// Asks the same server again. That is a try, too: what it says next may be no answer either.
-    fn ask_over_tcp(&mut self, settings: &Settings, failure: &mut io::ErrorKind) {
-        self.exchange = None;
-        let Some(server) = self.server(settings) else { return };
-        self.tries += 1;
-        match Exchange::over_tcp(server, &self.name, self.kind, Instant::now() + settings.patience) {
-            Ok(exchange) => self.exchange = Some(exchange),
-            Err(error) => {
-                *failure = error.kind();
-                self.ask_next(settings, failure);
-            }
+    fn end(&mut self, mut lookup: Lookup, now: Instant) {
+        lookup.give_up(&mut self.wires);
+        if !lookup.found.is_empty() {
+            let valid = self.settings.valid.unwrap_or(lookup.valid);
+            lock(&self.desk.cache).keep(&lookup.name, &lookup.found, valid, now);
         }
+        lookup.end();
     }
+}
 
-    fn server(&self, settings: &Settings) -> Option<std::net::SocketAddr> {
-        settings.servers.get(self.server.checked_rem(settings.servers.len())?).copied()
-    }
+fn is_due(lookups: &Lookups, timer: &Timer) -> bool {
+    lookups.question(timer.target).is_some_and(|question| question.concerns(timer))
 }

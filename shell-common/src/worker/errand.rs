@@ -44,7 +44,7 @@ impl<R: Reactor> Errand<R> {
     pub(super) fn resolve(lookup: Lookup, provisions: &Provisions, client: &Address) -> Self {
         let resolver = lookup.resolver().and_then(|number| provisions.resolvers.get(number as usize));
         let addresses: Pending<io::Result<Vec<IpAddr>>> = match resolver {
-            Some(resolver) => Box::pin(resolver.resolve(lookup.name())),
+            Some(resolver) => Box::pin(resolver.resolve(lookup.name(), client.into())),
             None => Box::pin(provisions.system_names.look_up(lookup.name(), client)),
         };
         Self::Resolve(Some(lookup), addresses)

@@ -104,6 +104,7 @@ const KINDS: &[ErrorKind] = &[
     ErrorKind::InvalidInput,
     ErrorKind::InvalidData,
     ErrorKind::OutOfMemory,
+    ErrorKind::QuotaExceeded,
     ErrorKind::WriteZero,
     ErrorKind::Unsupported,
 ];

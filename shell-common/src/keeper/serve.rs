@@ -1,0 +1,380 @@
+//! The process that keeps root's rights.
+
+use std::{
+    collections::{HashMap, HashSet},
+    env,
+    ffi::OsString,
+    fs::{File, OpenOptions},
+    io,
+    net::IpAddr,
+    os::{
+        fd::{AsFd as _, OwnedFd},
+        unix::{ffi::OsStringExt as _, fs::OpenOptionsExt as _, net::UnixStream},
+    },
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use rustix::{
+    fs::{OFlags, fcntl_getfl, fcntl_setfl},
+    process::getppid,
+};
+use underpass_core::Address;
+use underpass_nginx_config::{
+    Listener as Wanted, LoadOptions, Loaded, LogTarget, Main, Resolve, SourceFile, load_files, read_files,
+};
+
+use super::{VARIABLE, path::beyond_reach_of, wire};
+use crate::{
+    Listener, PidFile, Signal,
+    process::{Credentials, SocketFile, bind, nothing},
+};
+
+/// The longest request: names and what they came to.
+const LONGEST: usize = 1 << 24;
+
+/// Where the configuration comes from.
+#[derive(Debug)]
+struct Source {
+    path: PathBuf,
+    options: LoadOptions,
+}
+
+/// The number of the process that this one was started for as its keeper; absent for any other process.
+pub(crate) fn started_for() -> Option<u32> {
+    let number: u32 = env::var(VARIABLE).ok()?.parse().ok()?;
+    let parent = getppid()?.as_raw_nonzero().get();
+    (u32::try_from(parent).ok() == Some(number)).then_some(number)
+}
+
+/// Answers the requests of the process `number`, until that ends.
+///
+/// # Errors
+/// When the system refuses what a keeper needs.
+pub(crate) fn serve(path: PathBuf, options: LoadOptions, number: u32) -> io::Result<()> {
+    // Whoever signals a group of processes means the other one, which then ends this one.
+    let seen = Arc::new(AtomicBool::new(false));
+    for signal in Signal::ALL {
+        signal_hook::flag::register(signal.number(), Arc::clone(&seen))?;
+    }
+    let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    rustix::stdio::dup2_stdin(nothing()?)?;
+    let source = Source { path, options };
+    let mut keeping = Keeping {
+        source,
+        number,
+        files: Vec::new(),
+        accepted: None,
+        logs: HashSet::new(),
+        made: HashMap::new(),
+    };
+    while let Some(words) = wire::receive(&stream, LONGEST)? {
+        let mut words = words.into_iter();
+        let verb = words.next().unwrap_or_default();
+        match keeping.obey(&verb, words.collect()) {
+            Ok(Done { words, descriptor }) => {
+                wire::send(&stream, &[vec![b"ok".to_vec()], words].concat())?;
+                if let Some(descriptor) = descriptor {
+                    wire::send_descriptor(&stream, descriptor.as_fd())?;
+                }
+            }
+            Err(error) => {
+                let number = error.raw_os_error().map(|number| number.to_string()).unwrap_or_default();
+                wire::send(&stream, &["refused".to_owned(), number, error.to_string()])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Keeping {
+    source: Source,
+    /// Whom all is for.
+    number: u32,
+    /// As they were read last.
+    files: Vec<SourceFile>,
+    accepted: Option<Accepted>,
+    /// Those of all configurations so far: sessions keep the one that they began with.
+    logs: HashSet<PathBuf>,
+    /// Removed at the end.
+    made: HashMap<PathBuf, Made>,
+}
+
+/// What a configuration names.
+struct Accepted {
+    listeners: Vec<Wanted>,
+    pid: Option<PathBuf>,
+    /// The user that the first configuration named.
+    user: Credentials,
+}
+
+/// A file that is removed when this is dropped.
+enum Made {
+    Pid(#[expect(dead_code, reason = "it is dropped")] PidFile),
+    Socket(#[expect(dead_code, reason = "it is dropped")] SocketFile),
+}
+
+/// What comes of a request.
+#[derive(Default)]
+struct Done {
+    words: Vec<Vec<u8>>,
+    descriptor: Option<OwnedFd>,
+}
+
+impl Keeping {
+    fn obey(&mut self, verb: &[u8], mut words: Vec<Vec<u8>>) -> io::Result<Done> {
+        let mut word = || if words.is_empty() { Vec::new() } else { words.remove(0) };
+        match verb {
+            b"read" => self.read(),
+            b"accept" => self.accept(words),
+            b"free" => match &self.listener(&word())?.address {
+                Address::Ip(address) => Listener::address_is_free(*address).map(|()| Done::default()),
+                Address::Unix(_) => Ok(Done::default()),
+            },
+            b"bind" => self.bind(&word()),
+            b"log" => {
+                let path = OsString::from_vec(word()).into();
+                self.open(&path, word() == b"owner")
+            }
+            b"pid" => self.write_pid(&OsString::from_vec(word()).into()),
+            b"remove" => {
+                self.made.remove(Path::new(&OsString::from_vec(word())));
+                Ok(Done::default())
+            }
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    fn read(&mut self) -> io::Result<Done> {
+        let Source { path, options } = &self.source;
+        self.files = read_files(path, &options.globals).map_err(refused)?;
+        let words = self.files.iter().flat_map(|file| [file.name.as_bytes().to_vec(), file.text.clone()]);
+        Ok(Done { words: words.collect(), descriptor: None })
+    }
+
+    fn accept(&mut self, words: Vec<Vec<u8>>) -> io::Result<Done> {
+        let Source { path, options } = &self.source;
+        let mut options = options.clone();
+        options.resolver = Arc::new(Told::from(words));
+        let Loaded { main, listeners, .. } = load_files(path, &self.files, &options).map_err(refused)?;
+        let user = match self.accepted.take() {
+            Some(accepted) => accepted.user,
+            None => Credentials::of(&main, true).map_err(refused)?.ok_or(io::ErrorKind::Unsupported)?,
+        };
+        self.logs.extend(logs(&main));
+        self.accepted = Some(Accepted { listeners, pid: main.pid, user });
+        Ok(Done::default())
+    }
+
+    fn bind(&mut self, address: &[u8]) -> io::Result<Done> {
+        let Wanted { address, options, .. } = self.listener(address)?;
+        if let Address::Unix(path) = address
+            && self.kept(path)?.as_deref() != Some(path)
+        {
+            return Ok(Done::default());
+        }
+        let (socket, file) = bind(address, options.dual_stack)?;
+        if let (Address::Unix(path), Some(file)) = (address.clone(), file) {
+            self.made.insert(path.to_path_buf(), Made::Socket(file));
+        }
+        Ok(Done::with(socket.into()))
+    }
+
+    fn open(&self, path: &PathBuf, private: bool) -> io::Result<Done> {
+        if !self.logs.contains(path) {
+            return Err(unnamed());
+        }
+        let Some(path) = self.kept(path)? else { return Ok(Done::default()) };
+        let mut options = OpenOptions::new();
+        // A pipe that nobody reads must not keep whoever asks waiting.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        options
+            .append(true)
+            .create(true)
+            .custom_flags(i32::try_from(flags.bits()).map_err(io::Error::other)?);
+        if private {
+            options.mode(0o600);
+        }
+        let file: File = options.open(path)?;
+        fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+        Ok(Done::with(file.into()))
+    }
+
+    fn write_pid(&mut self, path: &PathBuf) -> io::Result<Done> {
+        if self.accepted()?.pid.as_ref() != Some(path) {
+            return Err(unnamed());
+        }
+        let Some(kept) = self.kept(path)? else { return Ok(Done::default()) };
+        let file = PidFile::of(kept, self.number)?;
+        self.made.insert(path.clone(), Made::Pid(file));
+        Ok(Done { words: vec![b"kept".to_vec()], descriptor: None })
+    }
+
+    /// The listener of the configuration with this address.
+    fn listener(&self, address: &[u8]) -> io::Result<&Wanted> {
+        let listeners = &self.accepted()?.listeners;
+        let named = listeners.iter().find(|listener| listener.address.to_string().as_bytes() == address);
+        named.ok_or_else(unnamed)
+    }
+
+    /// Where the path leads, when the user can't change that.
+    fn kept(&self, path: &Path) -> io::Result<Option<PathBuf>> {
+        beyond_reach_of(&self.accepted()?.user, path)
+    }
+
+    fn accepted(&self) -> io::Result<&Accepted> {
+        self.accepted.as_ref().ok_or_else(unnamed)
+    }
+}
+
+impl Done {
+    fn with(descriptor: OwnedFd) -> Self {
+        Self { words: vec![b"descriptor".to_vec()], descriptor: Some(descriptor) }
+    }
+}
+
+/// All files that lines are written to.
+fn logs(main: &Main) -> Vec<PathBuf> {
+    let errors = main.error_logs.iter().filter_map(|log| match &log.target {
+        LogTarget::File(path) => Some(path),
+        _ => None,
+    });
+    let others = main.logs.iter().map(|log| &log.path);
+    errors.chain(others).chain(main.traces.iter().map(|trace| &trace.path)).cloned().collect()
+}
+
+fn refused(error: impl std::fmt::Display) -> io::Error {
+    io::Error::other(error.to_string())
+}
+
+fn unnamed() -> io::Error {
+    io::Error::other("the configuration that is kept with the rights of root names no such thing")
+}
+
+/// What the other process says that names came to.
+#[derive(Debug)]
+struct Told(HashMap<String, Vec<IpAddr>>);
+
+impl From<Vec<Vec<u8>>> for Told {
+    fn from(words: Vec<Vec<u8>>) -> Self {
+        let text = |word: &Vec<u8>| String::from_utf8_lossy(word).into_owned();
+        let pairs = words.as_chunks().0.iter().map(|[name, found]| {
+            (text(name), text(found).split_whitespace().filter_map(|address| address.parse().ok()).collect())
+        });
+        Self(pairs.collect())
+    }
+}
+
+impl Resolve for Told {
+    fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        self.0
+            .get(host)
+            .filter(|found| !found.is_empty())
+            .cloned()
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A keeper whose configuration is `text`, where `DIR` is a folder.
+    fn keeping(text: &str) -> (tempfile::TempDir, Keeping) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = text.replace("DIR", &folder.path().display().to_string());
+        let path = folder.path().join("nginx.conf");
+        fs::write(&path, text).expect("a folder of ours");
+        let source = Source { path, options: LoadOptions::new(folder.path()) };
+        let keeping = Keeping {
+            source,
+            number: 17,
+            files: Vec::new(),
+            accepted: None,
+            logs: HashSet::new(),
+            made: HashMap::new(),
+        };
+        (folder, keeping)
+    }
+
+    fn ask(keeping: &mut Keeping, words: &[&str]) -> Result<(usize, bool), String> {
+        let mut words = words.iter().map(|word| word.as_bytes().to_vec());
+        let verb = words.next().expect("a verb");
+        let done = keeping.obey(&verb, words.collect());
+        done.map(|done| (done.words.len(), done.descriptor.is_some())).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn only_what_the_configuration_names_is_opened() {
+        let (folder, mut keeping) = keeping(
+            "user daemon; pid DIR/run.pid; error_log DIR/error.log; events {}
+             http { access_log DIR/access.log; server { listen unix:DIR/socket; listen 127.0.0.1:1;
+             listen place.test:2; return 204; } }",
+        );
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        let unnamed = unnamed().to_string();
+        for words in [vec!["log", &at("error.log")], vec!["bind", "127.0.0.1:1"], vec!["pid", &at("run.pid")]]
+        {
+            assert_eq!(ask(&mut keeping, &words), Err(unnamed.clone()), "nothing is accepted yet: {words:?}");
+        }
+        assert_eq!(ask(&mut keeping, &["read"]), Ok((2, false)));
+        assert!(ask(&mut keeping, &["accept"]).expect_err("a name is missing").contains("place.test"));
+        assert_eq!(ask(&mut keeping, &["accept", "place.test", "127.0.0.1"]), Ok((0, false)));
+        for words in [
+            vec!["log", &at("other.log")],
+            vec!["log", &at("run.pid")],
+            vec!["log", "/etc/passwd"],
+            vec!["bind", "127.0.0.1:3"],
+            vec!["bind", "127.0.0.2:1"],
+            vec!["free", "127.0.0.1:3"],
+            vec!["pid", &at("error.log")],
+        ] {
+            assert_eq!(ask(&mut keeping, &words), Err(unnamed.clone()), "{words:?}");
+        }
+        ask(&mut keeping, &["whatever"]).expect_err("no such request");
+        for words in [
+            vec!["log", &at("error.log")],
+            vec!["log", &at("access.log")],
+            vec!["bind", &format!("unix:{}", at("socket"))],
+        ] {
+            assert_eq!(ask(&mut keeping, &words), Ok((1, true)), "{words:?}");
+        }
+        assert_eq!(ask(&mut keeping, &["free", "127.0.0.1:2"]), Ok((0, false)));
+        assert_eq!(ask(&mut keeping, &["pid", &at("run.pid")]), Ok((1, false)));
+        assert_eq!(fs::read_to_string(at("run.pid")).expect("the file"), "17\n");
+        ask(&mut keeping, &["remove", &at("error.log")]).expect("nothing of its own");
+        assert!(fs::exists(at("error.log")).expect("it can be seen"));
+        ask(&mut keeping, &["remove", &at("run.pid")]).expect("its own");
+        assert!(!fs::exists(at("run.pid")).expect("it can be seen"));
+        drop(keeping);
+        assert!(!fs::exists(at("socket")).expect("it can be seen"), "removed at the end");
+    }
+
+    #[test]
+    fn what_the_user_can_change_is_left_to_the_user() {
+        let (folder, mut keeping) = keeping(
+            "user daemon; pid DIR/open/run.pid; error_log DIR/open/error.log; events {}
+             http { access_log off; server { listen unix:DIR/open/socket; return 204; } }",
+        );
+        let open = folder.path().join("open");
+        fs::create_dir(&open).expect("a folder of ours");
+        let everybody = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o777);
+        fs::set_permissions(&open, everybody).expect("a folder of ours");
+        for name in ["run.pid", "error.log"] {
+            std::os::unix::fs::symlink("../secret", open.join(name)).expect("a folder of ours");
+        }
+        ask(&mut keeping, &["read"]).expect("a good file");
+        ask(&mut keeping, &["accept"]).expect("a good file");
+        let at = |name: &str| open.join(name).display().to_string();
+        for words in [
+            vec!["log", &at("error.log")],
+            vec!["bind", &format!("unix:{}", at("socket"))],
+            vec!["pid", &at("run.pid")],
+        ] {
+            assert_eq!(ask(&mut keeping, &words), Ok((0, false)), "{words:?}");
+        }
+        assert!(!folder.path().join("secret").exists() && !open.join("socket").exists());
+    }
+}
