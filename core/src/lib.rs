@@ -106,6 +106,7 @@
 //!
 //! [`config`] is the typed configuration, built in code or, by the crate `underpass-nginx-config`, from a
 //! file in nginx's syntax. [`template`] has variables and `map`. [`shared`] is what several workers share.
+//! [`websocket`] judges opening handshakes and finds frames, without a session.
 //! [`violation`] is the table of everything that is refused, with the clause it rests on. The state machines
 //! are tables too; their diagrams stand in `docs/state.md` of the repository, the rules that the comments
 //! cite (`A5`, `C2`) in `docs/behaviour.md`.

@@ -25,10 +25,6 @@ mod request;
 mod response;
 mod routing;
 mod script;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "what sends chunks, and control frames of ours, will be made of it")
-)]
 mod segment;
 mod snapshot;
 mod timeout;

@@ -3,7 +3,7 @@
 
 use std::io::IoSlice;
 
-use super::inbox::Inbox;
+use super::{inbox::Inbox, segment::Segment};
 use crate::buffer::Buffers;
 
 /// At most four pieces of memory to be sent, in order.
@@ -122,18 +122,12 @@ pub(crate) struct Outline {
     later: Vec<u8>,
     trailers: Vec<u8>,
     coding: Coding,
-    chunk_left: Option<usize>,
+    chunk_left: Option<u64>,
     ended: bool,
 }
 
 /// A chunk on its way. Its size is fixed when it is first offered.
-#[derive(Clone, Debug)]
-struct Chunk {
-    prefix: [u8; 18],
-    prefix_from: usize,
-    left: usize,
-    suffix: &'static [u8],
-}
+type Chunk = Segment<SizeLine, &'static [u8]>;
 
 const CRLF: &[u8] = b"\r\n";
 const CRLF_LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
@@ -201,7 +195,7 @@ impl Outbox {
             if length > 0 {
                 around.ended = complete && around.trailers.is_empty();
                 let suffix = if around.ended { CRLF_LAST_CHUNK } else { CRLF };
-                around.chunk = Some(Chunk::new(length, suffix));
+                around.chunk = Some(Chunk::new(SizeLine::new(length), length as u64, suffix));
             } else if complete {
                 around.ended = true;
                 let mut trailers = std::mem::take(&mut around.trailers);
@@ -233,7 +227,7 @@ impl Outbox {
             later: around.later.clone(),
             trailers: around.trailers.clone(),
             coding: around.coding,
-            chunk_left: around.chunk.as_ref().map(|chunk| chunk.left),
+            chunk_left: around.chunk.as_ref().map(Chunk::left),
             ended: around.ended,
         })
     }
@@ -256,9 +250,8 @@ impl Outbox {
         }
         match (&around.chunk, around.coding) {
             (Some(chunk), _) => {
-                let content = inbox.content().get(..chunk.left).unwrap_or_default();
-                let prefix = chunk.prefix.get(chunk.prefix_from..).unwrap_or_default();
-                [head, prefix, content, chunk.suffix]
+                let [prefix, content, suffix] = chunk.pieces(inbox.content());
+                [head, prefix, content, suffix]
             }
             (None, Coding::Plain) => [head, inbox.content(), b"", b""],
             (None, Coding::Chunked) => [head, b"", b"", b""],
@@ -277,13 +270,9 @@ impl Outbox {
             inbox.sent(content);
             return content;
         };
-        let mut left = count;
-        let mut take = |available: usize| {
-            let taken = left.min(available);
-            left -= taken;
-            taken
-        };
-        around.head_sent += take(around.head.len() - around.head_sent);
+        let head = count.min(around.head.len() - around.head_sent);
+        around.head_sent += head;
+        let behind_head = count - head;
         if !around.later.is_empty() {
             if around.head_sent == around.head.len() {
                 std::mem::swap(&mut around.head, &mut around.later);
@@ -294,16 +283,13 @@ impl Outbox {
         }
         let content = match &mut around.chunk {
             Some(chunk) => {
-                chunk.prefix_from += take(chunk.prefix.len() - chunk.prefix_from);
-                let content = take(chunk.left);
-                chunk.left -= content;
-                chunk.suffix = chunk.suffix.get(take(chunk.suffix.len())..).unwrap_or_default();
-                if chunk.suffix.is_empty() {
+                let content = chunk.sent(behind_head, inbox.content().len());
+                if chunk.is_done() {
                     around.chunk = None;
                 }
                 content
             }
-            None if around.coding == Coding::Plain => take(inbox.content().len()),
+            None if around.coding == Coding::Plain => behind_head.min(inbox.content().len()),
             None => 0,
         };
         inbox.sent(content);
@@ -311,23 +297,36 @@ impl Outbox {
     }
 }
 
-impl Chunk {
-    fn new(length: usize, suffix: &'static [u8]) -> Self {
+/// The size of a chunk in hex, and CRLF (RFC 9112 §7.1).
+#[derive(Clone, Debug)]
+struct SizeLine {
+    bytes: [u8; 18],
+    from: usize,
+}
+
+impl SizeLine {
+    fn new(length: usize) -> Self {
         const HEX: &[u8; 16] = b"0123456789abcdef";
-        let mut prefix = [0; 18];
+        let mut bytes = [0; 18];
         let mut at = 16;
         let mut rest = length;
-        if let Some(end) = prefix.get_mut(16..) {
+        if let Some(end) = bytes.get_mut(16..) {
             end.copy_from_slice(CRLF);
         }
         while at > 0 && (rest > 0 || at == 16) {
             at -= 1;
-            if let Some(slot) = prefix.get_mut(at) {
+            if let Some(slot) = bytes.get_mut(at) {
                 *slot = HEX.get(rest & 15).copied().unwrap_or(b'0');
             }
             rest >>= 4;
         }
-        Self { prefix, prefix_from: at, left: length, suffix }
+        Self { bytes, from: at }
+    }
+}
+
+impl AsRef<[u8]> for SizeLine {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.get(self.from..).unwrap_or_default()
     }
 }
 
