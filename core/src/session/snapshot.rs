@@ -57,6 +57,7 @@ pub struct Snapshot {
 
 /// One direction.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "they are compared; nothing is decided by them")]
 struct FlowSnapshot {
     message: message::State,
     tunnel: tunnel::State,
