@@ -156,7 +156,7 @@ fn forward(host: &str, request: &Request, upgrade: bool) -> Seen {
     via.push(format!("1.{} underpass", request.minor));
     let mut own = BTreeMap::from([("host".to_owned(), vec![host.to_owned()]), ("via".to_owned(), via)]);
     if upgrade {
-        own.insert("connection".to_owned(), vec!["upgrade".to_owned()]);
+        own.insert("connection".to_owned(), vec!["Upgrade".to_owned()]);
         let protocol = value(&request.lines, "upgrade").unwrap_or_default();
         own.insert("upgrade".to_owned(), vec![protocol.to_owned()]);
     }
@@ -210,7 +210,7 @@ fn give_interim(response: &Response) -> Seen {
 /// Rule A11.
 fn give_switch(response: &Response) -> Seen {
     let protocol = value(&response.lines, "upgrade").unwrap_or_default().to_owned();
-    let own = [("connection", "upgrade".to_owned()), ("upgrade", protocol)];
+    let own = [("connection", "Upgrade".to_owned()), ("upgrade", protocol)];
     let own = own.into_iter().map(|(name, value)| (name.to_owned(), vec![value])).collect();
     Seen { own, ..give_interim(response) }
 }

@@ -332,6 +332,7 @@ impl Default for NextUpstream {
 /// What may become a tunnel, and how it lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "a field for each directive that is on or off")]
 pub struct Upgrade {
     /// `upgrade_protocols` (A4).
     pub protocols: UpgradeProtocols,

@@ -211,8 +211,9 @@ impl Session {
         let mut plan = Plan::make(&self.record, turn.now, offered, head)?;
         if self.flow(Side::Downstream).message.state() == message::State::Cut {
             // A tunnel begins behind a request that has come whole.
-            plan.no_upgrade =
-                plan.no_upgrade.or((plan.offer != Offer::Nothing).then_some(NoUpgrade::ContentGone));
+            if plan.offer != Offer::Nothing {
+                plan.no_upgrade = Some(NoUpgrade::ContentGone);
+            }
             plan.offer = Offer::Nothing;
         }
         (self.work.offer, self.work.method) = (plan.offer, plan.method);
