@@ -294,7 +294,7 @@ pub(super) const TABLE: &[Row] = &[
             Exchange {
                 config: server(
                     "",
-                    &format!("location ~ \"^/(?:(?=(?:(?=[a-y]*)a)*)a)*$\" {{ return 204; }} {FORWARD}"),
+                    &format!("location ~ \"^/(?:(?=(?:(?=[a-y]*)a)*)a)+$\" {{ return 204; }} {FORWARD}"),
                 ),
                 ..target(&format!("/{}", "a".repeat(size)))
             }
