@@ -82,7 +82,7 @@ impl Builder<'_> {
                     drop(self.template(directive.argument(0), Escape::None)?);
                 }
                 name @ ("limit_rate" | "limit_rate_after" | "proxy_limit_rate") => {
-                    drop(self.rate(level, name)?)
+                    drop(self.rate(level, name)?);
                 }
                 "allow" | "deny" => drop(self.who(directive.argument(0))?),
                 "tunnel_allow" | "tunnel_deny" => drop(self.destination_rules(level)?),
