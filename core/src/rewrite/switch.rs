@@ -3,10 +3,10 @@
 use super::response::shows;
 use crate::{
     config::Proxy,
-    http1::{Known, Protocol, Version, elements, listed, protocol, protocols, trim},
+    http1::{Known, Protocol, Version, elements, listed, protocol, protocols},
     record::Heads,
     violation::Violation,
-    websocket::handshake,
+    websocket::handshake::{self, AnswerFault},
 };
 
 /// How many protocols a connection may be switched to at once, one above the other (RFC 9110 §7.8). Each is looked for
@@ -59,21 +59,19 @@ fn was_offered(heads: &Heads, chosen: &Protocol<'_>) -> bool {
         && protocols(&heads.request.fields).any(|asked| asked.is(chosen))
 }
 
-/// RFC 6455 §4.1 item 6, §11.3.4: at most one subprotocol, and one that the client has offered, letter by letter. What
-/// the location hides from the client was agreed upon without it.
+/// RFC 6455 §4.1 item 6: a subprotocol is one that the client has offered. What the location hides from the client was
+/// agreed upon without it.
 fn check_subprotocol(heads: &Heads, proxy: &Proxy) -> Result<(), Violation> {
-    const NAME: &[u8] = b"sec-websocket-protocol";
-    let mut fields = heads.response.fields.iter().filter(|field| field.name.eq_ignore_ascii_case(NAME));
-    let Some(chosen) = fields.next() else { return Ok(()) };
-    if fields.next().is_some() {
-        return Err(Violation::SeveralSubprotocols);
+    let (offered, chosen) = (&heads.request.fields, &heads.response.fields);
+    let is_hidden = || {
+        let mut lines =
+            chosen.iter().filter(|line| line.name.eq_ignore_ascii_case(b"sec-websocket-protocol"));
+        lines.all(|line| !shows(&proxy.response, line))
+    };
+    match handshake::check_subprotocol(offered.pairs(), chosen.pairs()) {
+        Ok(_) => Ok(()),
+        Err(AnswerFault::SeveralSubprotocols) => Err(Violation::SeveralSubprotocols),
+        Err(_) if is_hidden() => Ok(()),
+        Err(_) => Err(Violation::UnofferedSubprotocol),
     }
-    // Plain commas: the list has no quoted strings (§11.3.4), though clients send what looks like one.
-    let mut offered =
-        heads.request.fields.named(NAME).flat_map(|line| line.split(|byte| *byte == b',')).map(trim);
-    let is_offered = !chosen.value.is_empty() && offered.any(|offered| offered == chosen.value);
-    if shows(&proxy.response, chosen) && !is_offered {
-        return Err(Violation::UnofferedSubprotocol);
-    }
-    Ok(())
 }

@@ -196,11 +196,11 @@ mod tests {
             address in (0..3_u8, 0..4_u8),
         ) {
             let ip = |kind: u8, low: u8| {
-                let v4 = std::net::Ipv4Addr::new(10, 0, 0, low);
+                let v4 = Ipv4Addr::new(10, 0, 0, low);
                 match kind {
                     0 => IpAddr::V4(v4),
                     1 => IpAddr::V6(v4.to_ipv6_mapped()),
-                    _ => IpAddr::V6(std::net::Ipv6Addr::from_bits(low.into())),
+                    _ => IpAddr::V6(Ipv6Addr::from_bits(low.into())),
                 }
             };
             let mut geo = Geo::builder(Template::variable(Variable::RemoteAddr));

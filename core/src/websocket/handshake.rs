@@ -39,8 +39,8 @@ mod request;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-pub(crate) use answer::check_accept;
 pub use answer::{Agreed, AnswerFault, check_answer};
+pub(crate) use answer::{check_accept, check_subprotocol};
 pub(crate) use request::check_offer;
 pub use request::{OfferFault, RequestFault, check_request};
 

@@ -5,8 +5,10 @@ use std::fmt;
 use super::{Line, accept_key, only, values};
 use crate::{
     Version,
-    http1::{ConnectionOptions, Protocol, elements, is_token, listed},
+    http1::{ConnectionOptions, Protocol, elements, listed, trim},
 };
+
+const SUBPROTOCOL: &str = "sec-websocket-protocol";
 
 /// What a client and a server have agreed on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -76,17 +78,20 @@ pub(crate) fn check_accept<'a, 'b>(
 }
 
 /// At most one subprotocol, of those that were offered; its case counts (§4.1 item 6, §11.3.4).
-fn check_subprotocol<'a, 'b>(
+///
+/// The list is split at plain commas: it has no quoted strings, though clients send what looks like one.
+pub(crate) fn check_subprotocol<'a, 'b>(
     request: impl IntoIterator<Item = Line<'a>, IntoIter: Clone>,
     response: impl IntoIterator<Item = Line<'b>, IntoIter: Clone>,
 ) -> Result<Option<&'b [u8]>, AnswerFault> {
-    let mut lines = values(response, "sec-websocket-protocol");
+    let mut lines = values(response, SUBPROTOCOL);
     let Some(chosen) = lines.next() else { return Ok(None) };
-    if lines.next().is_some() || elements([chosen].into_iter()).count() > 1 {
+    if lines.next().is_some() || chosen.contains(&b',') {
         return Err(AnswerFault::SeveralSubprotocols);
     }
-    let mut offered = elements(values(request, "sec-websocket-protocol"));
-    if is_token(chosen) && offered.any(|offer| offer == chosen) {
+    let mut offered =
+        values(request, SUBPROTOCOL).flat_map(|line| line.split(|byte| *byte == b',')).map(trim);
+    if !chosen.is_empty() && offered.any(|offer| offer == chosen) {
         Ok(Some(chosen))
     } else {
         Err(AnswerFault::Subprotocol)
@@ -107,7 +112,7 @@ fn check_extensions<'a, 'b>(
 
 /// The name of an extension, without its parameters.
 fn extension(element: &[u8]) -> &[u8] {
-    crate::http1::trim(element.split(|byte| *byte == b';').next().unwrap_or_default())
+    trim(element.split(|byte| *byte == b';').next().unwrap_or_default())
 }
 
 /// Why a response doesn't open a WebSocket.
