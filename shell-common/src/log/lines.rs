@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use underpass_core::{Note, Now, Session, Severity};
 
-use crate::{ErrorLog, LogFile, Moment, error_log};
+use super::{
+    error::{self, ErrorLog},
+    file::LogFile,
+};
+use crate::Moment;
 
 /// Where the lines of one configuration go. Clones write to the same files.
 #[derive(Clone, Debug, Default)]
@@ -71,7 +75,7 @@ impl Log {
             Some(logs) => {
                 for (sink, threshold) in logs.sinks.iter() {
                     if let Some(file) = self.sinks.get(*sink).filter(|_| severity >= *threshold) {
-                        error_log::write(file, severity, serial, line, at);
+                        error::write(file, severity, serial, line, at);
                     }
                 }
             }

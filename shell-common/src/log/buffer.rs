@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::LogFile;
+use super::file::LogFile;
 
 /// Lines that are written when there is no room for another one.
 #[derive(Debug)]

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use underpass_core::Severity;
 
+use super::file::LogFile;
 use crate::clock::Moment;
-use crate::logs::LogFile;
 
 /// The longest message that is written, nginx's `NGX_MAX_ERROR_STR`. Clients choose parts of a message, and
 /// must not choose its size.
@@ -49,7 +49,7 @@ impl ErrorLog {
 }
 
 /// Writes an event to `file`, as [`ErrorLog::write`] does.
-pub(crate) fn write(file: &LogFile, severity: Severity, connection: Option<u64>, message: &[u8], at: Moment) {
+pub(super) fn write(file: &LogFile, severity: Severity, connection: Option<u64>, message: &[u8], at: Moment) {
     file.append(&line(severity, connection, message, at));
 }
 
@@ -93,8 +93,8 @@ fn thread_number() -> u32 {
 mod tests {
     use std::fs;
 
+    use super::super::file::Target;
     use super::*;
-    use crate::logs::Target;
 
     const AT: Moment = Moment { monotonic_ns: 0, unix_ms: 1_795_228_521_000, utc_offset_min: 0 };
 

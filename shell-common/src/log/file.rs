@@ -1,7 +1,5 @@
 //! Where log lines go: files that can be reopened, with or without a buffer.
 
-mod buffer;
-
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice, Write};
@@ -14,7 +12,7 @@ use std::time::Duration;
 
 use underpass_core::Fault;
 
-use buffer::{Buffer, Flusher};
+use super::buffer::{Buffer, Flusher};
 
 /// Where a log is written to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
