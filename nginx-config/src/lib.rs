@@ -54,7 +54,7 @@ pub use directives::{markdown as directives_markdown, migrating_markdown};
 pub use error::{Error, Note, Position};
 pub use loaded::{
     CpuAffinity, ErrorLog, KeepAliveProbes, ListenOptions, Listener, Loaded, LogFile, LogTarget, Main,
-    Resolver, SessionTrace, User, WorkerProcesses,
+    Resolver, SessionTrace, Syslog, User, WorkerProcesses,
 };
 pub use recorded::load_recorded;
 pub use resolve::{Resolve, SystemResolver};

@@ -40,8 +40,8 @@ fn what_stands_outside_of_http() {
     let file = LogTarget::File("/prefix/a.log".into());
     assert_eq!(logs, [(file, Severity::Error), (LogTarget::Stderr, Severity::Warn)]);
     assert_eq!(
-        main.logs.iter().map(|log| log.path.as_path()).collect::<Vec<_>>(),
-        [Path::new("/prefix/b.log"), Path::new("/prefix/c.log")]
+        main.logs.iter().map(|log| log.target.to_string()).collect::<Vec<_>>(),
+        ["/prefix/b.log", "/prefix/c.log"]
     );
     assert_eq!(loaded.notes, []);
 }

@@ -31,7 +31,7 @@ impl Trace {
                 buffer_size: Buffers::SIZE,
                 plain: trace.plain,
             };
-            let file = files.open_private(Target::Path(trace.path.clone()))?;
+            let file = files.open_private(Target::Path(trace.path.clone()), Arc::default())?;
             Ok(Self { file, sample: trace.sample, setting })
         };
         traces.iter().map(open).collect()

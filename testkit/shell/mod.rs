@@ -14,6 +14,7 @@
 mod command;
 mod common;
 mod forward;
+mod logs;
 mod process;
 mod reload;
 mod replay;

@@ -42,6 +42,12 @@ impl ErrorLog {
         }
     }
 
+    /// Writes an event of the process, unless there is no room for it: whether it is written, or less serious
+    /// than what is.
+    pub(super) fn offer(&self, severity: Severity, message: &[u8], at: Moment) -> bool {
+        !self.enabled(severity) || self.file.offer_event(severity, &line(severity, None, message, at))
+    }
+
     /// Where the lines go.
     pub fn file(&self) -> &Arc<LogFile> {
         &self.file
@@ -50,7 +56,7 @@ impl ErrorLog {
 
 /// Writes an event to `file`, as [`ErrorLog::write`] does.
 pub(super) fn write(file: &LogFile, severity: Severity, connection: Option<u64>, message: &[u8], at: Moment) {
-    file.append(&line(severity, connection, message, at));
+    file.append_event(severity, &line(severity, connection, message, at));
 }
 
 fn line(severity: Severity, connection: Option<u64>, message: &[u8], at: Moment) -> Vec<u8> {
@@ -93,7 +99,7 @@ fn thread_number() -> u32 {
 mod tests {
     use std::fs;
 
-    use super::super::file::Target;
+    use super::super::outlet::Target;
     use super::*;
 
     const AT: Moment = Moment { monotonic_ns: 0, unix_ms: 1_795_228_521_000, utc_offset_min: 0 };

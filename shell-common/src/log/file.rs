@@ -1,150 +1,108 @@
-//! Where log lines go: files that can be reopened, with or without a buffer.
+//! One log: its lines that wait, and how they are written.
 
-use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, IoSlice, Write};
-use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
-use std::time::Duration;
+use std::{
+    io,
+    os::fd::BorrowedFd,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
-use underpass_core::Fault;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use underpass_core::{Fault, Severity};
 
-use super::buffer::{Buffer, Flusher};
+use super::{
+    outlet::{Attempt, Identity, Outlet, Readers, Target, complain},
+    pending::{Buffering, Pending},
+    syslog::{frame, framed},
+    writer::Hub,
+};
 
-/// Where a log is written to.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Target {
-    /// The standard error stream of the process.
-    Stderr,
-    /// A file, made when it does not exist. `/dev/stdout` and `/dev/stderr` mean the streams that the
-    /// process was started with, even where these cannot be opened by name (a socket of the service manager).
-    Path(PathBuf),
-}
+/// How many writes a log has before others have their turn.
+const TURN: usize = 64;
 
-impl Target {
-    fn open(&self, readers: Readers) -> io::Result<File> {
-        let stream = match self {
-            Self::Stderr => io::stderr().as_fd().try_clone_to_owned(),
-            Self::Path(path) if path.as_os_str() == "/dev/stderr" => {
-                io::stderr().as_fd().try_clone_to_owned()
-            }
-            Self::Path(path) if path.as_os_str() == "/dev/stdout" => {
-                io::stdout().as_fd().try_clone_to_owned()
-            }
-            Self::Path(path) => {
-                let mut options = OpenOptions::new();
-                if readers == Readers::Owner {
-                    options.mode(0o600);
-                }
-                return options.append(true).create(true).open(path);
-            }
-        };
-        stream.map(File::from)
-    }
-}
+/// How long whoever logs waits for a reader, as long as the writer isn't started.
+const DIRECT_PATIENCE: Duration = Duration::from_secs(1);
 
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stderr => f.write_str("stderr"),
-            Self::Path(path) => write!(f, "\"{}\"", path.display()),
-        }
-    }
-}
+/// A log that fails is told at most so often, as in nginx.
+const BETWEEN_FAILURES: Duration = Duration::from_secs(60);
 
-/// Who may read a log that is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Readers {
-    /// Whom the process's mask leaves.
-    Usual,
-    /// The user of the process alone.
-    Owner,
-}
+/// Losses of one log are told at most so often.
+const BETWEEN_REPORTS: Duration = Duration::from_secs(1);
 
 /// A log that lines are appended to, from any thread.
 ///
-/// A line is one write to a file opened for appending, so lines of several workers never mix; a buffered log
-/// writes several lines together. What cannot be written is counted, and the first failure is told on the
-/// standard error stream: a full disk must neither stop the service nor stay unseen.
+/// Nobody who appends a line waits for it to be written: the writer of its [`Logs`](super::Logs) does that, in order
+/// and line by line, so lines of several workers never mix. A line that finds no room in the queue, and one that can't
+/// be written, is counted, and the error log says how many were lost once there is room again.
+///
+/// Before the writer is started, and without one, lines are written by whoever appends them.
 #[derive(Debug)]
 pub struct LogFile {
-    target: Target,
-    file: RwLock<File>,
-    lost: AtomicU64,
-    buffer: Option<Buffer>,
-    readers: Readers,
+    shared: Arc<Shared>,
 }
 
 impl LogFile {
-    /// Opens the log, without a buffer.
+    /// Opens the log, without a buffer and without a writer.
     ///
     /// # Errors
     /// The error's text names the target.
     pub fn open(target: Target) -> io::Result<Self> {
-        Self::open_for(target, Readers::Usual)
-    }
-
-    fn open_for(target: Target, readers: Readers) -> io::Result<Self> {
-        let file = RwLock::new(open(&target, readers)?);
-        Ok(Self { target, file, lost: AtomicU64::new(0), buffer: None, readers })
+        let opening =
+            Opening { target, readers: Readers::Usual, buffering: Buffering::default(), preamble: None };
+        Ok(Shared::open(opening, Arc::default())?.into())
     }
 
     /// Appends `line`, which has no line end, and a line end.
     pub fn append(&self, line: &[u8]) {
-        match &self.buffer {
-            Some(buffer) => buffer.append(line, |parts| self.write(parts)),
-            None => self.write(&[line, b"\n"]),
+        if !self.shared.offer(None, line) {
+            self.shared.pending().lose(1);
         }
     }
 
-    /// Writes what is buffered.
+    /// Appends the line of an event.
+    pub(super) fn append_event(&self, severity: Severity, line: &[u8]) {
+        if !self.offer_event(severity, line) {
+            self.shared.pending().lose(1);
+        }
+    }
+
+    /// The same, but a line that finds no room is not counted. Whether there was room.
+    pub(super) fn offer_event(&self, severity: Severity, line: &[u8]) -> bool {
+        self.shared.offer(Some(severity), line)
+    }
+
+    /// Has what is buffered written.
     pub fn flush(&self) {
-        if let Some(buffer) = &self.buffer {
-            buffer.flush(|parts| self.write(parts));
-        }
+        self.shared.flush();
     }
 
-    /// Opens the target again, after somebody has moved the file away; what is buffered goes to the old one.
+    /// Opens the target again, after somebody has moved the file away; what was appended before goes to the old one.
     /// On failure the old one stays in use.
     ///
     /// # Errors
     /// The error's text names the target.
     pub fn reopen(&self) -> io::Result<()> {
-        self.flush();
-        let file = open(&self.target, self.readers)?;
-        *self.file.write().unwrap_or_else(PoisonError::into_inner) = file;
-        let lost = self.lost.swap(0, Ordering::Relaxed);
-        if lost > 0 {
-            complain(&format!("{lost} lines of the log {} were lost before it was reopened", self.target));
-        }
-        Ok(())
+        self.shared.reopen()
     }
 
     /// Where the lines go.
     pub fn target(&self) -> &Target {
-        &self.target
+        &self.shared.target
     }
 
-    /// How many lines could not be written since the log was opened.
+    /// How many lines were lost since the log was opened.
     pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
+        self.shared.pending().lost_ever
     }
 
-    /// Writes whole lines.
-    fn write(&self, parts: &[&[u8]]) {
-        let file = self.file.read().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = write_all(&mut &*file, parts) {
-            let lines = parts.iter().flat_map(|part| part.iter()).filter(|byte| **byte == b'\n').count();
-            if self.lost.fetch_add(lines as u64, Ordering::Relaxed) == 0 {
-                complain(&format!(
-                    "cannot write to the log {}: {error}; lines that are lost from here on are only counted",
-                    self.target
-                ));
-            }
-        }
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}
+
+impl From<Arc<Shared>> for LogFile {
+    fn from(shared: Arc<Shared>) -> Self {
+        Self { shared }
     }
 }
 
@@ -154,313 +112,324 @@ impl Drop for LogFile {
     }
 }
 
-/// All logs of a process, those of earlier configurations included for as long as a session uses them:
-/// reopened together, flushed together.
-#[derive(Debug, Default)]
-pub struct Logs {
-    files: Mutex<Vec<Weak<LogFile>>>,
-    flusher: Flusher,
+/// How a log is opened.
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) target: Target,
+    pub(super) readers: Readers,
+    pub(super) buffering: Buffering,
+    /// What a file begins with, in whole lines: the first line in each that is opened has it in front.
+    pub(super) preamble: Option<Arc<[u8]>>,
 }
 
-impl Logs {
-    /// No logs.
-    pub fn new() -> Self {
-        Self::default()
-    }
+/// What a log and its writer share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    target: Target,
+    readers: Readers,
+    preamble: Option<Arc<[u8]>>,
+    pending: Mutex<Pending>,
+    /// Locked by whoever writes: the writer, or nobody else but in its absence.
+    writing: Mutex<Writing>,
+    hub: Arc<Hub>,
+}
 
-    /// Opens a log, without a buffer.
-    ///
-    /// # Errors
-    /// The error's text names the target.
-    pub fn open(&self, target: Target) -> io::Result<Arc<LogFile>> {
-        Ok(self.keep(Arc::new(LogFile::open(target)?)))
-    }
+/// What is being written.
+#[derive(Debug)]
+pub(super) struct Writing {
+    outlet: Outlet,
+    /// So much of the preamble is written; absent: all of it.
+    preamble: Option<usize>,
+    bytes: Vec<u8>,
+    /// So many of them are written, or lost.
+    done: usize,
+    is_stuck: bool,
+    failure: Option<io::Error>,
+    failure_told: Option<Instant>,
+    /// Whether something could be written since the last time that nothing could.
+    wrote: bool,
+    reported: Option<Instant>,
+}
 
-    /// Opens a log that only the user of the process can read, when it is made.
-    ///
-    /// # Errors
-    /// The error's text names the target.
-    pub fn open_private(&self, target: Target) -> io::Result<Arc<LogFile>> {
-        Ok(self.keep(Arc::new(LogFile::open_for(target, Readers::Owner)?)))
-    }
+/// What the writer has to do for a log next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Nothing, before it is told so.
+    Nothing,
+    /// More, after the others.
+    More,
+    /// To look again at this time.
+    Wait(Instant),
+    /// To look again when its outlet takes something.
+    Stuck,
+}
 
-    /// Opens a log that writes when `size` bytes of lines have come together, or when one has waited as long
-    /// as `flush`, where that is given.
-    ///
-    /// # Errors
-    /// The error's text names the target, or says that there can be no thread. A buffer that there is no
-    /// memory for is an error, too.
-    pub fn open_buffered(
-        &self,
-        target: Target,
-        size: usize,
-        flush: Option<Duration>,
-    ) -> io::Result<Arc<LogFile>> {
-        let mut file = LogFile::open(target)?;
-        let alarm = flush.map(|after| self.flusher.alarm(after)).transpose()?;
-        let mut buffer = Buffer::new(size).map_err(|error| {
-            let message = format!("no memory for a buffer of {size} bytes for the log {}", file.target);
+impl Shared {
+    pub(super) fn open(opening: Opening, hub: Arc<Hub>) -> io::Result<Arc<Self>> {
+        let Opening { target, readers, buffering, preamble } = opening;
+        let preamble = preamble.filter(|preamble| !preamble.is_empty());
+        let outlet = Outlet::open(&target, readers)?;
+        let pending = Pending::new(buffering, outlet.identity()).map_err(|error| {
+            let size = buffering.size;
+            let message = format!("no memory for a buffer of {size} bytes for the log {target}");
             io::Error::new(io::ErrorKind::OutOfMemory, format!("{message} ({error})"))
         })?;
-        let file = Arc::new_cyclic(|itself| {
-            buffer.alarm = alarm.map(|alarm| alarm.of(itself));
-            file.buffer = Some(buffer);
-            file
-        });
-        Ok(self.keep(file))
+        let writing = Writing {
+            outlet,
+            preamble: preamble.is_some().then_some(0),
+            bytes: Vec::new(),
+            done: 0,
+            is_stuck: false,
+            failure: None,
+            failure_told: None,
+            wrote: false,
+            reported: None,
+        };
+        let (pending, writing) = (Mutex::new(pending), Mutex::new(writing));
+        Ok(Arc::new(Self { target, readers, preamble, pending, writing, hub }))
     }
 
-    /// Opens every log again. One that fails stays as it is and the rest is reopened all the same.
-    ///
-    /// # Errors
-    /// The first failure.
-    pub fn reopen(&self) -> io::Result<()> {
-        self.all().iter().map(|file| file.reopen()).fold(Ok(()), Result::and)
+    pub(super) fn is_opened_as(&self, opening: &Opening) -> bool {
+        (&self.target, self.readers, &self.preamble) == (&opening.target, opening.readers, &opening.preamble)
     }
 
-    /// Writes what is buffered.
-    pub fn flush(&self) {
-        self.all().iter().for_each(|file| file.flush());
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, file: Arc<LogFile>) -> Arc<LogFile> {
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        files.retain(|known| known.strong_count() > 0);
-        files.push(Arc::downgrade(&file));
-        file
+    pub(super) fn writing(&self) -> MutexGuard<'_, Writing> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn all(&self) -> Vec<Arc<LogFile>> {
-        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        files.iter().filter_map(Weak::upgrade).collect()
+    fn offer(self: &Arc<Self>, severity: Option<Severity>, line: &[u8]) -> bool {
+        let room = &self.hub.room;
+        let mut pending = self.pending();
+        let accepted = match &self.target {
+            Target::Syslog(_) => pending.add(framed(line.len()), room, |bytes| frame(severity, line, bytes)),
+            Target::Stderr | Target::Path(_) => pending.add(line.len() + 1, room, |bytes| {
+                bytes.extend_from_slice(line);
+                bytes.push(b'\n');
+            }),
+        };
+        self.see_to(pending);
+        accepted
+    }
+
+    pub(super) fn flush(self: &Arc<Self>) {
+        let mut pending = self.pending();
+        pending.flush(&self.hub.room);
+        self.see_to(pending);
+    }
+
+    pub(super) fn reopen(self: &Arc<Self>) -> io::Result<()> {
+        let outlet = Outlet::open(&self.target, self.readers)?;
+        let mut pending = self.pending();
+        pending.switch(outlet, &self.hub.room);
+        self.see_to(pending);
+        Ok(())
+    }
+
+    /// Has what is due written.
+    fn see_to(self: &Arc<Self>, mut pending: MutexGuard<'_, Pending>) {
+        if !self.hub.is_written_by_a_thread() {
+            drop(pending);
+            return self.write_directly();
+        }
+        let is_due = pending.is_due();
+        if (is_due || pending.flush_at().is_some()) && !pending.is_listed {
+            pending.is_listed = true;
+            drop(pending);
+            self.hub.list(Arc::clone(self));
+        } else if is_due {
+            drop(pending);
+            self.hub.ring();
+        }
+    }
+
+    /// Without a writer: the caller writes, and waits a little for a reader.
+    fn write_directly(&self) {
+        while matches!(self.write(Instant::now()), Next::More | Next::Stuck) {
+            let mut writing = self.writing();
+            if writing.is_stuck && !writing.outlet.descriptor().is_some_and(|outlet| wait_for(outlet)) {
+                self.lose(&mut writing, usize::MAX);
+            }
+        }
+        if let Some(failure) = self.failure(Instant::now()) {
+            complain(&failure);
+        }
+    }
+
+    /// Writes what is due, as far as the outlet takes it.
+    pub(super) fn write(&self, now: Instant) -> Next {
+        let room = &self.hub.room;
+        let mut writing = self.writing();
+        let writing = &mut *writing;
+        writing.is_stuck = false;
+        for _ in 0..TURN {
+            if writing.done == writing.bytes.len() {
+                (writing.done, _) = (0, writing.bytes.clear());
+                let mut pending = self.pending();
+                if pending.flush_at().is_some_and(|at| at <= now) {
+                    pending.flush(room);
+                }
+                pending.take(&mut writing.bytes);
+                if writing.bytes.is_empty() {
+                    let Some(outlet) = pending.next_outlet(false) else {
+                        // Without a writer nobody looks again.
+                        pending.is_listed = pending.flush_at().is_some() && self.hub.is_written_by_a_thread();
+                        return pending.flush_at().map_or(Next::Nothing, Next::Wait);
+                    };
+                    drop(pending);
+                    self.go_on_with(outlet, writing);
+                    continue;
+                }
+            }
+            let preamble = self.preamble.as_deref().zip(writing.preamble);
+            let attempt = match preamble.and_then(|(preamble, done)| preamble.get(done..)) {
+                Some(rest) => writing.outlet.write(rest),
+                None => writing.outlet.write(writing.bytes.get(writing.done..).unwrap_or_default()),
+            };
+            match (attempt, preamble) {
+                (Attempt::Written(count), Some((preamble, done))) => {
+                    writing.preamble = Some(done + count).filter(|done| *done < preamble.len());
+                }
+                (Attempt::Written(count), None) => {
+                    writing.done += count;
+                    writing.wrote = true;
+                    writing.failure = writing.outlet.refusal().or(writing.failure.take());
+                    self.pending().settle(count, room);
+                }
+                (Attempt::Stuck, _) => {
+                    let next = self.pending().next_outlet(true);
+                    let Some(outlet) = next else {
+                        writing.is_stuck = true;
+                        return Next::Stuck;
+                    };
+                    let rest = writing.bytes.get(writing.done..).unwrap_or_default();
+                    let rest = if preamble.is_some() { 0 } else { writing.outlet.rest_of_line(rest) };
+                    self.lose(writing, rest);
+                    self.go_on_with(outlet, writing);
+                }
+                (Attempt::Failed(count, error), _) => {
+                    (writing.wrote, writing.failure) = (false, Some(error));
+                    writing.preamble = preamble.map(|_| 0);
+                    self.lose(writing, count);
+                }
+            }
+        }
+        Next::More
+    }
+
+    fn go_on_with(&self, outlet: Outlet, writing: &mut Writing) {
+        writing.outlet = outlet;
+        writing.preamble = self.preamble.is_some().then_some(0);
+    }
+
+    /// Counts as lost what is in so many of the bytes that are being written.
+    fn lose(&self, writing: &mut Writing, count: usize) {
+        let rest = writing.bytes.get(writing.done..).unwrap_or_default();
+        let lost = rest.get(..count).unwrap_or(rest);
+        let (lines, count) = (writing.outlet.lines(lost), lost.len());
+        writing.done += count;
+        let mut pending = self.pending();
+        if count > 0 {
+            pending.lose(lines);
+        }
+        pending.settle(count, &self.hub.room);
+    }
+
+    /// Whether it stands still, and what it is then, if others may be the same.
+    pub(super) fn stuck_at(&self) -> Option<Option<Identity>> {
+        let writing = self.writing();
+        writing.is_stuck.then(|| writing.outlet.identity())
+    }
+
+    /// Whether it is written to one of these.
+    pub(super) fn is_one_of(&self, stuck: &[Identity]) -> bool {
+        !stuck.is_empty()
+            && self.writing().outlet.identity().is_some_and(|identity| stuck.contains(&identity))
+    }
+
+    /// What has failed since the last call, if it is to be told.
+    pub(super) fn failure(&self, now: Instant) -> Option<String> {
+        let mut writing = self.writing();
+        let error = writing.failure.take()?;
+        if writing.failure_told.is_some_and(|told| now < told + BETWEEN_FAILURES) {
+            return None;
+        }
+        writing.failure_told = Some(now);
+        Some(self.failed(error))
+    }
+
+    fn failed(&self, error: io::Error) -> String {
+        let fault = Fault::from(error);
+        match &self.target {
+            Target::Syslog(syslog) => {
+                format!("send() to the syslog server \"{}\" failed ({fault})", syslog.written)
+            }
+            target => format!("write() to {target} failed ({fault})"),
+        }
+    }
+
+    /// Tells what was lost once lines are written again. When to try again, where there was no room to tell it, or
+    /// it is too early.
+    pub(super) fn report(&self, now: Instant, tell: impl FnOnce(&str) -> bool) -> Option<Instant> {
+        let lost = self.pending().lost;
+        let mut writing = self.writing();
+        // What is lost from here on is told once it goes on.
+        let goes_on = !writing.is_stuck;
+        if lost == 0 || !writing.wrote {
+            writing.wrote &= goes_on;
+            return None;
+        }
+        let earliest = writing.reported.map_or(now, |at| at + BETWEEN_REPORTS);
+        if now < earliest {
+            return Some(earliest);
+        }
+        (writing.reported, writing.wrote) = (Some(now), goes_on);
+        drop(writing);
+        if !tell(&self.lost_lines(lost)) {
+            return Some(now + BETWEEN_REPORTS);
+        }
+        self.pending().lost -= lost;
+        None
+    }
+
+    fn lost_lines(&self, lost: u64) -> String {
+        let target = &self.target;
+        match lost {
+            1 => format!("1 line of the log {target} was lost"),
+            _ => format!("{lost} lines of the log {target} were lost"),
+        }
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_settled(&self) -> bool {
+        self.pending().is_empty()
+    }
+
+    /// Has the writer look again, although nothing is due.
+    pub(super) fn keep_listed(&self) {
+        self.pending().is_listed = true;
+    }
+
+    /// What is lost when the process ends here; nothing when all is written.
+    pub(super) fn left_behind(&self) -> Option<String> {
+        let bytes = self.pending().unwritten();
+        (bytes > 0).then(|| format!("{bytes} bytes of the log {} could not be written in time", self.target))
     }
 }
 
-/// Tells the operator about a trouble of the logs themselves. When even the standard error stream is gone,
-/// there is nobody left to tell.
-pub(crate) fn complain(what: &str) {
-    let _nobody_left_to_tell = writeln!(io::stderr(), "underpass: [alert] {what}");
+impl Writing {
+    /// What is writable once it can go on.
+    pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.outlet.descriptor()
+    }
 }
 
-/// The error is told in nginx's words.
-fn open(target: &Target, readers: Readers) -> io::Result<File> {
-    target.open(readers).map_err(|error| {
-        let (kind, fault) = (error.kind(), Fault::from(error));
-        io::Error::new(kind, format!("open() {target} failed ({fault})"))
-    })
-}
-
-fn write_all(file: &mut impl Write, parts: &[&[u8]]) -> io::Result<()> {
-    let mut slices = [IoSlice::new(b""); 2];
-    for (slice, part) in slices.iter_mut().zip(parts) {
-        *slice = IoSlice::new(part);
-    }
-    let mut rest = &mut slices[..];
-    IoSlice::advance_slices(&mut rest, 0);
-    while !rest.is_empty() {
-        match file.write_vectored(rest) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => IoSlice::advance_slices(&mut rest, written),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::thread;
-
-    use super::*;
-
-    fn log(folder: &tempfile::TempDir, name: &str) -> (PathBuf, LogFile) {
-        let path = folder.path().join(name);
-        let log = LogFile::open(Target::Path(path.clone())).expect("a writable folder");
-        (path, log)
-    }
-
-    #[test]
-    fn lines_are_appended_to_what_was_there() {
-        let folder = tempfile::tempdir().expect("a folder");
-        fs::write(folder.path().join("access.log"), "before\n").expect("a file");
-        let (path, log) = log(&folder, "access.log");
-        log.append(b"one");
-        log.append(b"");
-        log.append(b"two");
-        assert_eq!(fs::read_to_string(path).expect("the log"), "before\none\n\ntwo\n");
-        assert_eq!(log.lost(), 0);
-    }
-
-    #[test]
-    fn lines_of_several_threads_never_mix() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let (path, log) = log(&folder, "access.log");
-        thread::scope(|scope| {
-            for letter in b'a'..b'e' {
-                let log = &log;
-                scope.spawn(move || (0..500).for_each(|_| log.append(&[letter; 3_000])));
-            }
-        });
-        let text = fs::read(path).expect("the log");
-        let lines: Vec<&[u8]> = text.split(|&byte| byte == b'\n').collect();
-        assert_eq!(lines.len(), 4 * 500 + 1);
-        for line in &lines[..2_000] {
-            assert_eq!(line.len(), 3_000);
-            assert!(line.iter().all(|byte| byte == &line[0]));
-        }
-    }
-
-    #[test]
-    fn reopening_follows_a_rotation() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let (path, log) = log(&folder, "access.log");
-        log.append(b"old");
-        let moved = folder.path().join("access.log.1");
-        fs::rename(&path, &moved).expect("a rename");
-        log.append(b"still old");
-        log.reopen().expect("a writable folder");
-        log.append(b"new");
-        assert_eq!(fs::read_to_string(moved).expect("the moved log"), "old\nstill old\n");
-        assert_eq!(fs::read_to_string(path).expect("the log"), "new\n");
-    }
-
-    #[test]
-    fn a_failed_reopening_keeps_the_open_file() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let inner = folder.path().join("logs");
-        fs::create_dir(&inner).expect("a folder");
-        let log = LogFile::open(Target::Path(inner.join("access.log"))).expect("a writable folder");
-        let moved = folder.path().join("moved");
-        fs::rename(&inner, &moved).expect("a rename");
-        assert!(log.reopen().is_err());
-        log.append(b"kept");
-        assert_eq!(fs::read_to_string(moved.join("access.log")).expect("the log"), "kept\n");
-    }
-
-    #[test]
-    fn an_error_names_the_path() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let error = LogFile::open(Target::Path(folder.path().join("missing/error.log")))
-            .expect_err("there is no such folder")
-            .to_string();
-        assert!(error.contains("missing/error.log"), "{error}");
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn lost_lines_are_counted() {
-        let full = LogFile::open(Target::Path("/dev/full".into())).expect("Linux has this device");
-        full.append(b"one");
-        full.append(b"two");
-        assert_eq!(full.lost(), 2);
-        full.reopen().expect("the device is still there");
-        assert_eq!(full.lost(), 0);
-    }
-
-    #[test]
-    fn a_short_write_is_continued() {
-        struct Narrow(Vec<u8>);
-        impl Write for Narrow {
-            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                let taken = bytes.len().min(3);
-                self.0.extend_from_slice(&bytes[..taken]);
-                Ok(taken)
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        let mut narrow = Narrow(Vec::new());
-        write_all(&mut narrow, &[b"a line", b"\n"]).expect("it takes everything in the end");
-        assert_eq!(narrow.0, b"a line\n");
-    }
-
-    #[test]
-    fn all_logs_in_use_are_reopened_together() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = |name: &str| folder.path().join(name);
-        let logs = Logs::new();
-        let [first, second, gone] =
-            ["a", "b", "c"].map(|name| logs.open(Target::Path(path(name))).expect("a writable folder"));
-        drop(gone);
-        fs::remove_file(path("c")).expect("a file");
-        for (name, moved) in [("a", "a.1"), ("b", "b.1")] {
-            fs::rename(path(name), path(moved)).expect("a rename");
-        }
-        logs.reopen().expect("a writable folder");
-        first.append(b"to a");
-        second.append(b"to b");
-        let read = |name| fs::read_to_string(path(name)).expect("the log");
-        assert_eq!((read("a"), read("b"), read("a.1")), ("to a\n".into(), "to b\n".into(), String::new()));
-        assert!(!path("c").exists(), "nobody uses it any more");
-    }
-
-    #[test]
-    fn a_buffered_log_writes_lines_together() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("access.log");
-        let read = || fs::read_to_string(&path).expect("the log");
-        let logs = Logs::new();
-        let log = logs.open_buffered(Target::Path(path.clone()), 10, None).expect("a writable folder");
-        log.append(b"1234");
-        log.append(b"5678");
-        assert_eq!(read(), "", "ten bytes fit");
-        log.append(b"9");
-        assert_eq!(read(), "1234\n5678\n", "what doesn't fit makes room");
-        log.append(b"longer than the buffer");
-        assert_eq!(read(), "1234\n5678\n9\nlonger than the buffer\n", "in their order");
-        log.append(b"a");
-        let moved = folder.path().join("access.log.1");
-        fs::rename(&path, &moved).expect("a rename");
-        logs.reopen().expect("a writable folder");
-        assert!(fs::read_to_string(moved).expect("the old log").ends_with("\na\n"));
-        log.append(b"b");
-        logs.flush();
-        assert_eq!(read(), "b\n");
-        log.append(b"c");
-        drop(log);
-        assert_eq!(read(), "b\nc\n", "the end of the log writes the rest");
-    }
-
-    #[test]
-    fn a_buffer_that_there_is_no_memory_for_is_an_error() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let logs = Logs::new();
-        for size in [usize::MAX, usize::MAX >> 1] {
-            let target = Target::Path(folder.path().join("access.log"));
-            let error = logs.open_buffered(target, size, None).expect_err("too much");
-            assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
-            let said = error.to_string();
-            assert!(said.starts_with(&format!("no memory for a buffer of {size} bytes")), "{said}");
-            assert!(said.contains("access.log"), "{said}");
-        }
-    }
-
-    #[test]
-    fn a_line_waits_no_longer_than_it_may() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("access.log");
-        let logs = Logs::new();
-        let soon = Some(Duration::from_millis(5));
-        let log = logs.open_buffered(Target::Path(path.clone()), 1 << 16, soon).expect("a writable folder");
-        for written in ["first\n", "first\nsecond\n"] {
-            let line = written.lines().last().expect("a line");
-            log.append(line.as_bytes());
-            let begin = std::time::Instant::now();
-            while fs::read_to_string(&path).expect("the log") != written {
-                assert!(begin.elapsed() < Duration::from_secs(60), "the line is not written");
-                thread::sleep(Duration::from_millis(1));
-            }
-        }
-    }
-
-    #[test]
-    fn standard_streams_need_no_path() {
-        for target in [Target::Stderr, Target::Path("/dev/stdout".into()), Target::Path("/dev/stderr".into())]
-        {
-            LogFile::open(target).expect("the streams of the test").reopen().expect("they stay");
-        }
-    }
+/// Whether it takes something before long.
+fn wait_for(outlet: BorrowedFd<'_>) -> bool {
+    let mut asked = [PollFd::from_borrowed_fd(outlet, PollFlags::OUT)];
+    let patience = Timespec { tv_sec: DIRECT_PATIENCE.as_secs().cast_signed(), tv_nsec: 0 };
+    poll(&mut asked, Some(&patience)).is_ok_and(|ready| ready > 0)
 }

@@ -32,6 +32,17 @@ impl Log {
         }
     }
 
+    /// Writes an event of the process wherever there is room for it: whether there was some.
+    pub(super) fn offer(&self, severity: Severity, message: &str, at: Moment) -> bool {
+        let offer = |log: &ErrorLog| log.offer(severity, message.as_bytes(), at);
+        self.errors.iter().map(offer).fold(false, |any, accepted| any | accepted)
+    }
+
+    /// Whether events of the process go to this log.
+    pub(super) fn writes_events_to(&self, is_meant: impl Fn(&LogFile) -> bool) -> bool {
+        self.errors.iter().any(|log| is_meant(log.file()))
+    }
+
     /// Writes an event of a session; `line` is memory to put it together in.
     pub fn note(&self, session: &Session, note: &Note, line: &mut Vec<u8>, at: Moment) {
         let record = session.record();

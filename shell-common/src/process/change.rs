@@ -127,6 +127,8 @@ impl<R: Runtime> Process<'_, R> {
         let Next { main, upstreams, watch, provisions, sockets, pid_file, shares, ready } = next;
         let earlier = std::mem::replace(&mut self.main, main);
         self.log = provisions.log.clone();
+        self.logs.resize(self.main.log_queue);
+        self.logs.tell_losses_to(self.log.clone());
         (self.upstreams, self.watch) = (upstreams, Some(watch));
         self.limit(&earlier);
         let earlier_sockets = std::mem::replace(&mut self.sockets, sockets);
@@ -179,17 +181,18 @@ impl<R: Runtime> Process<'_, R> {
 
 /// Opens the logs that a configuration names.
 pub(crate) fn open_logs(main: &Main, files: &Logs) -> Result<Log, Trouble> {
+    let target = |written: &LogTarget| match written {
+        LogTarget::Stderr => Ok(Target::Stderr),
+        LogTarget::File(path) => Ok(Target::Path(path.clone())),
+        LogTarget::Syslog(syslog) => Ok(Target::Syslog(syslog.clone())),
+        other => Err(io::Error::other(format!("logs to {other} are not in this version"))),
+    };
     let mut errors = Vec::new();
     for log in &main.error_logs {
-        let target = match &log.target {
-            LogTarget::Stderr => Target::Stderr,
-            LogTarget::File(path) => Target::Path(path.clone()),
-            other => return Err(Trouble::new(format!("an error log to {other:?} is not in this version"))),
-        };
-        errors.push(ErrorLog::new(files.open(target)?, log.severity));
+        errors.push(ErrorLog::new(files.open(target(&log.target)?)?, log.severity));
     }
     let open = |log: &underpass_nginx_config::LogFile| -> io::Result<Arc<LogFile>> {
-        let target = Target::Path(log.path.clone());
+        let target = target(&log.target)?;
         match log.buffer {
             Some(size) => files.open_buffered(target, size, log.flush),
             None => files.open(target),

@@ -12,9 +12,16 @@ use underpass_core::{Severity, shared::Upstreams};
 use underpass_nginx_config::{Loaded, LogTarget, Main};
 
 use super::{
-    Runtime, change::Next, daemon::Background, rights::Credentials, sockets::Sockets, source::Source,
-    trouble::Trouble, workers::Worker,
+    Runtime,
+    change::Next,
+    daemon::Background,
+    rights::{Credentials, Rights},
+    sockets::Sockets,
+    source::Source,
+    trouble::Trouble,
+    workers::Worker,
 };
+use crate::log::complain_of_panics;
 use crate::{Clock, Log, Logs, PidFile, Program, Signal, SignalWatch, resolver::Watch};
 
 /// What the process waits for.
@@ -32,6 +39,7 @@ pub(crate) fn run<R: Runtime>(
     loaded: Loaded,
     background: Option<Background>,
 ) -> Result<(), Trouble> {
+    complain_of_panics();
     for note in &loaded.notes {
         super::say(&format!("{}: [warn] {note}", program.name));
     }
@@ -46,7 +54,6 @@ pub(crate) fn run<R: Runtime>(
     }
     let ended = process.obey(&events);
     process.event(Severity::Notice, "exit");
-    process.logs.flush();
     ended
 }
 
@@ -102,6 +109,8 @@ impl<'p, R: Runtime> Process<'p, R> {
         };
         let next: Next = process.prepare(loaded)?;
         process.log = next.log().clone();
+        let rights = Rights { credentials: process.credentials.clone(), processors: None };
+        process.logs.start_writer(process.main.log_queue, move || rights.assume())?;
         process.event(Severity::Notice, &format!("{}/{}", program.name, program.version));
         process.event(Severity::Notice, &format!("workers: {}", next.workers()));
         process.change(next);
