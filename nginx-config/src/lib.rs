@@ -40,6 +40,7 @@ mod directives;
 mod error;
 mod lint;
 mod loaded;
+mod mask;
 mod recorded;
 mod regex;
 mod resolve;

@@ -8,6 +8,7 @@ use underpass_core::{Address, Severity, config::Config, shared::Upstreams, trace
 use crate::{
     access::Access,
     error::{Note, Position},
+    mask::masked,
     source::SourceFile,
     syntax::{Directive, Printed},
 };
@@ -40,6 +41,14 @@ impl Loaded {
     #[must_use]
     pub fn expanded(&self) -> String {
         Printed(&self.tree).to_string()
+    }
+
+    /// The same for the traces of sessions, without what may be a secret in it: values of fields, content of answers,
+    /// values of queries, and what these are compared with. A session takes the same way by it, as far as the trace of
+    /// the session is masked, too ([`underpass_core::trace`]).
+    #[must_use]
+    pub fn masked(&self) -> String {
+        Printed(&masked(&self.tree)).to_string()
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     ErrorLog, Listener, Log, LogFile, Logs, PidFile, Provisions, Reload, Resolver, Setup, Target, Trace,
-    admission::Gate, resolver::Watch,
+    admission::Gate, resolver::Watch, trace::Told,
 };
 
 /// A configuration with all that it needs, before anything has changed.
@@ -65,13 +65,13 @@ impl<R: Runtime> Process<'_, R> {
 
     /// Everything that can fail. Nothing that is in use changes.
     pub(super) fn prepare(&mut self, loaded: Loaded) -> Result<Next, Trouble> {
-        let configuration = if loaded.main.traces.is_empty() { String::new() } else { loaded.expanded() };
+        let told = Told::of(&loaded);
         let Loaded { listeners, upstreams, resolvers_of_groups, main, access, .. } = loaded;
         let provisions = Provisions {
             log: open_logs(&main, &self.logs)?,
             gate: Arc::new(Gate::new(access)),
             resolvers: main.resolvers.iter().map(Resolver::new).collect(),
-            traces: Trace::open_all(&main.traces, &configuration, &self.logs)?,
+            traces: Trace::open_all(&main.traces, &told, &self.logs)?,
         };
         self.choose_credentials(&main, &provisions.log)?;
         for listener in listeners.iter().filter(|listener| listener.options.deferred) {

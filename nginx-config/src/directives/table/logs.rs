@@ -52,8 +52,8 @@ pub(super) const ROWS: &[Row] = &[
         &[Http, Server],
         "*file* [`sample=`*n*`%` | `sample=`*n*`/`*m*] [`content=masked` | `content=plain`] | `off`",
         "Writes down what comes into sessions, from accept to close, for `underpass replay` *file*: of all, or of \
-         a part of them. Content is told by its length, credentials are masked, unless it is plain. The default \
-         server of a listening socket decides for it.",
+         a part of them. Unless it is plain, content is told by its length, and so are values of fields and of the \
+         configuration that may be a secret. The default server of a listening socket decides for it.",
     )
     .takes(1, ANY)
     .or("off"),
