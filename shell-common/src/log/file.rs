@@ -7,11 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use underpass_core::{Fault, Severity};
 
 use super::{
-    outlet::{Attempt, Identity, Outlet, Readers, Target, complain},
+    outlet::{Attempt, Identity, Outlet, Readers, Target, complain, is_writable_within},
     pending::{Buffering, Pending},
     syslog::{frame, framed},
     writer::Hub,
@@ -20,8 +19,8 @@ use super::{
 /// How many writes a log has before others have their turn.
 const TURN: usize = 64;
 
-/// How long whoever logs waits for a reader, as long as the writer isn't started.
-const DIRECT_PATIENCE: Duration = Duration::from_secs(1);
+/// How many seconds whoever logs waits for a reader, as long as the writer isn't started.
+const DIRECT_PATIENCE: u8 = 1;
 
 /// A log that fails is told at most so often, as in nginx.
 const BETWEEN_FAILURES: Duration = Duration::from_secs(60);
@@ -55,14 +54,14 @@ impl LogFile {
     /// Appends `line`, which has no line end, and a line end.
     pub fn append(&self, line: &[u8]) {
         if !self.shared.offer(None, line) {
-            self.shared.pending().lose(1);
+            self.shared.pending().lose(lines_in(line));
         }
     }
 
     /// Appends the line of an event.
     pub(super) fn append_event(&self, severity: Severity, line: &[u8]) {
         if !self.offer_event(severity, line) {
-            self.shared.pending().lose(1);
+            self.shared.pending().lose(lines_in(line));
         }
     }
 
@@ -250,7 +249,12 @@ impl Shared {
     fn write_directly(&self) {
         while matches!(self.write(Instant::now()), Next::More | Next::Stuck) {
             let mut writing = self.writing();
-            if writing.is_stuck && !writing.outlet.descriptor().is_some_and(|outlet| wait_for(outlet)) {
+            if writing.is_stuck
+                && !writing
+                    .outlet
+                    .descriptor()
+                    .is_some_and(|outlet| is_writable_within(outlet, DIRECT_PATIENCE))
+            {
                 self.lose(&mut writing, usize::MAX);
             }
         }
@@ -427,9 +431,7 @@ impl Writing {
     }
 }
 
-/// Whether it takes something before long.
-fn wait_for(outlet: BorrowedFd<'_>) -> bool {
-    let mut asked = [PollFd::from_borrowed_fd(outlet, PollFlags::OUT)];
-    let patience = Timespec { tv_sec: DIRECT_PATIENCE.as_secs().cast_signed(), tv_nsec: 0 };
-    poll(&mut asked, Some(&patience)).is_ok_and(|ready| ready > 0)
+/// How many lines `text` is, which has no line end itself.
+fn lines_in(text: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', text).count() as u64 + 1
 }

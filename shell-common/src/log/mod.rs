@@ -29,4 +29,4 @@ pub use file::LogFile;
 pub use lines::Log;
 pub use outlet::Target;
 
-pub(crate) use outlet::{complain, complain_of_panics};
+pub(crate) use outlet::{complain, complain_of_panics, say_last};

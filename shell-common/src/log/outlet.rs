@@ -132,7 +132,7 @@ impl Outlet {
     /// How many lines there are in bytes that can't be written.
     pub(super) fn lines(&self, bytes: &[u8]) -> u64 {
         match self {
-            Self::Stream(_) => bytes.iter().filter(|byte| **byte == b'\n').count() as u64,
+            Self::Stream(_) => memchr::memchr_iter(b'\n', bytes).count() as u64,
             Self::Server(_) => 1,
         }
     }
@@ -293,8 +293,13 @@ fn flags(flags: OFlags) -> i32 {
 
 /// Whether a write of [`WHOLE`] bytes doesn't wait, or fails at once.
 fn is_writable(descriptor: BorrowedFd<'_>) -> bool {
+    is_writable_within(descriptor, 0)
+}
+
+/// The same before so many seconds are over.
+pub(super) fn is_writable_within(descriptor: BorrowedFd<'_>, seconds: u8) -> bool {
     let mut asked = [PollFd::from_borrowed_fd(descriptor, PollFlags::OUT)];
-    poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
+    poll(&mut asked, Some(&Timespec { tv_sec: seconds.into(), tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
 }
 
 /// Tells the operator about a trouble of the logs themselves, or of something that has no log. When the standard
@@ -303,12 +308,21 @@ pub(crate) fn complain(what: &str) {
     complain_whole(&format!("underpass: [alert] {what}\n"));
 }
 
+/// Prints why the program fails. Whoever reads that has a second: the end of a process that has served waits for
+/// nobody.
+pub(crate) fn say_last(text: &str) {
+    if is_writable_within(io::stderr().as_fd(), 1) {
+        complain_whole(&format!("{text}\n"));
+    }
+}
+
 fn complain_whole(text: &str) {
-    let text = text.as_bytes();
-    if is_writable(io::stderr().as_fd()) {
+    for piece in text.as_bytes().chunks(WHOLE) {
+        if !is_writable(io::stderr().as_fd()) {
+            return;
+        }
         // Not through the lock that a thread may hold that waits for a reader.
-        let _nobody_left_to_tell =
-            rustix::io::write(rustix::stdio::stderr(), text.get(..WHOLE).unwrap_or(text));
+        let _nobody_left_to_tell = rustix::io::write(rustix::stdio::stderr(), piece);
     }
 }
 
