@@ -322,7 +322,7 @@ fn what_traces_tell_has_no_secret() {
         "proxy_set_header Authorization \"Bearer {}\"; proxy_pass http://127.0.0.1;",
         "proxy_set_header Authorization 'Basic {}'; proxy_pass http://127.0.0.1;",
         "proxy_set_header Cookie \"sid={}; $http_cookie\"; proxy_pass http://127.0.0.1;",
-        "proxy_set_header X-Key $http_x{}; proxy_pass http://127.0.0.1;",
+        "proxy_set_header X-Key \"${http_x}{}\"; proxy_pass http://127.0.0.1;",
         "proxy_set_header PRIVATE-TOKEN a-$http_a-{}-$http_b; proxy_pass http://127.0.0.1;",
         "proxy_pass http://127.0.0.1/b?key={};",
         "proxy_pass http://127.0.0.1/b?{};",

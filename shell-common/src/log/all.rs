@@ -13,6 +13,7 @@ use super::{
     pending::Buffering,
     writer::Hub,
 };
+use crate::Clock;
 
 /// How long the end of a process waits for its last lines to be written.
 const LAST_PATIENCE: Duration = Duration::from_millis(500);
@@ -146,8 +147,12 @@ impl Logs {
 /// The end waits a little for what isn't written yet; a reader that has stopped doesn't hold it up.
 impl Drop for Logs {
     fn drop(&mut self) {
-        if self.hub.is_written_by_a_thread() && !self.settle(LAST_PATIENCE) {
-            self.all().iter().filter_map(|file| file.left_behind()).for_each(|left| complain(&left));
+        if self.hub.is_written_by_a_thread() {
+            let at = Clock::start().now();
+            self.all().iter().for_each(|file| file.report_last(|loss| self.hub.tell_loss(loss, at)));
+            if !self.settle(LAST_PATIENCE) {
+                self.all().iter().filter_map(|file| file.left_behind()).for_each(|left| complain(&left));
+            }
         }
         self.hub.end();
     }

@@ -417,6 +417,14 @@ impl Shared {
         self.pending().is_listed = true;
     }
 
+    /// Tells what was lost so far, whether lines are written again or not.
+    pub(super) fn report_last(&self, tell: impl FnOnce(&str) -> bool) {
+        let lost = std::mem::take(&mut self.pending().lost);
+        if lost > 0 && !tell(&self.lost_lines(lost)) {
+            complain(&self.lost_lines(lost));
+        }
+    }
+
     /// What is lost when the process ends here; nothing when all is written.
     pub(super) fn left_behind(&self) -> Option<String> {
         let bytes = self.pending().unwritten();

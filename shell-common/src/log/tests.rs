@@ -254,8 +254,11 @@ fn a_log_that_nobody_reads_holds_up_neither_others_nor_the_end() {
     }
     assert_eq!(goes_on.lost(), 0);
     assert!(!logs.settle(Duration::ZERO));
-    // It comes to an end.
+    // It comes to an end, which tells what was lost.
+    let errors = folder.path().join("error.log");
+    logs.tell_losses_to(Log::new(vec![ErrorLog::new(open(&logs, &errors), Severity::Warn)], Vec::new()));
     drop(logs);
+    assert!(read(&errors).ends_with(&format!(": 1 line of the log {} was lost\n", stuck.target())));
 }
 
 #[test]

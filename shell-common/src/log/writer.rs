@@ -20,7 +20,7 @@ use super::{
     outlet::{Identity, complain},
     pending::Room,
 };
-use crate::Clock;
+use crate::{Clock, Moment};
 
 /// Bytes that may wait, as long as no configuration says how many.
 const DEFAULT_ROOM: usize = 1 << 20;
@@ -188,10 +188,7 @@ impl Hub {
         if let Some(failure) = log.failure(now) {
             self.tell_failure(log, &failure, clock);
         }
-        let retry = log.report(now, |loss| {
-            let errors = lock(&self.errors).clone();
-            errors.is_some_and(|errors| errors.offer(Severity::Warn, loss, clock.now()))
-        });
+        let retry = log.report(now, |loss| self.tell_loss(loss, clock.now()));
         let at = match next {
             Next::More => Some(now),
             Next::Wait(at) => Some(at),
@@ -203,6 +200,12 @@ impl Hub {
             log.keep_listed();
         }
         next != Next::Nothing || retry.is_some()
+    }
+
+    /// Whether there was room to tell it.
+    pub(super) fn tell_loss(&self, loss: &str, at: Moment) -> bool {
+        let errors = lock(&self.errors).clone();
+        errors.is_some_and(|errors| errors.offer(Severity::Warn, loss, at))
     }
 
     /// A log that can't be written is told in the error log; when it is that itself, on the standard error stream.
