@@ -60,12 +60,14 @@ mod reader;
 mod recording;
 mod replay;
 mod text;
+mod told;
 mod tracer;
 
 pub use configuration::Configuration;
-pub use mask::{is_scheme, is_told, mask_field, mask_text, mask_url};
+pub use mask::{mask_field, mask_text, mask_url};
 pub use recording::{Broken, Recording, read};
 pub use replay::{Replay, Step};
+pub use told::{is_scheme, is_told};
 
 use std::{ops::Deref, sync::Arc};
 
