@@ -56,7 +56,7 @@ impl Told {
                     told.defined.insert(variable);
                 }
                 "map" | "geo" | "split_clients" => {
-                    let variable = defined(texts(0).last());
+                    let variable = defined(texts(0).next_back());
                     let values = directive.inside().iter().flat_map(|pair| &pair.arguments);
                     let values = values.flat_map(|word| variables(&word.text));
                     parts.entry(variable.clone()).or_default().extend(values);
@@ -165,7 +165,7 @@ impl Told {
                 pair.name.text = match key
                     .strip_prefix("~*")
                     .map(|key| ("~*", key))
-                    .or(key.strip_prefix('~').map(|key| ("~", key)))
+                    .or_else(|| key.strip_prefix('~').map(|key| ("~", key)))
                 {
                     Some((sign, regex)) => sign.to_owned() + &self.compared(&source, regex, true),
                     None => self.compared(&source, key, false),

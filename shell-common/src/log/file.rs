@@ -91,7 +91,7 @@ impl LogFile {
 
     /// How many lines were lost since the log was opened.
     pub fn lost(&self) -> u64 {
-        self.shared.pending().lost_ever
+        self.shared.pending().lost
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -300,7 +300,7 @@ impl Shared {
                 (Attempt::Written(count), None) => {
                     writing.done += count;
                     writing.wrote = true;
-                    writing.failure = writing.outlet.refusal().or(writing.failure.take());
+                    writing.failure = writing.outlet.refusal().or_else(|| writing.failure.take());
                     self.pending().settle(count, room);
                 }
                 (Attempt::Stuck, _) => {
@@ -378,7 +378,7 @@ impl Shared {
     /// Tells what was lost once lines are written again. When to try again, where there was no room to tell it, or
     /// it is too early.
     pub(super) fn report(&self, now: Instant, tell: impl FnOnce(&str) -> bool) -> Option<Instant> {
-        let lost = self.pending().lost;
+        let lost = self.pending().untold;
         let mut writing = self.writing();
         // What is lost from here on is told once it goes on.
         let goes_on = !writing.is_stuck;
@@ -395,7 +395,7 @@ impl Shared {
         if !tell(&self.lost_lines(lost)) {
             return Some(now + BETWEEN_REPORTS);
         }
-        self.pending().lost -= lost;
+        self.pending().untold -= lost;
         None
     }
 
@@ -419,7 +419,7 @@ impl Shared {
 
     /// Tells what was lost so far, whether lines are written again or not.
     pub(super) fn report_last(&self, tell: impl FnOnce(&str) -> bool) {
-        let lost = std::mem::take(&mut self.pending().lost);
+        let lost = std::mem::take(&mut self.pending().untold);
         if lost > 0 && !tell(&self.lost_lines(lost)) {
             complain(&self.lost_lines(lost));
         }

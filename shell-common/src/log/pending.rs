@@ -69,9 +69,9 @@ pub(super) struct Pending {
     /// Whether the writer knows that there is something to do.
     pub(super) is_listed: bool,
     /// Lines that were lost, and not told.
-    pub(super) lost: u64,
+    pub(super) untold: u64,
     /// Lines that were lost since the log was opened.
-    pub(super) lost_ever: u64,
+    pub(super) lost: u64,
 }
 
 impl Pending {
@@ -91,8 +91,8 @@ impl Pending {
             latest: outlet,
             next: None,
             is_listed: false,
+            untold: 0,
             lost: 0,
-            lost_ever: 0,
         })
     }
 
@@ -203,8 +203,8 @@ impl Pending {
     }
 
     pub(super) fn lose(&mut self, lines: u64) {
+        self.untold += lines;
         self.lost += lines;
-        self.lost_ever += lines;
     }
 }
 
