@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use proptest::prelude::*;
-use underpass_core::trace::{Recording, Replay, Sample, Setting, Traced, read};
+use underpass_core::trace::{Configuration, Recording, Replay, Sample, Setting, Traced, read};
 use underpass_core::{Address, Admission, ClientInfo, Now, Refusal, Side, Tick, config::Config};
 use underpass_testkit::sim::{Connect, World, config_of};
 
@@ -74,7 +74,7 @@ enum Who {
 }
 
 fn setting(plain: bool) -> Setting {
-    Setting { configuration: Arc::from(CONFIG), buffer_size: 4096, plain }
+    Setting { configuration: Configuration::new(CONFIG), buffer_size: 4096, plain }
 }
 
 /// Plays a script, its bytes cut as `cuts` says, to the end of the session; its trace.
@@ -99,7 +99,14 @@ fn traced(script: &[(Who, &str)], cuts: &[usize], plain: bool) -> Vec<u8> {
     world.client_ends();
     while !world.done && world.elapse_to_deadline() {}
     assert!(world.done);
-    world.session.take_lines().expect("a trace")
+    whole(&setting(plain), &mut world)
+}
+
+/// What a file has that holds the trace of one session.
+fn whole(setting: &Setting, world: &mut World) -> Vec<u8> {
+    let mut lines = setting.configuration.lines().into_bytes();
+    lines.extend(world.session.take_lines().expect("a trace"));
+    lines
 }
 
 fn goes_the_same_way(trace: &[u8]) {
@@ -110,7 +117,10 @@ fn goes_the_same_way(trace: &[u8]) {
         assert_eq!(step.divergence, None, "{} in\n{}", step.told, String::from_utf8_lossy(trace));
     }
     assert!(!replay.is_cut());
-    assert_eq!(String::from_utf8_lossy(replay.trace()), String::from_utf8_lossy(trace));
+    let of_session =
+        trace.split_inclusive(|byte| *byte == b'\n').filter(|line| !line.starts_with(b"config "));
+    let of_session: Vec<u8> = of_session.flatten().copied().collect();
+    assert_eq!(String::from_utf8_lossy(replay.trace()), String::from_utf8_lossy(&of_session));
 }
 
 proptest! {
@@ -130,6 +140,91 @@ proptest! {
         } else {
             prop_assert_eq!(tells.map(String::from_utf8_lossy), None);
         }
+    }
+}
+
+/// What nobody but its receiver is to see.
+const SECRET: &str = "hunter2hunter2";
+
+/// Values with the secret in them, and fields that have such.
+fn secret_field() -> impl Strategy<Value = String> {
+    let name = prop_oneof![
+        Just("Authorization"),
+        Just("proxy-authorization"),
+        Just("Cookie"),
+        Just("Set-Cookie"),
+        Just("PRIVATE-TOKEN"),
+        Just("X-Api-Key"),
+        Just("X-Amz-Security-Token"),
+        Just("Sec-WebSocket-Protocol"),
+        Just("Location"),
+        Just("Referer"),
+        Just("Refresh"),
+        Just("WWW-Authenticate"),
+        Just("ETag"),
+        Just("some name"),
+        Just("q?a/b"),
+        "[a-z]{1,5}(-[a-z]{1,5})?"
+            .prop_filter("a field that is told", |name| { !underpass_core::trace::is_told(name) })
+            .prop_map(|name| &*name.leak()),
+    ];
+    let value = prop_oneof![
+        Just("{}"),
+        Just("Bearer {}"),
+        Just("Basic {}"),
+        Just("a={}; b=c"),
+        Just("a=\"{}\""),
+        Just("chat, {}"),
+        Just("https://me:{}@h/"),
+        Just("https://h/?a={}"),
+        Just("https://h/?{}"),
+        Just("https://h/#{}"),
+        Just("/a?b=c#d={}"),
+        Just("Digest a=\"{}\", b={}"),
+        Just("a\r\n {}"),
+        Just("a\r\n\t{}: b"),
+    ];
+    // A path isn't masked, and a cookie's name, a scheme and an attribute neither.
+    let is_secret = |(name, value): &(&str, &str)| match *name {
+        "Location" | "Referer" | "Refresh" => value.contains("//") || value.contains('#'),
+        "Cookie" | "Set-Cookie" => !value.starts_with("Bearer") || *name == "Cookie",
+        _ => true,
+    };
+    let space = prop_oneof![9 => Just(""), 1 => Just(" "), 1 => Just("\t")];
+    ((name, value).prop_filter("what is told anyway", is_secret), space)
+        .prop_map(|((name, value), space)| format!("{name}{space}: {}\r\n", value.replace("{}", SECRET)))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_value_is_told_that_may_be_a_secret(
+        target in prop_oneof![Just("/"), Just("/a?b={}"), Just("/a?{}"), Just("/a#{}"), Just("http://a:{}@a/"), Just("//a?b=c&{}")],
+        fields in proptest::collection::vec(secret_field(), 0..4),
+        answer in proptest::collection::vec(secret_field(), 0..4),
+        upgrades: bool,
+        chunked: bool,
+        cuts in proptest::collection::vec(prop_oneof![1_usize..12, 1_usize..200], 1..20),
+    ) {
+        let (fields, answer) = (fields.concat(), answer.concat());
+        let target = target.replace("{}", SECRET);
+        let request = if upgrades {
+            UPGRADE.replace("/chat", &target).replace("\r\n\r\n", &format!("\r\n{fields}\r\n"))
+        } else if chunked {
+            format!(
+                "POST {target} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;a={SECRET}\r\nabc\r\n\
+                 0\r\n{fields}\r\n"
+            )
+        } else {
+            format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n")
+        };
+        let response = format!("HTTP/1.1 200 OK\r\n{answer}Content-Length: 14\r\n\r\n{SECRET}");
+        let script = [(Who::Client, request.as_str()), (Who::Origin, response.as_str())];
+        let trace = traced(&script, &cuts, false);
+        let told = String::from_utf8_lossy(&trace);
+        prop_assert!(!told.contains("hunter2"), "{}", told);
+        goes_the_same_way(&trace);
     }
 }
 
@@ -180,12 +275,39 @@ fn another_way_is_told_where_it_begins() {
 }
 
 #[test]
+fn a_trace_of_version_1_is_read() {
+    let script = [
+        (Who::Client, "GET / HTTP/1.1\r\nHost: a\r\nX-Kind: told\r\n\r\n"),
+        (Who::Origin, "HTTP/1.1 200 OK\r\nX-Kind: told\r\nContent-Length: 1\r\n\r\nJ"),
+    ];
+    let trace = String::from_utf8(traced(&script, &[1000], false)).expect("ASCII");
+    // A session had its configuration, and only credentials were masked.
+    let mut version_1 = String::from("1 session 1\n");
+    for line in trace.lines() {
+        match line.strip_prefix("config ").and_then(|line| line.splitn(3, ' ').nth(2)) {
+            Some(text) => version_1 += &format!("1 config {text}\n"),
+            None if line.contains(" session 2") || line.contains(" configuration ") => {}
+            None => version_1 += &format!("{}\n", line.replace("X-Kind: xxxx", "X-Kind: told")),
+        }
+    }
+    assert_eq!(version_1.matches("X-Kind: told").count(), 4, "{version_1}");
+    let recordings = read(version_1.as_bytes()).expect("a trace");
+    let mut replay = Replay::new(&recordings[0], config_of(&recordings[0].configuration));
+    for step in &mut replay {
+        assert_eq!(step.divergence, None, "{}", step.told);
+    }
+    assert!(!replay.is_cut());
+}
+
+#[test]
 fn lines_that_are_none_are_named() {
     for (text, line) in [
         ("1 session 1\n1 < received nobody 1\n", 2),
         ("1 session 1\n\n# a comment\n1 = client content many\n", 4),
         ("GET / HTTP/1.1\n", 1),
         ("1 session 1\n1 config \\y\n", 2),
+        ("config a 1 \\y\n", 1),
+        ("config a b c\n", 1),
         ("1 session 1\n1 hello\n", 2),
     ] {
         assert_eq!(read(text.as_bytes()).expect_err("no trace").line, line, "{text:?}");
@@ -209,11 +331,11 @@ fn a_sample_is_a_part_of_all_sessions() {
 /// A traced world with this in its server, and its trace after `play`.
 fn traced_in(server: &str, plain: bool, play: impl FnOnce(&mut World)) -> String {
     let text = format!("http {{ access_log off; client_body_timeout 5s; server {{ {server} }} }}");
-    let setting = Setting { configuration: Arc::from(text.as_str()), buffer_size: 4096, plain };
+    let setting = Setting { configuration: Configuration::new(&text), buffer_size: 4096, plain };
     let mut world = World::traced(config_of(&text), &setting);
     world.run();
     play(&mut world);
-    String::from_utf8(world.session.take_lines().expect("a trace")).expect("a trace is ASCII")
+    String::from_utf8(whole(&setting, &mut world)).expect("a trace is ASCII")
 }
 
 const LISTEN: &str = "listen 127.0.0.1:8080;";
@@ -352,12 +474,12 @@ fn nobody_could_be_dialled_both_times() {
     // Two peers have failed before, and are left alone.
     let text = "http { access_log off; upstream two { server 127.0.0.1:9000; server 127.0.0.1:9001; }
                 server { listen 127.0.0.1:8080; location / { proxy_pass http://two; } } }";
-    let setting = Setting { configuration: Arc::from(text), buffer_size: 4096, plain: false };
+    let setting = Setting { configuration: Configuration::new(text), buffer_size: 4096, plain: false };
     let mut world = World::traced(config_of(text), &setting);
     world.connects_else = Connect::Refuse;
     world.client_sends(GET);
     world.client_sends(GET);
-    let trace = String::from_utf8(world.session.take_lines().expect("a trace")).expect("ASCII");
+    let trace = String::from_utf8(whole(&setting, &mut world)).expect("ASCII");
     assert!(trace.contains(" nobody\n"), "{trace}");
     goes_the_same_way(trace.as_bytes());
 }
@@ -425,14 +547,14 @@ fn a_recording_tells_whose_session_it_is() {
     config.proxy_protocol = true;
     let config = Arc::new(config);
     let now = Now { tick: Tick(5), unix_ms: 6, utc_offset_min: -7 };
-    let setting = Setting { configuration: Arc::from("one\ntwo"), buffer_size: 8192, plain: true };
+    let setting = Setting { configuration: Configuration::new("one\ntwo"), buffer_size: 8192, plain: true };
     let client = |serial| ClientInfo {
         remote: Address::Ip("[2001:db8::1]:7".parse().expect("an address")),
         local: Address::Unix(std::path::Path::new("/run/a b.sock").into()),
         serial,
         secret: [7; 16],
     };
-    let mut trace = Vec::new();
+    let mut trace = setting.configuration.lines().into_bytes();
     for serial in [9, 10] {
         let mut session = Traced::new(Arc::clone(&config), client(serial), now, Some(&setting));
         trace.extend(session.take_lines().expect("its beginning"));

@@ -40,6 +40,7 @@ mod directives;
 mod error;
 mod lint;
 mod loaded;
+mod mask;
 mod recorded;
 mod regex;
 mod resolve;
@@ -54,7 +55,7 @@ pub use directives::{NGINX_VERSION, configure_options, markdown as directives_ma
 pub use error::{Error, Note, Position};
 pub use loaded::{
     CpuAffinity, ErrorLog, KeepAliveProbes, ListenOptions, Listener, Loaded, LogFile, LogTarget, Main,
-    Resolver, SessionTrace, User, WorkerProcesses,
+    Resolver, SessionTrace, Syslog, User, WorkerProcesses,
 };
 pub use recorded::load_recorded;
 pub use resolve::{Resolve, SystemResolver};

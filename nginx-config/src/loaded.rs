@@ -1,13 +1,14 @@
 //! What a configuration file comes to.
 
 use core::time::Duration;
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use underpass_core::{Address, Severity, config::Config, shared::Upstreams, trace::Sample};
 
 use crate::{
     access::Access,
     error::{Note, Position},
+    mask::masked,
     source::SourceFile,
     syntax::{Directive, Printed},
 };
@@ -40,6 +41,14 @@ impl Loaded {
     #[must_use]
     pub fn expanded(&self) -> String {
         Printed(&self.tree).to_string()
+    }
+
+    /// The same for the traces of sessions, without what may be a secret in it: values of fields, content of answers,
+    /// values of queries, and what these are compared with. A session takes the same way by it, as far as the trace of
+    /// the session is masked, too ([`underpass_core::trace`]).
+    #[must_use]
+    pub fn masked(&self) -> String {
+        Printed(&masked(&self.tree)).to_string()
     }
 }
 
@@ -112,6 +121,8 @@ pub struct Main {
     /// The files of `access_log`, and of `error_log` in a block, each once; the numbers of logs in the core's
     /// configuration are indices into them.
     pub logs: Vec<LogFile>,
+    /// `log_queue`: bytes of lines that may wait to be written, those of all logs together.
+    pub log_queue: usize,
     /// `session_trace`: [`Config::trace`] is an index into them.
     pub traces: Vec<SessionTrace>,
     /// `resolver`: the numbers of resolvers in the core's configuration are indices into them.
@@ -145,12 +156,12 @@ impl PartialEq for User {
     }
 }
 
-/// A file that lines are written to.
+/// Where lines are written to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogFile {
-    /// Its path.
-    pub path: PathBuf,
+    /// The place.
+    pub target: LogTarget,
     /// `buffer=`: lines are written when so many bytes have come together; absent: each at once.
     pub buffer: Option<usize>,
     /// `flush=`: or when they have waited so long.
@@ -214,7 +225,7 @@ pub struct ErrorLog {
     pub severity: Severity,
 }
 
-/// Where an error log goes.
+/// Where a log goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LogTarget {
@@ -222,4 +233,34 @@ pub enum LogTarget {
     Stderr,
     /// A file.
     File(PathBuf),
+    /// A syslog server.
+    Syslog(Syslog),
+}
+
+impl fmt::Display for LogTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stderr => f.write_str("stderr"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Syslog(syslog) => write!(f, "syslog:server={}", syslog.written),
+        }
+    }
+}
+
+/// `syslog:`: a server that gets each line as a datagram (RFC 3164).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Syslog {
+    /// `server=`: an address to send to over UDP, or the path of a Unix datagram socket.
+    pub server: Address,
+    /// How the server was written.
+    pub written: String,
+    /// `facility=`: its number (RFC 3164 §4.1.1); 23, `local7`, when nothing is said.
+    pub facility: u8,
+    /// `severity=`: of lines that have none of their own, as those of an access log; `info` when nothing is said.
+    pub severity: Severity,
+    /// `tag=`: who sends; at most 32 letters, digits and underscores; `nginx` when nothing is said.
+    pub tag: String,
+    /// The name of this machine; absent with `nohostname`.
+    pub hostname: Option<String>,
 }

@@ -41,6 +41,13 @@ fn products_recipes_load_or_are_refused_as_their_cases_say() {
                 assert_eq!(again.expanded(), expanded, "{}", folder.display());
                 assert_eq!(again.main, loaded.main, "{}", folder.display());
                 assert_eq!(again.listeners.len(), loaded.listeners.len(), "{}", folder.display());
+                // What traces tell of it is a configuration, too.
+                let masked = loaded.masked();
+                let again = load_text(place.path().join("nginx.conf"), masked.as_str(), &options);
+                let again = again.unwrap_or_else(|error| panic!("{}, masked: {error}", folder.display()));
+                assert_eq!(again.masked(), masked, "{}", folder.display());
+                assert_eq!(again.main, loaded.main, "{}", folder.display());
+                assert_eq!(again.listeners.len(), loaded.listeners.len(), "{}", folder.display());
             }
             Err(error) => {
                 let refusal = refusal.unwrap_or_else(|| panic!("{}: {error}", folder.display()));

@@ -41,8 +41,8 @@ fn what_stands_outside_of_http() {
     let file = LogTarget::File("/prefix/a.log".into());
     assert_eq!(logs, [(file, Severity::Error), (LogTarget::Stderr, Severity::Warn)]);
     assert_eq!(
-        main.logs.iter().map(|log| log.path.as_path()).collect::<Vec<_>>(),
-        [Path::new("/prefix/b.log"), Path::new("/prefix/c.log")]
+        main.logs.iter().map(|log| log.target.to_string()).collect::<Vec<_>>(),
+        ["/prefix/b.log", "/prefix/c.log"]
     );
     assert_eq!(loaded.notes, []);
 }
@@ -343,4 +343,57 @@ fn files_that_were_read_before_come_to_the_same() {
             load_files(&path, &files[1..], &options()).expect_err("the main file is missing").to_string();
         assert!(said.contains("nginx.conf"), "{said}");
     }
+}
+
+/// Wherever a literal may be somebody's secret, what traces tell of the configuration hasn't got it, and loads.
+#[test]
+fn what_traces_tell_has_no_secret() {
+    const SECRET: &str = "hunter2hunter2";
+    const LINES: &[&str] = &[
+        "proxy_set_header Authorization \"Bearer {}\"; proxy_pass http://127.0.0.1;",
+        "proxy_set_header Authorization 'Basic {}'; proxy_pass http://127.0.0.1;",
+        "proxy_set_header Cookie \"sid={}; $http_cookie\"; proxy_pass http://127.0.0.1;",
+        "proxy_set_header X-Key \"${http_x}{}\"; proxy_pass http://127.0.0.1;",
+        "proxy_set_header PRIVATE-TOKEN a-$http_a-{}-$http_b; proxy_pass http://127.0.0.1;",
+        "proxy_pass http://127.0.0.1/b?key={};",
+        "proxy_pass http://127.0.0.1/b?{};",
+        "set $key {}; proxy_set_header X-Key $key; proxy_pass http://127.0.0.1;",
+        "set $key {}; if ($http_x_key != $key) { return 403; }",
+        "set $part {}; set $key \"a $part\"; proxy_set_header X-Key $key; proxy_pass http://127.0.0.1;",
+        "add_header X-Key {} always;",
+        "add_header Set-Cookie \"sid={}; Path=/\";",
+        "return 200 \"it is {}\";",
+        "return 302 https://b/?key={};",
+        "return https://b/#key={};",
+        "rewrite ^/a$ /b?key={} last;",
+        "rewrite ^/a$ https://b/?key={} redirect;",
+        "error_page 404 https://b/?key={};",
+        "if ($http_authorization != \"Bearer {}\") { return 401; }",
+        "if ($http_authorization !~* \"^(Bearer|Token) {}$\") { return 401; }",
+        "if ($arg_key = {}) { return 204; }",
+        "if ( $arg_key = {} ) { return 204; }",
+        "if ($cookie_key = {}) { return 204; }",
+        "if ($args ~ \"(^|&)key={}(&|$)\") { return 204; }",
+    ];
+    let mut wrong = Vec::new();
+    let http = [
+        "map $http_authorization $ok { \"Bearer {}\" 1; default 0; }",
+        "map $arg_key $ok { ~^{}$ 1; {} 2; default 0; }",
+        "map $host $ok { a.test {}; default 0; }",
+        "split_clients $remote_addr $ok { 50% {}; * other; }",
+        "geo $ok { 10.0.0.0/8 {}; default other; }",
+    ];
+    let in_http = http.map(|line| format!("{line} server {{ listen 80; add_header X-Key $ok; }}"));
+    let in_location = LINES.iter().map(|line| format!("server {{ listen 80; location / {{ {line} }} }}"));
+    for text in in_location.chain(in_http) {
+        let text = format!("env KEY={SECRET}; http {{ {} }}", text.replace("{}", SECRET));
+        let loaded =
+            load_text("f", text.as_str(), &options()).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let masked = loaded.masked();
+        let again = load_text("f", masked.as_str(), &options());
+        if masked.contains("hunter") || again.as_ref().map_or(true, |again| again.masked() != masked) {
+            wrong.push((masked, again.err().map(|error| error.to_string())));
+        }
+    }
+    assert_eq!(wrong, []);
 }

@@ -32,6 +32,22 @@ impl Moment {
         )
     }
 
+    /// Local date and time as syslog has them (RFC 3164 §4.1.2): `Nov  1 02:35:21`.
+    pub fn syslog_time(&self) -> String {
+        const MONTHS: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let time = self.civil();
+        let month = usize::try_from(time.month() - 1).ok().and_then(|month| MONTHS.get(month));
+        format!(
+            "{} {:2} {:02}:{:02}:{:02}",
+            month.unwrap_or(&"Jan"),
+            time.day(),
+            time.hour(),
+            time.minute(),
+            time.second()
+        )
+    }
+
     fn civil(&self) -> jiff::civil::DateTime {
         let offset = Offset::from_seconds(i32::from(self.utc_offset_min) * 60).unwrap_or(Offset::UTC);
         offset.to_datetime(timestamp(self.unix_ms))

@@ -8,7 +8,7 @@
 //! | [`service`], [`listen`] | what a worker is made of: listening sockets and what their sessions share |
 //! | [`worker`] | one worker, generic over what a runtime provides |
 //! | [`control`], [`wake`] | what is wanted of a worker from outside; how a socket finds its session |
-//! | [`logs`], [`error_log`], [`log`] | log files; the error log in nginx's shape; which line goes where |
+//! | [`log`] | log files, the error log in nginx's shape, which line goes where |
 //! | [`clock`] | the only place where a worker reads a clock |
 //! | [`timers`] | deadlines that are checked lazily, one queue per worker |
 //! | [`trace`] | sessions that are recorded |
@@ -31,11 +31,9 @@ pub mod clock;
 pub mod command;
 pub mod control;
 pub mod demo;
-pub mod error_log;
 mod keeper;
 pub mod listen;
 pub mod log;
-pub mod logs;
 pub mod panics;
 pub mod pid;
 pub mod process;
@@ -52,10 +50,8 @@ pub mod worker;
 pub use clock::{Clock, Moment};
 pub use command::{Command, Destination, Files, Program, Stop};
 pub use control::{Control, End};
-pub use error_log::ErrorLog;
 pub use listen::{Listener, Listening};
-pub use log::Log;
-pub use logs::{LogFile, Logs, Target};
+pub use log::{ErrorLog, Log, LogFile, Logs, Target};
 pub use pid::PidFile;
 pub use process::Runtime;
 pub use resolver::Resolver;

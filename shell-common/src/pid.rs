@@ -96,10 +96,7 @@ impl Drop for PidFile {
         if self.is_ours()
             && let Err(error) = fs::remove_file(&self.path)
         {
-            crate::logs::complain(&format!(
-                "cannot remove the pid file \"{}\": {error}",
-                self.path.display()
-            ));
+            crate::log::complain(&format!("cannot remove the pid file \"{}\": {error}", self.path.display()));
         }
     }
 }

@@ -123,7 +123,7 @@ impl Drop for SignalWatch {
             && thread.thread().id() != thread::current().id()
             && thread.join().is_err()
         {
-            crate::logs::complain("the thread that delivers signals has panicked");
+            crate::log::complain("the thread that delivers signals has panicked");
         }
     }
 }

@@ -4,9 +4,9 @@ use std::{io, sync::Arc};
 
 use underpass_core::{
     Buffers, ClientInfo,
-    trace::{Sample, Setting},
+    trace::{Configuration, Sample, Setting},
 };
-use underpass_nginx_config::SessionTrace;
+use underpass_nginx_config::{Loaded, SessionTrace};
 
 use crate::{LogFile, Logs, Target};
 
@@ -18,20 +18,41 @@ pub struct Trace {
     setting: Setting,
 }
 
+/// What traces tell of the configuration that sessions have.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// With what may be a secret in it.
+    plain: Configuration,
+    masked: Configuration,
+}
+
+impl Told {
+    /// Of this one; of one that traces nothing, nothing.
+    #[must_use]
+    pub fn of(loaded: &Loaded) -> Self {
+        let text = |plain: bool, text: fn(&Loaded) -> String| {
+            let is_told = loaded.main.traces.iter().any(|trace| trace.plain == plain);
+            Configuration::new(&if is_told { text(loaded) } else { String::new() })
+        };
+        Self { plain: text(true, Loaded::expanded), masked: text(false, Loaded::masked) }
+    }
+}
+
 impl Trace {
-    /// Opens the files. `configuration` is the text that everything was read from.
+    /// Opens the files. `told` is what each of them begins with.
     ///
     /// # Errors
     /// The error's text names the file.
-    pub fn open_all(traces: &[SessionTrace], configuration: &str, files: &Logs) -> io::Result<Arc<[Self]>> {
-        let configuration: Arc<str> = configuration.into();
+    pub fn open_all(traces: &[SessionTrace], told: &Told, files: &Logs) -> io::Result<Arc<[Self]>> {
         let open = |trace: &SessionTrace| {
+            let configuration = if trace.plain { &told.plain } else { &told.masked };
+            let preamble = configuration.lines().into_bytes().into();
             let setting = Setting {
-                configuration: Arc::clone(&configuration),
+                configuration: configuration.clone(),
                 buffer_size: Buffers::SIZE,
                 plain: trace.plain,
             };
-            let file = files.open_private(Target::Path(trace.path.clone()))?;
+            let file = files.open_private(Target::Path(trace.path.clone()), preamble)?;
             Ok(Self { file, sample: trace.sample, setting })
         };
         traces.iter().map(open).collect()

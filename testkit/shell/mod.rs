@@ -14,6 +14,7 @@
 mod command;
 mod common;
 mod forward;
+mod logs;
 mod names;
 mod process;
 mod reload;

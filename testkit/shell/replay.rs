@@ -1,6 +1,6 @@
 //! Sessions are recorded by one process and replayed by another.
 
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt as _, path::Path};
 
 use super::common::{Peer, UPGRADE_RESPONSE, origin};
 use super::server::{Site, program};
@@ -82,6 +82,76 @@ fn a_plain_trace_has_everything() {
     let (status, printed) = replay(&folder, &trace, &[]);
     assert_eq!(status, Some(0), "{printed}");
     assert!(printed.contains("| secret answer\n"), "{printed}");
+}
+
+/// What nobody but its receiver is to see.
+const SECRET: &str = "hunter2hunter2";
+
+/// One exchange of a session of its own.
+fn exchange(site: &Site, listener: &TcpListener, path: &str) {
+    let mut client = Peer::connect(site.server.address);
+    client.send(&format!(
+        "GET /{path}?key={SECRET} HTTP/1.1\r\nHost: test\r\nPRIVATE-TOKEN: {SECRET}\r\nX-Kind: {SECRET}\r\n\
+         Sec-WebSocket-Protocol: chat, {SECRET}\r\nConnection: close\r\n\r\n"
+    ));
+    let mut behind = Peer::accept(listener);
+    let head = behind.head();
+    for field in
+        [format!("Authorization: Bearer {SECRET}"), "X-Found: found".to_owned(), format!("X-Key: {SECRET}")]
+    {
+        assert!(head.contains(&format!("{field}\r\n")), "{field} in {head}");
+    }
+    behind.send(&format!(
+        "HTTP/1.1 302 Found\r\nLocation: /a#token={SECRET}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    ));
+    assert!(client.head().contains(&format!("Location: /a#token={SECRET}\r\n")));
+    assert!(client.rest().is_empty());
+}
+
+#[test]
+fn a_trace_has_no_secret_and_its_configuration_once() {
+    let (listener, behind) = origin();
+    let text = |timeout: &str| {
+        format!(
+            "worker_processes 2; pid run.pid; error_log error.log notice; events {{ }} http {{ access_log off;\n\
+             map $http_x_kind $found {{ default other; {SECRET} found; }}\n\
+             session_trace sessions.trace; server {{ listen LISTEN; set $key {SECRET}; location / {{\n\
+             if ($arg_key != {SECRET}) {{ return 403 {SECRET}; }}\n\
+             proxy_read_timeout {timeout}; proxy_pass http://{behind}; proxy_set_header X-Key $key;\n\
+             proxy_set_header X-Found $found; proxy_set_header Authorization \"Bearer {SECRET}\"; }} }} }}\n"
+        )
+    };
+    let site = Site::start(&text("61s"));
+    exchange(&site, &listener, "first");
+    exchange(&site, &listener, "second");
+    let file = site.folder.path().join("sessions.trace");
+    let moved = site.folder.path().join("sessions.trace.1");
+    let told = |file: &Path, what: &str| fs::read_to_string(file).expect("the trace").matches(what).count();
+    // The first is whoever looked whether it listens.
+    site.server.wait_until("all sessions", || told(&file, " > done\n") == 3);
+    fs::rename(&file, &moved).expect("a rename");
+    site.signalled(Signal::USR1, "] ", " received, reopening logs\n");
+    exchange(&site, &listener, "third");
+    site.server.wait_until("the session", || file.exists() && told(&file, " > done\n") == 1);
+    // The same configuration again, and another one.
+    site.reload(&text("61s"));
+    exchange(&site, &listener, "fourth");
+    site.reload(&text("62s"));
+    exchange(&site, &listener, "fifth");
+    site.server.wait_until("the sessions", || told(&file, " > done\n") == 3);
+    for (file, sessions, configurations) in [(&moved, 3, 1), (&file, 3, 2)] {
+        let trace = fs::read_to_string(file).expect("the trace");
+        assert!(!trace.contains("hunter2"), "{trace}");
+        let begins =
+            trace.lines().filter(|line| line.starts_with("config ") && line.split(' ').nth(2) == Some("1"));
+        assert_eq!(
+            (begins.count(), trace.matches(" session 2\n").count()),
+            (configurations, sessions),
+            "{trace}"
+        );
+        let (status, printed) = replay(&site.folder, &trace, &["-q"]);
+        assert_eq!((status, printed.as_str()), (Some(0), ""), "{trace}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use underpass_core::{
     template::{Escape, Template},
 };
 
-use super::{Builder, all, level::Level};
+use super::{Builder, all, level::Level, syslog};
 use crate::{
     error::{Error, Note},
     loaded::{ErrorLog, LogFile, LogTarget},
@@ -75,7 +75,7 @@ impl Builder<'_> {
     }
 
     fn access_log(&mut self, file: &Word, rest: &[Word]) -> Result<AccessLog, Error> {
-        refuse_special_target(file)?;
+        let target = self.log_target(file)?;
         let (format, parameters) = match rest.split_first() {
             None => (self.combined(&file.position)?, rest),
             // `if=` may stand without a format.
@@ -91,7 +91,7 @@ impl Builder<'_> {
                 (format, parameters)
             }
         };
-        let mut sink = LogFile { path: self.path(&file.text), buffer: None, flush: None };
+        let mut sink = LogFile { target, buffer: None, flush: None };
         let mut condition = None;
         for word in parameters {
             self.log_parameter(word, &mut sink, &mut condition)?;
@@ -99,6 +99,9 @@ impl Builder<'_> {
         if sink.flush.is_some() && sink.buffer.is_none() {
             let message = format!("no buffer is defined for access_log \"{}\"", file.text);
             return Err(Error::new(&file.position, message).hint("\"flush=\" needs \"buffer=\""));
+        }
+        if sink.buffer.is_some() && matches!(sink.target, LogTarget::Syslog(_)) {
+            return Err(Error::new(&file.position, "logs to syslog cannot be buffered"));
         }
         let mut log = AccessLog::new(self.sink(sink, file)?, format);
         log.condition = condition;
@@ -156,7 +159,8 @@ impl Builder<'_> {
             return Ok(logs.clone());
         }
         let format = self.combined(&place.position)?;
-        let sink = LogFile { path: self.path(DEFAULT_ACCESS_LOG), buffer: None, flush: None };
+        let target = LogTarget::File(self.path(DEFAULT_ACCESS_LOG));
+        let sink = LogFile { target, buffer: None, flush: None };
         Ok(vec![AccessLog::new(self.sink(sink, place)?, format)])
     }
 
@@ -172,15 +176,15 @@ impl Builder<'_> {
 
     /// The number of the log file; each file has one, however often it is named.
     fn sink(&mut self, sink: LogFile, place: &Word) -> Result<usize, Error> {
-        let known = self.sinks.iter().position(|known| known.path == sink.path);
+        let known = self.sinks.iter().position(|known| known.target == sink.target);
         let Some(index) = known else {
             self.sinks.push(sink);
             return Ok(self.sinks.len() - 1);
         };
         if let Some(known) = self.sinks.get_mut(index) {
             if known.buffer.is_some() && sink.buffer.is_some() && *known != sink {
-                let path = sink.path.display();
-                let message = format!("access_log \"{path}\" already defined with conflicting parameters");
+                let message =
+                    format!("access_log \"{}\" already defined with conflicting parameters", sink.target);
                 return Err(Error::new(&place.position, message));
             }
             if known.buffer.is_none() {
@@ -195,11 +199,12 @@ impl Builder<'_> {
         let mut sinks = Vec::new();
         for directive in all(block, "error_log") {
             let ErrorLog { target, severity } = self.error_log(directive)?;
-            let path = match target {
-                LogTarget::Stderr => "/dev/stderr".into(),
-                LogTarget::File(path) => path,
+            // An access log may name the stream, too.
+            let target = match target {
+                LogTarget::Stderr => LogTarget::File("/dev/stderr".into()),
+                other => other,
             };
-            let sink = LogFile { path, buffer: None, flush: None };
+            let sink = LogFile { target, buffer: None, flush: None };
             sinks.push((self.sink(sink, directive.argument(0))?, severity));
         }
         Ok((!sinks.is_empty()).then(|| ErrorLogs::new(sinks)))
@@ -219,12 +224,7 @@ impl Builder<'_> {
 
     fn error_log(&self, directive: &Directive) -> Result<ErrorLog, Error> {
         let file = directive.argument(0);
-        let target = if file.text == "stderr" {
-            LogTarget::Stderr
-        } else {
-            refuse_special_target(file)?;
-            LogTarget::File(self.path(&file.text))
-        };
+        let target = if file.text == "stderr" { LogTarget::Stderr } else { self.log_target(file)? };
         let severity = match directive.arguments.get(1) {
             None => Severity::Error,
             Some(level) => level.text.parse().map_err(|_| {
@@ -240,6 +240,17 @@ impl Builder<'_> {
             }
             None => Ok(ErrorLog { target, severity }),
         }
+    }
+}
+
+impl Builder<'_> {
+    /// A file, or a syslog server.
+    fn log_target(&self, file: &Word) -> Result<LogTarget, Error> {
+        if file.text.starts_with(syslog::PREFIX) {
+            return self.syslog(file).map(LogTarget::Syslog);
+        }
+        refuse_special_target(file)?;
+        Ok(LogTarget::File(self.path(&file.text)))
     }
 }
 

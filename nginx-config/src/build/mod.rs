@@ -19,6 +19,7 @@ mod script;
 mod server;
 mod settings;
 mod sockets;
+mod syslog;
 mod traces;
 mod tunnel;
 mod upstream;

@@ -28,6 +28,12 @@ impl Builder<'_> {
             pid: first_argument(tree, "pid").map(|name| self.path(&name.text)),
             error_logs: self.error_logs(tree)?,
             logs: std::mem::take(&mut self.sinks),
+            log_queue: value_or_default(
+                "log_queue",
+                first_argument(tree, "log_queue"),
+                Context::Main,
+                bytes,
+            )?,
             traces: std::mem::take(&mut self.traces),
             resolvers: std::mem::take(&mut self.resolvers),
             user: user(tree),
@@ -40,6 +46,11 @@ impl Builder<'_> {
             worker_cpu_affinity: cpu_affinity(tree)?,
         })
     }
+}
+
+/// A size that memory can have; a queue of nothing would lose every line.
+fn bytes(text: &str) -> Option<usize> {
+    values::size(text).and_then(|size| usize::try_from(size).ok()).filter(|size| *size != 0)
 }
 
 fn user(tree: &[Directive]) -> Option<User> {

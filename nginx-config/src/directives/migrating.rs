@@ -242,6 +242,13 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         Some("access_log"),
     ),
     deviation(
+        "J1",
+        "Lines of a log wait in a bounded queue for one thread that writes them; those that find no room are lost, and \
+         the error log says how many (nginx: a worker waits until the line is written).",
+        "A reader that stops, or a full pipe, holds no tunnel up.",
+        Some("log_queue"),
+    ),
+    deviation(
         "",
         "Workers are threads of one process, and with `user` all of that process becomes the user. A second process, \
          the keeper, stays root and binds, opens and reads what the configuration names \

@@ -85,7 +85,8 @@ fn logs() {
         "access_log a combined buffer=1k; access_log ^a combined buffer=2k;",
         "access_log \"/prefix/a\" already defined with conflicting parameters",
     );
-    in_http("access_log ^syslog:server=a;", "logs to \"syslog:\" are not in this version");
+    in_http("access_log ^memory:1m;", "logs to \"memory:\" are not in this version");
+    expect("log_queue ^0;", "\"log_queue\" directive invalid value");
     in_http("access_log ^$host.log;", "variables in the name of a log file are not in this version");
     in_http("log_format a b; log_format ^a c;", "duplicate \"log_format\" name \"a\"");
     in_http("log_format ^combined c;", "duplicate \"log_format\" name \"combined\"");
@@ -100,6 +101,32 @@ fn logs() {
         "error_log a warn ^info;",
         "duplicate log level \"info\"; one level is enough: more serious events are included",
     );
+}
+
+#[test]
+fn syslog() {
+    for (parameters, message) in [
+        ("", "unknown syslog parameter \"\""),
+        ("facility=local0", "no syslog server specified"),
+        ("server=127.0.0.1,server=127.0.0.1", "duplicate syslog \"server\""),
+        ("server=127.0.0.1,facility=kern,facility=kern", "duplicate syslog \"facility\""),
+        ("server=127.0.0.1,facility=local8", "unknown syslog facility \"local8\""),
+        ("server=127.0.0.1,severity=info,severity=info", "duplicate syslog \"severity\""),
+        ("server=127.0.0.1,severity=err", "unknown syslog severity \"err\""),
+        ("server=127.0.0.1,tag=a,tag=b", "duplicate syslog \"tag\""),
+        ("server=127.0.0.1,tag=a-b", "syslog \"tag\" only allows alphanumeric characters and underscore"),
+        ("server=127.0.0.1,tag=abcdefghijabcdefghijabcdefghijabc", "syslog tag length exceeds 32"),
+        ("server=127.0.0.1,hostname", "unknown syslog parameter \"hostname\""),
+        ("server=127.0.0.1:x", "invalid port in syslog server \"127.0.0.1:x\""),
+        ("server=127.0.0.1:0", "invalid port in syslog server \"127.0.0.1:0\""),
+        ("server=", "no host in syslog server \"\""),
+        ("server=[::x]", "invalid IPv6 address in syslog server \"[::x]\""),
+        ("server=unix:", "no path in the unix domain socket in syslog server \"unix:\""),
+    ] {
+        in_http(&format!("access_log ^syslog:{parameters};"), message);
+        expect(&format!("error_log ^syslog:{parameters};"), message);
+    }
+    in_http("access_log ^syslog:server=127.0.0.1 combined buffer=1k;", "logs to syslog cannot be buffered");
 }
 
 #[test]

@@ -77,7 +77,7 @@ impl Drop for Origin {
             && woken
             && acceptor.join().is_err()
         {
-            crate::logs::complain("the demo's origin server has panicked");
+            crate::log::complain("the demo's origin server has panicked");
         }
         for stream in self.shared.connections().open.values() {
             // One that is closed already needs no closing.

@@ -49,7 +49,7 @@ use underpass_core::Address;
 use underpass_nginx_config::SourceFile;
 
 use crate::{
-    logs::{Open, Readers},
+    log::{Open, Readers},
     process::{Trouble, itself},
 };
 pub(crate) use serve::{serve, started_for};
@@ -180,7 +180,7 @@ impl Drop for Kept {
             Err(TryLockError::WouldBlock) => return,
         };
         if let Err(error) = answer(&stream, &[b"remove", bytes(&self.path)]) {
-            crate::logs::complain(&format!("cannot remove \"{}\": {error}", self.path.display()));
+            crate::log::complain(&format!("cannot remove \"{}\": {error}", self.path.display()));
         }
     }
 }

@@ -235,12 +235,12 @@ impl Done {
 
 /// All files that lines are written to.
 fn logs(main: &Main) -> Vec<PathBuf> {
-    let errors = main.error_logs.iter().filter_map(|log| match &log.target {
+    let errors = main.error_logs.iter().map(|log| &log.target);
+    let files = errors.chain(main.logs.iter().map(|log| &log.target)).filter_map(|target| match target {
         LogTarget::File(path) => Some(path),
         _ => None,
     });
-    let others = main.logs.iter().map(|log| &log.path);
-    errors.chain(others).chain(main.traces.iter().map(|trace| &trace.path)).cloned().collect()
+    files.chain(main.traces.iter().map(|trace| &trace.path)).cloned().collect()
 }
 
 fn refused(error: impl std::fmt::Display) -> io::Error {

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     ErrorLog, Listener, Log, LogFile, Logs, PidFile, Provisions, Reload, Resolver, Setup, SystemNames,
-    Target, Trace, admission::Gate, resolver::Watch,
+    Target, Trace, admission::Gate, resolver::Watch, trace::Told,
 };
 
 /// A configuration that was read, with what may take long: its names are looked up, its logs are open.
@@ -41,7 +41,7 @@ impl Draft {
     /// Waits for the first answers to names, and for the system to open files. `earlier`: what it
     /// takes over.
     pub(super) fn of(loaded: Loaded, logs: &Logs, earlier: &Earlier) -> Result<Self, Trouble> {
-        let configuration = if loaded.main.traces.is_empty() { String::new() } else { loaded.expanded() };
+        let told = Told::of(&loaded);
         let Loaded { listeners, upstreams, resolvers_of_groups, main, access, notes, .. } = loaded;
         let provisions = Provisions {
             log: open_logs(&main, logs)?,
@@ -49,7 +49,7 @@ impl Draft {
             gate: earlier.gate.renewed(access).map(Arc::new).map_err(not_compared)?,
             system_names: earlier.system_names.clone(),
             resolvers: main.resolvers.iter().map(Resolver::new).collect(),
-            traces: Trace::open_all(&main.traces, &configuration, logs)?,
+            traces: Trace::open_all(&main.traces, &told, logs)?,
         };
         upstreams.inherit(&earlier.upstreams);
         let resolver = |group: GroupId| {
@@ -219,6 +219,8 @@ impl<R: Runtime> Process<R> {
         self.log = provisions.log.clone();
         self.panics.follow(self.log.clone(), self.clock.clone());
         self.gate = Arc::clone(&provisions.gate);
+        self.logs.resize(self.main.log_queue);
+        self.logs.tell_losses_to(self.log.clone());
         (self.upstreams, self.watch) = (upstreams, Some(watch));
         self.limit(&earlier);
         let earlier_sockets = std::mem::replace(&mut self.sockets, sockets);
@@ -293,17 +295,18 @@ impl Drop for Answer {
 
 /// Opens the logs that a configuration names.
 pub(crate) fn open_logs(main: &Main, files: &Logs) -> Result<Log, Trouble> {
+    let target = |written: &LogTarget| match written {
+        LogTarget::Stderr => Ok(Target::Stderr),
+        LogTarget::File(path) => Ok(Target::Path(path.clone())),
+        LogTarget::Syslog(syslog) => Ok(Target::Syslog(syslog.clone())),
+        other => Err(io::Error::other(format!("logs to {other} are not in this version"))),
+    };
     let mut errors = Vec::new();
     for log in &main.error_logs {
-        let target = match &log.target {
-            LogTarget::Stderr => Target::Stderr,
-            LogTarget::File(path) => Target::Path(path.clone()),
-            other => return Err(Trouble::new(format!("an error log to {other:?} is not in this version"))),
-        };
-        errors.push(ErrorLog::new(files.open(target)?, log.severity));
+        errors.push(ErrorLog::new(files.open(target(&log.target)?)?, log.severity));
     }
     let open = |log: &underpass_nginx_config::LogFile| -> io::Result<Arc<LogFile>> {
-        let target = Target::Path(log.path.clone());
+        let target = target(&log.target)?;
         match log.buffer {
             Some(size) => files.open_buffered(target, size, log.flush),
             None => files.open(target),

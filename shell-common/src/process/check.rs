@@ -9,7 +9,7 @@ use rustix::process::geteuid;
 use underpass_nginx_config::Loaded;
 
 use super::{change, rights::Credentials, say, sockets::Sockets, source::Source, trouble::Trouble};
-use crate::{Logs, PidFile, Program, Trace};
+use crate::{Logs, PidFile, Program, Trace, trace::Told};
 
 /// Loads the configuration and opens what it names, and does nothing else. `quiet`: only errors are told;
 /// `dump`: the configuration is printed.
@@ -45,7 +45,7 @@ pub(crate) fn test(program: &Program, source: &Source, quiet: bool, dump: bool) 
 fn open(loaded: &Loaded) -> Result<(), Trouble> {
     let files = Logs::new();
     change::open_logs(&loaded.main, &files)?;
-    Trace::open_all(&loaded.main.traces, "", &files)?;
+    Trace::open_all(&loaded.main.traces, &Told::of(loaded), &files)?;
     if let Some(path) = &loaded.main.pid {
         PidFile::check(path)?;
     }

@@ -68,7 +68,7 @@ pub fn main<R: Runtime>(program: &'static Program) -> ExitCode {
         Err(stop) => return stop.report(),
     };
     obey::<R>(program, command).unwrap_or_else(|trouble| {
-        say(&format!("{}: {trouble}", program.name));
+        crate::log::say_last(&format!("{}: {trouble}", program.name));
         ExitCode::FAILURE
     })
 }

@@ -100,7 +100,7 @@ impl Credentials {
 pub(crate) fn place(thread: Option<Pid>, processors: &CpuSet) {
     // A processor that isn't there is no reason not to serve.
     if let Err(error) = sched_setaffinity(thread, processors) {
-        crate::logs::complain(&format!("sched_setaffinity() failed ({error})"));
+        crate::log::complain(&format!("sched_setaffinity() failed ({error})"));
     }
 }
 

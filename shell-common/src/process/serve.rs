@@ -24,8 +24,12 @@ use super::{
     workers::Worker,
 };
 use crate::{
-    Clock, Log, Logs, PidFile, Program, Signal, SignalWatch, SystemNames, admission::Gate, keeper::Keeper,
-    logs::Open, panics::Teller, resolver::Watch,
+    Clock, Log, Logs, PidFile, Program, Signal, SignalWatch, SystemNames,
+    admission::Gate,
+    keeper::Keeper,
+    log::{Open, complain_of_panics},
+    panics::Teller,
+    resolver::Watch,
 };
 
 /// What the process waits for.
@@ -47,6 +51,7 @@ pub(crate) fn run<R: Runtime>(
     loaded: Loaded,
     background: Option<Background>,
 ) -> Result<(), Trouble> {
+    complain_of_panics();
     let identity = Identity::assume(&loaded.main)?;
     // Dropped last: until then the keeper removes files for the process.
     let keeper = End(identity.keeper.clone());
@@ -70,7 +75,6 @@ pub(crate) fn run<R: Runtime>(
     }
     let ended = process.obey(&events);
     process.event(Severity::Notice, "exit");
-    process.logs.flush();
     ended
 }
 
@@ -181,6 +185,7 @@ impl<R: Runtime> Process<R> {
                 Event::Drafted(draft) => {
                     let next: Next = self.prepare((*draft)?)?;
                     self.log = next.log().clone();
+                    self.logs.start_writer(self.main.log_queue)?;
                     self.event(Severity::Notice, &format!("{}/{}", program.name, program.version));
                     self.event(Severity::Notice, &format!("workers: {}", next.workers()));
                     self.change(next);

@@ -338,7 +338,7 @@ impl Drop for SocketFile {
         if identity(&self.path).is_ok_and(|found| found == self.identity)
             && let Err(error) = fs::remove_file(&self.path)
         {
-            crate::logs::complain(&format!("cannot remove \"{}\": {error}", self.path.display()));
+            crate::log::complain(&format!("cannot remove \"{}\": {error}", self.path.display()));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use underpass_core::trace::{Replay, Setting, read};
+use underpass_core::trace::{Configuration, Replay, Setting, read};
 
 use super::{Script, Simulation};
 
@@ -14,7 +14,8 @@ use super::{Script, Simulation};
 pub fn run_traced(script: &Script, plain: bool) -> u64 {
     let mut simulation = Simulation::new(script.clone());
     let buffer_size = simulation.worker.buffers.size();
-    simulation.tracing = Some(Setting { configuration: Arc::from("# built in code"), buffer_size, plain });
+    simulation.tracing =
+        Some(Setting { configuration: Configuration::new("# built in code"), buffer_size, plain });
     simulation.run();
     simulation.replayed
 }

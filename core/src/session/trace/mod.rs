@@ -12,8 +12,9 @@
 //!
 //! | line | meaning |
 //! |---|---|
-//! | `session 1` | a session begins; version of the format |
-//! | `config` *text* | a line of the configuration |
+//! | `config` *name* *number* *text* | a line of a configuration, of no session: once in each file ([`Configuration`]) |
+//! | `session 2` | a session begins; version of the format |
+//! | `configuration` *name* | which of the configurations is its own |
 //! | `listener` *number* | which of its listening sockets, [`Config::trace`] |
 //! | `server`, `pseudonym`, `hostname`, `pid` | [`Identity`](crate::config::Identity) |
 //! | `client`, `local`, `secret`, `buffer` | [`ClientInfo`], bytes of an IO buffer |
@@ -27,25 +28,46 @@
 //! | `> text client` *bytes* | the head that is sent next |
 //!
 //! What was received stands where it was understood, which may be some lines behind its report: a head that came
-//! in two pieces is one head.
+//! in two pieces is one head. In version 1 of the format, which [`read`] still knows, each session begins with its
+//! configuration, as lines `config` *text*.
 //!
 //! # Masking
 //!
-//! Unless content is plain, it is told by its length, and credentials in heads are replaced by as many `x`: the
-//! values of `Authorization`, `Proxy-Authorization`, `Cookie`, `Set-Cookie` and usual names of keys, and values in
-//! queries. Everything else, `Sec-WebSocket-Key` and the framing of content included, stands as it came, so that
-//! the session takes the same way. It doesn't where a configuration decides by what is masked
-//! (`if ($arg_token …)`): then the replay says where it has diverged.
+//! Unless content is plain, it is told by its length, and so are all values in heads: as many `x` stand for them. Told
+//! as they are the values of fields that are nobody's secret: what frames a message, routes it or negotiates about it,
+//! dates, and who a peer says that he is, such as `Host`, `Upgrade`, `Content-Length`, `Sec-WebSocket-Key`, `Origin`,
+//! `User-Agent` and `X-Forwarded-For`. Of others a part is told:
+//!
+//! | field | what is told |
+//! |---|---|
+//! | `Authorization`, `Proxy-Authorization`, `WWW-Authenticate`, `Proxy-Authenticate` | the name of a usual scheme |
+//! | `Cookie`, `Set-Cookie` | names, and the attributes of a `Set-Cookie` |
+//! | `Location`, `Content-Location`, `Refresh`, `Referer`, `X-Accel-Redirect`, the target of a request | all but user, values of the query, and fragment |
+//! | `Sec-WebSocket-Protocol` | well-known names |
+//!
+//! White space in front of a colon, and folded lines, make no difference. What stands for a value is as long and of
+//! the same kind, so that the session takes the same way again: credentials of the scheme `Basic` stay some, encoded
+//! bytes of a URL stay encoded. The configuration has to be masked with the same rules ([`mask_field`], [`mask_url`],
+//! [`mask_text`]), so that a value there that equals one in a head equals it still.
+//!
+//! A session goes another way in its replay where what is masked decides by more than that: where a configuration tells
+//! two values of one length apart, or looks into one (`if ($arg_token ~ ^a)`), and where an origin server chooses a
+//! subprotocol that isn't well-known, of the length of one that was offered. Then the replay says where it has diverged.
 
+mod configuration;
 mod mask;
 mod reader;
 mod recording;
 mod replay;
 mod text;
+mod told;
 mod tracer;
 
+pub use configuration::Configuration;
+pub use mask::{mask_field, mask_text, mask_url};
 pub use recording::{Broken, Recording, read};
 pub use replay::{Replay, Step};
+pub use told::{is_scheme, is_told};
 
 use std::{ops::Deref, sync::Arc};
 
@@ -60,8 +82,8 @@ use tracer::Tracer;
 /// What a trace says of its surroundings besides the session's own configuration.
 #[derive(Clone, Debug)]
 pub struct Setting {
-    /// The text that the configuration was read from, in one piece.
-    pub configuration: Arc<str>,
+    /// The configuration, which the trace tells elsewhere.
+    pub configuration: Configuration,
     /// Bytes of the worker's IO buffers ([`Buffers::size`]).
     pub buffer_size: usize,
     /// Whether content and credentials are told as they are.

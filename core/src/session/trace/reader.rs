@@ -11,8 +11,10 @@ use crate::{
 /// What received bytes were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
-    /// A head or a trailer section, or what was to be one.
+    /// A head, or what was to be one.
     Head,
+    /// A trailer section, or what was to be one.
+    Trailers,
     /// What stands around content: it has to stay for a replay, and tells nothing.
     Framing,
     /// Content, bytes of a tunnel, and what was read to be dropped.
@@ -117,7 +119,7 @@ impl Reader {
                 left -= data;
                 continue;
             }
-            let class = if decoder.reads_trailers() { Class::Head } else { Class::Framing };
+            let class = if decoder.reads_trailers() { Class::Trailers } else { Class::Framing };
             let there = self.unread.get(..left).unwrap_or_default();
             let Some(framing) = framing_length(&mut decoder, there) else {
                 // The session has stumbled over it, and dropped the rest.
@@ -213,7 +215,7 @@ mod tests {
             (Class::Content, "cd"),
             (Class::Framing, "\r\n"),
             (Class::Framing, "0\r\n"),
-            (Class::Head, "A: b\r\nC: d\r\n\r\n"),
+            (Class::Trailers, "A: b\r\nC: d\r\n\r\n"),
         ];
         assert_eq!(pieces, expected.map(|(class, text)| (class, text.to_owned())));
         assert_eq!(reader.unread, b"GET");

@@ -1,8 +1,11 @@
 //! Reads what was traced.
 
-use std::{fmt, net::IpAddr};
+use std::{collections::BTreeMap, fmt, net::IpAddr};
 
-use super::text::{address, fault, side, unescape};
+use super::{
+    mask::mask_head,
+    text::{Escaped, address, fault, side, unescape},
+};
 use crate::{
     Address, Buffers, ClientInfo, Fault, Now, Side, Tick,
     config::Identity,
@@ -18,6 +21,7 @@ use crate::{
 /// With the first line that is none of a trace.
 pub fn read(trace: &[u8]) -> Result<Vec<Recording>, Broken> {
     let mut recordings: Vec<Recording> = Vec::new();
+    let mut configurations = Configurations::new();
     let whole = memchr::memrchr(b'\n', trace).and_then(|at| trace.get(..at)).unwrap_or_default();
     for (number, line) in (1..).zip(whole.split(|byte| *byte == b'\n')) {
         if line.is_empty() || line.starts_with(b"#") {
@@ -25,17 +29,35 @@ pub fn read(trace: &[u8]) -> Result<Vec<Recording>, Broken> {
         }
         let broken = || Broken { line: number };
         let line = std::str::from_utf8(line).map_err(|_| broken())?;
+        if let Some(line) = line.strip_prefix("config ") {
+            add_line(&mut configurations, line).ok_or_else(broken)?;
+            continue;
+        }
         let (serial, line) = line.split_once(' ').ok_or_else(broken)?;
         let serial = serial.parse().map_err(|_| broken())?;
-        if line == "session 1" {
-            recordings.push(Recording::new(serial));
+        if let "session 1" | "session 2" = line {
+            recordings.push(Recording { is_version_1: line == "session 1", ..Recording::new(serial) });
             continue;
         }
         if let Some(recording) = recordings.iter_mut().rev().find(|known| known.serial() == serial) {
             recording.add(number, line).ok_or_else(broken)?;
         }
     }
+    for recording in &mut recordings {
+        let lines = configurations.get(&*recording.configuration_id).into_iter().flatten();
+        recording.configuration.extend(lines.flat_map(|(_, line)| [line.as_str(), "\n"]));
+    }
     Ok(recordings)
+}
+
+/// The lines of configurations, by their names and numbers: one that is told twice is the same.
+type Configurations = BTreeMap<String, BTreeMap<usize, String>>;
+
+fn add_line(configurations: &mut Configurations, line: &str) -> Option<()> {
+    let mut words = line.splitn(3, ' ');
+    let (id, number, line) = (words.next()?, words.next()?.parse().ok()?, text(words.next()?)?);
+    configurations.entry(id.to_owned()).or_default().insert(number, line);
+    Some(())
 }
 
 /// A line that can't be read.
@@ -57,8 +79,10 @@ impl std::error::Error for Broken {}
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Recording {
-    /// The text of its configuration.
+    /// The text of its configuration; empty when the trace lacks it.
     pub configuration: String,
+    /// What the trace calls that.
+    pub(super) configuration_id: String,
     /// Which listening socket's configuration it is: [`Config::trace`](crate::config::Config::trace). Absent: the
     /// only one.
     pub listener: Option<u32>,
@@ -68,6 +92,8 @@ pub struct Recording {
     pub client: ClientInfo,
     /// Whether content and credentials are as they were.
     pub plain: bool,
+    /// Whether only credentials are masked in it.
+    is_version_1: bool,
     pub(super) buffer_size: usize,
     pub(super) began: Option<Now>,
     pub(super) events: Vec<(usize, String, Event)>,
@@ -106,10 +132,12 @@ impl Recording {
         let unknown = Address::Unix(std::path::Path::new("").into());
         Self {
             configuration: String::new(),
+            configuration_id: String::new(),
             listener: None,
             identity: Identity::default(),
             client: ClientInfo { remote: unknown.clone(), local: unknown, serial, secret: [0; 16] },
             plain: false,
+            is_version_1: false,
             buffer_size: Buffers::SIZE,
             began: None,
             events: Vec::new(),
@@ -126,6 +154,8 @@ impl Recording {
     fn add(&mut self, number: usize, line: &str) -> Option<()> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
+            "configuration" => rest.clone_into(&mut self.configuration_id),
+            // Until version 1 each session had its own.
             "config" => {
                 self.configuration += &text(rest)?;
                 self.configuration.push('\n');
@@ -146,7 +176,11 @@ impl Recording {
                 self.events.push((number, line.to_owned(), Event::At(now)));
             }
             "<" => self.events.push((number, line.to_owned(), Event::Call(call(rest)?))),
-            ">" if rest.starts_with("text ") => self.events.push((number, line.to_owned(), Event::Text)),
+            ">" if rest.starts_with("text ") => {
+                let masks = self.is_version_1 && !self.plain;
+                let line = if masks { masked_again(line)? } else { line.to_owned() };
+                self.events.push((number, line, Event::Text));
+            }
             ">" => self.events.push((number, line.to_owned(), Event::Output)),
             "=" => self.receive(rest)?,
             _ => return None,
@@ -168,6 +202,18 @@ impl Recording {
         }
         Some(())
     }
+}
+
+/// A line of a head that is sent, as this version masks it.
+fn masked_again(line: &str) -> Option<String> {
+    let (to, head) = line.strip_prefix("> text ")?.split_once(' ')?;
+    if !head.ends_with("\\n") {
+        // The length of an answer's content.
+        return Some(line.to_owned());
+    }
+    let mut head = unescape(head.as_bytes())?;
+    mask_head(&mut head);
+    Some(format!("> text {to} {}", Escaped(&head)))
 }
 
 fn text(escaped: &str) -> Option<String> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Setting, Traced, Tracer,
+    Configuration, Setting, Traced, Tracer,
     recording::{Call, Event, Recording},
 };
 use crate::{
@@ -52,7 +52,7 @@ impl<'r> Replay<'r> {
     pub fn new(recording: &'r Recording, config: Arc<Config>) -> Self {
         let now = recording.began.unwrap_or(Now { tick: crate::Tick(0), unix_ms: 0, utc_offset_min: 0 });
         let setting = Setting {
-            configuration: recording.configuration.as_str().into(),
+            configuration: Configuration::named(&recording.configuration_id),
             buffer_size: recording.buffer_size,
             plain: recording.plain,
         };

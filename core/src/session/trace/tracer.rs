@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use super::{
     Setting,
-    mask::mask_head,
+    mask::{mask_extension, mask_head, mask_trailers},
     reader::{Class, Reader},
     text::{Escaped, Said, Told, name},
 };
@@ -36,10 +36,8 @@ struct Lines {
 impl Tracer {
     pub(super) fn new(config: &Config, client: &ClientInfo, now: Now, setting: &Setting) -> Self {
         let mut lines = Lines { serial: client.serial, plain: setting.plain, text: Vec::new() };
-        lines.add(format_args!("session 1"));
-        for line in setting.configuration.lines() {
-            lines.add(format_args!("config {}", Escaped(line.as_bytes())));
-        }
+        lines.add(format_args!("session 2"));
+        lines.add(format_args!("configuration {}", setting.configuration.id()));
         if let Some(number) = config.trace {
             lines.add(format_args!("listener {number}"));
         }
@@ -131,7 +129,9 @@ impl Lines {
             }
             Class::Content => return self.add(format_args!("= {from} content {}", bytes.len())),
             Class::Head if !self.plain => mask_head(bytes),
-            Class::Head | Class::Framing => {}
+            Class::Trailers if !self.plain => mask_trailers(bytes),
+            Class::Framing if !self.plain => mask_extension(bytes),
+            Class::Head | Class::Trailers | Class::Framing => {}
         }
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.add(format_args!("= {from} text {}", Escaped(line)));

@@ -6,6 +6,7 @@ use underpass_core::{
 };
 
 use super::*;
+use crate::LogTarget;
 
 #[test]
 fn the_case_of_a_word_of_a_list_is_ignored() {
@@ -86,14 +87,18 @@ fn access_logs_are_inherited_all_or_none() {
     assert_eq!(logs("/own"), [(1, "{\"a\":\"$uri\"}")]);
     assert_eq!(logs("/off"), []);
     assert_eq!(logs("/server"), []);
-    let paths: Vec<_> = site.sinks.iter().map(|log| log.path.clone()).collect();
-    assert_eq!(paths[..2], [PathBuf::from("/var/a.log"), "/prefix/b.log".into()]);
+    let targets: Vec<_> = site.sinks.iter().map(|log| log.target.clone()).collect();
+    assert_eq!(targets[..2], [file("/var/a.log"), file("/prefix/b.log")]);
+}
+
+fn file(path: &str) -> LogTarget {
+    LogTarget::File(path.into())
 }
 
 #[test]
 fn there_is_an_access_log_by_default() {
     let site = site("server { location / { return 200; } }");
-    assert_eq!(site.sinks[0].path, PathBuf::from("/dev/stdout"));
+    assert_eq!(site.sinks[0].target, file("/dev/stdout"));
     assert_eq!(site.location("/").access_logs.len(), 1);
     assert_eq!(site.servers[0].otherwise.access_logs.len(), 1);
 }
@@ -195,16 +200,16 @@ fn logs_have_parameters() {
     };
     assert_eq!(condition("/a"), (1, Some("$http_x".to_owned())));
     assert_eq!(condition("/b"), (1, Some("$arg_y".to_owned())));
-    let file = &site.sinks[1];
+    let buffered = &site.sinks[1];
     assert_eq!(
-        (file.path.as_path(), file.buffer, file.flush),
-        ("/prefix/a.log".as_ref(), Some(4096), Some(Duration::from_secs(60)))
+        (&buffered.target, buffered.buffer, buffered.flush),
+        (&file("/prefix/a.log"), Some(4096), Some(Duration::from_secs(60)))
     );
     assert_eq!(site.sinks[3].buffer, Some(65536));
     let errors = |path: &str| site.location(path).error_logs.as_ref().expect("logs").sinks.to_vec();
     assert_eq!(errors("/a"), [(0, Severity::Warn)]);
     assert_eq!(errors("/b"), [(2, Severity::Debug), (0, Severity::Error)]);
-    assert_eq!(site.sinks[2].path, PathBuf::from("/dev/stderr"));
+    assert_eq!(site.sinks[2].target, file("/dev/stderr"));
     assert_eq!(
         site.notes,
         ["\"gzip\" of \"access_log\" has no effect: logs are written as they are in f:4:66"]

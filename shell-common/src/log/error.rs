@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use underpass_core::Severity;
 
+use super::file::LogFile;
 use crate::clock::Moment;
-use crate::logs::LogFile;
 
 /// The longest message that is written, nginx's `NGX_MAX_ERROR_STR`. Clients choose parts of a message, and
 /// must not choose its size.
@@ -41,6 +41,12 @@ impl ErrorLog {
         }
     }
 
+    /// Writes an event of the process, unless there is no room for it: whether it is written, or less serious
+    /// than what is.
+    pub(super) fn offer(&self, severity: Severity, message: &[u8], at: Moment) -> bool {
+        !self.enabled(severity) || self.file.offer_event(severity, &line(severity, None, message, at))
+    }
+
     /// Where the lines go.
     pub fn file(&self) -> &Arc<LogFile> {
         &self.file
@@ -48,8 +54,8 @@ impl ErrorLog {
 }
 
 /// Writes an event to `file`, as [`ErrorLog::write`] does.
-pub(crate) fn write(file: &LogFile, severity: Severity, connection: Option<u64>, message: &[u8], at: Moment) {
-    file.append(&line(severity, connection, message, at));
+pub(super) fn write(file: &LogFile, severity: Severity, connection: Option<u64>, message: &[u8], at: Moment) {
+    file.append_event(severity, &line(severity, connection, message, at));
 }
 
 fn line(severity: Severity, connection: Option<u64>, message: &[u8], at: Moment) -> Vec<u8> {
@@ -92,8 +98,8 @@ fn thread_number() -> u32 {
 mod tests {
     use std::fs;
 
+    use super::super::outlet::Target;
     use super::*;
-    use crate::logs::Target;
 
     const AT: Moment = Moment { monotonic_ns: 0, unix_ms: 1_795_228_521_000, utc_offset_min: 0 };
 

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use underpass_core::{Note, Now, Session, Severity};
 
-use crate::{ErrorLog, LogFile, Moment, error_log};
+use super::{
+    error::{self, ErrorLog},
+    file::LogFile,
+};
+use crate::Moment;
 
 /// Where the lines of one configuration go. Clones write to the same files.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +30,17 @@ impl Log {
         for log in &*self.errors {
             log.write(severity, None, message.as_bytes(), at);
         }
+    }
+
+    /// Writes an event of the process wherever there is room for it: whether there was some.
+    pub(super) fn offer(&self, severity: Severity, message: &str, at: Moment) -> bool {
+        let offer = |log: &ErrorLog| log.offer(severity, message.as_bytes(), at);
+        self.errors.iter().map(offer).fold(false, |any, accepted| any | accepted)
+    }
+
+    /// Whether events of the process go to this log.
+    pub(super) fn writes_events_to(&self, is_meant: impl Fn(&LogFile) -> bool) -> bool {
+        self.errors.iter().any(|log| is_meant(log.file()))
     }
 
     /// Writes an event of a session; `line` is memory to put it together in.
@@ -71,7 +86,7 @@ impl Log {
             Some(logs) => {
                 for (sink, threshold) in logs.sinks.iter() {
                     if let Some(file) = self.sinks.get(*sink).filter(|_| severity >= *threshold) {
-                        error_log::write(file, severity, serial, line, at);
+                        error::write(file, severity, serial, line, at);
                     }
                 }
             }
