@@ -51,7 +51,7 @@ fn ask(server: &Server, letter: &str, requests: usize) {
     let mut client = Peer::connect(server.address);
     for number in 0..requests {
         let path = letter.repeat(LONG);
-        client.send(&format!("GET /{path}/{number}/end HTTP/1.1\r\nHost: a\r\n\r\n"));
+        client.send(format!("GET /{path}/{number}/end HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert!(client.head().starts_with("HTTP/1.1 204 "), "request {number} of {letter}");
     }
 }
@@ -187,7 +187,7 @@ fn a_full_disk_is_told_and_stops_nothing() {
     ));
     for number in 0..3 {
         let mut client = Peer::connect(site.server.address);
-        client.send(&format!("GET /{number} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        client.send(format!("GET /{number} HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert!(client.head().starts_with("HTTP/1.1 204 "));
     }
     let access = site.folder.path().join("access.log");
@@ -278,7 +278,7 @@ fn a_syslog_server_that_was_away_gets_lines_again() {
     let site = Site::start(&logging("pid run.pid; error_log error.log info;", &log, behind));
     let ask = |path: &str| {
         let mut client = Peer::connect(site.server.address);
-        client.send(&format!("GET /{path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        client.send(format!("GET /{path} HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert!(client.head().starts_with("HTTP/1.1 204 "));
     };
     ask("first");

@@ -90,7 +90,7 @@ const SECRET: &str = "hunter2hunter2";
 /// One exchange of a session of its own.
 fn exchange(site: &Site, listener: &TcpListener, path: &str) {
     let mut client = Peer::connect(site.server.address);
-    client.send(&format!(
+    client.send(format!(
         "GET /{path}?key={SECRET} HTTP/1.1\r\nHost: test\r\nPRIVATE-TOKEN: {SECRET}\r\nX-Kind: {SECRET}\r\n\
          Sec-WebSocket-Protocol: chat, {SECRET}\r\nConnection: close\r\n\r\n"
     ));
@@ -101,7 +101,7 @@ fn exchange(site: &Site, listener: &TcpListener, path: &str) {
     {
         assert!(head.contains(&format!("{field}\r\n")), "{field} in {head}");
     }
-    behind.send(&format!(
+    behind.send(format!(
         "HTTP/1.1 302 Found\r\nLocation: /a#token={SECRET}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     ));
     assert!(client.head().contains(&format!("Location: /a#token={SECRET}\r\n")));

@@ -158,7 +158,7 @@ mod tests {
                 locations.prefix(prefix.as_bytes(), Place::new(Arc::new(Location::new(Handler::Nothing))));
             }
             let fitting = prefixes.iter().filter(|prefix| path.starts_with(prefix.as_str()));
-            let expected = fitting.max_by_key(|prefix| prefix.len()).map(|prefix| prefix.as_bytes());
+            let expected = fitting.max_by_key(|prefix| prefix.len()).map(String::as_bytes);
             prop_assert_eq!(locations.longest(path.as_bytes()).map(|(prefix, _)| prefix), expected);
         }
     }

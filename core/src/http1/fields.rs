@@ -251,11 +251,13 @@ fn line_ends(bytes: &[u8]) -> usize {
 /// Calls `parse` with room for `count` field lines, each of which takes 32 bytes: a short head doesn't pay for the
 /// longest.
 fn with_slots<'b, T>(count: usize, parse: impl FnOnce(&mut [httparse::Header<'b>]) -> T) -> T {
-    match count {
-        0..=FEW_SLOTS => on_stack::<FEW_SLOTS, T>(count, parse),
-        ..=MANY_SLOTS => on_stack::<MANY_SLOTS, T>(count, parse),
+    if count <= FEW_SLOTS {
+        on_stack::<FEW_SLOTS, T>(count, parse)
+    } else if count <= MANY_SLOTS {
+        on_stack::<MANY_SLOTS, T>(count, parse)
+    } else {
         // Longer than nginx's default permits: somebody has configured it so.
-        _ => parse(&mut vec![httparse::EMPTY_HEADER; count]),
+        parse(&mut vec![httparse::EMPTY_HEADER; count])
     }
 }
 

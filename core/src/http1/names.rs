@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn marks_are_of_all_lines_with_a_name() {
         let mut names = Names::default();
-        let line = |number: usize| if number % 3 == 0 { b"a".as_slice() } else { b"b" };
+        let line = |number: usize| if number.is_multiple_of(3) { b"a".as_slice() } else { b"b" };
         names.make(9, line);
         for sought in [b"absent".as_slice(), b"A", b"a"] {
             names.mark(sought, line);

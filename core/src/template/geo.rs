@@ -227,7 +227,7 @@ mod tests {
             let holding = networks.iter().rev().filter(|(network, _)| network.contains(address));
             let in_network = holding.max_by_key(|(network, _)| network.bits()).map(|(_, value)| value);
             let in_range = ranges.iter().rev().find(|(first, last, _)| *first <= address && address <= *last);
-            let expected = in_network.or(in_range.map(|(_, _, value)| value)).map_or("", String::as_str);
+            let expected = in_network.or_else(|| in_range.map(|(_, _, value)| value)).map_or("", String::as_str);
             let found = geo.build();
             let found = found.find(address.to_string().as_bytes());
             proptest::prop_assert_eq!(String::from_utf8_lossy(found), expected);

@@ -129,7 +129,7 @@ pub(super) const TABLE: &[Row] = &[
     row("expectations", "an Expect of `100-continue,`", 3_500, |size| {
         request(&format!("Expect: {}\r\n", repeated("100-continue,", size)))
     }),
-    row("request-chunks", "chunks of one byte", 7_000, |size| request_chunks(size)),
+    row("request-chunks", "chunks of one byte", 7_000, request_chunks),
     row("request-chunks-byte-by-byte", "the same, byte by byte", 3_500, |size| Exchange {
         cut: 1,
         ..request_chunks(size)
