@@ -135,6 +135,19 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         Some("error_page"),
     ),
     deviation(
+        "E10",
+        "A request whose content needs more than one IO buffer (16 KiB) isn't tried again once content was sent.",
+        "Content streams, so what has gone is gone.",
+        None,
+    ),
+    deviation(
+        "E11",
+        "Our own answer below 400 ends the connection of a client that waits for a 100; nginx has it send the content, \
+         and drops that.",
+        "Nobody is asked for what nobody wants.",
+        None,
+    ),
+    deviation(
         "E14",
         "`Date` and `Server` of the origin server pass.",
         "They are the origin server's own words.",
