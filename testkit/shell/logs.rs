@@ -256,7 +256,8 @@ fn lines_go_to_a_syslog_server() {
     // local0 is 16, warn is 4.
     let line = loop {
         let datagram = next(|datagram| udp.recv(datagram));
-        if !datagram.starts_with("<29>") {
+        // What the error log still says is of the facility daemon.
+        if datagram.starts_with("<132>") {
             break datagram;
         }
     };

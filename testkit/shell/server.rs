@@ -171,7 +171,12 @@ impl Site {
 
     /// What `error.log` holds.
     pub(crate) fn error_log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("error.log")).unwrap_or_default()
+        self.log("error.log")
+    }
+
+    /// What a log holds. A line is written a little after the event that it tells of.
+    pub(crate) fn log(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
     }
 }
 

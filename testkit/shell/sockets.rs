@@ -131,9 +131,9 @@ fn an_origin_server_behind_a_unix_domain_socket() {
     let response = ask(site.server.address).expect("an answer");
     assert!(response.starts_with("HTTP/1.1 502 "), "{response}");
     let refused = "connect() failed (111: Connection refused) while connecting to upstream";
-    assert!(site.error_log().contains(refused), "{}", site.error_log());
-    let log = fs::read_to_string(site.folder.path().join("upstream.log")).expect("the log");
-    assert_eq!(log, format!("200 unix:{0}\n502 unix:{0}\n", path.display()));
+    site.server.wait_until("the error is told", || site.error_log().contains(refused));
+    let told = format!("200 unix:{0}\n502 unix:{0}\n", path.display());
+    site.server.wait_until("both are told", || site.log("upstream.log") == told);
 }
 
 #[test]

@@ -67,7 +67,8 @@ fn a_drain_doesn_t_wait_for_a_client_that_has_its_answer() {
         server.head();
         (client, server)
     };
-    let ((mut idle, mut other), (mut client, mut server)) = (asked(), asked());
+    // A worker tells its sessions in their order: when the second knows, the first does.
+    let ((mut client, mut server), (mut idle, mut other)) = (asked(), asked());
     other.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     idle.head();
     worker.control.drain(None);

@@ -66,7 +66,9 @@ pub(crate) fn run<R: Runtime>(
         .map_err(|error| Trouble::not_started("the handling of signals", error))?;
     let keep_stderr = loaded.main.error_logs.iter().any(|log| log.target == LogTarget::Stderr);
     let mut process = Process::<R>::new(source, &loaded.main, identity, sender);
-    process.draft(Some(loaded))?;
+    process
+        .draft(Some(loaded))
+        .map_err(|error| Trouble::not_started("the reading of the configuration", error))?;
     if !process.start(program, &events)? {
         return Ok(());
     }
@@ -185,7 +187,9 @@ impl<R: Runtime> Process<R> {
                 Event::Drafted(draft) => {
                     let next: Next = self.prepare((*draft)?)?;
                     self.log = next.log().clone();
-                    self.logs.start_writer(self.main.log_queue)?;
+                    self.logs
+                        .start_writer(self.main.log_queue)
+                        .map_err(|error| Trouble::not_started("the writer of logs", error))?;
                     self.event(Severity::Notice, &format!("{}/{}", program.name, program.version));
                     self.event(Severity::Notice, &format!("workers: {}", next.workers()));
                     self.change(next);
