@@ -125,3 +125,29 @@ fn a_connection_that_went_back() {
     world.client_sends(GET);
     assert_eq!(world.origins.len(), 1, "the next exchange goes on as if nothing had been said");
 }
+
+/// Its shell may write once more before it polls: what is sent again is for the next connection, and not for the one
+/// that has ended.
+#[test]
+fn what_is_sent_again_is_not_for_the_connection_that_ended() {
+    let mut buffers = Buffers::default();
+    let now = Now { tick: Tick(0), unix_ms: 784_111_777_000, utc_offset_min: 0 };
+    let turn = &mut Turn { now, buffers: &mut buffers };
+    let mut session = asked(proxying(|_| {}), turn);
+    let peers = Arc::new(Upstreams::new(vec![Group::single("g", address("127.0.0.1:9000"))]));
+    let connect = |session: &mut Session, connected, turn: &mut Turn<'_>| {
+        let Output::Connect(dial) = errand(session) else { panic!("a dial") };
+        let choice = peers.choose(&dial, turn.now.tick).expect("a peer");
+        drop(session.handle_chosen(&dial, choice, turn));
+        session.handle_connected(dial, Ok(connected), turn);
+        rest(session);
+    };
+    connect(&mut session, Connected::Reused, turn);
+    assert!(session.transmit(Side::Upstream).total() > 10);
+    session.handle_sent(Side::Upstream, Ok(10), turn);
+    session.handle_received(Side::Upstream, Ok(0), turn);
+    assert_eq!(session.transmit(Side::Upstream).total(), 0, "the connection has not been released yet");
+    connect(&mut session, Connected::Fresh, turn);
+    let sent = session.transmit(Side::Upstream).iter().flat_map(|slice| slice.to_vec()).collect::<Vec<_>>();
+    assert!(sent.starts_with(GET.lines().next().expect("a line").as_bytes()), "{}", sent.escape_ascii());
+}

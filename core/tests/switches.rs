@@ -125,7 +125,7 @@ fn a_subprotocol_is_one_that_the_client_has_offered() {
         ("", &["chat, superchat"], &["chat", "superchat"], Some(SeveralSubprotocols)),
         ("", &["chat"], &["chat", "chat"], Some(SeveralSubprotocols)),
         ("", &["chat"], &["chat", ""], Some(SeveralSubprotocols)),
-        ("", &["chat, superchat"], &["chat, superchat"], Some(UnofferedSubprotocol)),
+        ("", &["chat, superchat"], &["chat, superchat"], Some(SeveralSubprotocols)),
         ("", &["chat"], &["other"], Some(UnofferedSubprotocol)),
         // RFC 6455 §11.5 says nothing of case, and browsers compare letter by letter.
         ("", &["chat"], &["Chat"], Some(UnofferedSubprotocol)),

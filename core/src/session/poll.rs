@@ -86,7 +86,12 @@ impl Session {
     #[must_use]
     pub fn transmit(&self, to: Side) -> Slices<'_> {
         let flow = self.flow(to.opposite());
-        let most = if to == Side::Downstream { self.client_allowance() } else { usize::MAX };
+        let most = match to {
+            Side::Downstream => self.client_allowance(),
+            Side::Upstream if self.leg(Side::Upstream).exists() => usize::MAX,
+            // What is to be sent is for the next connection, and the shell may not have obeyed `Release` yet.
+            Side::Upstream => 0,
+        };
         flow.outbox.slices_within(&flow.inbox, most)
     }
 

@@ -298,7 +298,7 @@ impl Client {
     fn switch(&mut self, head: &wire::Response, request: &Request, ledger: &mut Ledger) {
         assert!(request.asks_for_tunnel(), "a 101 that nobody asked for");
         assert!(ledger.facts(request.id).switched, "a 101 that the origin server did not give");
-        assert_eq!(head.values("connection").collect::<Vec<_>>(), [b"upgrade"]);
+        assert_eq!(head.values("connection").collect::<Vec<_>>(), [b"Upgrade"]);
         assert_eq!(head.values("upgrade").count(), 1);
         assert_eq!(head.values("content-length").count() + head.values("transfer-encoding").count(), 0);
         self.state = State::Tunnel(request.id);

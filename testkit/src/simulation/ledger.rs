@@ -24,8 +24,8 @@ pub(super) struct Asked {
     pub(super) begun: bool,
     /// Heads of it that came to an origin server.
     pub(super) arrivals: usize,
-    /// Content of it has come to an origin server.
-    pub(super) content_arrived: bool,
+    /// The most bytes of its content that have come to an origin server.
+    pub(super) content_arrived: usize,
     /// Final responses that origin servers gave.
     pub(super) given: Vec<Given>,
     /// An origin server has switched protocols as it should.
@@ -53,7 +53,7 @@ impl Ledger {
                         client,
                         begun: false,
                         arrivals: 0,
-                        content_arrived: false,
+                        content_arrived: 0,
                         given: Vec::new(),
                         switched: false,
                     };
