@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 
 TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # RFC 9110 §7.2, RFC 3986 §3.2.2.
-AUTHORITY = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+)(?::[0-9]*)?")
+IP_LITERAL = rb"\[(?:[0-9A-Fa-f:.]+|[vV][0-9A-Fa-f]+\.[A-Za-z0-9\-._~!$&'()*+,;=:]+)\]"
+NAME = rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+"
+AUTHORITY = re.compile(rb"(?:" + IP_LITERAL + rb"|" + NAME + rb")(?::[0-9]*)?")
 # RFC 9110 §6.5.1: what frames, routes or is about one hop has no business in a trailer section.
 NO_TRAILERS = frozenset(b"content-length transfer-encoding host connection te trailer upgrade".split())
 
