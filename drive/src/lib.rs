@@ -1,14 +1,14 @@
 //! Relays and proxies WebSockets between any two async streams.
 //!
-//! [`relay`] is what `copy_bidirectional` would have to be for tunnels: it knows half-closed streams, silence,
-//! peers that take nothing and peers that fail, it counts, and it says why it ended. [`proxy`] serves a client
+//! [`relay()`] is what `copy_bidirectional` would have to be for tunnels: it knows half-closed streams, silence,
+//! peers that take nothing and peers that fail, it counts, and it says why it ended. [`proxy()`] serves a client
 //! whole: it reads its requests, passes them on as an `underpass_core` configuration says, and opens the
 //! tunnel where both sides agree on an upgrade. All that they decide, the machine of [`underpass_core`] decides;
 //! this crate moves bytes.
 //!
 //! | on | streams | relay | proxy |
 //! |---|---|---|---|
-//! | smol, async-std, any executor | the traits of `futures` | [`relay`] | [`proxy`] |
+//! | smol, async-std, any executor | the traits of `futures` | [`relay()`] | [`proxy()`] |
 //! | tokio (feature `tokio`) | tokio's traits | `tokio::relay` | `tokio::proxy` |
 //! | something else | [`Stream`] | [`Relay::new`] | [`proxy_with`] |
 
