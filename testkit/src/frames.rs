@@ -119,7 +119,8 @@ impl Found {
     /// Whether there is as much of it as a scanner waits for: the code of a Close, and a Pong that is held back.
     fn is_shown(&self, holds_pongs: bool) -> bool {
         let wanted = if self.is(Opcode::Close) {
-            self.length.min(2)
+            // One byte is half a code, which is none (RFC 6455 §5.5.1): nothing is waited for.
+            if self.length < 2 { 0 } else { 2 }
         } else if self.is(Opcode::Pong) && holds_pongs {
             self.length
         } else {
