@@ -9,7 +9,7 @@ use underpass_core::{
     Address, Admission, Buffers, Claim, ClientInfo, Connected, Dial, Disposal, Ending, Event, Fault, Lookup,
     Now, Outcome, Output, Session, Severity, Side, Tick, Timer, Turn, Verdict, config::Config,
 };
-use underpass_testkit::sim::{World, config_of};
+use underpass_testkit::session_world::{World, config_of};
 
 use common::text;
 

@@ -1,6 +1,6 @@
 //! The same bytes in every cut of up to three pieces, and byte by byte, have the same effect.
 
-use underpass_testkit::sim::{Effect, Order, World, config_of};
+use underpass_testkit::session_world::{Effect, Order, World, config_of};
 
 /// What the two sides say.
 struct Scenario {

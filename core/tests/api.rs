@@ -12,7 +12,7 @@ use underpass_core::{
         PayloadTooLong, handshake,
     },
 };
-use underpass_testkit::sim::World;
+use underpass_testkit::session_world::World;
 
 fn sent<T: Debug + Send>() {}
 

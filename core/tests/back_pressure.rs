@@ -1,7 +1,7 @@
 //! A side that takes nothing stops the other; nothing grows (A8, A10, C4, E2, E8).
 
 use underpass_core::{Ending, Outcome, Side};
-use underpass_testkit::sim::{World, config_of};
+use underpass_testkit::session_world::{World, config_of};
 
 const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: foo\r\nConnection: upgrade\r\n\r\n";
 const SWITCH: &str = "HTTP/1.1 101 S\r\nUpgrade: foo\r\nConnection: upgrade\r\n\r\n";

@@ -12,7 +12,7 @@ use underpass_core::config::{
     Target, Via,
 };
 use underpass_testkit::{
-    sim::World,
+    session_world::World,
     strict::{Lines, Request, Response, read_request, read_response},
 };
 

@@ -3,7 +3,7 @@
 
 use proptest::{prelude::*, sample::select};
 use underpass_testkit::{
-    sim::World,
+    session_world::World,
     strict::{read_request, read_response},
 };
 

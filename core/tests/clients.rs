@@ -11,7 +11,7 @@ use underpass_core::{
     template::{Template, Variable},
     violation::Violation,
 };
-use underpass_testkit::sim::{World, config_of};
+use underpass_testkit::session_world::{World, config_of};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 

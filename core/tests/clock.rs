@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use underpass_core::{Buffers, Side, Tick, Turn};
-use underpass_testkit::sim::{Connect, World, config_of};
+use underpass_testkit::session_world::{Connect, World, config_of};
 
 /// Something happens, and time passes behind it.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 mod common;
 use common::{demands::*, text};
 use underpass_core::{Admission, Ending, Refusal};
-use underpass_testkit::sim::{Connect, World};
+use underpass_testkit::session_world::{Connect, World};
 
 fn server(blocks: &str) -> World {
     http(&format!("access_log off; server {{ listen 127.0.0.1:8080; {blocks} }}"))

@@ -9,7 +9,7 @@ use common::text;
 use proptest::prelude::*;
 use underpass_core::{Admission, Outcome, Refusal, Tick};
 use underpass_testkit::{
-    sim::{Connect, Order, World, config_of},
+    session_world::{Connect, Order, World, config_of},
     strict::{read_request, read_response},
 };
 

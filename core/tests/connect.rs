@@ -14,7 +14,7 @@ use underpass_core::{
     shared::{Group, GroupId, KeepAlive, Peer, Upstreams},
     violation::Violation,
 };
-use underpass_testkit::sim::{Connect, World};
+use underpass_testkit::session_world::{Connect, World};
 
 #[derive(Debug)]
 struct Only(Arc<Location>);

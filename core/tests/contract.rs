@@ -8,7 +8,7 @@ use underpass_core::{
     Address, Buffers, ClientInfo, Connected, Disposal, Fault, Now, Output, Session, Side, Tick, Turn,
     config::Config, shared::Lease, trace::Traced,
 };
-use underpass_testkit::sim::config_of;
+use underpass_testkit::session_world::config_of;
 
 /// What a quiet session may take in all: the goal for a tunnel, and for an idle connection.
 const BUDGET: usize = 1536;

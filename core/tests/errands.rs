@@ -8,7 +8,7 @@ use underpass_core::{
     shared::{Group, GroupId, Upstreams},
     violation::Violation,
 };
-use underpass_testkit::sim::{Connect, World};
+use underpass_testkit::session_world::{Connect, World};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";

@@ -7,7 +7,7 @@ use underpass_core::{
     config::{Config, ErrorPage, ErrorStatus, ErrorTarget, Handler, Location, Return, Route, Router},
     template::Template,
 };
-use underpass_testkit::sim::{Connect, World, config_of};
+use underpass_testkit::session_world::{Connect, World, config_of};
 
 /// A server with these blocks in it.
 fn world(blocks: &str) -> World {

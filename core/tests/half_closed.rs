@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use underpass_core::{Disposal, Ending, Outcome, Verdict};
-use underpass_testkit::sim::{World, config_of};
+use underpass_testkit::session_world::{World, config_of};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";

@@ -1,7 +1,7 @@
 //! What log lines show of an exchange (B5, B6).
 
 use underpass_core::Event;
-use underpass_testkit::sim::{Connect, World, config_of};
+use underpass_testkit::session_world::{Connect, World, config_of};
 
 /// One location that forwards, and a log of this format.
 fn world(format: &str, more: &str) -> World {

@@ -4,7 +4,7 @@ mod common;
 
 use common::demands::{RECIPE, http, offering, proxy, request, sent, values};
 use underpass_core::{Event, NoUpgrade};
-use underpass_testkit::sim::{Connect, World};
+use underpass_testkit::session_world::{Connect, World};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 

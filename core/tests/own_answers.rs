@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use underpass_core::{Event, Outcome, violation::Violation};
-use underpass_testkit::sim::{World, config_of};
+use underpass_testkit::session_world::{World, config_of};
 
 const NEXT: &str = "GET /next HTTP/1.1\r\nHost: a\r\n\r\n";
 

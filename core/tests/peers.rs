@@ -9,7 +9,7 @@ use underpass_core::{
     template::{Escape, Template},
     violation::Violation,
 };
-use underpass_testkit::sim::{Connect, World};
+use underpass_testkit::session_world::{Connect, World};
 
 const ID: GroupId = GroupId(0);
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use underpass_core::{Side, TunnelConfig};
-use underpass_testkit::sim::{Connect, Order, World, config_of};
+use underpass_testkit::session_world::{Connect, Order, World, config_of};
 
 const UPGRADE: &str = "GET /u HTTP/1.1\r\nHost: a\r\nUpgrade: foo\r\nConnection: upgrade\r\n\r\n";
 const SWITCH: &str = "HTTP/1.1 101 S\r\nUpgrade: foo\r\nConnection: upgrade\r\n\r\n";
@@ -95,7 +95,7 @@ fn world(splices: bool, order: usize) -> World {
 
 fn happens(world: &mut World, happening: &Happening) {
     let upstream = world.upstream();
-    let end = |world: &mut World, side: Side, act: &dyn Fn(&mut underpass_testkit::sim::End)| match (
+    let end = |world: &mut World, side: Side, act: &dyn Fn(&mut underpass_testkit::session_world::End)| match (
         side, upstream,
     ) {
         (Side::Downstream, _) => act(&mut world.client),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use common::demands::{SECOND, SWITCH, UPGRADE, asking, http, upgrading};
 use proptest::prelude::*;
 use underpass_core::{Admission, Outcome, Refusal, Side};
-use underpass_testkit::sim::{Order, World};
+use underpass_testkit::session_world::{Order, World};
 
 fn proxy(in_location: &str) -> World {
     http(&format!(

@@ -7,7 +7,7 @@ use proptest::{prelude::*, sample::Index};
 use underpass_core::Side;
 use underpass_testkit::{
     reference::{Body, Bytes, Expected, Line, OWN, Request, Response, Seen, Talk, serve},
-    sim::{Order, World},
+    session_world::{Order, World},
     wire::{self, Content, Field, Parsed},
 };
 

@@ -6,7 +6,7 @@ use underpass_core::{
     Address, Buffers, ClientInfo, Connected, Ending, Event, Fault, Now, Outcome, Output, Session, Side, Tick,
     Turn, config::Config,
 };
-use underpass_testkit::sim::{World, config_of};
+use underpass_testkit::session_world::{World, config_of};
 
 const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: foo\r\n\r\n";
 const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: foo\r\n\r\n";

@@ -11,7 +11,7 @@ use underpass_core::{
     config::{LingeringClose, Proxy, SetHeader, Settings},
     violation::Violation,
 };
-use underpass_testkit::sim::World;
+use underpass_testkit::session_world::World;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 2\r\n\r\nhi";
 
@@ -179,11 +179,11 @@ fn dropped_content_doesn_t_hinder_another_try() {
 #[test]
 fn trailers_go_with_another_try() {
     let mut world = world_of(proxying(|proxy| proxy.next_upstream.non_idempotent = true), 2);
-    world.connects.push_back(underpass_testkit::sim::Connect::Hang);
+    world.connects.push_back(underpass_testkit::session_world::Connect::Hang);
     world.client_sends(
         "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: y\r\n\r\n",
     );
-    world.answer_dial(underpass_testkit::sim::Connect::Refuse);
+    world.answer_dial(underpass_testkit::session_world::Connect::Refuse);
     assert!(text(world.origin().received()).ends_with("\r\n\r\n1\r\na\r\n0\r\nX: y\r\n\r\n"));
     world.origin_sends(OK);
     // No content that has left our buffers: the trailer section alone.

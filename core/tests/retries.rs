@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use underpass_core::Side;
-use underpass_testkit::sim::{World, config_of};
+use underpass_testkit::session_world::{World, config_of};
 
 use common::text;
 

@@ -1,7 +1,7 @@
 //! nginx's rewrite directives, rule by rule. What is expected here nginx was seen to do, unless a comment says
 //! otherwise.
 
-use underpass_testkit::sim::{World, config_of};
+use underpass_testkit::session_world::{World, config_of};
 
 /// Servers with these blocks in them: the first is the default one.
 fn world(blocks: &str) -> World {

@@ -13,7 +13,7 @@ use underpass_core::{
     },
     template::{Captures, Pattern, Regex},
 };
-use underpass_testkit::sim::{World, config_of};
+use underpass_testkit::session_world::{World, config_of};
 
 const GET: &str = "GET /a?b HTTP/1.1\r\nHost: a.example\r\n\r\n";
 

@@ -12,7 +12,7 @@ use underpass_core::{
     Admission, Buffers, Connected, Disposal, Ending, Event, Outcome, Output, Refusal, Side, Timer, Verdict,
     shared::KeepAlive,
 };
-use underpass_testkit::sim::{Connect, World, config_of};
+use underpass_testkit::session_world::{Connect, World, config_of};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 0\r\n\r\n";

@@ -10,7 +10,7 @@ use common::{
     text,
 };
 use underpass_core::{Ending, Outcome, Timer};
-use underpass_testkit::sim::{Connect, World};
+use underpass_testkit::session_world::{Connect, World};
 
 #[test]
 fn the_configured_connection_is_a_list() {

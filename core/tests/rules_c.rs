@@ -4,7 +4,7 @@ mod common;
 
 use common::demands::{INSTANT, RECIPE, SECOND, SWITCH, UPGRADE, got, http, upgrading};
 use underpass_core::{Ending, Event, Outcome, Side, Timer};
-use underpass_testkit::sim::{End, World};
+use underpass_testkit::session_world::{End, World};
 
 fn tunnel(in_location: &str) -> World {
     let mut world = upgrading(in_location);

@@ -4,7 +4,7 @@ mod common;
 
 use common::demands::{KEY, got, request, status, upgrading};
 use underpass_core::{Event, violation::Violation};
-use underpass_testkit::sim::World;
+use underpass_testkit::session_world::World;
 
 const ACCEPT: &str = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
 

@@ -10,7 +10,7 @@ use underpass_core::{
     config::{Bind, Config, Handler, Location, Proxy, SetHeader, Settings, Target},
     shared::{Group, GroupId, KeepAlive, Peer, Upstreams},
 };
-use underpass_testkit::sim::World;
+use underpass_testkit::session_world::World;
 
 /// Groups: of variables, without peers; an `upstream`; a plain `proxy_pass`.
 fn config(location: Location) -> Arc<Config> {
@@ -105,7 +105,7 @@ fn what_is_no_url_to_forward_to_is_our_fault() {
 fn one_address_is_tried_once_and_a_group_s_peers_all() {
     let count = |url| {
         let mut world = World::new(config(passing(url, |_| {})));
-        world.connects_else = underpass_testkit::sim::Connect::Refuse;
+        world.connects_else = underpass_testkit::session_world::Connect::Refuse;
         world.addresses = Some(Ok(vec![IpAddr::from([10, 0, 0, 8]), IpAddr::from([10, 0, 0, 9])]));
         world.client_sends("GET / HTTP/1.1\r\nHost: h.example\r\n\r\n");
         assert!(world.client.received().starts_with(b"HTTP/1.1 502 "));
@@ -216,7 +216,7 @@ fn an_address_in_the_url_is_all_there_is_to_try() {
     let upstreams = Upstreams::new(vec![Group::new("$variables", peers.into(), KeepAlive::default())]);
     let router = Arc::new(Only(Arc::new(passing("http://10.0.0.7$uri", |_| {}))));
     let mut world = World::new(Arc::new(Config::new(router, Arc::new(upstreams))));
-    world.connects_else = underpass_testkit::sim::Connect::Refuse;
+    world.connects_else = underpass_testkit::session_world::Connect::Refuse;
     world.client_sends("GET / HTTP/1.1\r\nHost: h.example\r\n\r\n");
     assert!(world.client.received().starts_with(b"HTTP/1.1 502 "));
     assert!(!world.notes.iter().any(|(event, _)| *event == Event::NextPeer), "{:?}", world.notes);

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use proptest::{prelude::*, sample::select};
 use underpass_testkit::{
-    sim::{World, config_of},
+    session_world::{World, config_of},
     strict::read_request,
 };
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use proptest::prelude::*;
 use underpass_core::trace::{Configuration, Recording, Replay, Sample, Setting, Traced, read};
 use underpass_core::{Address, Admission, ClientInfo, Now, Refusal, Side, Tick, config::Config};
-use underpass_testkit::sim::{Connect, World, config_of};
+use underpass_testkit::session_world::{Connect, World, config_of};
 
 const CONFIG: &str = "http { access_log off; server { listen 127.0.0.1:8080; client_max_body_size 50;
     location / { proxy_pass http://127.0.0.1:9000; proxy_set_header Upgrade $http_upgrade;

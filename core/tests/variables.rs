@@ -1,7 +1,7 @@
 //! What variables show (B5), where a case of its own decides it.
 
 use underpass_core::Outcome;
-use underpass_testkit::sim::{Connect, World, config_of};
+use underpass_testkit::session_world::{Connect, World, config_of};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nX: yes\r\nContent-Length: 1\r\n\r\nx";
 

@@ -6,7 +6,7 @@ use std::{fs, path::Path, time::Duration};
 use underpass_core::{Admission, Event, Refusal, violation::Violation};
 use underpass_testkit::{
     conformance::testdata,
-    sim::{Connect, World, config_of},
+    session_world::{Connect, World, config_of},
 };
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";

@@ -27,15 +27,15 @@
 //! ```
 //!
 //! The way of a file: `syntax` finds the directives in it, `check` compares each with the table of
-//! `directives`, `source` makes one tree of the file and what it includes, and `build` makes of the tree what
+//! `directives`, `source` makes one tree of the file and what it includes, and `compile` makes of the tree what
 //! holds for each location, with everything inherited merged in. As in nginx, the first mistake ends it; an
 //! [`Error`] says where it is.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod access;
-mod build;
 mod check;
+mod compile;
 mod directives;
 mod error;
 mod lint;
@@ -116,7 +116,7 @@ impl Default for LoadOptions {
 /// # Errors
 /// With the first thing that is wrong in the file or in one that it includes.
 pub fn load(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Loaded, Error> {
-    build::build(Source::read(path.as_ref(), &options.globals)?, options)
+    compile::compile(Source::read(path.as_ref(), &options.globals)?, options)
 }
 
 /// Loads a configuration from memory. Messages call it `name`; relative includes are looked for in the
@@ -129,7 +129,7 @@ pub fn load_text(
     text: impl Into<Vec<u8>>,
     options: &LoadOptions,
 ) -> Result<Loaded, Error> {
-    build::build(Source::expand(name.as_ref(), text.into(), &options.globals)?, options)
+    compile::compile(Source::expand(name.as_ref(), text.into(), &options.globals)?, options)
 }
 
 /// Reads the files of the configuration at `path`, behind the directives `globals`, and checks each directive by
@@ -151,5 +151,5 @@ pub fn load_files(
     files: &[SourceFile],
     options: &LoadOptions,
 ) -> Result<Loaded, Error> {
-    build::build(Source::given(path.as_ref(), files, &options.globals)?, options)
+    compile::compile(Source::given(path.as_ref(), files, &options.globals)?, options)
 }

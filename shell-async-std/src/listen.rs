@@ -13,7 +13,7 @@ use std::{
 
 use async_io::Async;
 use underpass_core::Address;
-use underpass_shell_common::Listening;
+use underpass_server::Listening;
 
 use crate::socket::Stream;
 

@@ -15,7 +15,7 @@ use std::{
 use async_io::Timer;
 use async_std::task::block_on;
 use underpass_async_std::{Setup, serve};
-use underpass_shell_common::{Program, panics, process};
+use underpass_server::{Program, panics, process};
 
 const PROGRAM: Program =
     Program { name: "underpass-async-std", version: env!("CARGO_PKG_VERSION"), build: "runtime: async-std" };

@@ -12,7 +12,7 @@ use std::{
 
 use async_io::Timer;
 use underpass_core::Address;
-use underpass_shell_common::{
+use underpass_server::{
     Listening, Setup,
     worker::{self, Reactor},
 };

@@ -11,7 +11,7 @@ use std::{
 use async_io::Async;
 use futures_io::{AsyncRead as _, AsyncWrite as _};
 use rustix::{io::Errno, net};
-use underpass_shell_common::worker;
+use underpass_server::worker;
 
 /// A connection. The calls by which bytes are sent and received are the same for all stream sockets, and a
 /// type that tells those of TCP from others would make each session larger.

@@ -29,7 +29,7 @@
 //! | `socket` | a connection in the runtime |
 //! | `listen` | a listening socket in the runtime |
 //!
-//! What names no runtime is in `underpass-shell-common`: the worker itself (whose turn it is, what is done
+//! What names no runtime is in `underpass-server`: the worker itself (whose turn it is, what is done
 //! with a session's outputs), how it is set up and controlled, where log lines go, the life of the process.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -39,4 +39,4 @@ mod serve;
 mod socket;
 
 pub use serve::serve;
-pub use underpass_shell_common::{Control, Listener, Log, Reload, Setup};
+pub use underpass_server::{Control, Listener, Log, Reload, Setup};

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::net::{TcpListener, UnixListener};
 use underpass_core::Address;
-use underpass_shell_common::Listening;
+use underpass_server::Listening;
 
 use crate::socket::Stream;
 

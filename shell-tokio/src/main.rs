@@ -6,7 +6,7 @@ use std::{io, process::ExitCode};
 
 use tokio::runtime::{Builder, Runtime};
 use underpass::{Setup, serve};
-use underpass_shell_common::{Program, process};
+use underpass_server::{Program, process};
 
 const PROGRAM: Program =
     Program { name: "underpass", version: env!("CARGO_PKG_VERSION"), build: "runtime: tokio" };

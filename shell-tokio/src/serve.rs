@@ -15,7 +15,7 @@ use tokio::{
     time::{Sleep, sleep_until},
 };
 use underpass_core::Address;
-use underpass_shell_common::{
+use underpass_server::{
     Listening, Setup,
     worker::{self, Reactor},
 };

@@ -12,7 +12,7 @@ use tokio::{
     io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
     net::{TcpSocket, TcpStream},
 };
-use underpass_shell_common::worker;
+use underpass_server::worker;
 
 /// A connection. The calls by which bytes are sent and received are the same for all stream sockets, and a
 /// type that tells those of TCP from others would make each session larger.

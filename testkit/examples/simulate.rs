@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, time::Instant};
 
-use underpass_testkit::simulation::{Script, Stats, run, shrink};
+use underpass_testkit::worker_world::{Script, Stats, run, shrink};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);

@@ -10,7 +10,7 @@ use std::{
 
 use crate::shell::{block_on, serve};
 use underpass_core::config::Config;
-use underpass_shell_common::{Control, Listener, Log, Setup};
+use underpass_server::{Control, Listener, Log, Setup};
 
 /// Bounds hangs; nothing that works takes nearly as long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -74,7 +74,7 @@ pub(crate) fn configuration(http: &str, server: &str) -> Arc<Config> {
 
 /// Logs of a configuration with one access log, in files of `folder`.
 pub(crate) fn logs_in(folder: &std::path::Path, severity: underpass_core::Severity) -> Log {
-    use underpass_shell_common::{ErrorLog, LogFile, Target};
+    use underpass_server::{ErrorLog, LogFile, Target};
     let open = |name| LogFile::open(Target::Path(folder.join(name))).expect("a writable folder");
     Log::new(vec![ErrorLog::new(open("error.log").into(), severity)], vec![open("access.log").into()])
 }

@@ -14,7 +14,7 @@ use super::common::{
 };
 use crate::shell::{block_on, serve, tasks};
 use underpass_core::{Address, config::Config};
-use underpass_shell_common::{Control, Listener, Reload, Setup};
+use underpass_server::{Control, Listener, Reload, Setup};
 
 fn proxy_to(origin: std::net::SocketAddr) -> Config {
     Config::proxy_to(origin.into(), &origin.to_string())

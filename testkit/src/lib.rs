@@ -1,9 +1,9 @@
-//! What the tests of underpass stand on: a virtual network with a clock of its own ([`sim`]), cases in data
+//! What the tests of underpass stand on: a virtual network with a clock of its own ([`session_world`]), cases in data
 //! files that every driver runs ([`conformance`]), hostile peers ([`hostile`]) with a reader that forgives nothing
 //! ([`strict`]), a gateway that is
 //! obviously right ([`mod@reference`]), an explorer of all states ([`explore`]), frames
 //! of a WebSocket and an independent reader of them ([`frames`]), properties of any bytes for coverage-guided search
-//! ([`fuzz`]), and a simulation of a whole worker ([`simulation`]) whose peers read canonical messages as they come ([`wire`]).
+//! ([`fuzz`]), and a simulation of a whole worker ([`worker_world`]) whose peers read canonical messages as they come ([`wire`]).
 
 pub mod conformance;
 pub mod costs;
@@ -13,7 +13,7 @@ pub mod frames;
 pub mod fuzz;
 pub mod hostile;
 pub mod reference;
-pub mod sim;
-pub mod simulation;
+pub mod session_world;
 pub mod strict;
 pub mod wire;
+pub mod worker_world;

@@ -4,7 +4,7 @@
 
 use std::{path::Path, time::Instant};
 
-use underpass_testkit::simulation::{Script, Stats, run, run_traced, shrink};
+use underpass_testkit::worker_world::{Script, Stats, run, run_traced, shrink};
 
 const SEEDS: u64 = 3_000;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::text;
-use underpass_testkit::sim::{World, config_of};
+use underpass_testkit::session_world::{World, config_of};
 
 pub(crate) const RECIPE: &str =
     "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;";

@@ -11,7 +11,7 @@ use underpass_core::{
     shared::{Group, GroupId, KeepAlive, Peer, Upstreams},
     template::{Escape, Template},
 };
-use underpass_testkit::sim::World;
+use underpass_testkit::session_world::World;
 
 /// Leads everywhere to the same location.
 #[derive(Debug)]

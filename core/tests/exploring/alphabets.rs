@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use underpass_testkit::{
     explore::{Alphabet, Explored, History, explore},
-    sim::{Connect, World},
+    session_world::{Connect, World},
 };
 
 use super::{

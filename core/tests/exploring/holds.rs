@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use underpass_core::{Ended, Outcome, Side, Snapshot, Timer};
 use underpass_testkit::{
     explore::{History, Over},
-    sim::World,
+    session_world::World,
     strict::{Request, Response},
 };
 

@@ -1,6 +1,6 @@
 //! Where the explorations begin.
 
-use underpass_testkit::sim::{Connect, World, config_of};
+use underpass_testkit::session_world::{Connect, World, config_of};
 
 /// Most timers have one length: what matters is which runs, and equal lengths keep the states few.
 const TIMERS: &str = "client_header_timeout 1s; client_body_timeout 1s; send_timeout 1s; keepalive_timeout 1s;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::web::{Web, below, variables};
 use crate::{
-    build::is_always_empty,
+    compile::is_always_empty,
     directives::{self, Context, Effect},
     error::Note,
     syntax::Directive,

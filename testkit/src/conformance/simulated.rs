@@ -5,7 +5,7 @@ use std::time::Duration;
 use underpass_core::Ending;
 
 use super::{Case, Driver, Names, Sight, Stage, Step, Who};
-use crate::sim::{Connect, End, LISTEN, ORIGIN, World, config_of};
+use crate::session_world::{Connect, End, LISTEN, ORIGIN, World, config_of};
 
 /// Runs cases in a [`World`].
 #[derive(Clone, Copy, Debug, Default)]

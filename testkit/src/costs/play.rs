@@ -8,7 +8,7 @@ use underpass_core::{
 };
 
 use super::Exchange;
-use crate::sim::{LISTEN, config_of};
+use crate::session_world::{LISTEN, config_of};
 
 /// An exchange and the worker that serves it.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use underpass_core::{Admission, Refusal, Side, Tick};
 
-use crate::sim::{Connect, World};
+use crate::session_world::{Connect, World};
 
 /// One input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

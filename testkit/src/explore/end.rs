@@ -5,7 +5,7 @@ use std::{io::ErrorKind, time::Duration};
 
 use underpass_core::{Admission, Buffers, Output, Relayed, Side, Turn};
 
-use crate::sim::{Connect, World};
+use crate::session_world::{Connect, World};
 
 /// Deadlines that may come before the session is over.
 const DEADLINES: usize = 64;

@@ -21,7 +21,7 @@ use underpass_core::Rows;
 
 use action::{actions, take};
 
-use crate::sim::World;
+use crate::session_world::World;
 
 /// What an exploration has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

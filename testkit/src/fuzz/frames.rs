@@ -7,7 +7,7 @@ use underpass_core::Side;
 
 use crate::{
     frames::Frame,
-    sim::{World, config_of},
+    session_world::{World, config_of},
 };
 
 const CONFIG: &str = "http { access_log off; server { listen 127.0.0.1:8080; location / {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::{
-    sim::{Connect, End, Order, World, config_of},
+    session_world::{Connect, End, Order, World, config_of},
     strict::{read_request, read_response},
 };
 use arbitrary::{Arbitrary, Unstructured};

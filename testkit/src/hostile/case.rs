@@ -252,10 +252,10 @@ fn config(server: &str, location: &str) -> String {
     let recipe = format!(
         "location / {{ proxy_pass http://{}; proxy_set_header Host $host;
          proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\"; {location} }}",
-        crate::sim::ORIGIN
+        crate::session_world::ORIGIN
     );
     let recipe = if server.contains("location / ") { "" } else { &recipe };
-    format!("events {{}} http {{ server {{ listen {}; {server} {recipe} }} }}", crate::sim::LISTEN)
+    format!("events {{}} http {{ server {{ listen {}; {server} {recipe} }} }}", crate::session_world::LISTEN)
 }
 
 fn split_line(line: &str) -> (String, Vec<u8>) {

@@ -6,7 +6,7 @@ use underpass_core::{Ending, Event, violation::Violation};
 
 use super::{Hostile, Step};
 use crate::{
-    sim::{End, Order, World, config_of},
+    session_world::{End, Order, World, config_of},
     strict::{Fault, Request, read_request},
 };
 

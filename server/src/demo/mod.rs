@@ -4,7 +4,7 @@
 //! independent implementations and the proxy between them.
 //!
 //! ```
-//! use underpass_shell_common::demo;
+//! use underpass_server::demo;
 //!
 //! let listen = "127.0.0.1:8080".parse().unwrap();
 //! let origin = demo::Origin::start()?;

@@ -39,7 +39,7 @@ impl Key for usize {
 /// replaced or cleared stay in the queue until they surface; they never outnumber the live ones.
 ///
 /// ```
-/// use underpass_shell_common::Timers;
+/// use underpass_server::Timers;
 ///
 /// let mut timers = Timers::<u32>::new();
 /// timers.set(7, 60);

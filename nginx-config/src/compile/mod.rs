@@ -60,7 +60,7 @@ use variables::Variables;
 pub(crate) use variables::is_always_empty;
 
 /// Builds everything.
-pub(crate) fn build(source: Source, options: &LoadOptions) -> Result<Loaded, Error> {
+pub(crate) fn compile(source: Source, options: &LoadOptions) -> Result<Loaded, Error> {
     let mut builder = Builder::new(options, &source.folder);
     let http = source.tree.iter().find(|directive| directive.name.text == "http");
     let (listeners, upstreams) = http.map_or(Ok(Default::default()), |http| builder.http(http.inside()))?;

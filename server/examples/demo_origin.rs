@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use underpass_shell_common::demo;
+use underpass_server::demo;
 
 fn main() -> io::Result<()> {
     let origin = demo::Origin::start()?;
