@@ -132,6 +132,7 @@ mod state;
 pub mod template;
 mod time;
 mod timer;
+mod verdict;
 pub mod violation;
 pub mod websocket;
 
@@ -146,9 +147,10 @@ pub use record::{
 };
 pub use session::{
     Admission, Choice, Claim, Connected, Dial, DialError, Disposal, Ending, Lookup, Output, Refusal, Relayed,
-    Session, Slices, Snapshot, TunnelConfig, Verdict, Wait, trace,
+    Session, Slices, Snapshot, TunnelConfig, Wait, trace,
 };
 #[doc(hidden)]
 pub use state::Rows;
 pub use time::{Now, Tick};
 pub use timer::Timer;
+pub use verdict::Verdict;

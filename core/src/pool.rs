@@ -230,7 +230,7 @@ mod tests {
         let upstreams = table(1);
         let lease = upstreams.choose(&dial(true), Tick(0)).expect("a peer").0;
         assert_eq!(leases(&upstreams), 1);
-        lease.report(crate::session::Verdict::Success, Tick(1));
+        lease.report(crate::Verdict::Success, Tick(1));
         assert_eq!(leases(&upstreams), 0);
     }
 
@@ -318,7 +318,7 @@ mod tests {
                     let evicted = pool.put(&lease, Pooled::new(number, now), now).map(|pooled| pooled.connection);
                     proptest::prop_assert_eq!(evicted, list.put(&lease, number, now));
                 }
-                lease.report(crate::session::Verdict::Success, now);
+                lease.report(crate::Verdict::Success, now);
                 proptest::prop_assert_eq!(pool.len(), list.0.len());
                 proptest::prop_assert_eq!(pool.deadline(), list.0.iter().map(|(.., expires)| *expires).min());
                 if number % 5 == 0 {

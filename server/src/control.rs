@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    service::Reload,
+    reload::Reload,
     wake::{ReadyList, Source},
 };
 

@@ -5,7 +5,7 @@
 //! | [`process`] | the life of a process: starting, reloading, ending, on whatever runtime |
 //! | [`admission`] | whether a request may go on: limits, addresses, credentials |
 //! | [`command`] | the command line: nginx's options, and two ways to run without a file |
-//! | [`service`], [`listen`] | what a worker is made of: listening sockets and what their sessions share |
+//! | [`setup`], [`service`], [`reload`], [`listen`] | what a worker is made of: listening sockets and what their sessions share |
 //! | [`worker`] | one worker, generic over what a runtime provides |
 //! | [`control`], [`wake`] | what is wanted of a worker from outside; how a socket finds its session |
 //! | [`log`] | log files, the error log in nginx's shape, which line goes where |
@@ -37,8 +37,10 @@ pub mod log;
 pub mod panics;
 pub mod pid;
 pub mod process;
+pub mod reload;
 pub mod resolver;
 pub mod service;
+pub mod setup;
 pub mod signals;
 pub mod system_names;
 mod threads;
@@ -54,8 +56,10 @@ pub use listen::{Listener, Listening};
 pub use log::{ErrorLog, Log, LogFile, Logs, Target};
 pub use pid::PidFile;
 pub use process::Runtime;
+pub use reload::Reload;
 pub use resolver::Resolver;
-pub use service::{Provisions, Reload, Service, Setup};
+pub use service::{Provisions, Service};
+pub use setup::Setup;
 pub use signals::{Signal, SignalWatch};
 pub use system_names::SystemNames;
 pub use timers::Timers;

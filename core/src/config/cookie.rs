@@ -1,6 +1,6 @@
 //! `proxy_cookie_flags`.
 
-use super::Substituted;
+use super::substitution::Substituted;
 use crate::template::Template;
 
 /// One `proxy_cookie_flags`: which attributes the cookies of an origin server get, and lose (RFC 6265 §4.1.2; RFC

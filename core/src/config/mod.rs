@@ -11,8 +11,10 @@ mod locations;
 mod proxy;
 mod rate;
 mod route;
+mod router;
 mod script;
 mod settings;
+mod substitution;
 mod tunnel_pass;
 
 pub use answer::{
@@ -24,12 +26,14 @@ pub(crate) use hop::Hop;
 pub use locations::{Locations, Place};
 pub use proxy::{
     Bind, HttpVersion, InvalidFieldName, NextUpstream, Proxy, ProxyUri, ResponseRewriting, SetHeader,
-    SocketOptions, Substituted, Substitution, Target, Upgrade, UpgradeProtocols, Via,
+    SocketOptions, Target, Upgrade, UpgradeProtocols, Via,
 };
 pub use rate::Rates;
-pub use route::{Route, Router, Server, ServerName, ServerTable};
+pub use route::{Server, ServerName, ServerTable};
+pub use router::{Route, Router};
 pub use script::{Condition, If, Rewrite, Script, Step, Then};
 pub use settings::{LingeringClose, RealIp, RealIpSource, ServerTokens, Settings};
+pub use substitution::{Substituted, Substitution};
 pub use tunnel_pass::{Destination, DestinationHost, DestinationPolicy, DestinationRule, TunnelPass};
 pub(crate) use tunnel_pass::{Permission, is_localhost, reached};
 

@@ -3,10 +3,10 @@
 use core::time::Duration;
 use std::{net::SocketAddr, sync::Arc};
 
-use super::CookieFlags;
+use super::{CookieFlags, Substitution};
 use crate::{
     shared::GroupId,
-    template::{Regex, Template, Variable},
+    template::{Template, Variable},
 };
 
 /// `proxy_pass` and what goes with it.
@@ -152,35 +152,6 @@ pub struct ResponseRewriting {
     /// `proxy_intercept_errors`: a status code of 300 or above is answered by the location's `error_page`,
     /// where it has one for it. Off.
     pub intercept_errors: bool,
-}
-
-/// A piece of a field value, and what stands in its place.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Substitution {
-    /// What is replaced.
-    pub from: Substituted,
-    /// The replacement; captures of the regular expression may stand in it.
-    pub to: Template,
-}
-
-impl Substitution {
-    /// Puts `to` in the place of `from`.
-    #[must_use]
-    pub fn new(from: Substituted, to: Template) -> Self {
-        Self { from, to }
-    }
-}
-
-/// What a [`Substitution`] replaces.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Substituted {
-    /// This text: the start of a `Location` or a path, the whole of a domain (a dot in front is ignored, and
-    /// so is case).
-    Text(Template),
-    /// The whole value, where the regular expression matches.
-    Regex(Regex),
 }
 
 /// Options of the sockets to origin servers.

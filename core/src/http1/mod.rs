@@ -14,6 +14,7 @@ mod request;
 mod response;
 mod target;
 mod upgrade;
+mod version;
 
 pub(crate) use chunked::{Broken, ChunkedDecoder, Progress};
 pub(crate) use connection::ConnectionOptions;
@@ -21,7 +22,6 @@ pub(crate) use fields::{Field, Fields, Span};
 pub(crate) use framing::{Framing, ResponseFraming, request_framing, response_framing};
 pub(crate) use known::Known;
 pub(crate) use list::elements;
-pub use request::Version;
 pub(crate) use request::{Parsed, Request};
 pub(crate) use response::Response;
 pub(crate) use target::{
@@ -29,6 +29,7 @@ pub(crate) use target::{
     write_encoded_uri, write_redirection,
 };
 pub(crate) use upgrade::{Protocol, listed, protocol, protocols};
+pub use version::Version;
 
 /// Whether `byte` may stand in a token (RFC 9110 §5.6.2).
 pub(crate) const fn is_token_byte(byte: u8) -> bool {

@@ -4,18 +4,9 @@ use super::{
     Fields, Known,
     fields::{Span, head_end},
     target::{authority, is_target_byte, normalise_path},
+    version::Version,
 };
 use crate::{config::Settings, violation::Violation};
-
-/// A version that we speak.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Version {
-    /// HTTP/1.0.
-    Http10,
-    /// HTTP/1.1, and every later 1.x (RFC 9110 §6.2).
-    #[default]
-    Http11,
-}
 
 /// A request head as received, with what routing reads off it.
 #[derive(Clone, Debug, Default)]

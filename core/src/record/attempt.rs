@@ -1,17 +1,8 @@
-//! Attempts to have a request answered, and the `$upstream_*` variables that list them.
+//! An attempt to have a request answered.
 
 use std::num::NonZeroU32;
 
-use super::{
-    Record,
-    values::{show, write_seconds},
-};
-use crate::{
-    Address,
-    shared::GroupId,
-    template::Variable,
-    time::{Tick, write_decimal},
-};
+use crate::{Address, shared::GroupId, time::Tick};
 
 /// One attempt to have the request answered by a peer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,89 +36,7 @@ impl Attempt {
     }
 
     /// The group of which no peer could be chosen.
-    fn group(&self) -> Option<GroupId> {
+    pub(super) fn group(&self) -> Option<GroupId> {
         self.nobody.map(|number| GroupId(number.get() as usize - 1))
     }
-}
-
-impl Record {
-    /// When the first peer was tried for the location that the request is in.
-    pub(crate) fn first_try(&self) -> Tick {
-        let earlier = self.heads.iter().flat_map(|heads| heads.earlier.iter().rev());
-        let mut attempts = [&self.attempt].into_iter().chain(earlier).peekable();
-        let mut began = self.attempt.began;
-        while let Some(attempt) = attempts.next_if(|attempt| !attempt.begins_group) {
-            began = attempt.began;
-        }
-        attempts.next().map_or(began, |first| first.began)
-    }
-
-    /// The values of all attempts.
-    pub(super) fn write_attempts(&self, variable: &Variable, now: Tick, out: &mut Vec<u8>) {
-        self.write_earlier(variable, out);
-        self.write_attempt(&self.attempt, variable, now, out);
-    }
-
-    /// The values of attempts before the last, and what stands before that one's, as nginx lists them: with commas
-    /// between, and a colon where another location has taken over.
-    pub(super) fn write_earlier(&self, variable: &Variable, out: &mut Vec<u8>) {
-        if !is_attempt_variable(variable) {
-            return;
-        }
-        let mut separates = false;
-        for attempt in self.heads.iter().flat_map(|heads| &heads.earlier) {
-            write_separator(separates, attempt, out);
-            self.write_attempt(attempt, variable, attempt.over.unwrap_or_default(), out);
-            separates = true;
-        }
-        write_separator(separates && self.attempt.counts(), &self.attempt, out);
-    }
-
-    /// One attempt's value: nothing when there was no peer, `-` where it didn't come that far.
-    fn write_attempt(&self, attempt: &Attempt, variable: &Variable, now: Tick, out: &mut Vec<u8>) {
-        if !attempt.counts() {
-            return;
-        }
-        let span = |out: &mut Vec<u8>, end: Option<Tick>| match end {
-            Some(end) => write_seconds(out, end, attempt.began),
-            None => out.push(b'-'),
-        };
-        match variable {
-            Variable::UpstreamAddr => match (&attempt.peer, attempt.group()) {
-                (Some(peer), _) => show(out, peer),
-                // As in nginx, the name of the group.
-                (None, group) => {
-                    let group = group.and_then(|group| self.config.upstreams.group(group));
-                    out.extend_from_slice(group.map_or("", |group| group.name()).as_bytes());
-                }
-            },
-            Variable::UpstreamStatus if attempt.status == 0 => out.extend_from_slice(b"-"),
-            Variable::UpstreamStatus => write_decimal(out, u64::from(attempt.status)),
-            Variable::UpstreamConnectTime => span(out, attempt.connected),
-            Variable::UpstreamHeaderTime => span(out, attempt.answered),
-            Variable::UpstreamResponseTime => span(out, attempt.over.or(Some(now))),
-            Variable::UpstreamBytesSent => write_decimal(out, attempt.sent),
-            Variable::UpstreamBytesReceived => write_decimal(out, attempt.received),
-            _ => {}
-        }
-    }
-}
-
-fn write_separator(separates: bool, attempt: &Attempt, out: &mut Vec<u8>) {
-    if separates {
-        out.extend_from_slice(if attempt.begins_group { b" : " } else { b", " });
-    }
-}
-
-fn is_attempt_variable(variable: &Variable) -> bool {
-    matches!(
-        variable,
-        Variable::UpstreamAddr
-            | Variable::UpstreamStatus
-            | Variable::UpstreamConnectTime
-            | Variable::UpstreamHeaderTime
-            | Variable::UpstreamResponseTime
-            | Variable::UpstreamBytesSent
-            | Variable::UpstreamBytesReceived
-    )
 }

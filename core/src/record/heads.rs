@@ -2,10 +2,9 @@
 
 use std::net::SocketAddr;
 
-use super::{Attempt, Detour, memo::Memo};
+use super::{Attempt, Detour, Url, memo::Memo};
 use crate::{
     http1::{Fields, Request, Response},
-    rewrite::Url,
     template::{MapId, Regex, SetId},
 };
 

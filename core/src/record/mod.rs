@@ -1,6 +1,7 @@
 //! What is known of an exchange, for log lines, variables and templates.
 
 mod attempt;
+mod attempts;
 mod client;
 mod detour;
 mod frozen;
@@ -10,6 +11,8 @@ mod memo;
 mod note;
 mod scratch;
 mod severity;
+mod uri;
+mod url;
 mod values;
 
 pub(crate) use attempt::Attempt;
@@ -18,13 +21,13 @@ pub use head::RequestHead;
 pub(crate) use heads::Heads;
 pub use note::{Event, NoUpgrade, Note};
 pub use severity::{Severity, UnknownSeverity};
+pub(crate) use url::{Leads, Prefix, Url};
 
 use std::sync::Arc;
 
 use crate::{
     ClientInfo,
     config::{Config, Handler, Hop, Location, Proxy, Settings},
-    rewrite::{Leads, Url},
     template::Template,
     time::{Now, Tick},
     timer::Timer,

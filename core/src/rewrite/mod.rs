@@ -4,8 +4,10 @@
 
 mod additions;
 mod cookie;
+mod method;
 mod own;
 mod plan;
+mod reason;
 mod redirect;
 mod request;
 mod response;
@@ -14,12 +16,13 @@ mod switch;
 mod target;
 
 pub(crate) use additions::{check_additions, has_trailers, write_trailers};
-pub(crate) use own::{OwnResponse, reason, write_established, write_own};
-pub(crate) use plan::{Offer, Plan, SentMethod, asks_for_upgrade};
+pub(crate) use method::SentMethod;
+pub(crate) use own::{OwnResponse, write_established, write_own};
+pub(crate) use plan::{Offer, Plan, asks_for_upgrade};
+pub(crate) use reason::reason;
 pub(crate) use request::{max_forwards, write_request};
 pub(crate) use response::{Persistence, ResponseHead, write_interim, write_response};
 pub(crate) use switch::check_switch;
-pub(crate) use target::{Leads, Prefix, Url};
 
 use crate::{
     Side,

@@ -1,6 +1,9 @@
 //! What a forwarded request will ask for: an upgrade or not, persistence or not (A1 to A5).
 
-use super::{check_value, request::write_beginning};
+use super::{
+    check_value,
+    method::{SentMethod, write_beginning},
+};
 use crate::{
     config::{HttpVersion, Proxy},
     http1::{ConnectionOptions, Known, Request, Version, elements, listed, protocols, trim},
@@ -41,32 +44,6 @@ impl UpgradeOption {
 
     pub(super) fn as_bytes(&self) -> &[u8] {
         &self.0
-    }
-}
-
-/// What matters of the method that goes upstream.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) enum SentMethod {
-    Get,
-    /// Its response has no content (RFC 9110 §9.3.2).
-    Head,
-    /// May ask for the server as a whole (§9.3.7).
-    Options,
-    /// Repeating the request is the same as making it once, as with the three above (§9.2.2).
-    Idempotent,
-    #[default]
-    Other,
-}
-
-impl SentMethod {
-    pub(super) fn of(method: &[u8]) -> Self {
-        match method {
-            b"GET" => Self::Get,
-            b"HEAD" => Self::Head,
-            b"OPTIONS" => Self::Options,
-            b"TRACE" | b"PUT" | b"DELETE" => Self::Idempotent,
-            _ => Self::Other,
-        }
     }
 }
 

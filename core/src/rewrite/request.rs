@@ -2,16 +2,16 @@
 
 use super::{
     check_value, crosses,
-    plan::{Offer, Plan, SentMethod, sets},
+    method::SentMethod,
+    plan::{Offer, Plan, sets},
     trim_value, write_line,
 };
 use crate::{
     config::{HttpVersion, Proxy, Via},
     http1::{
-        ConnectionOptions, Framing, Known, Request, Version, authority, is_token, write_encoded_path,
+        ConnectionOptions, Framing, Known, Request, Version, authority, write_encoded_path,
         write_encoded_query, write_encoded_target, write_encoded_uri,
     },
-    proxy_protocol,
     record::{Heads, Record},
     template::Template,
     time::{Now, write_decimal},
@@ -75,42 +75,6 @@ fn write_head(
     lines.via(request);
     out.extend_from_slice(b"\r\n");
     Ok(underscores)
-}
-
-/// Writes the beginning of a request for upstream, up to the request-target, and says which method it has. A method from
-/// a template is checked as it is written: evaluated again it may be another one.
-pub(super) fn write_beginning(
-    record: &Record,
-    proxy: &Proxy,
-    request: &Request,
-    now: Now,
-    out: &mut Vec<u8>,
-) -> Result<SentMethod, Violation> {
-    if proxy.proxy_protocol {
-        proxy_protocol::write(record.remote(), &record.client.local, out);
-    }
-    let start = out.len();
-    let method = match &proxy.method {
-        Some(template) => {
-            record.write_template(template, now, out);
-            check_method(record, template, out.get(start..).unwrap_or_default())?
-        }
-        None => {
-            out.extend_from_slice(request.method());
-            SentMethod::of(request.method())
-        }
-    };
-    out.push(b' ');
-    Ok(method)
-}
-
-/// A method from a template is a token (B6), and asks for no tunnel behind our back.
-fn check_method(record: &Record, template: &Template, method: &[u8]) -> Result<SentMethod, Violation> {
-    if is_token(method) && method != b"CONNECT" {
-        return Ok(SentMethod::of(method));
-    }
-    record.blame(template);
-    Err(Violation::TemplateMethod)
 }
 
 fn write_target(proxy: &Proxy, heads: &Heads, method: SentMethod, out: &mut Vec<u8>) {

@@ -6,13 +6,13 @@ use std::{
     sync::Arc,
 };
 
-use super::Verdict;
 use crate::{
     Address,
     config::{SocketOptions, reached},
     fault::Fault,
     shared::{GroupId, HashKey, Lease},
     time::Tick,
+    verdict::Verdict,
 };
 
 /// A name to look up.

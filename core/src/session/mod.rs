@@ -37,7 +37,7 @@ mod work;
 pub use errand::{Admission, Choice, Claim, Connected, Dial, DialError, Lookup, Refusal};
 pub(crate) use outbox::Around;
 pub use outbox::Slices;
-pub use output::{Disposal, Ending, Output, Relayed, Verdict, Wait};
+pub use output::{Disposal, Ending, Output, Relayed, Wait};
 pub use snapshot::Snapshot;
 pub use tunnel::TunnelConfig;
 
@@ -59,6 +59,7 @@ use crate::{
     state::{Rows, Taken, connection, exchange},
     time::{Now, Tick},
     timer::{Timer, Timers},
+    verdict::Verdict,
 };
 
 /// One client's connection, from accept to close, with the exchanges and the tunnel on it.

@@ -4,6 +4,7 @@ use crate::{
     Side,
     session::{Claim, Dial, Lookup, Note},
     time::Tick,
+    verdict::Verdict,
 };
 
 /// What to do next. Poll until [`Output::Wait`] or [`Output::Done`].
@@ -39,17 +40,6 @@ pub enum Output {
     Wait(Wait),
     /// The session is over; drop it.
     Done,
-}
-
-/// What the session thinks of the peer that a lease was for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// It answered.
-    Success,
-    /// It failed: refused, closed early, too slow, or not understood.
-    Failure,
-    /// Nothing can be said: the client left, or the connection was an idle one that had grown stale.
-    Unjudged,
 }
 
 /// What becomes of an upstream connection.

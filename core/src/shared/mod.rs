@@ -42,21 +42,26 @@
 //! assert!(wait.try_recv().is_ok());
 //! ```
 
+mod asker;
 mod balance;
+mod choose;
 mod drain;
 mod group;
 mod limits;
 #[cfg(all(test, loom))]
 mod models;
+mod peer;
 mod roster;
 mod seat;
+mod standing;
 mod swap;
 mod sync;
 mod upstreams;
 
 pub(crate) use balance::{HashKey, seed};
 pub use drain::{DrainGate, Pass};
-pub use group::{Balance, Endpoint, Group, GroupId, KeepAlive, Peer};
+pub use group::Group;
 pub use limits::{Demand, Excess, LimitConn, LimitReq, Permit, admit_request};
+pub use peer::{Balance, Endpoint, GroupId, KeepAlive, Peer};
 pub use swap::{Reader, Swap};
 pub use upstreams::{Lease, Named, PeerStatus, Upstreams};

@@ -17,11 +17,7 @@ use super::{
     Balance, Demand, DrainGate, Group, GroupId, KeepAlive, Lease, LimitConn, LimitReq, Peer, Swap, Upstreams,
     admit_request,
 };
-use crate::{
-    Address,
-    session::{Dial, Verdict},
-    time::Tick,
-};
+use crate::{Address, session::Dial, time::Tick, verdict::Verdict};
 
 const ID: GroupId = GroupId(0);
 const WORKERS: usize = 3;

@@ -3,12 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::{
-    balance::{self, Asker, Continuum},
-    group::{Balance, Endpoint, Peer},
+    asker::Asker,
+    balance::{self, Continuum},
+    peer::{Balance, Endpoint, Peer},
     seat::Seat,
     sync::Arc,
 };
-use crate::{Address, session::Verdict, time::Tick};
+use crate::{Address, time::Tick, verdict::Verdict};
 
 /// What the workers share of a group.
 #[derive(Debug, Default)]

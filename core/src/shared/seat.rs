@@ -3,11 +3,12 @@
 use core::time::Duration;
 
 use super::{
-    balance::{Asker, Load, Standing},
-    group::Peer,
+    asker::Asker,
+    peer::Peer,
+    standing::{Load, Standing},
     sync::Arc,
 };
-use crate::{Address, session::Verdict, time::Tick};
+use crate::{Address, time::Tick, verdict::Verdict};
 
 /// One address of a `server` line.
 #[derive(Debug)]

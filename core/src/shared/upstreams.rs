@@ -7,15 +7,12 @@ use std::{
 };
 
 use super::{
-    balance::Asker,
-    group::{Endpoint, Group, GroupId, KeepAlive},
+    asker::Asker,
+    group::Group,
+    peer::{Endpoint, GroupId, KeepAlive},
     sync::Arc,
 };
-use crate::{
-    Address,
-    session::{Choice, Dial, DialError, Verdict},
-    time::Tick,
-};
+use crate::{Address, time::Tick, verdict::Verdict};
 
 /// All groups of a configuration, shared by its workers. A group is locked while a peer is chosen and when a
 /// lease ends, never while bytes move.
@@ -65,29 +62,26 @@ impl Upstreams {
         upstreams.chain(plain).find(has_peers)
     }
 
-    /// Chooses where `dial` goes, and takes a lease on it: a primary peer by the group's [`super::Balance`], a
-    /// backup when no primary can be chosen. Left out are peers that the exchange has tried already, that are
-    /// down, have `max_conns` leases, or have failed too often of late.
-    ///
-    /// `now` has the same epoch in all workers.
-    ///
-    /// # Errors
-    /// [`DialError::NoPeer`] when none is left, [`DialError::OwnListener`] when only addresses of this machine are
-    /// at which we listen ourselves ([`Dial::tell_local`]).
-    pub fn choose(self: &Arc<Self>, dial: &Dial, now: Tick) -> Result<Choice, DialError> {
-        let lease = |number, address, counted| {
-            let (table, bind) = (Arc::clone(self), dial.bind());
-            Choice(Lease { table, group: dial.group(), number, address, bind, counted })
-        };
-        if let Some(own) = dial.own_address() {
-            return own.map(|(number, address)| lease(number, address, false));
-        }
-        let group = self.group(dial.group()).ok_or(DialError::NoPeer)?;
-        let asker =
-            Asker { tried: &dial.tried, client: dial.client, key: dial.key, chance: dial.chance, now };
-        let chosen = group.roster().hold().choose(group.balance(), &asker);
-        let (number, address) = chosen.ok_or(DialError::NoPeer)?;
-        Ok(lease(number, address, true))
+    /// Chooses a peer of the group by its [`super::Balance`], and takes a lease on it.
+    pub(super) fn lease(
+        self: &Arc<Self>,
+        id: GroupId,
+        bind: Option<SocketAddr>,
+        asker: &Asker<'_>,
+    ) -> Option<Lease> {
+        let group = self.group(id)?;
+        let (number, address) = group.roster().hold().choose(group.balance(), asker)?;
+        Some(Lease { table: Arc::clone(self), group: id, number, address, bind, counted: true })
+    }
+
+    /// A lease on an address that is none of the group's peers: nobody counts it.
+    pub(super) fn lease_of_stranger(
+        self: &Arc<Self>,
+        group: GroupId,
+        bind: Option<SocketAddr>,
+        (number, address): (u32, Address),
+    ) -> Lease {
+        Lease { table: Arc::clone(self), group, number, address, bind, counted: false }
     }
 }
 

@@ -8,7 +8,10 @@ use underpass_core::{
     template::Escape,
 };
 
-use super::{Builder, all, redirect::Redirect, response::Rewriting};
+use super::{
+    Builder, all,
+    rewriting::{Redirect, Rewriting},
+};
 use crate::{
     directives::{self, Context},
     error::{Error, Note},

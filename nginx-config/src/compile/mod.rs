@@ -2,6 +2,7 @@
 
 mod access;
 mod answers;
+mod condition;
 mod destination;
 mod geo;
 mod level;
@@ -15,6 +16,7 @@ mod proxy;
 mod rates;
 mod redirect;
 mod response;
+mod rewriting;
 mod script;
 mod server;
 mod settings;

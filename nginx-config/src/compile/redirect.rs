@@ -8,19 +8,12 @@ use underpass_core::{
 use super::{
     Builder, all,
     level::{Level, has},
+    rewriting::Redirect,
 };
 use crate::{
     error::Error,
     syntax::{Directive, Word},
 };
-
-/// One `proxy_redirect` of a level.
-#[derive(Clone, Debug)]
-pub(super) enum Redirect {
-    /// `default`: what it comes to, `proxy_pass` says.
-    Default,
-    Rule(Substitution),
-}
 
 impl Builder<'_> {
     pub(super) fn redirects(&mut self, level: &mut Level<'_>, block: &[Directive]) -> Result<(), Error> {

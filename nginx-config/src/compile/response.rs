@@ -11,21 +11,12 @@ use super::{
     Builder, all,
     level::{Level, has},
     redirect::refuse_others,
+    rewriting::Rewriting,
 };
 use crate::{
     error::Error,
     syntax::{Directive, Word},
 };
-
-/// What a level has of `proxy_cookie_*`, `proxy_hide_header`, `proxy_pass_header`.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Rewriting {
-    pub(super) cookie_domains: Vec<Substitution>,
-    pub(super) cookie_paths: Vec<Substitution>,
-    pub(super) cookie_flags: Vec<CookieFlags>,
-    pub(super) hide: Vec<Box<str>>,
-    pub(super) pass: Vec<Box<str>>,
-}
 
 impl Builder<'_> {
     pub(super) fn rewriting(&mut self, level: &mut Level<'_>, block: &[Directive]) -> Result<(), Error> {

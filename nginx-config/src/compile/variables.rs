@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use underpass_core::template::{Captures, MapId, Names, Regex, SetId, Variable};
 
-use super::{Builder, script::condition_words};
+use super::{Builder, condition::condition_words};
 use crate::{
     error::{Error, Note},
     regex::{self, Expression},

@@ -17,7 +17,7 @@ use tungstenite::protocol::frame::{CloseFrame, Frame};
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket};
 
-use super::http;
+use super::linger::linger;
 
 /// How often the server pings, so that no proxy takes a quiet tunnel for an idle one.
 const PING_EVERY: Duration = Duration::from_secs(20);
@@ -146,7 +146,7 @@ fn converse(
         talk(&mut socket)
         // Here the last sender goes, so the writer sends what is left, and ends.
     })?;
-    http::linger(stream)
+    linger(stream)
 }
 
 /// Gives every message to `hear`, until the end of the conversation.

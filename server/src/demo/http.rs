@@ -1,7 +1,7 @@
 //! Just enough HTTP for a page and for the handshake of a WebSocket; one request per connection.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use tungstenite::handshake::server::{Request, create_response, write_response};
 use tungstenite::http::Version;
 use tungstenite::http::header::UPGRADE;
 
-use super::{Shared, chat};
+use super::{Shared, chat, linger::linger};
 
 const LONGEST_HEAD: usize = 32 * 1024;
 const MOST_FIELDS: usize = 100;
@@ -161,18 +161,4 @@ fn write_answer(
         text += body;
     }
     stream.write_all(text.as_bytes())
-}
-
-/// Closing while the client still sends would destroy what was just sent to it, so what still comes is read
-/// for a moment.
-pub(super) fn linger(mut stream: &TcpStream) -> io::Result<()> {
-    stream.shutdown(Shutdown::Write)?;
-    stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-    let mut dropped = [0; 4096];
-    for _ in 0..256 {
-        if stream.read(&mut dropped)? == 0 {
-            break;
-        }
-    }
-    Ok(())
 }

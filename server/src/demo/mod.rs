@@ -25,6 +25,7 @@ use self::chat::Room;
 
 mod chat;
 mod http;
+mod linger;
 mod page;
 
 /// Each connection costs a thread or two, so their number is bounded.

@@ -11,29 +11,14 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
-
 pub(crate) use chance::seed;
 pub(super) use continuum::Continuum;
 pub(crate) use crc32::HashKey;
-pub(super) use turn::{Load, Standing};
 
-use super::{group::Balance, seat::Seat};
-use crate::time::Tick;
+use super::{asker::Asker, peer::Balance, seat::Seat};
 use chance::Draws;
 use hash::Wheel;
 use turn::{in_turn, least_conn};
-
-/// For whom a peer is chosen.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Asker<'a> {
-    /// Numbers of the peers that were tried before.
-    pub(super) tried: &'a [u32],
-    pub(super) client: Option<IpAddr>,
-    pub(super) key: HashKey,
-    pub(super) chance: u64,
-    pub(super) now: Tick,
-}
 
 /// Chooses a seat: a primary by `balance`, then the next in turn of those, then a backup.
 pub(super) fn choose(

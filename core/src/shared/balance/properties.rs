@@ -10,9 +10,10 @@ use super::{
 };
 use crate::{
     Address,
-    session::{Dial, Verdict},
+    session::Dial,
     shared::{Balance, Lease, Peer, PeerStatus},
     time::Tick,
+    verdict::Verdict,
 };
 
 proptest! {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::HashKey;
 use crate::{
     Address,
-    session::{Dial, Verdict},
+    session::Dial,
     shared::{Balance, Group, GroupId, KeepAlive, Lease, Peer, Upstreams},
     template::Template,
     time::Tick,
+    verdict::Verdict,
 };
 
 pub(super) const ID: GroupId = GroupId(0);

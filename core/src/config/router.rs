@@ -1,0 +1,36 @@
+//! Who decides which location answers.
+
+use std::{fmt, sync::Arc};
+
+use super::Location;
+use crate::RequestHead;
+
+/// Finds the location of a request. Implement it to route in code; [`ServerTable`] routes as nginx does.
+pub trait Router: Send + Sync + fmt::Debug {
+    /// Decides where `head` goes. The path has been normalised, the host checked and lower-cased. Called
+    /// again when a `rewrite` or an `error_page` has changed the path.
+    fn route(&self, head: &RequestHead<'_>) -> Route;
+
+    /// The level whose rewrite directives come before a location is searched: the server's own.
+    fn entry(&self, head: &RequestHead<'_>) -> Option<Arc<Location>> {
+        let _ = head;
+        None
+    }
+
+    /// The location `@name` of the request's server.
+    fn named(&self, head: &RequestHead<'_>, name: &str) -> Option<Arc<Location>> {
+        let _ = (head, name);
+        None
+    }
+}
+
+/// A router's decision.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Route {
+    /// This location answers.
+    Location(Arc<Location>),
+    /// The path lacks the slash that the location's prefix ends in: answered with a 301 to the same
+    /// path and a slash (nginx does this for a prefix location with `proxy_pass`).
+    AddSlash(Arc<Location>),
+}

@@ -1,0 +1,17 @@
+//! For whom a peer is chosen.
+
+use std::net::IpAddr;
+
+use super::balance::HashKey;
+use crate::time::Tick;
+
+/// For whom a peer is chosen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asker<'a> {
+    /// Numbers of the peers that were tried before.
+    pub(super) tried: &'a [u32],
+    pub(super) client: Option<IpAddr>,
+    pub(super) key: HashKey,
+    pub(super) chance: u64,
+    pub(super) now: Tick,
+}
