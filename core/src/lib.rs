@@ -132,6 +132,7 @@ mod state;
 pub mod template;
 mod time;
 mod timer;
+mod tunnel;
 pub mod violation;
 pub mod websocket;
 
@@ -152,3 +153,4 @@ pub use session::{
 pub use state::Rows;
 pub use time::{Now, Tick};
 pub use timer::Timer;
+pub use tunnel::{Tunnel, TunnelOutput, TunnelReport, TunnelSettings, TunnelSnapshot};

@@ -35,8 +35,8 @@ mod upstream;
 mod work;
 
 pub use errand::{Admission, Choice, Claim, Connected, Dial, DialError, Lookup, Refusal};
-pub(crate) use outbox::Around;
 pub use outbox::Slices;
+pub(crate) use outbox::{Around, Outbox};
 pub use output::{Disposal, Ending, Output, Relayed, Verdict, Wait};
 pub use snapshot::Snapshot;
 pub use tunnel::TunnelConfig;
