@@ -142,12 +142,10 @@ pub use fault::Fault;
 pub use http1::Version;
 pub use intervals::Networks;
 pub use pool::{Pool, Pooled};
-pub use record::{
-    Ended, Event, NoUpgrade, Note, Outcome, Record, RequestHead, Severity, TunnelRecord, UnknownSeverity,
-};
+pub use record::{Ended, Event, NoUpgrade, Note, Outcome, Record, RequestHead, Severity, UnknownSeverity};
 pub use session::{
     Admission, Choice, Claim, Connected, Dial, DialError, Disposal, Ending, Lookup, Output, Refusal, Relayed,
-    Session, Slices, Snapshot, TunnelConfig, Verdict, Wait, trace,
+    Session, Slices, Snapshot, Verdict, Wait, trace,
 };
 #[doc(hidden)]
 pub use state::Rows;

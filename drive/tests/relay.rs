@@ -8,7 +8,7 @@ use std::{
 };
 
 use common::{ByHand, End, Task, connection};
-use underpass_core::{Ended, Timer, TunnelConfig};
+use underpass_core::{Ended, Timer, TunnelSettings};
 use underpass_futures::{Futures, Relay, Report, Settings};
 
 type Relaying = Task<Relay<Futures<End>, Futures<End>>>;
@@ -55,7 +55,7 @@ fn polled_again_after_its_end_it_says_the_same() {
 
 #[test]
 fn silence_ends_it_and_both_sides_learn_it() {
-    let mut tunnel = TunnelConfig::default();
+    let mut tunnel = TunnelSettings::default();
     tunnel.idle_timeout = Duration::from_secs(10);
     let (mut client, upstream, clock, mut relay) = relaying(&Settings::new(tunnel), 100);
     client.send(b"x");

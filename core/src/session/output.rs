@@ -4,6 +4,7 @@ use crate::{
     Side,
     session::{Claim, Dial, Lookup, Note},
     time::Tick,
+    tunnel::Said,
 };
 
 /// What to do next. Poll until [`Output::Wait`] or [`Output::Done`].
@@ -39,6 +40,15 @@ pub enum Output {
     Wait(Wait),
     /// The session is over; drop it.
     Done,
+}
+
+impl From<Said> for Output {
+    fn from(said: Said) -> Self {
+        match said {
+            Said::Shutdown(side) => Self::Shutdown(side),
+            Said::Note(note) => Self::Note(note),
+        }
+    }
 }
 
 /// What the session thinks of the peer that a lease was for.

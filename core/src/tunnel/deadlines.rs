@@ -66,7 +66,7 @@ impl Tunnel {
 
     /// The earliest deadline.
     #[inline]
-    pub(super) fn deadline(&self) -> Option<Tick> {
+    pub(crate) fn deadline(&self) -> Option<Tick> {
         let mut earliest = NEVER;
         self.each_deadline(|_, at| earliest = earliest.min(at));
         (earliest != NEVER).then_some(earliest)

@@ -75,6 +75,13 @@ impl Held {
         count
     }
 
+    /// The bytes that have come into the space that was handed out, before they are reported. None, where none was.
+    pub(super) fn arriving(&self, count: usize) -> Option<&[u8]> {
+        let block = self.block.as_ref().filter(|_| self.lent)?;
+        let (start, most) = (self.end as usize, block.len());
+        block.get(start..start.saturating_add(count).min(most))
+    }
+
     /// What waits to be sent.
     #[inline]
     pub(super) fn bytes(&self) -> &[u8] {

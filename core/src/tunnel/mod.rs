@@ -19,6 +19,7 @@ mod step;
 mod tests;
 
 pub(crate) use held::Held;
+pub(crate) use output::Said;
 pub use output::TunnelOutput;
 pub use report::TunnelReport;
 pub use settings::TunnelSettings;
@@ -255,7 +256,7 @@ impl Tunnel {
     /// without a report between, it says the same.
     pub fn poll_output(&mut self) -> TunnelOutput {
         match self.take_output() {
-            Some(output) => output,
+            Some(said) => said.into(),
             None if self.is_done() => TunnelOutput::Done(self.report),
             None => TunnelOutput::Wait(self.wait()),
         }
@@ -263,11 +264,11 @@ impl Tunnel {
 
     /// An output that is polled once: a note, or a shutdown.
     #[inline]
-    pub(crate) fn take_output(&mut self) -> Option<TunnelOutput> {
+    pub(crate) fn take_output(&mut self) -> Option<Said> {
         if self.busy.speaks() { self.take_note().or_else(|| self.take_shutdown()) } else { None }
     }
 
-    fn take_note(&mut self) -> Option<TunnelOutput> {
+    fn take_note(&mut self) -> Option<Said> {
         let event = if self.busy.take(Busy::OPENED) {
             Event::TunnelOpened
         } else if self.busy.take(Busy::ILLEGAL) {
@@ -280,11 +281,11 @@ impl Tunnel {
         } else {
             return None;
         };
-        Some(TunnelOutput::Note(event.note()))
+        Some(Said::Note(event.note()))
     }
 
-    fn take_shutdown(&mut self) -> Option<TunnelOutput> {
-        self.busy.take_shutdown().map(TunnelOutput::Shutdown)
+    fn take_shutdown(&mut self) -> Option<Said> {
+        self.busy.take_shutdown().map(Said::Shutdown)
     }
 
     /// A connection that is closed anyway isn't shut down before.
@@ -389,8 +390,18 @@ impl Tunnel {
     }
 
     #[inline]
-    fn leg(&self, side: Side) -> connection::Machine {
+    pub(crate) fn leg(&self, side: Side) -> connection::Machine {
         self.legs[side.index()]
+    }
+
+    /// The bytes that have come into the space that was handed out, before they are reported.
+    pub(crate) fn arriving(&self, from: Side, count: usize) -> Option<&[u8]> {
+        self.directions[from.index()].held.arriving(count)
+    }
+
+    /// What goes to the client in front of the tunnel's bytes.
+    pub(crate) fn front(&self) -> &Outbox {
+        &self.front
     }
 
     /// What a session takes back: its connections, and the memory that may still be in use.

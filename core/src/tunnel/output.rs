@@ -19,6 +19,22 @@ pub enum TunnelOutput {
     Done(TunnelReport),
 }
 
+/// What is polled once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Said {
+    Shutdown(Side),
+    Note(Note),
+}
+
+impl From<Said> for TunnelOutput {
+    fn from(said: Said) -> Self {
+        match said {
+            Said::Shutdown(side) => Self::Shutdown(side),
+            Said::Note(note) => Self::Note(note),
+        }
+    }
+}
+
 /// What waits to be polled, and what keeps reports from taking the short path: one word, which is zero while bytes
 /// flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
