@@ -162,3 +162,23 @@ fn a_dropped_relay_is_told_of_too() {
         told.iter().map(|told| (told.from_client, told.duration.as_secs(), told.ended)).collect();
     assert_eq!(facts, [(3, 3, None), (0, 0, Some(Ended::Client))]);
 }
+
+/// A round looks at the clock once. What has come is written in the round that has read it, and a second one finds that
+/// nothing more has: then the task sleeps.
+#[test]
+fn a_message_takes_two_rounds() {
+    let (mut client, mut upstream, clock, mut relay) = relaying(&Settings::default(), 1 << 20);
+    assert_eq!(relay.run(), None);
+    for turn in 0..10 {
+        let before = clock.looks();
+        client.send(&[turn; 128]);
+        assert_eq!(relay.run(), None);
+        assert_eq!(upstream.take(), [turn; 128]);
+        assert_eq!(clock.looks() - before, 2);
+        let before = clock.looks();
+        upstream.send(&[turn; 128]);
+        assert_eq!(relay.run(), None);
+        assert_eq!(client.take(), [turn; 128]);
+        assert_eq!(clock.looks() - before, 2);
+    }
+}
