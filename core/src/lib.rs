@@ -132,6 +132,7 @@ mod state;
 pub mod template;
 mod time;
 mod timer;
+mod tunnel;
 mod verdict;
 pub mod violation;
 pub mod websocket;
@@ -142,15 +143,14 @@ pub use fault::Fault;
 pub use http1::Version;
 pub use intervals::Networks;
 pub use pool::{Pool, Pooled};
-pub use record::{
-    Ended, Event, NoUpgrade, Note, Outcome, Record, RequestHead, Severity, TunnelRecord, UnknownSeverity,
-};
+pub use record::{Ended, Event, NoUpgrade, Note, Outcome, Record, RequestHead, Severity, UnknownSeverity};
 pub use session::{
     Admission, Choice, Claim, Connected, Dial, DialError, Disposal, Ending, Lookup, Output, Refusal, Relayed,
-    Session, Slices, Snapshot, TunnelConfig, Wait, trace,
+    Session, Slices, Snapshot, Wait, trace,
 };
 #[doc(hidden)]
 pub use state::Rows;
 pub use time::{Now, Tick};
 pub use timer::Timer;
+pub use tunnel::{Tunnel, TunnelOutput, TunnelReport, TunnelSettings, TunnelSnapshot};
 pub use verdict::Verdict;

@@ -13,7 +13,8 @@ impl Tick {
     /// The moment `span` after this one; saturates at the end of time.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
+        let nanos = span.as_secs().saturating_mul(1_000_000_000).saturating_add(span.subsec_nanos().into());
+        Self(self.0.saturating_add(nanos))
     }
 
     /// How long ago `earlier` was; zero when it lies ahead.

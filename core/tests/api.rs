@@ -5,8 +5,8 @@ use std::{fmt::Debug, sync::Arc};
 use underpass_core::{
     Address, Admission, Buffers, Choice, Claim, ClientInfo, Connected, Dial, DialError, Disposal, Ended,
     Ending, Event, Fault, Lookup, Network, Note, Now, Outcome, Output, Pool, Pooled, Record, Refusal,
-    Relayed, RequestHead, Session, Severity, Side, Snapshot, Tick, Timer, TunnelConfig, TunnelRecord, Turn,
-    Verdict, Version, Wait, config, shared, template, violation,
+    Relayed, RequestHead, Session, Severity, Side, Snapshot, Tick, Timer, Tunnel, TunnelOutput, TunnelReport,
+    TunnelSettings, TunnelSnapshot, Turn, Verdict, Version, Wait, config, shared, template, violation,
     websocket::{
         CloseCode, ControlFrame, DataRun, FrameHeader, FrameScanner, FrameViolation, Mask, Opcode,
         PayloadTooLong, handshake,
@@ -55,6 +55,8 @@ fn what_several_workers_share_is_send_and_sync() {
 #[test]
 fn a_session_and_its_memory_move_between_threads() {
     sent::<Session>();
+    sent::<Tunnel>();
+    sent::<TunnelOutput>();
     sent::<Record>();
     sent::<Buffers>();
     sent::<Pool<u8>>();
@@ -97,7 +99,7 @@ fn plain_values_are_plain() {
     copied::<Side>();
     copied::<Tick>();
     copied::<Timer>();
-    copied::<TunnelRecord>();
+    copied::<TunnelReport>();
     copied::<Verdict>();
     copied::<Version>();
     copied::<Wait>();
@@ -106,7 +108,8 @@ fn plain_values_are_plain() {
     shared::<Now>();
     shared::<Severity>();
     shared::<Snapshot>();
-    shared::<TunnelConfig>();
+    shared::<TunnelSettings>();
+    shared::<TunnelSnapshot>();
     fn shown<T: Debug>() {}
     shown::<RequestHead<'_>>();
 }

@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use allocation_counter::measure;
 use underpass_core::{
-    Address, Buffers, ClientInfo, Connected, Disposal, Fault, Now, Output, Session, Side, Tick, Turn,
-    config::Config, shared::Lease, trace::Traced,
+    Address, Buffers, ClientInfo, Connected, Disposal, Fault, Now, Output, Session, Side, Tick, Tunnel,
+    TunnelSettings, Turn, config::Config, shared::Lease, trace::Traced,
 };
 use underpass_testkit::session_world::config_of;
 
 /// What a quiet session may take in all: the goal for a tunnel, and for an idle connection.
 const BUDGET: usize = 1536;
+
+/// The same for a quiet tunnel, whose session keeps the room of an exchange beside it.
+const TUNNEL_BUDGET: usize = 1600;
 
 const GET: &[u8] =
     b"GET /index.html HTTP/1.1\r\nHost: example.com\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n";
@@ -200,11 +203,41 @@ fn what_is_quiet_is_small() {
         proxy.rest();
     });
     println!(
-        "size_of Session {}; in all: accepted {fresh}, idle {idle}, tunnel {tunnel}",
-        size_of::<Session>()
+        "size_of Session {}, Tunnel {}; in all: accepted {fresh}, idle {idle}, tunnel {tunnel}",
+        size_of::<Session>(),
+        size_of::<Tunnel>()
     );
     assert!(idle <= BUDGET, "an idle connection takes {idle} bytes");
-    assert!(tunnel <= BUDGET, "a quiet tunnel takes {tunnel} bytes");
+    assert!(tunnel <= TUNNEL_BUDGET, "a quiet tunnel takes {tunnel} bytes");
+}
+
+/// A tunnel alone: the machine, and what hangs on it. Its settings are shared.
+#[test]
+fn a_quiet_tunnel_alone_is_small() {
+    let settings = Arc::new(TunnelSettings::default());
+    let mut buffers = Buffers::default();
+    let turn = &mut Turn { now: now(), buffers: &mut buffers };
+    let quiet = |turn: &mut Turn<'_>| {
+        let mut tunnel = Box::new(Tunnel::new(Arc::clone(&settings), [b"ahead", b""], turn));
+        tunnel.handle_sent(Side::Upstream, Ok(5), turn);
+        for side in Side::BOTH {
+            let space = tunnel.receive_space(side, turn).expect("bytes are wanted");
+            space[..4].copy_from_slice(b"ping");
+            tunnel.handle_received(side, Ok(4), turn);
+            tunnel.handle_sent(side.opposite(), Ok(4), turn);
+            tunnel.receive_space(side, turn).expect("bytes are wanted");
+            tunnel.handle_received(side, Err(Fault::WOULD_BLOCK), turn);
+        }
+        tunnel
+    };
+    // The worker's store is full.
+    quiet(turn).recycle(turn.buffers);
+    let mut tunnel = None;
+    let counted = measure(|| tunnel = Some(quiet(turn)));
+    println!("size_of Tunnel {}; in all {}", size_of::<Tunnel>(), counted.bytes_current);
+    assert!(counted.bytes_current <= 400, "a quiet tunnel takes {} bytes", counted.bytes_current);
+    assert_eq!(counted.count_total, 1, "the box is all that is allocated for it");
+    tunnel.expect("it was made").recycle(turn.buffers);
 }
 
 #[test]

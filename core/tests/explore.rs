@@ -46,6 +46,11 @@ fn a_tunnel_that_ends_with_either_end() {
 }
 
 #[test]
+fn a_tunnel_alone_with_three_bytes_each_way() {
+    closes(&alphabets::TUNNEL_ALONE);
+}
+
+#[test]
 fn request_content_of_a_stated_length() {
     closes(&alphabets::REQUEST_CONTENT);
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use underpass_core::{Side, TunnelConfig};
+use underpass_core::{Side, TunnelSettings};
 use underpass_testkit::session_world::{Connect, Order, World, config_of};
 
 const UPGRADE: &str = "GET /u HTTP/1.1\r\nHost: a\r\nUpgrade: foo\r\nConnection: upgrade\r\n\r\n";
@@ -167,7 +167,7 @@ proptest! {
         opened_elsewhere: bool,
     ) {
         let mut world = if opened_elsewhere {
-            let mut world = World::tunnel(TunnelConfig::default(), [&behind.0, &behind.1]);
+            let mut world = World::tunnel(TunnelSettings::default(), [&behind.0, &behind.1]);
             (world.splices, world.order) = (splices, Order::ALL[order]);
             world.run();
             world

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use underpass_core::{Side, Snapshot, Timer};
-use underpass_testkit::session_world::{Connect, World};
+use underpass_core::{Side, Timer};
+use underpass_testkit::session_world::{Connect, Snapshot, World};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const PUT: &str = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";

@@ -3,14 +3,20 @@
 use std::sync::Arc;
 
 use underpass_core::{
-    Buffers, Disposal, Ended, Ending, Event, Now, Outcome, Output, Relayed, Session, Side, Tick, Timer,
-    TunnelConfig, Turn, Wait,
+    Buffers, Disposal, Ended, Ending, Event, Now, Outcome, Output, Relayed, Side, Tick, Timer, Tunnel,
+    TunnelSettings, Turn, Wait,
 };
+use underpass_testkit::session_world::Machine;
 
 const NOW: Now = Now { tick: Tick(0), unix_ms: 0, utc_offset_min: 0 };
 
+/// A tunnel alone.
+fn opened(settings: TunnelSettings, read_ahead: [&[u8]; 2], turn: &mut Turn<'_>) -> Machine {
+    Tunnel::new(Arc::new(settings), read_ahead, turn).into()
+}
+
 /// Polls up to the next wait; what came before it is kept by its name.
-fn poll(session: &mut Session) -> (Vec<String>, Option<Wait>) {
+fn poll(session: &mut Machine) -> (Vec<String>, Option<Wait>) {
     let mut said = Vec::new();
     loop {
         match session.poll_output() {
@@ -22,11 +28,11 @@ fn poll(session: &mut Session) -> (Vec<String>, Option<Wait>) {
     }
 }
 
-fn waiting(session: &mut Session) -> Wait {
+fn waiting(session: &mut Machine) -> Wait {
     poll(session).1.expect("the tunnel is open")
 }
 
-fn transmit(session: &Session, to: Side) -> Vec<u8> {
+fn transmit(session: &Machine, to: Side) -> Vec<u8> {
     session.transmit(to).iter().flat_map(|slice| slice.to_vec()).collect()
 }
 
@@ -34,8 +40,7 @@ fn transmit(session: &Session, to: Side) -> Vec<u8> {
 fn what_was_read_ahead_comes_first() {
     let mut buffers = Buffers::default();
     let turn = &mut Turn { now: NOW, buffers: &mut buffers };
-    let mut session =
-        Session::tunnel(Arc::new(TunnelConfig::default()), [b"from client", b"from origin"], turn);
+    let mut session = opened(TunnelSettings::default(), [b"from client", b"from origin"], turn);
     let (said, wait) = poll(&mut session);
     assert_eq!(said, [Event::TunnelOpened.to_string()]);
     let wait = wait.expect("it waits");
@@ -58,15 +63,16 @@ fn what_was_read_ahead_comes_first() {
         said,
         [
             Event::TunnelClosed(Ended::Client).to_string(),
-            format!("{:?}", Output::Release(underpass_core::Verdict::Success, Disposal::Close(Ending::Fin))),
             format!("{:?}", Output::Shutdown(Side::Downstream)),
+            format!("{:?}", Output::Shutdown(Side::Upstream)),
+            format!("{:?}", Output::Release(underpass_core::Verdict::Success, Disposal::Close(Ending::Fin))),
             format!("{:?}", Output::ExchangeDone),
             format!("{:?}", Output::Close(Ending::Fin)),
         ]
     );
-    let tunnel = session.record().tunnel().expect("it was one");
+    let tunnel = session.tunnel_report().expect("it was one");
     assert_eq!((tunnel.from_client, tunnel.from_upstream, tunnel.cut), (15, 11, false));
-    assert_eq!(session.record().outcome(), Outcome::Complete);
+    assert_eq!(tunnel.outcome(), Outcome::Complete);
     session.recycle(&mut buffers);
 }
 
@@ -74,7 +80,7 @@ fn what_was_read_ahead_comes_first() {
 fn bytes_in_the_pipe_are_neither_overtaken_nor_forgotten() {
     let mut buffers = Buffers::default();
     let turn = &mut Turn { now: NOW, buffers: &mut buffers };
-    let mut session = Session::tunnel(Arc::new(TunnelConfig::default()), [b"x", b""], turn);
+    let mut session = opened(TunnelSettings::default(), [b"x", b""], turn);
     assert!(!waiting(&mut session).relays(Side::Downstream), "a byte is still to go first");
     assert!(waiting(&mut session).relays(Side::Upstream));
     session.handle_sent(Side::Upstream, Ok(1), turn);
@@ -91,15 +97,15 @@ fn bytes_in_the_pipe_are_neither_overtaken_nor_forgotten() {
     assert!(poll(&mut session).0.is_empty());
     session.handle_relayed(Side::Downstream, Relayed { taken: 0, delivered: 40 }, turn);
     assert_eq!(poll(&mut session).0, [format!("{:?}", Output::Shutdown(Side::Upstream))]);
-    let tunnel = session.record().tunnel().expect("it is one");
+    let tunnel = session.tunnel_report().expect("it is one");
     assert_eq!(tunnel.from_client, 101);
 }
 
 /// A tunnel with nothing in it, after `play`; what it said in the end.
-fn played(config: TunnelConfig, play: impl FnOnce(&mut Session, &mut Turn<'_>)) -> (Session, Vec<String>) {
+fn played(config: TunnelSettings, play: impl FnOnce(&mut Machine, &mut Turn<'_>)) -> (Machine, Vec<String>) {
     let mut buffers = Buffers::default();
     let turn = &mut Turn { now: NOW, buffers: &mut buffers };
-    let mut session = Session::tunnel(Arc::new(config), [b"", b""], turn);
+    let mut session = opened(config, [b"", b""], turn);
     waiting(&mut session);
     play(&mut session, turn);
     let (said, _) = poll(&mut session);
@@ -110,7 +116,7 @@ fn played(config: TunnelConfig, play: impl FnOnce(&mut Session, &mut Turn<'_>)) 
 fn what_is_delivered_starts_the_stall_timer_anew_and_what_is_taken_does_not() {
     // C5: only what the other side takes shows that it takes anything.
     for (from, timer) in [(Side::Downstream, Timer::UpstreamSend), (Side::Upstream, Timer::ClientSend)] {
-        played(TunnelConfig::default(), |session, turn| {
+        played(TunnelSettings::default(), |session, turn| {
             for (second, taken, delivered, left) in [(0, 100, 0, 60), (1, 0, 60, 60), (2, 5, 0, 59)] {
                 turn.now.tick = Tick(second * 1_000_000_000);
                 session.handle_relayed(from, Relayed { taken, delivered }, turn);
@@ -125,7 +131,7 @@ fn what_is_delivered_starts_the_stall_timer_anew_and_what_is_taken_does_not() {
 #[test]
 fn what_is_taken_starts_the_timer_of_a_half_closed_tunnel_anew() {
     // C2: it is restarted by the bytes of the direction that is left.
-    played(TunnelConfig::default(), |session, turn| {
+    played(TunnelSettings::default(), |session, turn| {
         session.handle_received(Side::Upstream, Ok(0), turn);
         turn.now.tick = Tick(1_000_000_000);
         session.handle_relayed(Side::Downstream, Relayed { taken: 5, delivered: 0 }, turn);
@@ -137,22 +143,22 @@ fn what_is_taken_starts_the_timer_of_a_half_closed_tunnel_anew() {
 #[test]
 fn a_tunnel_that_was_cut_stays_so() {
     // C3: an orderly end of the other stream makes it none.
-    let (session, _) = played(TunnelConfig::default(), |session, turn| {
+    let (session, _) = played(TunnelSettings::default(), |session, turn| {
         session.handle_received(Side::Upstream, Err(std::io::ErrorKind::ConnectionReset.into()), turn);
         session.handle_received(Side::Downstream, Ok(0), turn);
     });
-    assert_eq!(session.record().outcome(), Outcome::Cut);
-    assert!(session.record().tunnel().expect("it was one").cut);
+    let report = session.tunnel_report().expect("it was one");
+    assert_eq!((report.outcome(), report.cut), (Outcome::Cut, true));
 }
 
 #[test]
 fn whoever_takes_no_more_has_ended_it() {
     // C7.
     for (side, ended) in [(Side::Downstream, Ended::Client), (Side::Upstream, Ended::Upstream)] {
-        let (session, _) = played(TunnelConfig::default(), |session, turn| {
+        let (session, _) = played(TunnelSettings::default(), |session, turn| {
             session.handle_sent(side, Err(std::io::ErrorKind::BrokenPipe.into()), turn);
         });
-        assert_eq!(session.record().tunnel().expect("it is one").ended, Some(ended));
+        assert_eq!(session.tunnel_report().expect("it is one").ended, Some(ended));
     }
 }
 
@@ -160,8 +166,8 @@ fn whoever_takes_no_more_has_ended_it() {
 fn without_half_close_either_end_is_both_at_once() {
     // C2: `upgrade_half_close off`.
     for side in Side::BOTH {
-        let mut config = TunnelConfig::default();
-        config.upgrade.half_close = false;
+        let mut config = TunnelSettings::default();
+        config.half_close = false;
         let (_, said) = played(config, |session, turn| session.handle_received(side, Ok(0), turn));
         for ended in Side::BOTH {
             assert!(said.contains(&format!("{:?}", Output::Shutdown(ended))), "{side:?}: {said:?}");
@@ -173,8 +179,8 @@ fn without_half_close_either_end_is_both_at_once() {
 fn a_reset_that_is_passed_on_has_no_end_before_it() {
     // C3: `upgrade_relay_reset on`.
     for side in Side::BOTH {
-        let mut config = TunnelConfig::default();
-        config.upgrade.relay_reset = true;
+        let mut config = TunnelSettings::default();
+        config.relay_reset = true;
         let (_, said) = played(config, |session, turn| {
             session.handle_received(side, Err(std::io::ErrorKind::ConnectionReset.into()), turn);
             session.handle_acknowledged(side.opposite(), turn);

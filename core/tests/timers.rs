@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use underpass_core::{Ended, Ending, Event, Outcome, Side, Timer, TunnelConfig};
+use underpass_core::{Ended, Ending, Event, Outcome, Side, Timer, TunnelSettings};
 use underpass_testkit::session_world::{Connect, World, config_of};
 
 const UPGRADE: &str = "GET /u HTTP/1.1\r\nHost: a\r\nUpgrade: foo\r\nConnection: upgrade\r\n\r\n";
@@ -289,10 +289,10 @@ fn a_response_that_the_client_doesnt_take() {
 
 #[test]
 fn a_reset_instead_of_an_end_where_that_is_configured() {
-    let mut config = TunnelConfig::default();
-    config.settings.reset_timedout_connection = true;
-    config.idle_timeout = SECOND;
-    let mut world = World::tunnel(config, [b"ahead", b"behind"]);
+    let mut settings = TunnelSettings::default();
+    settings.reset_timedout_connection = true;
+    settings.idle_timeout = SECOND;
+    let mut world = World::tunnel(settings, [b"ahead", b"behind"]);
     world.run();
     assert_eq!(world.client.received(), b"behind");
     assert_eq!(world.origin().received(), b"ahead");

@@ -18,7 +18,7 @@ use underpass_core::{
 use crate::{
     Clock, Stream,
     clock::Alarm,
-    pump::{Blocked, Leg, ROUNDS, advance, close, lend, poll_goodbyes, poll_shut_down},
+    pump::{Blocked, Leg, Next, Pump, advance, close, lend, poll_goodbyes},
 };
 
 /// Makes connections to origin servers.
@@ -164,7 +164,7 @@ type Pending<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;
 impl<C: Stream, K: Connector> Proxying<'_, C, K> {
     /// The loop of a shell: ready when the session is over.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let (mut rounds, mut blocked) = (0, Blocked::default());
+        let mut pump = Pump::default();
         loop {
             let now = self.alarm.now();
             match self.session.poll_output() {
@@ -200,22 +200,14 @@ impl<C: Stream, K: Connector> Proxying<'_, C, K> {
                 }
                 Output::Done => return Poll::Ready(()),
                 Output::Wait(wait) => {
-                    let _ = poll_shut_down(&mut self.client, cx);
-                    let _ = poll_shut_down(&mut self.upstream, cx);
-                    if wait.deadline.is_some_and(|deadline| deadline <= now.tick) {
-                        lend(now, |turn| self.session.handle_timeout(turn));
-                        continue;
-                    }
-                    if rounds == ROUNDS {
-                        cx.waker().wake_by_ref();
-                        return Poll::Pending;
-                    }
-                    rounds += 1;
                     let Self { session, client, upstream, .. } = self;
-                    let (down, up) = (Side::Downstream, Side::Upstream);
-                    let mut moved = advance(session, down, client.as_mut(), (wait, &mut blocked, now), cx);
-                    moved |= advance(session, up, upstream.as_mut(), (wait, &mut blocked, now), cx);
-                    moved |= self.poll_errand(&mut blocked, cx);
+                    match pump.begin(session, (client, upstream, now), wait, cx) {
+                        Some(Next::GoOn) => continue,
+                        Some(Next::Sleep) => return Poll::Pending,
+                        None => {}
+                    }
+                    let moved = advance(session, (client, upstream, &mut pump.blocked), (wait, now), cx)
+                        | self.poll_errand(&mut pump.blocked, cx);
                     if !moved && !self.alarm.wake_at(wait.deadline, cx) {
                         return Poll::Pending;
                     }

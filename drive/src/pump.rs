@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use underpass_core::{Buffers, Fault, Now, Session, Side, Tick, Turn, Wait};
+use underpass_core::{Buffers, Fault, Now, Session, Side, Slices, Tick, Tunnel, Turn, Wait};
 
 use crate::{Stream, clock::Alarm};
 
@@ -138,32 +138,143 @@ impl Blocked {
     }
 }
 
-/// Reads from and writes to one side what the session wants; says whether anything moved.
-pub(crate) fn advance<S: Stream>(
-    session: &mut Session,
-    side: Side,
-    leg: Option<&mut Leg<S>>,
-    (wait, blocked, now): (Wait, &mut Blocked, Now),
+/// What moves the bytes of two connections: a session, or a tunnel alone.
+pub(crate) trait Machine {
+    /// Whether what came since the last poll may be written at once: in a tunnel, bytes wait for nothing.
+    fn is_tunnel(&self) -> bool;
+    fn transmit(&self, to: Side) -> Slices<'_>;
+    fn sent(&mut self, to: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>);
+    fn receive_space(&mut self, from: Side, turn: &mut Turn<'_>) -> Option<&mut [u8]>;
+    fn received(&mut self, from: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>);
+    fn timed_out(&mut self, turn: &mut Turn<'_>);
+}
+
+macro_rules! machine {
+    ($machine:ty, $self:ident => $is_tunnel:expr) => {
+        impl Machine for $machine {
+            fn is_tunnel(&$self) -> bool {
+                $is_tunnel
+            }
+
+            fn transmit(&self, to: Side) -> Slices<'_> {
+                self.transmit(to)
+            }
+
+            fn sent(&mut self, to: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
+                self.handle_sent(to, result, turn);
+            }
+
+            fn receive_space(&mut self, from: Side, turn: &mut Turn<'_>) -> Option<&mut [u8]> {
+                self.receive_space(from, turn)
+            }
+
+            fn received(&mut self, from: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
+                self.handle_received(from, result, turn);
+            }
+
+            fn timed_out(&mut self, turn: &mut Turn<'_>) {
+                self.handle_timeout(turn);
+            }
+        }
+    };
+}
+
+machine!(Session, self => self.tunnel_report().is_some());
+machine!(Tunnel, self => true);
+
+/// One round: writes what can be written, reads what is wanted, and in a tunnel writes what that has brought; says
+/// whether anything moved.
+pub(crate) fn advance<M: Machine, A: Stream, B: Stream>(
+    machine: &mut M,
+    (client, upstream, blocked): (&mut Option<Leg<A>>, &mut Option<Leg<B>>, &mut Blocked),
+    (wait, now): (Wait, Now),
     cx: &mut Context<'_>,
 ) -> bool {
-    let Some(leg) = leg else { return false };
-    let mut moved = false;
-    if wait.writes(side) && !blocked.writes[side as usize] {
-        let result = leg.poll_send(cx, &session.transmit(side));
-        blocked.writes[side as usize] = is_pending(result);
-        moved |= !is_pending(result);
-        lend(now, |turn| session.handle_sent(side, result, turn));
+    let (down, up) = (Side::Downstream, Side::Upstream);
+    // What is written makes room for what is read.
+    let mut moved = wait.writes(down) && write(machine, down, client, (blocked, now), cx);
+    moved |= wait.writes(up) && write(machine, up, upstream, (blocked, now), cx);
+    let from_client = wait.reads(down) && read(machine, down, client, (blocked, now), cx);
+    let from_upstream = wait.reads(up) && read(machine, up, upstream, (blocked, now), cx);
+    if machine.is_tunnel() {
+        moved |= from_client && !wait.writes(up) && write(machine, up, upstream, (blocked, now), cx);
+        moved |= from_upstream && !wait.writes(down) && write(machine, down, client, (blocked, now), cx);
     }
-    if wait.reads(side) && !blocked.reads[side as usize] {
-        lend(now, |turn| {
-            let Some(space) = session.receive_space(side, turn) else { return };
-            let result = leg.poll_read(cx, space);
-            blocked.reads[side as usize] = is_pending(result);
-            moved |= !is_pending(result);
-            session.handle_received(side, result, turn);
-        });
+    moved | from_client | from_upstream
+}
+
+fn write<M: Machine, S: Stream>(
+    machine: &mut M,
+    to: Side,
+    leg: &mut Option<Leg<S>>,
+    (blocked, now): (&mut Blocked, Now),
+    cx: &mut Context<'_>,
+) -> bool {
+    let Some(leg) = leg.as_mut().filter(|_| !blocked.writes[to as usize]) else { return false };
+    let result = match machine.transmit(to) {
+        slices if slices.is_empty() => return false,
+        slices => leg.poll_send(cx, &slices),
+    };
+    blocked.writes[to as usize] = is_pending(result);
+    lend(now, |turn| machine.sent(to, result, turn));
+    !is_pending(result)
+}
+
+fn read<M: Machine, S: Stream>(
+    machine: &mut M,
+    from: Side,
+    leg: &mut Option<Leg<S>>,
+    (blocked, now): (&mut Blocked, Now),
+    cx: &mut Context<'_>,
+) -> bool {
+    let Some(leg) = leg.as_mut().filter(|_| !blocked.reads[from as usize]) else { return false };
+    lend(now, |turn| {
+        let Some(space) = machine.receive_space(from, turn) else { return false };
+        let result = leg.poll_read(cx, space);
+        blocked.reads[from as usize] = is_pending(result);
+        machine.received(from, result, turn);
+        !is_pending(result)
+    })
+}
+
+/// What follows from a wait: the machine goes on, or the task sleeps.
+pub(crate) enum Next {
+    /// Something moved, or the deadline has come: poll again.
+    GoOn,
+    /// The task is woken when there is something to do.
+    Sleep,
+}
+
+/// A machine's turn in the poll of a task: rounds until nothing moves, and no more than others can wait for.
+#[derive(Debug, Default)]
+pub(crate) struct Pump {
+    rounds: u32,
+    pub(crate) blocked: Blocked,
+}
+
+impl Pump {
+    /// What comes first at `Wait`: ends of streams, a deadline that has passed, others' turn. Where none of these is all
+    /// that is to be done, bytes are next.
+    pub(crate) fn begin<M: Machine, A: Stream, B: Stream>(
+        &mut self,
+        machine: &mut M,
+        (client, upstream, now): (&mut Option<Leg<A>>, &mut Option<Leg<B>>, Now),
+        wait: Wait,
+        cx: &mut Context<'_>,
+    ) -> Option<Next> {
+        // Progress of an orderly end is nothing that the machine waits for.
+        let _ = (poll_shut_down(client, cx), poll_shut_down(upstream, cx));
+        if wait.deadline.is_some_and(|deadline| deadline <= now.tick) {
+            lend(now, |turn| machine.timed_out(turn));
+            return Some(Next::GoOn);
+        }
+        if self.rounds == ROUNDS {
+            cx.waker().wake_by_ref();
+            return Some(Next::Sleep);
+        }
+        self.rounds += 1;
+        None
     }
-    moved
 }
 
 fn is_pending(result: Result<usize, Fault>) -> bool {

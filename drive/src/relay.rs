@@ -9,12 +9,12 @@ use std::{
     time::Duration,
 };
 
-use underpass_core::{Disposal, Output, Session, Side, Tick, Turn};
+use underpass_core::{Side, Tick, Tunnel, TunnelOutput, Turn};
 
 use crate::{
     Clock, Report, Settings, Stream,
     clock::Alarm,
-    pump::{Blocked, Leg, ROUNDS, advance, close, lend, poll_goodbyes, poll_shut_down},
+    pump::{Leg, Next, Pump, advance, close, lend, poll_goodbyes},
 };
 
 /// Relays two streams with the traits of `futures` until both are over, or a timer ends them.
@@ -40,7 +40,7 @@ where
 /// A relay, as a future that ends with its [`Report`].
 ///
 /// - An end of stream on one side becomes one on the other, behind the last byte; the other direction goes on
-///   (`upgrade.half_close`).
+///   (`half_close`).
 /// - Neither side is read while the other takes nothing: at most one buffer waits in each direction, and a
 ///   quiet relay holds none.
 /// - A relay ends by itself: when both directions are over, after silence (`idle_timeout`), when one side takes
@@ -60,7 +60,7 @@ pub struct Relay<A, B> {
 enum State {
     /// Not polled yet: what was read ahead, from the client and from the other side.
     New([Vec<u8>; 2]),
-    Running(Box<Session>),
+    Running(Box<Tunnel>),
     /// The bytes are over, the streams are being closed.
     Closing {
         report: Report,
@@ -95,7 +95,7 @@ impl<A, B> Relay<A, B> {
     fn report(&self) -> Report {
         let duration = Duration::from_nanos(self.alarm.now().tick.0);
         match &self.state {
-            State::Running(session) => Report::new(session.record().tunnel(), duration),
+            State::Running(tunnel) => Report::new(Some(tunnel.report()), duration),
             State::Closing { report, .. } | State::Over(report) => *report,
             State::New(_) => Report::new(None, duration),
         }
@@ -138,57 +138,43 @@ impl<A, B> fmt::Debug for Relay<A, B> {
 }
 
 impl<A: Stream, B: Stream> Relay<A, B> {
-    /// The loop of a shell: ready when the session is over.
+    /// The loop of a shell: ready when the tunnel is over.
     fn poll_running(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Self { client, upstream, alarm, state, settings } = self;
         if let State::New([client, upstream]) = state {
-            let config = Arc::clone(&settings.tunnel);
-            let begin = |turn: &mut Turn<'_>| Session::tunnel(config, [client, upstream], turn);
+            let settings = Arc::clone(&settings.tunnel);
+            let begin = |turn: &mut Turn<'_>| Tunnel::new(settings, [client, upstream], turn);
             *state = State::Running(Box::new(lend(alarm.now(), begin)));
         }
-        let State::Running(session) = state else { return Poll::Ready(()) };
-        let (mut rounds, mut blocked) = (0, Blocked::default());
-        loop {
-            match session.poll_output() {
-                Output::Shutdown(Side::Downstream) => client.iter_mut().for_each(Leg::shut_down),
-                Output::Shutdown(Side::Upstream) => upstream.iter_mut().for_each(Leg::shut_down),
-                Output::Close(ending) => close(client, ending),
-                Output::Release(_, Disposal::Close(ending)) => close(upstream, ending),
-                Output::Release(_, Disposal::Pool) => *upstream = None,
-                // A tunnel was judged elsewhere, dials nobody, and writes no log of its own.
-                Output::Judge(_) | Output::Note(_) | Output::ExchangeDone => {}
-                Output::Resolve(_) | Output::Admit(_) | Output::Connect(_) | Output::Done => break,
-                Output::Wait(wait) => {
-                    // Progress of an orderly end is nothing that the session waits for.
-                    let _ = (poll_shut_down(client, cx), poll_shut_down(upstream, cx));
+        let State::Running(tunnel) = state else { return Poll::Ready(()) };
+        let mut pump = Pump::default();
+        let ending = loop {
+            match tunnel.poll_output() {
+                TunnelOutput::Shutdown(Side::Downstream) => client.iter_mut().for_each(Leg::shut_down),
+                TunnelOutput::Shutdown(Side::Upstream) => upstream.iter_mut().for_each(Leg::shut_down),
+                // A relay writes no log of its own.
+                TunnelOutput::Note(_) => {}
+                TunnelOutput::Done(report) => break report.ending,
+                TunnelOutput::Wait(wait) => {
                     let now = alarm.now();
-                    if wait.deadline.is_some_and(|deadline| deadline <= now.tick) {
-                        lend(now, |turn| session.handle_timeout(turn));
-                        continue;
+                    match pump.begin(&mut **tunnel, (client, upstream, now), wait, cx) {
+                        Some(Next::GoOn) => continue,
+                        Some(Next::Sleep) => return Poll::Pending,
+                        None => {}
                     }
-                    if rounds == ROUNDS {
-                        cx.waker().wake_by_ref();
-                        return Poll::Pending;
-                    }
-                    rounds += 1;
-                    let moved =
-                        advance(session, Side::Downstream, client.as_mut(), (wait, &mut blocked, now), cx)
-                            | advance(
-                                session,
-                                Side::Upstream,
-                                upstream.as_mut(),
-                                (wait, &mut blocked, now),
-                                cx,
-                            );
+                    let legs = (&mut *client, &mut *upstream, &mut pump.blocked);
+                    let moved = advance(&mut **tunnel, legs, (wait, now), cx);
                     if !moved && !alarm.wake_at(wait.deadline, cx) {
                         return Poll::Pending;
                     }
                 }
             }
-        }
+        };
+        close(client, ending);
+        close(upstream, ending);
         let (report, now) = (self.report(), self.alarm.now().tick);
         // A peer that doesn't read must not keep the streams from being dropped.
-        let until = now.after(self.settings.tunnel.settings.lingering_timeout);
+        let until = now.after(self.settings.tunnel.lingering_timeout);
         self.state = State::Closing { report, until };
         Poll::Ready(())
     }

@@ -2,14 +2,14 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use underpass_core::{Ended, TunnelConfig, TunnelRecord};
+use underpass_core::{Ended, TunnelReport, TunnelSettings};
 
 /// How relays live. One value serves any number of them.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Settings {
     /// Timers, half-close, lingering.
-    pub tunnel: Arc<TunnelConfig>,
+    pub tunnel: Arc<TunnelSettings>,
     on_end: Option<Arc<OnEnd>>,
 }
 
@@ -18,7 +18,7 @@ type OnEnd = dyn Fn(&Report) + Send + Sync;
 impl Settings {
     /// Sixty seconds of silence end a relay, as nginx does; either side may end its own direction first.
     #[must_use]
-    pub fn new(tunnel: TunnelConfig) -> Self {
+    pub fn new(tunnel: TunnelSettings) -> Self {
         Self { tunnel: Arc::new(tunnel), on_end: None }
     }
 
@@ -61,7 +61,7 @@ pub struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(tunnel: Option<&TunnelRecord>, duration: Duration) -> Self {
+    pub(crate) fn new(tunnel: Option<&TunnelReport>, duration: Duration) -> Self {
         Self {
             from_client: tunnel.map_or(0, |tunnel| tunnel.from_client),
             from_upstream: tunnel.map_or(0, |tunnel| tunnel.from_upstream),

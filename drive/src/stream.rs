@@ -31,7 +31,7 @@ pub trait Stream {
 ///
 /// Its `poll_close` has to end the write direction and leave the other one open. smol's sockets do so. Those of
 /// async-std and `async_io::Async` only flush, so that a peer learns of the other's end no sooner than when both
-/// streams are dropped: wrap them in [`HalfClosing`], or turn `upgrade.half_close` off.
+/// streams are dropped: wrap them in [`HalfClosing`], or turn `half_close` off.
 #[derive(Clone, Copy, Debug)]
 pub struct Futures<S>(pub S);
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use common::{ByHand, End, Task, connection};
-use underpass_core::{Ended, Timer, TunnelConfig};
+use underpass_core::{Ended, Timer, TunnelSettings};
 use underpass_futures::{Futures, Relay, Report, Settings};
 
 type Relaying = Task<Relay<Futures<End>, Futures<End>>>;
@@ -55,7 +55,7 @@ fn polled_again_after_its_end_it_says_the_same() {
 
 #[test]
 fn silence_ends_it_and_both_sides_learn_it() {
-    let mut tunnel = TunnelConfig::default();
+    let mut tunnel = TunnelSettings::default();
     tunnel.idle_timeout = Duration::from_secs(10);
     let (mut client, upstream, clock, mut relay) = relaying(&Settings::new(tunnel), 100);
     client.send(b"x");
@@ -161,4 +161,24 @@ fn a_dropped_relay_is_told_of_too() {
     let facts: Vec<_> =
         told.iter().map(|told| (told.from_client, told.duration.as_secs(), told.ended)).collect();
     assert_eq!(facts, [(3, 3, None), (0, 0, Some(Ended::Client))]);
+}
+
+/// A round looks at the clock once. What has come is written in the round that has read it, and a second one finds that
+/// nothing more has: then the task sleeps.
+#[test]
+fn a_message_takes_two_rounds() {
+    let (mut client, mut upstream, clock, mut relay) = relaying(&Settings::default(), 1 << 20);
+    assert_eq!(relay.run(), None);
+    for turn in 0..10 {
+        let before = clock.looks();
+        client.send(&[turn; 128]);
+        assert_eq!(relay.run(), None);
+        assert_eq!(upstream.take(), [turn; 128]);
+        assert_eq!(clock.looks() - before, 2);
+        let before = clock.looks();
+        upstream.send(&[turn; 128]);
+        assert_eq!(relay.run(), None);
+        assert_eq!(client.take(), [turn; 128]);
+        assert_eq!(clock.looks() - before, 2);
+    }
 }

@@ -72,7 +72,7 @@ impl ConfigBuilder {
         let location = |handler| {
             let mut location = Location::new(handler);
             location.settings = Arc::clone(&settings);
-            Arc::new(location)
+            location.shared()
         };
         let mut server = Server::new(Vec::new(), location(Handler::Return(Return::new(404, None))));
         for (prefix, handler) in self.handlers {

@@ -42,6 +42,7 @@ use std::sync::Arc;
 use crate::{
     shared::Upstreams,
     template::{Mapping, Template, Variable},
+    tunnel::TunnelSettings,
 };
 
 /// What the sessions of one listening socket share. Immutable; a reload makes a new one, and sessions
@@ -87,7 +88,7 @@ impl Config {
         let group = crate::shared::Group::single(host, peer);
         let mut proxy = Proxy::new(Target::Group(crate::shared::GroupId(0)), host);
         proxy.set_headers = SetHeader::websocket_recipe();
-        let location = Arc::new(Location::new(Handler::Proxy(Box::new(proxy))));
+        let location = Location::new(Handler::Proxy(Box::new(proxy))).shared();
         Self::new(Arc::new(Always(location)), Arc::new(Upstreams::new(vec![group])))
     }
 }
@@ -175,6 +176,8 @@ pub struct Location {
     pub resolver: Option<u32>,
     /// `error_log` of its level; absent: that of the process.
     pub error_logs: Option<ErrorLogs>,
+    /// How its tunnels live, where that was found out once for all of them.
+    tunnel: Option<Arc<TunnelSettings>>,
 }
 
 impl Location {
@@ -197,7 +200,38 @@ impl Location {
             types: Arc::default(),
             resolver: None,
             error_logs: None,
+            tunnel: None,
         }
+    }
+
+    /// Shares it, complete as it is: how its tunnels live is found out now, and is one value for all of them. A
+    /// location that is shared without this has one for each of its tunnels.
+    #[must_use]
+    pub fn shared(mut self) -> Arc<Self> {
+        self.tunnel = Some(Arc::new(self.find_tunnel_settings()));
+        Arc::new(self)
+    }
+
+    /// How its tunnels live.
+    pub(crate) fn tunnel_settings(&self) -> Arc<TunnelSettings> {
+        self.tunnel.clone().unwrap_or_else(|| Arc::new(self.find_tunnel_settings()))
+    }
+
+    fn find_tunnel_settings(&self) -> TunnelSettings {
+        let settings = &*self.settings;
+        let mut found = TunnelSettings::default();
+        if let Some(hop) = self.handler.hop() {
+            found.idle_timeout = hop.read_timeout;
+            found.upstream_send_timeout = hop.send_timeout;
+            found.half_close = hop.tunnel.half_close;
+            found.half_close_timeout = hop.tunnel.half_close_timeout;
+            found.relay_reset = hop.tunnel.relay_reset;
+        }
+        found.client_send_timeout = settings.send_timeout;
+        found.lingering_time = settings.lingering_time;
+        found.lingering_timeout = settings.lingering_timeout;
+        found.reset_timedout_connection = settings.reset_timedout_connection;
+        found
     }
 }
 

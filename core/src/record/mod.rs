@@ -31,6 +31,7 @@ use crate::{
     template::Template,
     time::{Now, Tick},
     timer::Timer,
+    tunnel::TunnelReport,
 };
 
 /// The record of an exchange, or of the tunnel that came of it: whole when [`crate::Output::ExchangeDone`]
@@ -56,7 +57,7 @@ pub struct Record {
     pub(crate) status: u16,
     pub(crate) outcome: Outcome,
     pub(crate) attempt: Attempt,
-    pub(crate) tunnel: Option<TunnelRecord>,
+    pub(crate) tunnel: Option<TunnelReport>,
 }
 
 /// How an exchange ended.
@@ -78,22 +79,6 @@ pub enum Outcome {
     TimedOut(Timer),
     /// The worker was draining and the time for it was over.
     Drained,
-}
-
-/// What is known of a tunnel (C7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct TunnelRecord {
-    /// When it opened.
-    pub opened: Tick,
-    /// Bytes that came from the client.
-    pub from_client: u64,
-    /// Bytes that came from the origin server.
-    pub from_upstream: u64,
-    /// Who ended it.
-    pub ended: Option<Ended>,
-    /// Whether a stream ended otherwise than in order.
-    pub cut: bool,
 }
 
 /// Who ended a tunnel.
@@ -204,9 +189,9 @@ impl Record {
         self.sent
     }
 
-    /// The tunnel, if the exchange became one.
+    /// The tunnel, if the exchange became one: its beginning, and from its end on, all of it.
     #[must_use]
-    pub fn tunnel(&self) -> Option<&TunnelRecord> {
+    pub fn tunnel(&self) -> Option<&TunnelReport> {
         self.tunnel.as_ref()
     }
 

@@ -55,18 +55,14 @@ impl Session {
                 }
             }
         }
-        if self.exchange.state() == exchange::State::Tunnelling {
-            self.tunnel_received(from, count as u64);
-        }
     }
 
     fn ended(&mut self, from: Side) {
         self.leg_event(from, connection::Event::PeerEnd);
-        match (self.exchange.state(), from) {
-            (exchange::State::Tunnelling, _) => self.tunnel_source_ended(from, false),
-            (_, Side::Downstream) => self.client_ended(),
+        match from {
+            Side::Downstream => self.client_ended(),
             // The advance that follows reads what came before the end, and finds the end behind it.
-            (_, Side::Upstream) => {}
+            Side::Upstream => {}
         }
     }
 
@@ -77,7 +73,6 @@ impl Session {
         }
         self.leg_event(side, connection::Event::Fail);
         match (self.exchange.state(), side) {
-            (exchange::State::Tunnelling, _) => self.tunnel_side_failed(side),
             (
                 exchange::State::Greeting | exchange::State::Idle | exchange::State::Lingering,
                 Side::Downstream,

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     buffer::Buffers,
     http1::{ChunkedDecoder, Framing},
-    state::{message, tunnel},
+    state::message,
 };
 
 /// One direction's bytes, and how they are read.
@@ -18,16 +18,6 @@ pub(super) struct Flow {
     /// Reading messages off the source.
     pub(super) message: message::Machine,
     pub(super) content: Content,
-    /// Once a tunnel is open.
-    pub(super) tunnel: tunnel::Machine,
-    /// Bytes in the shell's pipe: taken from the source past the session, not yet delivered.
-    pub(super) piped: u64,
-    /// In a tunnel: the sink can't be written to any more.
-    pub(super) cut: bool,
-    /// In a tunnel: the sink's system has all that was sent.
-    pub(super) acknowledged: bool,
-    /// In a tunnel: the sink is gone, and enough of what the source sends in vain has been read.
-    pub(super) ignored: bool,
 }
 
 /// How the content that is being read is framed, and how much is left of it.
@@ -64,7 +54,7 @@ impl Flow {
 
     /// Whether bytes wait for the sink.
     pub(super) fn is_waiting(&self) -> bool {
-        self.piped > 0 || !self.outbox.slices(&self.inbox).is_empty()
+        !self.outbox.slices(&self.inbox).is_empty()
     }
 
     /// Prepares the next chunk, and gives back memory that isn't needed.

@@ -27,7 +27,6 @@ impl Session {
                 let flow = self.flow_mut(to.opposite());
                 let content = flow.outbox.sent(count, &mut flow.inbox);
                 let keeps = flow.inbox.keeps();
-                let tunnelling = self.exchange.state() == exchange::State::Tunnelling;
                 match to {
                     Side::Downstream => {
                         self.record.sent += count as u64;
@@ -40,12 +39,8 @@ impl Session {
                         self.timers.stop(Timer::UpstreamSend);
                     }
                 }
-                if tunnelling {
-                    self.tunnel_moved(to.opposite());
-                }
             }
             Err(fault) if fault.is_transient() => {}
-            Err(_) if self.exchange.state() == exchange::State::Tunnelling => self.tunnel_sink_failed(to),
             // The origin server may have answered before it closed: what it said is read first (E8).
             Err(fault) if to == Side::Upstream && self.is_stale() => {
                 self.fail_attempt(Failure::Broken(fault), turn);

@@ -3,6 +3,7 @@
 use crate::{
     buffer::Buffers,
     http1::{Broken, ChunkedDecoder, Progress},
+    tunnel::Held,
 };
 
 /// One IO buffer, while there is something in it.
@@ -96,12 +97,19 @@ impl Inbox {
         })
     }
 
-    /// Takes bytes that somebody else has read.
-    pub(crate) fn preload(&mut self, bytes: &[u8]) {
-        if !bytes.is_empty() {
-            self.block = Some(bytes.into());
-            self.at = Positions { filled: small(bytes.len()), ..Positions::default() };
-        }
+    /// Parts with its buffer, for a tunnel: what has not been parsed is the first of its bytes.
+    pub(crate) fn hand_over(&mut self) -> Held {
+        let Positions { raw, filled, .. } = std::mem::take(&mut self.at);
+        self.scanned = 0;
+        Held::new(self.block.take(), [raw, filled], std::mem::take(&mut self.lent))
+    }
+
+    /// Takes a buffer back that may still be in use. Nothing in it is wanted any more.
+    pub(crate) fn take_back(&mut self, held: Held) {
+        let (block, filled, lent, offered) = held.into_parts();
+        self.block = block;
+        self.at = Positions { raw: filled, filled, ..Positions::default() }.behind_content();
+        (self.lent, self.offered) = (lent, offered);
     }
 
     /// So many bytes were received.

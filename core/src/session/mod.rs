@@ -35,11 +35,10 @@ mod upstream;
 mod work;
 
 pub use errand::{Admission, Choice, Claim, Connected, Dial, DialError, Lookup, Refusal};
-pub(crate) use outbox::Around;
 pub use outbox::Slices;
+pub(crate) use outbox::{Around, Outbox};
 pub use output::{Disposal, Ending, Output, Relayed, Wait};
 pub use snapshot::Snapshot;
-pub use tunnel::TunnelConfig;
 
 use crate::record::{Event, Note, Severity};
 
@@ -59,6 +58,7 @@ use crate::{
     state::{Rows, Taken, connection, exchange},
     time::{Now, Tick},
     timer::{Timer, Timers},
+    tunnel::{Tunnel, TunnelReport},
     verdict::Verdict,
 };
 
@@ -94,6 +94,8 @@ pub struct Session {
     timers: Timers,
     pending: Pending,
     work: Work,
+    /// From its opening until its outputs were polled.
+    tunnel: Option<Box<Tunnel>>,
     errands: u32,
     draining: bool,
     tick: Tick,
@@ -140,6 +142,7 @@ impl Session {
             timers: Timers::default(),
             pending: Pending::default(),
             work: Work::default(),
+            tunnel: None,
             errands: 0,
             draining: false,
             tick: now.tick,
@@ -218,6 +221,9 @@ impl Session {
         for flow in &mut self.flows {
             flow.recycle(buffers);
         }
+        if let Some(tunnel) = self.tunnel.take() {
+            tunnel.recycle(buffers);
+        }
         if let Some(heads) = self.record.heads.take() {
             buffers.return_heads(heads);
         }
@@ -230,11 +236,15 @@ impl Session {
     /// The one place where state changes. `watch` looks on between any two steps.
     fn apply_watched(&mut self, input: Input<'_>, turn: &mut Turn<'_>, mut watch: impl FnMut(&Self)) {
         self.tick = self.tick.max(turn.now.tick);
+        if self.report_to_tunnel(&input, turn) {
+            watch(self);
+            return self.check_invariants();
+        }
         match input {
             Input::Received(from, result) => self.received(from, result, turn),
             Input::Sent(to, result) => self.sent(to, result, turn),
-            Input::Relayed(from, moved) => self.relayed(from, moved),
-            Input::Acknowledged(to) => self.acknowledged(to),
+            // These are reported of a tunnel.
+            Input::Relayed(..) | Input::Acknowledged(_) => {}
             Input::Resolved(errand, result) => self.resolved(errand, result, turn),
             Input::Admitted(errand, admission) => self.admitted(errand, admission, turn),
             Input::Chosen(errand, number, address) => self.chosen(errand, number, address),
@@ -274,9 +284,8 @@ impl Session {
             }
             State::Replying => self.read_unwanted_content() || self.end_reply(),
             State::Switching => self.read_request_content(turn) || self.open_tunnel(turn),
-            State::Tunnelling => self.relay(),
             State::Lingering => self.linger(),
-            State::Finished | State::Closed => false,
+            State::Tunnelling | State::Finished | State::Closed => false,
         }
     }
 }
@@ -288,6 +297,12 @@ impl Session {
     #[must_use]
     pub fn record(&self) -> &Record {
         &self.record
+    }
+
+    /// What is known so far of the tunnel that is open; once it is over, [`Record::tunnel`] has it.
+    #[must_use]
+    pub fn tunnel_report(&self) -> Option<&TunnelReport> {
+        self.open_tunnel_of().map(Tunnel::report)
     }
 
     /// What the session is and holds, with deadlines relative to `now`, without totals and addresses: two
@@ -302,7 +317,7 @@ impl Session {
     #[doc(hidden)]
     #[must_use]
     pub fn rows_taken(&self) -> Rows {
-        self.taken.rows()
+        self.tunnel.iter().fold(self.taken, |taken, tunnel| taken.with(tunnel.taken())).rows()
     }
 }
 
@@ -328,12 +343,6 @@ impl Session {
         self.taken.message(self.flows[from.index()].message, event);
         let legal = self.flows[from.index()].message.on(event);
         self.check_transition(legal, "message", &event);
-    }
-
-    fn tunnel_event(&mut self, from: Side, event: crate::state::tunnel::Event) {
-        self.taken.tunnel(self.flows[from.index()].tunnel, event);
-        let legal = self.flows[from.index()].tunnel.on(event);
-        self.check_transition(legal, "tunnel", &event);
     }
 
     /// An event without a row is a mistake of ours: loud in debug builds; in release builds it is noted,

@@ -30,6 +30,14 @@ impl<'a> Slices<'a> {
         Self { slices, count }
     }
 
+    /// One piece, or none where it is empty.
+    #[inline]
+    pub(crate) fn one(piece: &'a [u8]) -> Self {
+        let mut slices = [IoSlice::new(&[]); 4];
+        slices[0] = IoSlice::new(piece);
+        Self { slices, count: usize::from(!piece.is_empty()) }
+    }
+
     /// How many bytes there are.
     #[must_use]
     pub fn total(&self) -> usize {
@@ -103,6 +111,18 @@ impl Around {
 
     fn is_idle(&self) -> bool {
         self.head_is_sent() && self.chunk.is_none() && (self.coding == Coding::Plain || self.ended)
+    }
+
+    /// At most so many bytes of the head were sent; says how many these are. What follows it takes its place.
+    fn sent_of_head(&mut self, count: usize) -> usize {
+        let head = count.min(self.head.len() - self.head_sent);
+        self.head_sent += head;
+        if self.head_sent == self.head.len() && !self.later.is_empty() {
+            std::mem::swap(&mut self.head, &mut self.later);
+            self.later.clear();
+            self.head_sent = 0;
+        }
+        head
     }
 
     fn write(&mut self) -> &mut Vec<u8> {
@@ -206,12 +226,7 @@ impl Outbox {
                 around.trailers = trailers;
             }
         }
-        if around.is_idle()
-            && !self.offered
-            && let Some(around) = self.around.take()
-        {
-            buffers.return_around(around);
-        }
+        self.settle_head(buffers);
     }
 
     /// Gives all memory back.
@@ -230,6 +245,28 @@ impl Outbox {
             chunk_left: around.chunk.as_ref().map(Chunk::left),
             ended: around.ended,
         })
+    }
+
+    /// What is left of the head, and content of somebody else's behind it.
+    pub(crate) fn slices_in_front_of<'a>(&'a self, content: &'a [u8]) -> Slices<'a> {
+        let Some(around) = &self.around else { return Slices::one(content) };
+        let head = around.head.get(around.head_sent..).unwrap_or_default();
+        let content = if around.later.is_empty() { content } else { b"" };
+        Slices::new([head, content, b"", b""], usize::MAX)
+    }
+
+    /// So many bytes of that were sent; says how many of them belonged to the head.
+    pub(crate) fn sent_in_front(&mut self, count: usize) -> usize {
+        self.around.as_mut().map_or(0, |around| around.sent_of_head(count))
+    }
+
+    /// Gives the memory of a head back that has gone, when nothing else is to come.
+    pub(crate) fn settle_head(&mut self, buffers: &mut Buffers) {
+        if !self.offered
+            && let Some(around) = self.around.take_if(|around| around.is_idle())
+        {
+            buffers.return_around(around);
+        }
     }
 
     /// What can be sent now.
@@ -270,15 +307,9 @@ impl Outbox {
             inbox.sent(content);
             return content;
         };
-        let head = count.min(around.head.len() - around.head_sent);
-        around.head_sent += head;
-        let behind_head = count - head;
-        if !around.later.is_empty() {
-            if around.head_sent == around.head.len() {
-                std::mem::swap(&mut around.head, &mut around.later);
-                around.later.clear();
-                around.head_sent = 0;
-            }
+        let has_later = !around.later.is_empty();
+        let behind_head = count - around.sent_of_head(count);
+        if has_later {
             return 0;
         }
         let content = match &mut around.chunk {

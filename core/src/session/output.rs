@@ -4,6 +4,7 @@ use crate::{
     Side,
     session::{Claim, Dial, Lookup, Note},
     time::Tick,
+    tunnel::Said,
     verdict::Verdict,
 };
 
@@ -40,6 +41,15 @@ pub enum Output {
     Wait(Wait),
     /// The session is over; drop it.
     Done,
+}
+
+impl From<Said> for Output {
+    fn from(said: Said) -> Self {
+        match said {
+            Said::Shutdown(side) => Self::Shutdown(side),
+            Said::Note(note) => Self::Note(note),
+        }
+    }
 }
 
 /// What becomes of an upstream connection.

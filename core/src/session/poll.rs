@@ -26,6 +26,9 @@ impl Session {
         if let Some(note) = self.pending.take_note() {
             return Output::Note(note);
         }
+        if let Some(output) = self.tunnel.as_mut().and_then(|tunnel| tunnel.take_output()) {
+            return output.into();
+        }
         if let Some(verdict) = self.pending.judgement.take() {
             return Output::Judge(verdict);
         }
@@ -58,6 +61,9 @@ impl Session {
         if self.exchange.state() == exchange::State::Closed {
             return Output::Done;
         }
+        if let Some(tunnel) = self.open_tunnel_of() {
+            return Output::Wait(tunnel.wait());
+        }
         // What is offered stays where it is, which may leave no room to read into: it is offered first.
         let writes = Side::BOTH.map(|side| {
             let after_a_look = side == Side::Downstream && self.must_look();
@@ -72,6 +78,9 @@ impl Session {
 
     /// Where to receive bytes from this side into; `None` when none are wanted now.
     pub fn receive_space(&mut self, from: Side, turn: &mut Turn<'_>) -> Option<&mut [u8]> {
+        if self.exchange.state() == exchange::State::Tunnelling {
+            return self.tunnel.as_mut()?.receive_space(from, turn);
+        }
         if !self.wants(from) {
             return None;
         }
@@ -85,6 +94,9 @@ impl Session {
     /// [`handle_sent`](Self::handle_sent).
     #[must_use]
     pub fn transmit(&self, to: Side) -> Slices<'_> {
+        if let Some(tunnel) = self.open_tunnel_of() {
+            return tunnel.transmit(to);
+        }
         let flow = self.flow(to.opposite());
         let most = match to {
             Side::Downstream => self.client_allowance(),
@@ -137,6 +149,7 @@ impl Session {
 
     /// After an exchange: the next one, a last look at the client, or the end.
     fn go_on(&mut self) {
+        self.tunnel = None;
         let leg = self.leg(Side::Downstream);
         let persists = self.work.client == Fate::Persist
             && !self.draining
@@ -193,13 +206,14 @@ impl Session {
         for side in Side::BOTH {
             wait.read(side, self.wants(side));
             wait.write(side, writes[side.index()]);
-            wait.relay(side, self.may_relay(side));
-            wait.acknowledge(side, self.awaits_acknowledgement(side));
         }
         wait
     }
 
     pub(super) fn deadline(&self) -> Option<Tick> {
+        if let Some(tunnel) = self.open_tunnel_of() {
+            return tunnel.deadline();
+        }
         // Pipelined bytes wait behind an exchange that has just ended: there is work to do at once.
         let at_once = self.exchange.state() == exchange::State::Idle
             && (!matches!(self.flow(Side::Downstream).inbox.raw(), b"" | b"\r")
@@ -210,18 +224,18 @@ impl Session {
     /// Whether bytes from `side` are wanted.
     pub(super) fn wants(&self, side: Side) -> bool {
         use exchange::State;
+        if let Some(tunnel) = self.open_tunnel_of() {
+            return tunnel.wants(side);
+        }
         let flow = self.flow(side);
         let in_time = match (side, self.exchange.state()) {
             (_, State::Finished | State::Closed) => false,
             (Side::Downstream, _) => true,
-            (Side::Upstream, State::Awaiting | State::Responding | State::Switching | State::Tunnelling) => {
-                true
-            }
+            (Side::Upstream, State::Awaiting | State::Responding | State::Switching) => true,
             (Side::Upstream, _) => false,
         };
         let paced = side == Side::Upstream && self.origin_waits().is_some();
-        let has_room = flow.piped == 0 && flow.inbox.has_space();
-        in_time && self.leg(side).reads() && !flow.ignored && has_room && !paced
+        in_time && self.leg(side).reads() && flow.inbox.has_space() && !paced
     }
 
     /// After each input: memory goes back, chunks are cut, and the timers run that the state wants.
@@ -236,9 +250,7 @@ impl Session {
         {
             turn.buffers.return_heads(heads);
         }
-        if state == exchange::State::Tunnelling {
-            self.settle_tunnel_timers();
-        } else {
+        if state != exchange::State::Tunnelling {
             self.settle_exchange_timers();
         }
     }

@@ -8,9 +8,10 @@ use crate::{
     Side,
     http1::Framing,
     rewrite::{Offer, SentMethod},
-    state::{connection, exchange, message, tunnel},
+    state::{connection, exchange, message},
     time::Tick,
     timer::Timer,
+    tunnel::{Tunnel, TunnelSnapshot},
 };
 
 /// States, buffered bytes, deadlines relative to a moment; no addresses, and no totals but those that a limit
@@ -21,6 +22,8 @@ pub struct Snapshot {
     exchange: exchange::State,
     legs: [connection::State; 2],
     flows: [FlowSnapshot; 2],
+    /// While one is open, or its outputs wait.
+    tunnel: Option<TunnelSnapshot>,
     /// Nanoseconds until each timer that runs.
     timers: Vec<(Timer, u64)>,
     pending: super::pending::Pending,
@@ -57,10 +60,8 @@ pub struct Snapshot {
 
 /// One direction.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::struct_excessive_bools, reason = "they are compared; nothing is decided by them")]
 struct FlowSnapshot {
     message: message::State,
-    tunnel: tunnel::State,
     content: Content,
     raw: Vec<u8>,
     content_kept: Option<Vec<u8>>,
@@ -69,26 +70,23 @@ struct FlowSnapshot {
     outbox: Outline,
     inbox: (bool, u32),
     has_space: bool,
-    piped: u64,
-    cut: bool,
-    acknowledged: bool,
-    ignored: bool,
 }
 
 /// In short: states, what waits, the timers that run. For people; two snapshots that read alike may differ.
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.exchange)?;
+        if let Some(tunnel) = self.tunnel.as_ref().filter(|tunnel| !tunnel.is_done()) {
+            write!(f, ", {tunnel}")?;
+            return if self.draining { f.write_str(", draining") } else { Ok(()) };
+        }
         for (name, side) in [("client", Side::Downstream), ("upstream", Side::Upstream)] {
             let (leg, flow) = (self.legs[side.index()], &self.flows[side.index()]);
             if matches!(leg, connection::State::Absent) {
                 continue;
             }
             write!(f, ", {name} {leg:?}")?;
-            match flow.message {
-                message::State::Switched => write!(f, " {:?}", flow.tunnel)?,
-                message => write!(f, " {message:?}")?,
-            }
+            write!(f, " {:?}", flow.message)?;
             let (raw, waiting) = (flow.raw.len(), flow.waiting.len());
             if raw > 0 {
                 write!(f, " {raw} unread")?;
@@ -110,7 +108,6 @@ impl Snapshot {
             let flow = session.flow(from);
             FlowSnapshot {
                 message: flow.message.state(),
-                tunnel: flow.tunnel.state(),
                 content: flow.content,
                 raw: flow.inbox.raw().to_vec(),
                 content_kept: flow.inbox.keeps().then(|| flow.inbox.kept().to_vec()),
@@ -125,12 +122,9 @@ impl Snapshot {
                 outbox: flow.outbox.outline(),
                 inbox: flow.inbox.outline(),
                 has_space: flow.inbox.has_space(),
-                piped: flow.piped,
-                cut: flow.cut,
-                acknowledged: flow.acknowledged,
-                ignored: flow.ignored,
             }
         };
+        let tunnel = session.tunnel.as_deref().map(|tunnel: &Tunnel| tunnel.snapshot(now));
         let work = &session.work;
         // The heads of an exchange that is over wait to be given back, and are of no consequence.
         let is_over = matches!(
@@ -140,9 +134,15 @@ impl Snapshot {
         let under_way = session.record.heads.as_ref().filter(|_| !is_over);
         Self {
             exchange: session.exchange.state(),
-            legs: Side::BOTH.map(|side| session.leg(side).state()),
+            legs: Side::BOTH.map(|side| session.leg_state(side)),
             flows: Side::BOTH.map(flow),
-            timers: session.timers.running().map(|(timer, at)| (timer, at.0.saturating_sub(now.0))).collect(),
+            timers: match &tunnel {
+                Some(tunnel) if !tunnel.is_done() => tunnel.timers().to_vec(),
+                _ => {
+                    session.timers.running().map(|(timer, at)| (timer, at.0.saturating_sub(now.0))).collect()
+                }
+            },
+            tunnel,
             pending: session.pending.clone(),
             client: work.client,
             upstream: work.upstream,
@@ -189,7 +189,8 @@ impl Snapshot {
     #[must_use]
     pub fn buffered(&self, side: Side) -> usize {
         let flow = &self.flows[side.index()];
-        flow.raw.len() + flow.waiting.len()
+        let in_tunnel = self.tunnel.as_ref().map_or(0, |tunnel| tunnel.buffered(side));
+        flow.raw.len() + flow.waiting.len() + in_tunnel
     }
 
     /// Whether the tunnel is open.

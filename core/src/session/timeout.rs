@@ -19,19 +19,12 @@ impl Session {
     fn expired(&mut self, timer: Timer, turn: &mut Turn<'_>) {
         match (timer, self.exchange.state()) {
             (Timer::Drain, state) => self.drain_is_over(state),
-            (_, State::Closed | State::Finished) => {}
+            // A tunnel has its own.
+            (_, State::Closed | State::Finished | State::Tunnelling) => {}
             // More may move, which the poll that follows finds.
             (Timer::Rate, _) => {}
-            // What was dropped meanwhile was wanted by nobody: the tunnel ends as it would have.
-            (Timer::LingerIdle | Timer::LingerTotal, State::Tunnelling) => self.lingered_in_tunnel(),
-            // The advance that follows asks again.
-            (Timer::Acknowledgement, State::Tunnelling) => {}
             (Timer::LingerIdle | Timer::LingerTotal, State::Replying) => {
                 self.give_unwanted_content_up(super::Fate::Close);
-            }
-            (_, State::Tunnelling) => {
-                self.note(Event::TimedOut(timer));
-                self.end_tunnel(Outcome::TimedOut(timer));
             }
             // Nothing was begun: there is nobody to tell (E6).
             (_, State::Greeting | State::Idle | State::Lingering) => self.close_client(super::Ending::Fin),
@@ -68,12 +61,11 @@ impl Session {
     /// `worker_shutdown_timeout` is over, or a mistake of ours was found: the session ends as it stands.
     fn drain_is_over(&mut self, state: State) {
         match state {
-            State::Closed => {}
+            State::Closed | State::Tunnelling => {}
             State::Greeting | State::Idle | State::Lingering => self.close_client(super::Ending::Fin),
             State::Finished => {
                 self.work.client = super::Fate::Close;
             }
-            State::Tunnelling => self.end_tunnel(Outcome::Drained),
             _ => {
                 self.abort(Outcome::Drained);
                 self.flow_mut(Side::Downstream).inbox.discard();

@@ -88,6 +88,14 @@ impl Taken {
     #[cfg(not(debug_assertions))]
     fn insert(&mut self, _: impl FnOnce() -> Option<usize>) {}
 
+    /// Those of either.
+    pub(crate) fn with(self, other: Self) -> Self {
+        #[cfg(debug_assertions)]
+        return Self(self.0.union(other.0));
+        #[cfg(not(debug_assertions))]
+        other
+    }
+
     /// The rows; none without debug assertions.
     pub(crate) fn rows(self) -> Rows {
         #[cfg(debug_assertions)]

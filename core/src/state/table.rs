@@ -35,6 +35,12 @@ macro_rules! transitions {
                 self.0
             }
 
+            /// The machine in this state, for who keeps its state as a type that has more to it.
+            #[allow(dead_code, reason = "most keep the machine")]
+            pub(crate) const fn of(state: State) -> Self {
+                Self(state)
+            }
+
             /// Takes the row of the present state and `event`; `false`, and no change, when there is none.
             #[must_use = "an illegal transition must not go unnoticed"]
             pub(crate) fn on(&mut self, event: Event) -> bool {

@@ -8,8 +8,8 @@ use underpass_testkit::{
 };
 
 use super::{
-    holds, holds_without_half_close,
-    worlds::{PROXY, proxy_with, world},
+    holds, holds_alone, holds_without_half_close,
+    worlds::{PROXY, alone, proxy_with, world},
 };
 
 const UPGRADE: &[u8] = b"GET /u HTTP/1.1\r\nHost: a\r\nUpgrade: foo\r\nConnection: upgrade\r\n\r\n";
@@ -74,7 +74,7 @@ fn deep() -> bool {
 }
 
 /// All of them.
-pub(crate) static ALL: [&Exploration; 15] = [
+pub(crate) static ALL: [&Exploration; 16] = [
     &ONE_EXCHANGE,
     &TWO_EXCHANGES,
     &TWO_LOCATIONS,
@@ -90,6 +90,7 @@ pub(crate) static ALL: [&Exploration; 15] = [
     &CONNECTS,
     &GREETING,
     &PIECES,
+    &TUNNEL_ALONE,
 ];
 
 pub(crate) static ONE_EXCHANGE: Exploration = Exploration::new(
@@ -151,6 +152,15 @@ pub(crate) static STRICT_TUNNEL: Exploration = Exploration {
     begins: || tunnel("upgrade_half_close off; upgrade_relay_reset on; proxy_ignore_client_abort on;"),
     alphabet: || Alphabet { bytes: [2, 2], ..tunnel_alphabet() },
     holds: holds_without_half_close,
+    explored: OnceLock::new(),
+};
+
+/// A tunnel whose handshake was done elsewhere: no session is around it.
+pub(crate) static TUNNEL_ALONE: Exploration = Exploration {
+    name: "tunnel-alone",
+    begins: alone,
+    alphabet: || Alphabet { client: Vec::new(), origin: Vec::new(), ..tunnel_alphabet() },
+    holds: holds_alone,
     explored: OnceLock::new(),
 };
 

@@ -2,10 +2,10 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use underpass_core::{Ended, Outcome, Side, Snapshot, Timer};
+use underpass_core::{Ended, Outcome, Side, Timer};
 use underpass_testkit::{
     explore::{History, Over},
-    session_world::World,
+    session_world::{Snapshot, World},
     strict::{Request, Response},
 };
 

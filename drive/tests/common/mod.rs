@@ -7,7 +7,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
     time::{Duration, Instant},
@@ -184,11 +184,16 @@ impl AsyncWrite for End {
 
 /// Time that passes when the test says so.
 #[derive(Clone, Debug)]
-pub(crate) struct ByHand(Arc<Mutex<(Instant, Vec<Waker>)>>);
+pub(crate) struct ByHand(Arc<Mutex<(Instant, Vec<Waker>)>>, Arc<AtomicU64>);
 
 impl ByHand {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Mutex::new((Instant::now(), Vec::new()))))
+        Self(Arc::new(Mutex::new((Instant::now(), Vec::new()))), Arc::default())
+    }
+
+    /// How often it was looked at.
+    pub(crate) fn looks(&self) -> u64 {
+        self.1.load(Ordering::Relaxed)
     }
 
     pub(crate) fn pass(&self, time: Duration) {
@@ -200,6 +205,7 @@ impl ByHand {
 
 impl Clock for ByHand {
     fn now(&self) -> Instant {
+        self.1.fetch_add(1, Ordering::Relaxed);
         self.0.lock().expect("not poisoned").0
     }
 

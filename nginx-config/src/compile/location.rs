@@ -168,7 +168,7 @@ impl Builder<'_> {
         location.internal = has(inside, &["internal"]);
         let around = Around { level: &level, outer: Some(&matcher), ..around };
         let nested = self.locations(inside, around)?;
-        Ok(Site { matcher, location: Arc::new(location), nested })
+        Ok(Site { matcher, location: location.shared(), nested })
     }
 
     /// The answer in the place of a directive that this version doesn't have.

@@ -77,7 +77,7 @@ impl Builder<'_> {
         let proxy = self.proxy(directive.argument(0), &level, None)?;
         let handler = Handler::Proxy(Box::new(proxy));
         let location = self.finish_location(handler, &level, server_name, &branch.name)?;
-        Ok(Some(Arc::new(location)))
+        Ok(Some(location.shared()))
     }
 
     fn set(&self, directive: &Directive) -> Result<Step, Error> {

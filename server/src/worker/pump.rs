@@ -210,9 +210,17 @@ impl<R: Reactor> Connection<R> {
         for side in Side::BOTH {
             moved |= wait.writes(side) && self.write(side, shared, cx);
         }
+        let mut came = false;
         for side in Side::BOTH {
-            moved |= wait.reads(side) && self.read(side, shared, cx);
+            came |= wait.reads(side) && self.read(side, shared, cx);
         }
+        if came && self.session.tunnel_report().is_some() {
+            // What came in a tunnel waits for nothing: it is written at once.
+            for side in Side::BOTH {
+                moved |= !wait.writes(side) && self.write(side, shared, cx);
+            }
+        }
+        moved |= came;
         for side in Side::BOTH {
             moved |= wait.acknowledges(side) && self.acknowledge(side, shared);
         }

@@ -2,15 +2,17 @@
 //! that obeys the contract to the letter and checks on every step that the session keeps it, too.
 
 mod end;
+mod machine;
 mod shell;
 
 pub use end::End;
+pub use machine::{Alone, Machine, Snapshot};
 
 use std::{collections::VecDeque, net::IpAddr, sync::Arc, time::Duration};
 
 use underpass_core::{
     Address, Admission, Buffers, Claim, ClientInfo, Dial, Disposal, Ending, Event, Fault, Lookup, Now,
-    Outcome, Session, Side, Tick, TunnelConfig, Turn, Verdict, Wait,
+    Outcome, Session, Side, Tick, Tunnel, TunnelSettings, Turn, Verdict, Wait,
     config::Config,
     shared::Lease,
     trace::{Setting, Traced},
@@ -89,8 +91,8 @@ pub struct Exchange {
 /// A proxy with one client.
 #[derive(Debug)]
 pub struct World {
-    /// The session, traced where its world was made to.
-    pub session: Traced,
+    /// What is driven.
+    pub session: Machine,
     /// The client's end.
     pub client: End,
     /// Every upstream connection that was made, in order.
@@ -177,7 +179,7 @@ impl World {
     pub fn new(config: Arc<Config>) -> Self {
         let now = Now { tick: Tick(0), unix_ms: BEGINNING_MS, utc_offset_min: 0 };
         let session = Session::new(Arc::clone(&config), client_info(), now);
-        Self::around(session.into(), config, now)
+        Self::around(Traced::from(session).into(), config, now)
     }
 
     /// The same, and the session is traced.
@@ -185,7 +187,7 @@ impl World {
     pub fn traced(config: Arc<Config>, setting: &Setting) -> Self {
         let now = Now { tick: Tick(0), unix_ms: BEGINNING_MS, utc_offset_min: 0 };
         let session = Traced::new(Arc::clone(&config), client_info(), now, Some(setting));
-        Self { buffers: Buffers::new(setting.buffer_size), ..Self::around(session, config, now) }
+        Self { buffers: Buffers::new(setting.buffer_size), ..Self::around(session.into(), config, now) }
     }
 
     /// The same with IO buffers of `size` bytes.
@@ -200,21 +202,21 @@ impl World {
         Self::new(Arc::new(Config::proxy_to(address(ORIGIN), ORIGIN)))
     }
 
-    /// A tunnel that was opened elsewhere, with bytes that were read ahead of it.
+    /// A tunnel alone, whose handshake was done elsewhere, with bytes that were read ahead of it.
     #[must_use]
-    pub fn tunnel(config: TunnelConfig, read_ahead: [&[u8]; 2]) -> Self {
+    pub fn tunnel(settings: TunnelSettings, read_ahead: [&[u8]; 2]) -> Self {
         let now = Now { tick: Tick(0), unix_ms: BEGINNING_MS, utc_offset_min: 0 };
         let mut buffers = Buffers::default();
         let turn = &mut Turn { now, buffers: &mut buffers };
-        let session = Session::tunnel(Arc::new(config), read_ahead, turn);
-        let mut world =
-            Self::around(session.into(), Arc::new(Config::proxy_to(address(ORIGIN), ORIGIN)), now);
+        let tunnel = Tunnel::new(Arc::new(settings), read_ahead, turn);
+        let config = Arc::new(Config::proxy_to(address(ORIGIN), ORIGIN));
+        let mut world = Self { buffers, ..Self::around(tunnel.into(), config, now) };
         world.origins.push(Origin { end: End::default(), address: address(ORIGIN), idle: false });
         world.upstream = Some(0);
         world
     }
 
-    fn around(session: Traced, config: Arc<Config>, now: Now) -> Self {
+    fn around(session: Machine, config: Arc<Config>, now: Now) -> Self {
         Self {
             session,
             client: End::default(),
@@ -437,7 +439,7 @@ impl World {
     }
 
     /// The session, and what a worker lends it.
-    pub fn parts(&mut self) -> (&mut Traced, Turn<'_>) {
+    pub fn parts(&mut self) -> (&mut Machine, Turn<'_>) {
         (&mut self.session, Turn { now: self.now, buffers: &mut self.buffers })
     }
 }

@@ -7,7 +7,7 @@ use underpass_core::{
     Side, Tick, Turn, Verdict, Wait, shared::Lease,
 };
 
-use super::{Connect, End, Exchange, Origin, World, name};
+use super::{Connect, End, Exchange, Machine, Origin, World, name};
 
 /// Rounds after which a session that has still something to do is taken for one that never rests.
 const ROUNDS: usize = 200_000;
@@ -120,9 +120,7 @@ impl World {
                 }
                 Output::Note(note) => {
                     assert_ne!(note.event, Event::IllegalTransition);
-                    let mut line = Vec::new();
-                    self.session.record().write_note(&note, &mut line);
-                    self.notes.push((note.event, String::from_utf8_lossy(&line).into_owned()));
+                    self.notes.push((note.event, self.session.line(&note)));
                 }
                 Output::ExchangeDone => self.log_exchange(),
                 Output::Wait(wait) => {
@@ -241,6 +239,9 @@ impl World {
     }
 
     fn log_exchange(&mut self) {
+        if let Machine::Tunnel(_) = self.session {
+            return self.log_tunnel();
+        }
         let record = self.session.record();
         let tunnel = record.tunnel().map(|t| (t.from_client, t.from_upstream, t.ended, t.cut));
         self.exchanges.push(Exchange {
@@ -252,6 +253,17 @@ impl World {
         let mut lines = Vec::new();
         record.write_lines(self.now, &mut Vec::new(), &mut |_, line| lines.push(line.to_vec()));
         self.log.extend(lines.iter().map(|line| String::from_utf8_lossy(line).trim_end().to_owned()));
+    }
+
+    /// What a record would have of a tunnel alone.
+    fn log_tunnel(&mut self) {
+        let report = self.session.tunnel_report().expect("a tunnel has a report");
+        self.exchanges.push(Exchange {
+            status: 101,
+            outcome: report.outcome(),
+            bytes_sent: report.to_client,
+            tunnel: Some((report.from_client, report.from_upstream, report.ended, report.cut)),
+        });
     }
 
     fn peer(&mut self, side: Side) -> Option<&mut End> {

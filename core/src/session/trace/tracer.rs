@@ -73,16 +73,13 @@ impl Tracer {
         let mut sign = "<";
         match &input {
             Input::Sent(to, Ok(1..)) => {
-                let head = session.flow(to.opposite()).outbox.unsent_head().unwrap_or_default();
-                self.lines.sends(*to, head);
+                self.lines.sends(*to, session.unsent_head(*to).unwrap_or_default());
             }
             Input::Received(from, result) => {
-                let inbox = &session.flow(*from).inbox;
-                if inbox.outline().0 {
-                    self.readers[from.index()].received(inbox.arriving(result.unwrap_or(0)));
-                } else {
+                match session.arriving(*from, result.unwrap_or(0)) {
+                    Some(bytes) => self.readers[from.index()].received(bytes),
                     // No space was asked for.
-                    sign = "< unasked";
+                    None => sign = "< unasked",
                 }
             }
             _ => {}

@@ -1,0 +1,412 @@
+//! Two byte streams, relayed until both are over or a timer says so (behaviour C): a machine of its own.
+//!
+//! It knows nothing of HTTP: a [`Session`](crate::Session) opens one behind its 101, and who has done a handshake in
+//! another server opens one with [`Tunnel::new`]. Reports come in by two ways. While both streams flow, `receive` and
+//! `send` count, note the time and return: that is the path of a byte, below. Everything else takes the general step
+//! (`step`), after which each direction is what its table permits, and the tunnel waits for what follows from that.
+//! When something is due is one function of the state (`deadlines`): nothing starts or stops a timer.
+
+mod course;
+mod deadlines;
+mod held;
+mod output;
+mod report;
+mod settings;
+mod snapshot;
+mod stage;
+mod step;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use held::Held;
+pub(crate) use output::Said;
+pub use output::TunnelOutput;
+pub use report::TunnelReport;
+pub use settings::TunnelSettings;
+pub use snapshot::TunnelSnapshot;
+
+use std::sync::Arc;
+
+use course::{Carried, Course, Direction};
+use output::Busy;
+use stage::Stage;
+use step::Input;
+
+use crate::{
+    Fault, Side,
+    buffer::{Buffers, Turn},
+    record::{Ended, Event},
+    session::{Outbox, Relayed, Slices, Wait},
+    state::{Rows, Taken, connection},
+    time::Tick,
+};
+
+/// A moment that never comes.
+const NEVER: Tick = Tick(u64::MAX);
+
+/// A tunnel: two connections whose bytes are relayed, each to the other.
+///
+/// The methods are those of a [`Session`](crate::Session), as far as a tunnel has them, and keep the same contract:
+///
+/// - **What happened** (`handle_*`): reports by the shell. None fails. Time comes in with [`Turn`].
+/// - **What to do** ([`poll_output`](Self::poll_output)): to be polled after each round of reports until it says
+///   [`TunnelOutput::Wait`] or [`TunnelOutput::Done`]. Polling changes nothing but what waits to be polled.
+/// - **Memory** ([`receive_space`](Self::receive_space), [`transmit`](Self::transmit)): where to read into and what to
+///   write. It neither moves nor changes until its report. A quiet tunnel holds none.
+/// - **Looks** ([`report`](Self::report), [`snapshot`](Self::snapshot)).
+///
+/// [`Side::Downstream`] is the client, [`Side::Upstream`] the origin server; for a tunnel these are names only.
+///
+/// ```
+/// use std::sync::Arc;
+/// use underpass_core::{Buffers, Now, Side, Tick, Tunnel, TunnelOutput, TunnelSettings, Turn};
+///
+/// let mut buffers = Buffers::default();
+/// let now = Now { tick: Tick(0), unix_ms: 0, utc_offset_min: 0 };
+/// let turn = &mut Turn { now, buffers: &mut buffers };
+/// // Both sides have switched protocols, and the client's first bytes were read behind its request.
+/// let settings = Arc::new(TunnelSettings::default());
+/// let mut tunnel = Tunnel::new(settings, [b"hello", b""], turn);
+/// assert!(matches!(tunnel.poll_output(), TunnelOutput::Note(note) if note.event.to_string() == "tunnel opened"));
+/// let TunnelOutput::Wait(wait) = tunnel.poll_output() else { panic!("it waits") };
+/// assert!(wait.writes(Side::Upstream) && wait.reads(Side::Upstream));
+///
+/// // They are written; the origin server answers, and its answer is written.
+/// assert_eq!(&*tunnel.transmit(Side::Upstream)[0], b"hello");
+/// tunnel.handle_sent(Side::Upstream, Ok(5), turn);
+/// let space = tunnel.receive_space(Side::Upstream, turn).expect("bytes are wanted");
+/// space[..7].copy_from_slice(b"welcome");
+/// tunnel.handle_received(Side::Upstream, Ok(7), turn);
+/// assert_eq!(&*tunnel.transmit(Side::Downstream)[0], b"welcome");
+/// tunnel.handle_sent(Side::Downstream, Ok(7), turn);
+///
+/// // Each end of a stream becomes an end of the other, and with the second the tunnel is over.
+/// tunnel.handle_received(Side::Upstream, Ok(0), turn);
+/// assert!(matches!(tunnel.poll_output(), TunnelOutput::Shutdown(Side::Downstream)));
+/// tunnel.handle_received(Side::Downstream, Ok(0), turn);
+/// assert!(matches!(tunnel.poll_output(), TunnelOutput::Note(_)));
+/// assert!(matches!(tunnel.poll_output(), TunnelOutput::Shutdown(Side::Upstream)));
+/// let TunnelOutput::Done(report) = tunnel.poll_output() else { panic!("both streams are over") };
+/// assert_eq!(report.to_string(), "tunnel closed by upstream, from client: 5, from upstream: 7");
+/// tunnel.recycle(&mut buffers);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Tunnel {
+    settings: Arc<TunnelSettings>,
+    /// By the side that the bytes come from.
+    directions: [Direction; 2],
+    /// What goes to the client in front of the tunnel's bytes: the head that has opened it.
+    front: Outbox,
+    report: TunnelReport,
+    /// What it waits for besides bytes, and since when.
+    stage: Stage,
+    /// When a byte moved last, or nothing waited any more for a side that takes nothing.
+    moved: Tick,
+    /// When a drain is over.
+    drain: Tick,
+    /// Full buffers of bytes that were given up, which may still be on their way. Few tunnels have any.
+    retired: Option<Box<[Option<Box<[u8]>>; 2]>>,
+    legs: [connection::Machine; 2],
+    busy: Busy,
+    taken: Taken,
+}
+
+/// What a session hands over when its exchange becomes a tunnel.
+#[derive(Debug, Default)]
+pub(crate) struct Opening {
+    /// What was received behind the heads, by the side that it came from.
+    pub(crate) held: [Held; 2],
+    /// What is left of the head that the client is being sent.
+    pub(crate) front: Outbox,
+    pub(crate) legs: [connection::Machine; 2],
+    /// When a drain that has begun is over.
+    pub(crate) drain: Option<Tick>,
+}
+
+/// What a tunnel hands back at its end.
+#[derive(Debug)]
+pub(crate) struct Closing {
+    pub(crate) held: [Held; 2],
+    pub(crate) front: Outbox,
+    pub(crate) legs: [connection::Machine; 2],
+}
+
+impl Tunnel {
+    /// A tunnel between two connections that are both open: `read_ahead` are bytes that were read behind the heads of a
+    /// handshake, from the client and from the origin server. They are copied, once, and are the first that the other
+    /// side is sent.
+    #[must_use]
+    pub fn new(settings: Arc<TunnelSettings>, read_ahead: [&[u8]; 2], turn: &mut Turn<'_>) -> Self {
+        let held = read_ahead.map(|bytes| Held::ahead(bytes, turn.buffers));
+        let mut leg = connection::Machine::default();
+        let mut taken = Taken::default();
+        taken.connection(leg, connection::Event::Established);
+        let legal = leg.on(connection::Event::Established);
+        debug_assert!(legal, "a connection is established");
+        let mut tunnel = Self::open(settings, Opening { held, legs: [leg; 2], ..Opening::default() }, turn);
+        tunnel.taken = tunnel.taken.with(taken);
+        tunnel
+    }
+
+    /// The same with what a session hands over: whoever has ended already (A13) has ended its stream.
+    pub(crate) fn open(settings: Arc<TunnelSettings>, opening: Opening, turn: &mut Turn<'_>) -> Self {
+        let now = turn.now.tick;
+        let mut report = TunnelReport::new(now);
+        for (side, held) in Side::BOTH.into_iter().zip(&opening.held) {
+            report.count_received(side, held.bytes().len() as u64);
+        }
+        let course = Course::Flowing(Carried { piped: 0, since: now });
+        let mut tunnel = Self {
+            settings,
+            directions: opening.held.map(|held| Direction { held, course }),
+            front: opening.front,
+            report,
+            stage: Stage::Relaying,
+            moved: now,
+            drain: opening.drain.unwrap_or(NEVER),
+            retired: None,
+            legs: opening.legs,
+            busy: Busy::default(),
+            taken: Taken::default(),
+        };
+        tunnel.busy.set(Busy::OPENED);
+        if !tunnel.front.head_is_sent() {
+            tunnel.busy.set(Busy::FRONT);
+        }
+        tunnel.general(Input::Opened, turn);
+        tunnel
+    }
+}
+
+/// What happened.
+impl Tunnel {
+    /// Bytes were received into [`receive_space`](Self::receive_space): so many, `Ok(0)` for the end of the stream.
+    /// "Would block" is reported too: unused memory then goes back. A reset may be reported whenever it is noticed.
+    pub fn handle_received(&mut self, from: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
+        let direction = &mut self.directions[from.index()];
+        match (result, &mut direction.course) {
+            // The path of a byte: both connections are open, as `Flowing` says, and nothing else is to be done.
+            (Ok(count @ 1..), Course::Flowing(carried)) if !self.busy.any() => {
+                let now = turn.now.tick.max(self.moved);
+                if direction.held.is_empty() && carried.piped == 0 {
+                    carried.since = now;
+                }
+                let count = direction.held.received(count);
+                self.report.count_received(from, count as u64);
+                self.moved = now;
+            }
+            (Err(fault), Course::Flowing(_)) if fault.is_transient() => {
+                direction.held.received(0);
+                direction.held.settle(turn.buffers);
+            }
+            _ => self.general(Input::Received(from, result), turn),
+        }
+    }
+
+    /// So many bytes of [`transmit`](Self::transmit) were sent, and no layer of the shell's own holds them.
+    pub fn handle_sent(&mut self, to: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
+        let direction = &mut self.directions[to.opposite().index()];
+        match (result, &mut direction.course) {
+            (Ok(count @ 1..), Course::Flowing(carried)) if !self.busy.any() => {
+                let count = direction.held.sent(count);
+                self.report.count_sent(to, count as u64);
+                self.moved = turn.now.tick.max(self.moved);
+                carried.since = self.moved;
+                direction.held.settle(turn.buffers);
+            }
+            _ => self.general(Input::Sent(to, result), turn),
+        }
+    }
+
+    /// Bytes were moved past the machine, where [`Wait::relays`] permits it. What was taken and not yet delivered is in
+    /// the shell's pipe.
+    pub fn handle_relayed(&mut self, from: Side, moved: Relayed, turn: &mut Turn<'_>) {
+        self.general(Input::Relayed(from, moved), turn);
+    }
+
+    /// All that was sent to this side has been acknowledged, where [`Wait::acknowledges`] asks for it: a reset no more
+    /// destroys it. Ignored when nobody has asked.
+    pub fn handle_acknowledged(&mut self, to: Side, turn: &mut Turn<'_>) {
+        self.general(Input::Acknowledged(to), turn);
+    }
+
+    /// The deadline may have come. A call too early changes nothing.
+    pub fn handle_timeout(&mut self, turn: &mut Turn<'_>) {
+        self.general(Input::Timeout, turn);
+    }
+
+    /// The worker is shutting down: the tunnel is over `until` then; without it, it lives on until it ends (C8).
+    pub fn handle_drain(&mut self, until: Option<Tick>, turn: &mut Turn<'_>) {
+        self.general(Input::Drain(until), turn);
+    }
+
+    /// Ends the tunnel, and gives its memory back to the worker: call it at [`TunnelOutput::Done`]. A tunnel that is
+    /// just dropped frees it instead.
+    pub fn recycle(mut self, buffers: &mut Buffers) {
+        for direction in &mut self.directions {
+            direction.held.recycle(buffers);
+        }
+        self.front.recycle(buffers);
+    }
+}
+
+/// What to do.
+impl Tunnel {
+    /// What to do next. Poll until it says [`TunnelOutput::Wait`] or [`TunnelOutput::Done`]; polled again after that
+    /// without a report between, it says the same.
+    pub fn poll_output(&mut self) -> TunnelOutput {
+        match self.take_output() {
+            Some(said) => said.into(),
+            None if self.is_done() => TunnelOutput::Done(self.report),
+            None => TunnelOutput::Wait(self.wait()),
+        }
+    }
+
+    /// An output that is polled once: a note, or a shutdown.
+    #[inline]
+    pub(crate) fn take_output(&mut self) -> Option<Said> {
+        if self.busy.speaks() { self.take_note().or_else(|| self.take_shutdown()) } else { None }
+    }
+
+    fn take_note(&mut self) -> Option<Said> {
+        let event = if self.busy.take(Busy::OPENED) {
+            Event::TunnelOpened
+        } else if self.busy.take(Busy::ILLEGAL) {
+            Event::IllegalTransition
+        } else if let (true, Some(Ended::Timer(timer))) = (self.busy.take(Busy::TIMED_OUT), self.report.ended)
+        {
+            Event::TimedOut(timer)
+        } else if let (true, Some(ended)) = (self.busy.take(Busy::CLOSED), self.report.ended) {
+            Event::TunnelClosed(ended)
+        } else {
+            return None;
+        };
+        Some(Said::Note(event.note()))
+    }
+
+    fn take_shutdown(&mut self) -> Option<Said> {
+        self.busy.take_shutdown().map(Said::Shutdown)
+    }
+
+    /// A connection that is closed anyway isn't shut down before.
+    pub(crate) fn forget_shutdown(&mut self, side: Side) {
+        self.busy.forget_shutdown(side);
+    }
+
+    /// What it waits for.
+    pub(crate) fn wait(&self) -> Wait {
+        let mut wait = Wait::new(self.deadline());
+        for side in Side::BOTH {
+            wait.read(side, self.wants(side));
+            wait.write(side, self.offers(side));
+            wait.relay(side, self.may_relay(side));
+            wait.acknowledge(side, self.awaits_acknowledgement(side));
+        }
+        wait
+    }
+
+    /// Where to receive bytes from this side into; `None` when none are wanted now.
+    pub fn receive_space(&mut self, from: Side, turn: &mut Turn<'_>) -> Option<&mut [u8]> {
+        if !self.wants(from) {
+            return None;
+        }
+        let held = &mut self.directions[from.index()].held;
+        if let Some(block) = held.retire() {
+            self.retired.get_or_insert_default()[from.index()] = Some(block);
+        }
+        held.space(turn.buffers)
+    }
+
+    /// What is to be sent to this side, in order; nothing where nothing is. Report what was sent with
+    /// [`handle_sent`](Self::handle_sent). What a report of received bytes has brought may be sent before the next
+    /// poll.
+    #[must_use]
+    pub fn transmit(&self, to: Side) -> Slices<'_> {
+        let content = if self.offers(to) { self.directions[to.opposite().index()].held.bytes() } else { b"" };
+        if to == Side::Downstream && self.busy.has(Busy::FRONT) && !self.is_done() {
+            return self.front.slices_in_front_of(content);
+        }
+        Slices::one(content)
+    }
+}
+
+/// Looks.
+impl Tunnel {
+    /// What is known of it: so far, or in the end.
+    #[must_use]
+    pub fn report(&self) -> &TunnelReport {
+        &self.report
+    }
+
+    /// What it is and holds, with deadlines relative to `now`, without totals: two tunnels with equal settings and
+    /// snapshots behave alike.
+    #[must_use]
+    pub fn snapshot(&self, now: Tick) -> TunnelSnapshot {
+        TunnelSnapshot::of(self, now)
+    }
+
+    /// Whether it is over.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.busy.has(Busy::DONE)
+    }
+
+    /// The rows of the tables that it has taken so far. For tests of what tests cover: none without debug assertions.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn rows_taken(&self) -> Rows {
+        self.taken.rows()
+    }
+
+    pub(crate) fn taken(&self) -> Taken {
+        self.taken
+    }
+
+    /// Whether bytes from `side` are wanted.
+    #[inline]
+    pub(crate) fn wants(&self, side: Side) -> bool {
+        let Direction { held, course } = &self.directions[side.index()];
+        self.leg(side).reads()
+            && course.piped() == 0
+            && held.has_space()
+            && !course.is_ignored()
+            && !self.is_done()
+    }
+
+    /// Whether there are bytes for `to`.
+    #[inline]
+    fn offers(&self, to: Side) -> bool {
+        let in_front = to == Side::Downstream && self.busy.has(Busy::FRONT);
+        let waits = in_front || !self.directions[to.opposite().index()].held.is_empty();
+        waits && self.leg(to).writes() && !self.is_done()
+    }
+
+    /// Whether bytes may be moved past the machine.
+    #[inline]
+    fn may_relay(&self, from: Side) -> bool {
+        let Direction { held, course } = &self.directions[from.index()];
+        let in_front = from == Side::Upstream && self.busy.has(Busy::FRONT);
+        course.is_flowing() && held.is_empty() && !in_front && !self.is_done()
+    }
+
+    #[inline]
+    pub(crate) fn leg(&self, side: Side) -> connection::Machine {
+        self.legs[side.index()]
+    }
+
+    /// The bytes that have come into the space that was handed out, before they are reported.
+    pub(crate) fn arriving(&self, from: Side, count: usize) -> Option<&[u8]> {
+        self.directions[from.index()].held.arriving(count)
+    }
+
+    /// What goes to the client in front of the tunnel's bytes.
+    pub(crate) fn front(&self) -> &Outbox {
+        &self.front
+    }
+
+    /// What a session takes back: its connections, and the memory that may still be in use.
+    pub(crate) fn hand_back(&mut self) -> Closing {
+        let held = [0, 1].map(|index: usize| std::mem::take(&mut self.directions[index].held));
+        Closing { held, front: std::mem::take(&mut self.front), legs: self.legs }
+    }
+}

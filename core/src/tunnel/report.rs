@@ -1,0 +1,96 @@
+//! What is known of a tunnel.
+
+use std::fmt;
+
+use crate::{
+    Side,
+    record::{Ended, Outcome},
+    session::Ending,
+    time::Tick,
+};
+
+/// What is known of a tunnel: so far, or in the end (C7).
+///
+/// Its text is that of the line in the error log: `tunnel closed by client, from client: 5, from upstream: 3`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct TunnelReport {
+    /// When it opened.
+    pub opened: Tick,
+    /// Bytes that came from the client and were to be relayed, those that were read ahead included.
+    pub from_client: u64,
+    /// Bytes that came from the origin server, likewise.
+    pub from_upstream: u64,
+    /// Bytes that the client was sent, with what was left of a head in front of the tunnel.
+    pub to_client: u64,
+    /// Bytes that the origin server was sent.
+    pub to_upstream: u64,
+    /// Who ended it: the side that ended first, or what ended it before its sides did. Absent while nobody has.
+    pub ended: Option<Ended>,
+    /// Whether a stream ended otherwise than in order.
+    pub cut: bool,
+    /// How both connections are to be closed.
+    pub ending: Ending,
+}
+
+impl From<Side> for Ended {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Downstream => Self::Client,
+            Side::Upstream => Self::Upstream,
+        }
+    }
+}
+
+impl TunnelReport {
+    pub(super) fn new(opened: Tick) -> Self {
+        Self {
+            opened,
+            from_client: 0,
+            from_upstream: 0,
+            to_client: 0,
+            to_upstream: 0,
+            ended: None,
+            cut: false,
+            ending: Ending::Fin,
+        }
+    }
+
+    /// How it ended, of a tunnel that is over.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self.ended {
+            Some(Ended::Timer(timer)) => Outcome::TimedOut(timer),
+            Some(Ended::Drain) => Outcome::Drained,
+            _ if self.cut => Outcome::Cut,
+            _ => Outcome::Complete,
+        }
+    }
+
+    #[inline]
+    pub(super) fn count_received(&mut self, from: Side, count: u64) {
+        match from {
+            Side::Downstream => self.from_client += count,
+            Side::Upstream => self.from_upstream += count,
+        }
+    }
+
+    #[inline]
+    pub(super) fn count_sent(&mut self, to: Side, count: u64) {
+        match to {
+            Side::Downstream => self.to_client += count,
+            Side::Upstream => self.to_upstream += count,
+        }
+    }
+}
+
+impl fmt::Display for TunnelReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.ended {
+            Some(ended) => write!(f, "tunnel closed by {ended}")?,
+            None => f.write_str("tunnel open")?,
+        }
+        write!(f, ", from client: {}, from upstream: {}", self.from_client, self.from_upstream)?;
+        if self.cut { f.write_str(", cut") } else { Ok(()) }
+    }
+}

@@ -1,0 +1,248 @@
+use std::io::ErrorKind;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Now, Timer};
+
+/// Something is reported.
+#[derive(Clone, Copy, Debug)]
+enum Report {
+    Came(Side, usize),
+    Blocked(Side),
+    Went(Side, usize),
+    Stuck(Side),
+    Relays(Side, u64, u64),
+    Ends(Side),
+    Fails(Side),
+    Refuses(Side),
+    Passes(u64),
+    TimesOut,
+    Drains(u64),
+    Acknowledges(Side),
+}
+
+fn side() -> impl Strategy<Value = Side> {
+    prop::sample::select(Side::BOTH.to_vec())
+}
+
+fn report() -> impl Strategy<Value = Report> {
+    prop_oneof![
+        8 => (side(), 1..3000_usize).prop_map(|(side, count)| Report::Came(side, count)),
+        3 => side().prop_map(Report::Blocked),
+        8 => (side(), 1..3000_usize).prop_map(|(side, count)| Report::Went(side, count)),
+        1 => side().prop_map(Report::Stuck),
+        2 => (side(), 0..50_u64, 0..60_u64).prop_map(|(side, taken, more)| Report::Relays(side, taken, more)),
+        1 => side().prop_map(Report::Ends),
+        1 => side().prop_map(Report::Fails),
+        1 => side().prop_map(Report::Refuses),
+        2 => (0..8_000_u64).prop_map(Report::Passes),
+        1 => Just(Report::TimesOut),
+        1 => (0..9_000_u64).prop_map(Report::Drains),
+        1 => side().prop_map(Report::Acknowledges),
+    ]
+}
+
+/// A tunnel and its worker. `general` keeps it from ever taking the short path.
+struct Bench {
+    tunnel: Tunnel,
+    buffers: Buffers,
+    now: Now,
+    general: bool,
+    /// Bytes in the shell's pipes.
+    pipes: [u64; 2],
+}
+
+const BEGIN: Now = Now { tick: Tick(1_000_000_000), unix_ms: 0, utc_offset_min: 0 };
+
+impl Bench {
+    fn new(settings: TunnelSettings, general: bool) -> Self {
+        let mut buffers = Buffers::new(4096);
+        let turn = &mut Turn { now: BEGIN, buffers: &mut buffers };
+        let tunnel = Tunnel::new(Arc::new(settings), [b"", b""], turn);
+        Self { tunnel, buffers, now: BEGIN, general, pipes: [0; 2] }
+    }
+
+    /// Tells of it, as a shell would that does what it may; says what was polled.
+    fn tell(&mut self, report: Report) -> Vec<String> {
+        let wait = self.tunnel.wait();
+        let turn = &mut Turn { now: self.now, buffers: &mut self.buffers };
+        match report {
+            Report::Came(from, count) if wait.reads(from) => {
+                let Some(space) = self.tunnel.receive_space(from, turn) else { return Vec::new() };
+                let count = count.min(space.len());
+                space[..count].fill(u8::try_from(count % 251).expect("it is small"));
+                self.received(from, Ok(count));
+            }
+            Report::Blocked(from) if wait.reads(from) => {
+                let _space = self.tunnel.receive_space(from, turn);
+                self.received(from, Err(Fault::WOULD_BLOCK));
+            }
+            Report::Went(to, count) if wait.writes(to) => {
+                let count = count.min(self.tunnel.transmit(to).total());
+                self.sent(to, Ok(count));
+            }
+            Report::Stuck(to) if wait.writes(to) => self.sent(to, Err(Fault::WOULD_BLOCK)),
+            Report::Relays(from, taken, delivered) => {
+                let pipe = &mut self.pipes[from.index()];
+                let taken = if wait.relays(from) { taken } else { 0 };
+                let delivered = delivered.min(*pipe + taken);
+                *pipe = *pipe + taken - delivered;
+                self.tunnel.handle_relayed(from, Relayed { taken, delivered }, turn);
+            }
+            Report::Ends(from) if wait.reads(from) => self.received(from, Ok(0)),
+            Report::Fails(from) => self.received(from, Err(ErrorKind::ConnectionReset.into())),
+            Report::Refuses(to) => self.sent(to, Err(ErrorKind::BrokenPipe.into())),
+            Report::Passes(ms) => self.now.tick = Tick(self.now.tick.0 + ms * 1_000_000),
+            Report::TimesOut => self.tunnel.handle_timeout(turn),
+            Report::Drains(ms) => {
+                let until = Tick(self.now.tick.0 + ms * 1_000_000);
+                self.tunnel.handle_drain(Some(until), turn);
+            }
+            Report::Acknowledges(to) if wait.acknowledges(to) => self.tunnel.handle_acknowledged(to, turn),
+            _ => {}
+        }
+        self.polled()
+    }
+
+    fn received(&mut self, from: Side, result: Result<usize, Fault>) {
+        let turn = &mut Turn { now: self.now, buffers: &mut self.buffers };
+        match self.general {
+            true => self.tunnel.general(Input::Received(from, result), turn),
+            false => self.tunnel.handle_received(from, result, turn),
+        }
+    }
+
+    fn sent(&mut self, to: Side, result: Result<usize, Fault>) {
+        let turn = &mut Turn { now: self.now, buffers: &mut self.buffers };
+        match self.general {
+            true => self.tunnel.general(Input::Sent(to, result), turn),
+            false => self.tunnel.handle_sent(to, result, turn),
+        }
+    }
+
+    fn polled(&mut self) -> Vec<String> {
+        let mut said = Vec::new();
+        while let Some(output) = self.tunnel.take_output() {
+            said.push(format!("{output:?}"));
+        }
+        said.push(format!("{:?}", self.tunnel.poll_output()));
+        said
+    }
+}
+
+fn settings() -> impl Strategy<Value = TunnelSettings> {
+    (any::<[bool; 3]>(), prop::collection::vec(1..12_000_u64, 6)).prop_map(|(switches, spans)| {
+        let span = |number: usize| core::time::Duration::from_millis(spans[number]);
+        TunnelSettings {
+            idle_timeout: span(0),
+            upstream_send_timeout: span(1),
+            client_send_timeout: span(2),
+            half_close: switches[0],
+            half_close_timeout: span(3),
+            relay_reset: switches[1],
+            lingering_time: span(4),
+            lingering_timeout: span(5),
+            reset_timedout_connection: switches[2],
+        }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// The path of a byte is a shorter way to what the general step comes to.
+    #[test]
+    fn the_short_path_does_what_the_general_step_does(
+        settings in settings(),
+        reports in prop::collection::vec(report(), 0..60),
+    ) {
+        let mut short = Bench::new(settings.clone(), false);
+        let mut general = Bench::new(settings, true);
+        for report in reports {
+            prop_assert_eq!(short.tell(report), general.tell(report), "{:?}", report);
+            let now = short.now.tick;
+            prop_assert_eq!(short.tunnel.snapshot(now), general.tunnel.snapshot(now), "{:?}", report);
+            prop_assert_eq!(short.tunnel.report(), general.tunnel.report());
+            for side in Side::BOTH {
+                let bytes = |tunnel: &Tunnel| tunnel.transmit(side).iter().map(|slice| slice.to_vec()).collect::<Vec<_>>();
+                prop_assert_eq!(bytes(&short.tunnel), bytes(&general.tunnel));
+            }
+        }
+    }
+
+    /// Whatever is reported, time alone ends it; and polling changes nothing but what waits to be polled.
+    #[test]
+    fn time_ends_every_tunnel(settings in settings(), reports in prop::collection::vec(report(), 0..40)) {
+        let mut bench = Bench::new(settings, false);
+        bench.polled();
+        for report in reports {
+            bench.tell(report);
+            let before = bench.tunnel.snapshot(bench.now.tick);
+            prop_assert_eq!(bench.polled().len(), 1);
+            prop_assert_eq!(&bench.tunnel.snapshot(bench.now.tick), &before);
+        }
+        for _ in 0..100 {
+            let TunnelOutput::Wait(wait) = bench.tunnel.poll_output() else { break };
+            bench.now.tick = wait.deadline.expect("it waits with a deadline").max(bench.now.tick);
+            bench.tell(Report::TimesOut);
+        }
+        let output = bench.tunnel.poll_output();
+        prop_assert!(matches!(output, TunnelOutput::Done(_)), "{:?}", output);
+    }
+}
+
+#[test]
+fn a_byte_takes_the_short_path_and_leaves_nothing_behind() {
+    let mut bench = Bench::new(TunnelSettings::default(), false);
+    bench.polled();
+    assert!(!bench.tunnel.busy.any(), "nothing keeps a byte from it");
+    bench.tell(Report::Came(Side::Downstream, 128));
+    bench.tell(Report::Went(Side::Upstream, 128));
+    for side in Side::BOTH {
+        bench.tell(Report::Blocked(side));
+        assert_eq!(bench.tunnel.directions[side.index()].held.outline(), [false; 3], "{side:?}");
+    }
+    assert_eq!((bench.tunnel.report.from_client, bench.tunnel.report.to_upstream), (128, 128));
+}
+
+#[test]
+fn the_table_and_the_types_agree() {
+    use crate::state::tunnel::{Event, ROWS, State};
+    let carried = Carried { piped: 0, since: Tick(0) };
+    let courses = [
+        Course::Flowing(carried),
+        Course::Ending(carried),
+        Course::Discarding(course::Reading::NoMore),
+        Course::Over(course::Tail::Sent),
+    ];
+    for course in courses {
+        for event in [Event::SourceEnded, Event::Delivered, Event::SinkFailed] {
+            let row = ROWS.iter().find(|(from, on, _)| (*from, *on) == (course.state(), event));
+            let mut after = course;
+            assert_eq!(after.on(event, &mut Taken::default()), row.is_some(), "{course:?} {event:?}");
+            let leads: State = row.map_or(course.state(), |(_, _, to)| *to);
+            assert_eq!(after.state(), leads, "{course:?} {event:?}");
+        }
+    }
+    let mut ignored = Course::Discarding(course::Reading::NoMore);
+    assert!(ignored.on(Event::SourceEnded, &mut Taken::default()));
+    assert!(ignored.is_ignored() && ignored.is_cut(), "what isn't read any more isn't read again");
+}
+
+#[test]
+fn a_tunnel_is_small() {
+    let size = size_of::<Tunnel>() - size_of::<Taken>();
+    assert!(size <= 256, "{size} bytes");
+}
+
+#[test]
+fn timers_are_shown_in_their_order() {
+    let mut bench = Bench::new(TunnelSettings::default(), false);
+    bench.tell(Report::Drains(1_000));
+    bench.tell(Report::Came(Side::Downstream, 1));
+    bench.tell(Report::Came(Side::Upstream, 1));
+    let running: Vec<Timer> = bench.tunnel.running().into_iter().map(|(timer, _)| timer).collect();
+    assert_eq!(running, [Timer::ClientSend, Timer::UpstreamSend, Timer::Drain]);
+    assert!(running.is_sorted());
+}
