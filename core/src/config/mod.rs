@@ -29,7 +29,7 @@ pub use proxy::{
 pub use rate::Rates;
 pub use route::{Route, Router, Server, ServerName, ServerTable};
 pub use script::{Condition, If, Rewrite, Script, Step, Then};
-pub use settings::{LingeringClose, RealIp, RealIpSource, ServerTokens, Settings};
+pub use settings::{LingeringClose, MAX_HEAD, RealIp, RealIpSource, ServerTokens, Settings};
 pub use tunnel_pass::{Destination, DestinationHost, DestinationPolicy, DestinationRule, TunnelPass};
 pub(crate) use tunnel_pass::{Permission, is_localhost, reached};
 

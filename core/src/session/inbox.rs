@@ -5,7 +5,7 @@ use crate::{
     http1::{Broken, ChunkedDecoder, Progress},
 };
 
-/// One IO buffer, while there is something in it.
+/// One IO buffer, while there is something in it; a larger block while a head comes that needs one.
 ///
 /// `start..ready` is content for the other side, offered by `transmit` from this very memory; `kept..start` has been
 /// sent and may have to be sent again; `raw..filled` has not been parsed. Offered content never moves; only what lies
@@ -84,7 +84,28 @@ impl Inbox {
         }
         let space = block.get_mut(self.at.filled()..).filter(|space| !space.is_empty())?;
         self.lent = true;
-        Some(space)
+        // Of a block that was made for a large head: no more than an IO buffer holds comes behind the head.
+        let length = space.len().min(buffers.size());
+        space.get_mut(..length)
+    }
+
+    /// Makes room for a head that fills its block and isn't whole: up to `most` bytes in all (K6). Its size doubles, so
+    /// that a byte is moved once on the average, however the head is cut. Nothing else comes into that room but what is
+    /// read together with the head's last bytes: [`Self::take_head`] moves it.
+    pub(crate) fn make_room(&mut self, most: usize, buffers: &mut Buffers) {
+        let Some(block) = &mut self.block else { return };
+        let size = block.len();
+        // Where something stands in front of the raw bytes, they have room when that has gone.
+        let is_full = self.at.raw == 0 && self.at.filled() == size;
+        let larger = size.saturating_mul(2).min(most);
+        if !is_full || larger <= size || self.lent || self.offered {
+            return;
+        }
+        let mut room = vec![0; larger].into_boxed_slice();
+        if let Some(start) = room.get_mut(..size) {
+            start.copy_from_slice(block);
+        }
+        buffers.return_block(std::mem::replace(block, room));
     }
 
     /// Whether [`Self::space`] would find any.
@@ -143,6 +164,22 @@ impl Inbox {
         self.at.raw = small(self.at.raw().saturating_add(count).min(self.at.filled()));
         self.scanned = 0;
         self.skip_gap();
+    }
+
+    /// The first `count` raw bytes were a head. Where that needed more than an IO buffer, what stands behind it moves
+    /// into one, before anything of it is content, and the larger block is freed.
+    pub(crate) fn take_head(&mut self, count: usize, buffers: &mut Buffers) {
+        self.consume(count);
+        let is_larger = self.block.as_ref().is_some_and(|block| block.len() > buffers.size());
+        if !is_larger || self.lent || self.offered || self.at.kept != self.at.raw {
+            return;
+        }
+        let mut block = buffers.block();
+        let rest = self.raw();
+        let Some(start) = block.get_mut(..rest.len()) else { return };
+        start.copy_from_slice(rest);
+        self.at = Positions { filled: small(rest.len()), ..Positions::default() };
+        self.block = Some(block);
     }
 
     /// The first `count` raw bytes are content.

@@ -97,6 +97,11 @@ impl Around {
         (self.head_sent, self.coding, self.chunk, self.ended) = (0, Coding::Plain, None, false);
     }
 
+    /// The bytes that the longest of its parts takes.
+    pub(crate) fn memory(&self) -> usize {
+        self.head.capacity().max(self.later.capacity()).max(self.trailers.capacity())
+    }
+
     fn head_is_sent(&self) -> bool {
         self.head_sent == self.head.len() && self.later.is_empty()
     }
