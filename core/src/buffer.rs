@@ -131,6 +131,29 @@ mod tests {
     }
 
     #[test]
+    fn what_a_large_head_needed_is_not_kept() {
+        for (length, kept) in [(2 * Buffers::MIN_SIZE, 1), (2 * Buffers::MIN_SIZE + 1, 0)] {
+            let mut buffers = Buffers::new(Buffers::MIN_SIZE);
+            let bytes = || Vec::with_capacity(length);
+            buffers.return_scratch(bytes());
+            for received in [true, false] {
+                let mut heads = Box::<Heads>::default();
+                if received {
+                    heads.request.fields.copy(&vec![b'x'; length]);
+                } else {
+                    heads.sent = bytes();
+                }
+                buffers.return_heads(heads);
+                let mut around = Box::<Around>::default();
+                around.reserve(length, received);
+                buffers.return_around(around);
+            }
+            assert_eq!(buffers.scratch.len(), kept);
+            assert_eq!([buffers.heads.len(), buffers.arounds.len()], [2 * kept; 2], "{length}");
+        }
+    }
+
+    #[test]
     fn a_buffer_of_another_size_is_none_of_ours() {
         // What was read ahead of a tunnel comes in memory of its own.
         let mut buffers = Buffers::new(8192);

@@ -102,6 +102,13 @@ impl Around {
         self.head.capacity().max(self.later.capacity()).max(self.trailers.capacity())
     }
 
+    /// Takes memory for so many bytes of a head, or of what follows it.
+    #[cfg(test)]
+    pub(crate) fn reserve(&mut self, length: usize, of_head: bool) {
+        let part = if of_head { &mut self.head } else { &mut self.later };
+        part.reserve_exact(length);
+    }
+
     fn head_is_sent(&self) -> bool {
         self.head_sent == self.head.len() && self.later.is_empty()
     }
