@@ -1,6 +1,6 @@
 //! Answers, logs, who may.
 
-use super::{expect, in_http, in_server};
+use super::{expect, in_http, in_location, in_server};
 
 #[test]
 fn answers() {
