@@ -190,7 +190,7 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         None,
     ),
     deviation(
-        "K6",
+        "E5",
         "`large_client_header_buffers` bounds a head by the sum of its lines, and `proxy_buffer_size` is 16k by default \
          (nginx: a line lies in one buffer, so that less may fit; 4k or 8k).",
         "Whether a head is accepted doesn't depend on how its lines fall.",
