@@ -4,7 +4,8 @@ use crate::{record::Heads, session::Around, time::Now};
 
 /// The memory of one worker: IO buffers of one size and the scratch space of heads, lent and taken back.
 ///
-/// Once a worker has been at its busiest nothing is allocated any more.
+/// Once a worker has been at its busiest nothing is allocated any more, except for heads that are larger than an IO
+/// buffer (K6): they get memory of their own, which nobody keeps when they are done with.
 #[derive(Debug)]
 #[expect(clippy::vec_box, reason = "a piece moves between here and its session as one pointer")]
 pub struct Buffers {
@@ -34,6 +35,10 @@ impl Buffers {
     /// Spare pieces of each kind that are kept: what a burst needed beyond them is given back.
     const SPARE: usize = 64;
 
+    /// A spare piece is kept when it takes no more than so many IO buffers: one holds the largest head that fits an IO
+    /// buffer, however its memory grew. What a larger head needed is given back.
+    const SPARE_BUFFERS: usize = 2;
+
     /// An empty store of buffers of `size` bytes; at least [`Self::MIN_SIZE`].
     #[must_use]
     pub fn new(size: usize) -> Self {
@@ -56,6 +61,7 @@ impl Buffers {
         self.blocks.pop().unwrap_or_else(|| vec![0; self.size].into_boxed_slice())
     }
 
+    /// Takes an IO buffer back; a block of another size, made for a large head or read ahead of a tunnel, is freed.
     pub(crate) fn return_block(&mut self, block: Box<[u8]>) {
         if self.blocks.len() < Self::SPARE && block.len() == self.size {
             self.blocks.push(block);
@@ -67,7 +73,7 @@ impl Buffers {
     }
 
     pub(crate) fn return_scratch(&mut self, mut scratch: Vec<u8>) {
-        if self.scratch.len() < Self::SPARE && scratch.capacity() > 0 {
+        if self.scratch.len() < Self::SPARE && scratch.capacity() > 0 && self.keeps(scratch.capacity()) {
             scratch.clear();
             self.scratch.push(scratch);
         }
@@ -78,7 +84,7 @@ impl Buffers {
     }
 
     pub(crate) fn return_around(&mut self, mut around: Box<Around>) {
-        if self.arounds.len() < Self::SPARE {
+        if self.arounds.len() < Self::SPARE && self.keeps(around.memory()) {
             around.clear();
             self.arounds.push(around);
         }
@@ -89,10 +95,15 @@ impl Buffers {
     }
 
     pub(crate) fn return_heads(&mut self, mut heads: Box<Heads>) {
-        if self.heads.len() < Self::SPARE {
+        if self.heads.len() < Self::SPARE && self.keeps(heads.memory()) {
             heads.clear();
             self.heads.push(heads);
         }
+    }
+
+    /// Whether a spare piece that takes so many bytes is kept.
+    fn keeps(&self, memory: usize) -> bool {
+        memory <= Self::SPARE_BUFFERS * self.size
     }
 }
 
@@ -117,6 +128,29 @@ mod tests {
         }
         let kept = [buffers.blocks.len(), buffers.scratch.len(), buffers.heads.len(), buffers.arounds.len()];
         assert_eq!(kept, [Buffers::SPARE; 4]);
+    }
+
+    #[test]
+    fn what_a_large_head_needed_is_not_kept() {
+        for (length, kept) in [(2 * Buffers::MIN_SIZE, 1), (2 * Buffers::MIN_SIZE + 1, 0)] {
+            let mut buffers = Buffers::new(Buffers::MIN_SIZE);
+            let bytes = || Vec::with_capacity(length);
+            buffers.return_scratch(bytes());
+            for received in [true, false] {
+                let mut heads = Box::<Heads>::default();
+                if received {
+                    heads.request.fields.copy(&vec![b'x'; length]);
+                } else {
+                    heads.sent = bytes();
+                }
+                buffers.return_heads(heads);
+                let mut around = Box::<Around>::default();
+                around.reserve(length, received);
+                buffers.return_around(around);
+            }
+            assert_eq!(buffers.scratch.len(), kept);
+            assert_eq!([buffers.heads.len(), buffers.arounds.len()], [2 * kept; 2], "{length}");
+        }
     }
 
     #[test]

@@ -240,6 +240,42 @@ fn a_quiet_tunnel_alone_is_small() {
     tunnel.expect("it was made").recycle(turn.buffers);
 }
 
+/// K6: a head larger than an IO buffer gives its memory back when its exchange ends or its tunnel opens, and its
+/// worker keeps none of it.
+#[test]
+fn what_was_large_is_quiet_and_small() {
+    let config = || {
+        config_of(
+            "http { access_log off; server { listen 127.0.0.1:8080; large_client_header_buffers 4 64k;
+             location / { proxy_pass http://127.0.0.1:9000; proxy_buffer_size 256k;
+             proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\"; } } }",
+        )
+    };
+    let large = |head: &[u8]| {
+        let line = [b"X-Large: ".as_slice(), &[b'x'; 60_000], b"\r\n"].concat();
+        let (start, end) = head.split_at(head.windows(2).position(|pair| pair == b"\r\n").unwrap() + 2);
+        [start, &line, &line, &line, end].concat()
+    };
+    for (name, request, response) in [("exchange", GET, OK), ("tunnel", UPGRADE, SWITCH)] {
+        // What an ordinary one leaves behind, and what a large one does.
+        let left = |request: &[u8], response: &[u8]| {
+            let mut kept = None;
+            let config = config();
+            let counted = measure(|| {
+                let mut proxy = Proxy::with(Buffers::default(), config);
+                proxy.exchange_in_pieces(request, response);
+                kept = Some(proxy);
+            });
+            (counted.bytes_current, counted.bytes_max)
+        };
+        let (ordinary, _) = left(request, response);
+        let (after, most) = left(&large(request), &large(response));
+        assert!(after <= ordinary, "{name}: {after} bytes are left, of an ordinary one {ordinary}");
+        // The head as it comes, which may be twice as large as what has come, a copy, and the head as it is sent.
+        assert!(most <= 5 * 180_000, "{name}: {most} bytes at a time");
+    }
+}
+
 #[test]
 fn what_a_session_held_goes_back_to_its_worker() {
     // A head, content behind it that waits, and what is to be written to the origin server.
@@ -318,6 +354,19 @@ impl Proxy {
         self.session_bytes(request);
         self.receive(Side::Upstream, response);
         self.rest();
+    }
+
+    /// The same, as large as it may be: what there is room for comes at once.
+    fn exchange_in_pieces(&mut self, request: &[u8], response: &[u8]) {
+        for (side, mut bytes) in [(Side::Downstream, request), (Side::Upstream, response)] {
+            while !bytes.is_empty() {
+                let (_, room) = self.lend(side).expect("space to receive into");
+                let (piece, rest) = bytes.split_at(room.min(bytes.len()));
+                self.receive(side, piece);
+                self.rest();
+                bytes = rest;
+            }
+        }
     }
 
     fn session_bytes(&mut self, bytes: &[u8]) {

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Some("list") => {
-            table().iter().for_each(|row| println!("{:32} {}", row.name, row.what));
+            table().for_each(|row| println!("{:32} {}", row.name, row.what));
             ExitCode::SUCCESS
         }
         _ => {
@@ -40,9 +40,9 @@ fn main() -> ExitCode {
 
 fn chosen(names: &[String]) -> Vec<&'static Row> {
     for name in names {
-        assert!(table().iter().any(|row| row.name == name), "no such row: {name}");
+        assert!(table().any(|row| row.name == name), "no such row: {name}");
     }
-    table().iter().filter(|row| names.is_empty() || names.iter().any(|name| row.name == name)).collect()
+    table().filter(|row| names.is_empty() || names.iter().any(|name| row.name == name)).collect()
 }
 
 /// The four inputs of a row: the costly one at both sizes, the ordinary one likewise; with their bytes.

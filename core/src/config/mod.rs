@@ -32,7 +32,7 @@ pub use rate::Rates;
 pub use route::{Server, ServerName, ServerTable};
 pub use router::{Route, Router};
 pub use script::{Condition, If, Rewrite, Script, Step, Then};
-pub use settings::{LingeringClose, RealIp, RealIpSource, ServerTokens, Settings};
+pub use settings::{LingeringClose, MAX_HEAD, RealIp, RealIpSource, ServerTokens, Settings};
 pub use substitution::{Substituted, Substitution};
 pub use tunnel_pass::{Destination, DestinationHost, DestinationPolicy, DestinationRule, TunnelPass};
 pub(crate) use tunnel_pass::{Permission, is_localhost, reached};

@@ -38,7 +38,8 @@ pub struct Proxy {
     pub ignore_client_abort: bool,
     /// `proxy_via` (B4). On requests.
     pub via: Via,
-    /// `proxy_buffer_size`: bytes of a response head, at most one IO buffer. 16 KiB.
+    /// `proxy_buffer_size`: bytes of a response head, each interim one by itself; at most
+    /// [`MAX_HEAD`](super::MAX_HEAD). 16 KiB.
     pub buffer_size: usize,
     /// When another peer is tried (E10).
     pub next_upstream: NextUpstream,

@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use crate::{Network, Networks};
 
+/// Bytes of a head that nobody may exceed, whatever is configured: 1 GiB.
+pub const MAX_HEAD: usize = 1 << 30;
+
 /// What bounds a client's connection and its requests. Defaults are nginx's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -38,9 +41,14 @@ pub struct Settings {
     pub allow_bare_lf: bool,
     /// `merge_slashes`: several slashes in a row count as one where a location is searched. On.
     pub merge_slashes: bool,
-    /// `large_client_header_buffers`: bytes of one line of a request head. 8 KiB, never more than an IO buffer.
+    /// `client_header_buffer_size`: lines that end within so many bytes from the beginning of a request head may have
+    /// any length. 1 KiB.
+    pub client_header_start: usize,
+    /// `large_client_header_buffers`: bytes of one line of a request head, its line end included. 8 KiB.
     pub client_header_line: usize,
-    /// `large_client_header_buffers`: bytes of a whole request head; never more than an IO buffer. 32 KiB.
+    /// `large_client_header_buffers`: bytes of a whole request head, its empty line included; a start that is larger than
+    /// one of these lines comes on top. At most [`MAX_HEAD`]. 32 KiB. A client that sends a longer head than an IO buffer holds has memory for it until it is whole, refused,
+    /// or too late (`client_header_timeout`).
     pub client_header_size: usize,
     /// `lingering_close`. On.
     pub lingering_close: LingeringClose,
@@ -77,6 +85,7 @@ impl Default for Settings {
             underscores_in_headers: false,
             allow_bare_lf: true,
             merge_slashes: true,
+            client_header_start: 1 << 10,
             client_header_line: 8 << 10,
             client_header_size: 32 << 10,
             lingering_close: LingeringClose::On,
@@ -88,6 +97,15 @@ impl Default for Settings {
             real_ip: None,
             max_headers: 1000,
         }
+    }
+}
+
+impl Settings {
+    /// Bytes that a request head may have.
+    pub(crate) fn head_limit(&self) -> usize {
+        // As nginx, whose first buffer comes beside the large ones; the usual one is too small to count.
+        let start = Some(self.client_header_start).filter(|start| *start > self.client_header_line);
+        self.client_header_size.saturating_add(start.unwrap_or(0)).min(MAX_HEAD)
     }
 }
 

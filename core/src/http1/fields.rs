@@ -12,7 +12,7 @@ pub(crate) struct Span {
 
 impl Span {
     pub(crate) fn new(from: usize, to: usize) -> Self {
-        // A head is at most one IO buffer, so both fit; a longer one would read as empty.
+        // A head is at most `MAX_HEAD` bytes long, so both fit; a longer one would read as empty.
         let small = |at| u32::try_from(at).unwrap_or(0);
         Self { from: small(from), to: small(to) }
     }
@@ -70,6 +70,11 @@ impl Fields {
         self.present = 0;
         self.options = ConnectionOptions::default();
         self.names.clear();
+    }
+
+    /// The bytes that the section takes, or its lines if they take more: short lines are longer here than they came.
+    pub(crate) fn memory(&self) -> usize {
+        self.bytes.capacity().max(self.lines.capacity().saturating_mul(size_of::<Line>()))
     }
 
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {

@@ -22,7 +22,7 @@ pub(crate) use fields::{Field, Fields, Span};
 pub(crate) use framing::{Framing, ResponseFraming, request_framing, response_framing};
 pub(crate) use known::Known;
 pub(crate) use list::elements;
-pub(crate) use request::{Parsed, Request};
+pub(crate) use request::{Parsed, Request, most_of_request};
 pub(crate) use response::Response;
 pub(crate) use target::{
     authority, write_encoded_argument, write_encoded_path, write_encoded_query, write_encoded_target,

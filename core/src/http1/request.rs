@@ -38,6 +38,14 @@ struct Measured {
     upto: usize,
 }
 
+/// What a head may measure: a line in its first `start` bytes, any other line, and all of it.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    start: usize,
+    line: usize,
+    whole: usize,
+}
+
 /// RFC 9112 §3.2.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Form {
@@ -60,6 +68,11 @@ pub(crate) enum Parsed {
 
 /// Empty lines that are skipped before a request line (RFC 9112 §2.2 asks for at least one).
 const LEADING_EMPTY_LINES: usize = 4;
+
+/// Bytes that a request takes before it is known to exceed its limit: empty lines, the head, and one more byte.
+pub(crate) fn most_of_request(settings: &Settings) -> usize {
+    2 * LEADING_EMPTY_LINES + settings.head_limit() + 1
+}
 
 impl Request {
     pub(crate) fn clear(&mut self) {
@@ -267,27 +280,30 @@ fn skip_empty_lines(bytes: &[u8]) -> Result<Option<usize>, Violation> {
 impl Measured {
     /// Whether what has come of a head, whole or not, keeps to `large_client_header_buffers`: the same in every cut.
     fn check(&mut self, head: &[u8], settings: &Settings) -> Result<(), Violation> {
-        let (line, whole) = (settings.client_header_line, settings.client_header_size);
-        if head.len() <= line.min(whole) {
+        let limits = Limits {
+            start: settings.client_header_start,
+            line: settings.client_header_line.min(settings.head_limit()),
+            whole: settings.head_limit(),
+        };
+        if head.len() <= limits.start.max(limits.line) {
             return Ok(());
         }
         for feed in memchr::memchr_iter(b'\n', head.get(self.upto..).unwrap_or_default()) {
             let end = self.upto + feed + 1;
-            self.check_line(end, line, whole)?;
+            self.check_line(end, limits)?;
             self.line = end;
         }
         self.upto = head.len();
-        self.check_line(head.len(), line, whole)?;
-        if head.len() > whole { Err(Violation::HeadTooLarge) } else { Ok(()) }
+        self.check_line(head.len(), limits)?;
+        if head.len() > limits.whole { Err(Violation::HeadTooLarge) } else { Ok(()) }
     }
 
     /// The line that has come as far as `end`; the first is the request line.
-    fn check_line(&self, end: usize, line: usize, whole: usize) -> Result<(), Violation> {
-        match (end - self.line, self.line) {
-            (length, 0) if length > line.min(whole) => Err(Violation::TargetTooLong),
-            (length, _) if length > line => Err(Violation::HeadTooLarge),
-            _ => Ok(()),
+    fn check_line(&self, end: usize, limits: Limits) -> Result<(), Violation> {
+        if end <= limits.start || end - self.line <= limits.line {
+            return Ok(());
         }
+        Err(if self.line == 0 { Violation::TargetTooLong } else { Violation::HeadTooLarge })
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a tunnel's log lines need of the heads, so that the heads themselves can go.
 //!
 //! At the 101, every variable of the location's log formats whose value is known for good is evaluated
-//! and packed, in the order of the templates: a length in two bytes, then the value as it will stand in
-//! the line. What moves on (times, byte counts) is evaluated when the line is written.
+//! and packed, in the order of the templates: its length, then the value as it will stand in the line. A length takes
+//! two bytes, and four from 32 KiB on, which the highest bit says. What moves on (times, byte counts) is evaluated when the line is written.
 
 use super::{Heads, Record};
 use crate::{
@@ -15,12 +15,14 @@ pub(super) struct Frozen<'a>(&'a [u8]);
 
 impl<'a> Frozen<'a> {
     fn next(&mut self) -> &'a [u8] {
-        let Some(([low, high], rest)) = self.0.split_first_chunk::<2>().map(|(length, rest)| (*length, rest))
-        else {
-            return b"";
+        let (length, rest) = match self.0 {
+            [high, b, c, low, rest @ ..] if *high >= LONG => {
+                (u32::from_be_bytes([*high, *b, *c, *low]) & !LONG_BIT, rest)
+            }
+            [high, low, rest @ ..] => (u32::from(u16::from_be_bytes([*high, *low])), rest),
+            _ => return b"",
         };
-        let length = usize::from(u16::from_le_bytes([low, high]));
-        let (value, rest) = rest.split_at_checked(length).unwrap_or((rest, b""));
+        let (value, rest) = rest.split_at_checked(length as usize).unwrap_or((rest, b""));
         self.0 = rest;
         value
     }
@@ -91,15 +93,26 @@ impl Record {
     }
 }
 
-/// Appends a value behind its length; one that is too long for two bytes is cut.
+/// What the first byte of a length in four bytes is at least.
+const LONG: u8 = 0x80;
+
+/// The bit that says so.
+const LONG_BIT: u32 = 1 << 31;
+
+/// Appends a value behind its length.
 fn pack(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
-    out.extend_from_slice(&[0, 0]);
     write(out);
-    let length = u16::try_from(out.len() - start - 2).unwrap_or(u16::MAX);
-    out.truncate(start + 2 + usize::from(length));
-    if let Some(slot) = out.get_mut(start..start + 2) {
-        slot.copy_from_slice(&length.to_le_bytes());
+    // Heads are far from 2 GiB, and a value that were longer would be cut.
+    let length = u32::try_from(out.len() - start).unwrap_or(u32::MAX).min(!LONG_BIT);
+    out.truncate(start + length as usize);
+    match u16::try_from(length) {
+        Ok(short) if length < u32::from(LONG) << 8 => {
+            out.splice(start..start, short.to_be_bytes());
+        }
+        _ => {
+            out.splice(start..start, (length | LONG_BIT).to_be_bytes());
+        }
     }
 }
 
@@ -119,4 +132,25 @@ fn is_late(variable: &Variable) -> bool {
             | Variable::UpstreamBytesSent
             | Variable::UpstreamBytesReceived
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_any_length_come_back() {
+        let values: Vec<Vec<u8>> = [0, 1, 255, 256, 0x7fff, 0x8000, 0xffff, 0x1_0000, 0x1_2345]
+            .map(|length| vec![b'x'; length])
+            .into();
+        let mut packed = Vec::new();
+        for value in &values {
+            pack(&mut packed, |out| out.extend_from_slice(value));
+        }
+        let mut frozen = Frozen(&packed);
+        for value in &values {
+            assert_eq!(frozen.next(), value);
+        }
+        assert!(frozen.next().is_empty() && frozen.0.is_empty());
+    }
 }

@@ -48,6 +48,12 @@ impl Heads {
         self.memo.clear();
     }
 
+    /// The bytes that the longest of the received heads takes, or that of the head as it was sent. Everything else here
+    /// is made of these.
+    pub(crate) fn memory(&self) -> usize {
+        self.request.fields.memory().max(self.response.fields.memory()).max(self.sent.capacity())
+    }
+
     /// Matches a regular expression of a rewrite directive. Unlike elsewhere, a match that fails takes the groups of
     /// the last one away.
     pub(crate) fn matches_or_forgets(&self, regex: &Regex, subject: &[u8]) -> bool {

@@ -105,6 +105,18 @@ impl Around {
         (self.head_sent, self.coding, self.chunk, self.ended) = (0, Coding::Plain, None, false);
     }
 
+    /// The bytes that the longest of its parts takes.
+    pub(crate) fn memory(&self) -> usize {
+        self.head.capacity().max(self.later.capacity()).max(self.trailers.capacity())
+    }
+
+    /// Takes memory for so many bytes of a head, or of what follows it.
+    #[cfg(test)]
+    pub(crate) fn reserve(&mut self, length: usize, of_head: bool) {
+        let part = if of_head { &mut self.head } else { &mut self.later };
+        part.reserve_exact(length);
+    }
+
     fn head_is_sent(&self) -> bool {
         self.head_sent == self.head.len() && self.later.is_empty()
     }

@@ -7,7 +7,7 @@ use crate::{
     Side,
     buffer::Turn,
     config::Proxy,
-    http1::{Fields, Framing, Known, Parsed, elements, request_framing},
+    http1::{Fields, Framing, Known, Parsed, elements, most_of_request, request_framing},
     proxy_protocol::{self, Greeting},
     record::{NoUpgrade, Outcome},
     rewrite::{Offer, Plan, write_request},
@@ -62,7 +62,7 @@ impl Session {
         let parsed = inbox.parse(|raw, scanned| heads.request.parse(raw, scanned, &edge));
         match parsed {
             Ok(Parsed::Complete(length)) => {
-                inbox.consume(length);
+                inbox.take_head(length, turn.buffers);
                 self.record.request_length = length as u64;
                 self.timers.stop(Timer::ClientHeader);
                 if let Err(violation) = self.begin_exchange() {
@@ -70,13 +70,10 @@ impl Session {
                 }
                 true
             }
-            Ok(Parsed::Partial) if inbox.raw().len() >= turn.buffers.size() => {
-                // The request line alone fills the buffer, or the field lines do (E5).
-                let has_line = memchr::memchr(b'\n', inbox.raw()).is_some();
-                self.refuse(if has_line { Violation::HeadTooLarge } else { Violation::TargetTooLong }, turn);
-                true
+            Ok(Parsed::Partial) => {
+                inbox.make_room(most_of_request(&edge), turn.buffers);
+                ended && self.client_is_gone()
             }
-            Ok(Parsed::Partial) => ended && self.client_is_gone(),
             Err(violation) => {
                 self.refuse(violation, turn);
                 true

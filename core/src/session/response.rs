@@ -6,6 +6,7 @@ use super::{
 use crate::{
     Side, Version,
     buffer::Turn,
+    config::MAX_HEAD,
     http1::{ConnectionOptions, Fields, Framing, Known, Parsed, ResponseFraming, response_framing},
     rewrite::{
         Persistence, ResponseHead, SentMethod, check_switch, has_trailers, write_interim, write_response,
@@ -21,7 +22,7 @@ const MAX_INTERIM: u16 = 100;
 impl Session {
     /// Reads one response head: an interim one, a 101, or the final one.
     pub(super) fn read_response_head(&mut self, turn: &mut Turn<'_>) -> bool {
-        let limit = self.record.proxy().map_or(0, |proxy| proxy.buffer_size).min(turn.buffers.size());
+        let limit = self.record.proxy().map_or(0, |proxy| proxy.buffer_size).min(MAX_HEAD);
         let inbox = &self.flow(Side::Upstream).inbox;
         if inbox.raw().is_empty() || !self.leg(Side::Upstream).exists() || self.holds_what_came() {
             return false;
@@ -35,9 +36,12 @@ impl Session {
         let Some(heads) = &mut self.record.heads else { return false };
         let parsed = inbox.parse(|raw, scanned| heads.response.parse(raw, scanned, limit));
         let outcome = match parsed {
-            Ok(Parsed::Partial) => return false,
+            Ok(Parsed::Partial) => {
+                inbox.make_room(limit, turn.buffers);
+                return false;
+            }
             Ok(Parsed::Complete(length)) => {
-                inbox.consume(length);
+                inbox.take_head(length, turn.buffers);
                 self.take_response_head(turn)
             }
             Err(violation) => Err(violation),

@@ -10,7 +10,7 @@ use underpass_core::{
     template::{Escape, Template},
 };
 
-use super::{Builder, level::Level, location::Matcher, redirect::substitutions};
+use super::{Builder, level::Level, location::Matcher, redirect::substitutions, settings::bytes_of_head};
 use crate::{
     error::Error,
     syntax::{Directive, Word},
@@ -52,9 +52,7 @@ impl Builder<'_> {
             "off" => Some(Via::Off),
             _ => None,
         })?;
-        proxy.buffer_size = level.value("proxy_buffer_size", |text| {
-            values::size(text).and_then(|size| usize::try_from(size).ok()).filter(|size| *size != 0)
-        })?;
+        proxy.buffer_size = level.value("proxy_buffer_size", bytes_of_head)?;
         proxy.next_upstream = next_upstream(level, "proxy")?;
         proxy.upgrade = upgrade(level)?;
         proxy.method = self.template_of(level, "proxy_method")?;

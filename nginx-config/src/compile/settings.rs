@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use underpass_core::config::{LingeringClose, RealIp, RealIpSource, ServerTokens, Settings};
+use underpass_core::config::{LingeringClose, MAX_HEAD, RealIp, RealIpSource, ServerTokens, Settings};
 
 use super::{
     Builder, all,
@@ -40,6 +40,7 @@ impl Builder<'_> {
         settings.underscores_in_headers = level.flag("underscores_in_headers")?;
         settings.allow_bare_lf = level.flag("allow_bare_lf")?;
         settings.merge_slashes = level.flag("merge_slashes")?;
+        settings.client_header_start = level.value("client_header_buffer_size", bytes)?;
         (settings.client_header_line, settings.client_header_size) = header_sizes(level)?;
         settings.server_tokens = level.value("server_tokens", |text| {
             Some(match text {
@@ -162,9 +163,21 @@ fn header_sizes(level: &Level<'_>) -> Result<(usize, usize), Error> {
         .and_then(|count| usize::try_from(count).ok())
         .filter(|count| *count != 0)
         .ok_or_else(|| invalid(number))?;
-    let line = values::size(&size.text)
-        .and_then(|line| usize::try_from(line).ok())
-        .filter(|line| *line != 0)
-        .ok_or_else(|| invalid(size))?;
-    Ok((line, line.saturating_mul(count)))
+    let line = bytes_of_head(&size.text).ok_or_else(|| invalid(size))?;
+    let whole = line
+        .checked_mul(count)
+        .filter(|whole| *whole <= MAX_HEAD)
+        .ok_or_else(|| invalid(number).hint("the head of a request would be larger than 1g"))?;
+    Ok((line, whole))
+}
+
+/// A size that a head can have.
+fn bytes(text: &str) -> Option<usize> {
+    let size = values::size(text).and_then(|size| usize::try_from(size).ok());
+    size.filter(|size| *size <= MAX_HEAD)
+}
+
+/// The same, where 0 would leave no room for any head.
+pub(super) fn bytes_of_head(text: &str) -> Option<usize> {
+    bytes(text).filter(|size| *size != 0)
 }

@@ -190,6 +190,13 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         None,
     ),
     deviation(
+        "E5",
+        "`large_client_header_buffers` bounds a head by the sum of its lines, and `proxy_buffer_size` is 16k by default \
+         (nginx: a line lies in one buffer, so that less may fit; 4k or 8k).",
+        "Whether a head is accepted doesn't depend on how its lines fall.",
+        None,
+    ),
+    deviation(
         "E10",
         "An upgrade never goes to an origin server on a kept connection.",
         "Nothing of an earlier exchange may end up in a tunnel.",

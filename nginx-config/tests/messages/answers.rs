@@ -1,6 +1,6 @@
 //! Answers, logs, who may.
 
-use super::{expect, in_http, in_server};
+use super::{expect, in_http, in_location, in_server};
 
 #[test]
 fn answers() {
@@ -52,6 +52,23 @@ fn answers() {
     );
     in_http("large_client_header_buffers ^0 8k;", "\"large_client_header_buffers\" directive invalid value");
     in_http("large_client_header_buffers 4 ^x;", "\"large_client_header_buffers\" directive invalid value");
+    in_http(
+        "large_client_header_buffers ^2 513m;",
+        "\"large_client_header_buffers\" directive invalid value; the head of a request would be larger than 1g",
+    );
+    in_http(
+        "large_client_header_buffers 4 ^1025m;",
+        "\"large_client_header_buffers\" directive invalid value",
+    );
+    in_http("client_header_buffer_size ^1025m;", "\"client_header_buffer_size\" directive invalid value");
+    in_location(
+        "proxy_pass http://127.0.0.1; proxy_buffer_size ^0;",
+        "\"proxy_buffer_size\" directive invalid value",
+    );
+    in_location(
+        "proxy_pass http://127.0.0.1; proxy_buffer_size ^1025m;",
+        "\"proxy_buffer_size\" directive invalid value",
+    );
     expect(
         "^worker_cpu_affinity auto 1 10;",
         "invalid number of arguments in \"worker_cpu_affinity\" directive",

@@ -74,7 +74,7 @@ mod tests {
     }
 
     fn row(growth: Growth) -> Row {
-        Row { growth, ..super::super::table()[0] }
+        Row { growth, ..super::super::rows::TABLE[0] }
     }
 
     #[test]
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn names_of_rows_are_unique() {
-        let mut names: Vec<_> = super::super::table().iter().map(|row| row.name).collect();
+        let mut names: Vec<_> = super::super::table().map(|row| row.name).collect();
         names.sort_unstable();
         let all = names.len();
         names.dedup();

@@ -5,6 +5,7 @@
 //! `benches/benches/costs.rs` measures the time of the same rows.
 
 mod check;
+mod large_heads;
 mod load;
 mod play;
 mod rows;
@@ -68,8 +69,8 @@ struct Exchange {
 
 /// The table.
 #[must_use]
-pub fn table() -> &'static [Row] {
-    rows::TABLE
+pub fn table() -> impl Iterator<Item = &'static Row> + Clone {
+    rows::TABLE.iter().chain(large_heads::TABLE)
 }
 
 /// A row at one size, ready to be run as often as wanted.

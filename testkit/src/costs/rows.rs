@@ -13,7 +13,12 @@ const UPGRADE: &str = "map $http_upgrade $connection_upgrade { default upgrade; 
     server { listen 127.0.0.1:8080; location / { proxy_pass http://127.0.0.1:9000;
     proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade; } }";
 
-const fn row(name: &'static str, what: &'static str, size: usize, make: fn(usize) -> Exchange) -> Row {
+pub(super) const fn row(
+    name: &'static str,
+    what: &'static str,
+    size: usize,
+    make: fn(usize) -> Exchange,
+) -> Row {
     Row { name, what, size, growth: Growth::Linear, times: 10, kind: Kind::Exchange(make) }
 }
 
@@ -336,7 +341,7 @@ pub(super) fn ordinary(costly: &Exchange) -> Exchange {
 }
 
 /// Field lines as one sees them, of about so many bytes in all.
-fn ordinary_lines(bytes: usize) -> String {
+pub(super) fn ordinary_lines(bytes: usize) -> String {
     let lines = (0..bytes / 40).map(|number| format!("X-Field-{number:03}: {}\r\n", "some words ".repeat(2)));
     let mut all: String = lines.collect();
     let rest = bytes.saturating_sub(all.len());
@@ -346,7 +351,7 @@ fn ordinary_lines(bytes: usize) -> String {
     all
 }
 
-fn repeated(text: &str, bytes: usize) -> String {
+pub(super) fn repeated(text: &str, bytes: usize) -> String {
     text.repeat(bytes / text.len())
 }
 
@@ -354,15 +359,15 @@ fn http(before: &str, locations: &str) -> String {
     format!("http {{ {before} server {{ listen 127.0.0.1:8080; {locations} }} }}")
 }
 
-fn server(directives: &str, locations: &str) -> String {
+pub(super) fn server(directives: &str, locations: &str) -> String {
     http("", &format!("{directives} {locations}"))
 }
 
-fn forwarding(directives: &str) -> String {
+pub(super) fn forwarding(directives: &str) -> String {
     server("", &format!("location / {{ proxy_pass http://127.0.0.1:9000; {directives} }}"))
 }
 
-fn request(lines: &str) -> Exchange {
+pub(super) fn request(lines: &str) -> Exchange {
     Exchange {
         config: server("", FORWARD),
         client: format!("GET / HTTP/1.1\r\nHost: h\r\n{lines}\r\n").into(),
@@ -390,7 +395,7 @@ fn request_chunks(size: usize) -> Exchange {
     content(&format!("{}0\r\n\r\n", chunks(size)))
 }
 
-fn response(lines: &str) -> Exchange {
+pub(super) fn response(lines: &str) -> Exchange {
     Exchange {
         origin: format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n{lines}\r\nok").into(),
         ..request("")

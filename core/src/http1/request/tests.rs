@@ -74,7 +74,12 @@ fn refusals() {
 
 #[test]
 fn sizes_are_limited_in_every_cut() {
-    let settings = Settings { client_header_line: 40, client_header_size: 70, ..Settings::default() };
+    let settings = Settings {
+        client_header_start: 0,
+        client_header_line: 40,
+        client_header_size: 70,
+        ..Settings::default()
+    };
     for (target, field, expected) in [
         ("/", "X: y".to_owned(), Ok(())),
         ("/", format!("X: {}", "y".repeat(35)), Ok(())),
@@ -94,6 +99,40 @@ fn sizes_are_limited_in_every_cut() {
         let in_pieces = (1..=head.len()).try_for_each(&mut parse);
         let mut scanned = 0;
         let at_once = Request::default().parse(head.as_bytes(), &mut scanned, &settings).map(|_| ());
+        assert_eq!((in_pieces, at_once), (expected, expected), "{head}");
+    }
+}
+
+/// nginx's `client_header_buffer_size`: its first buffer takes longer lines than the large ones.
+#[test]
+fn lines_of_any_length_stand_at_the_start_in_every_cut() {
+    let settings = Settings {
+        client_header_start: 60,
+        client_header_line: 20,
+        client_header_size: 20,
+        ..Settings::default()
+    };
+    let host = || "Host: a\r\n".to_owned();
+    for (path, lines, expected) in [
+        (44, String::new(), Err(Violation::MissingHost)),
+        (45, String::new(), Err(Violation::TargetTooLong)),
+        (29, host(), Ok(())),
+        (0, host() + "X: " + &"y".repeat(30) + "\r\n", Ok(())),
+        (0, host() + "X: " + &"y".repeat(31) + "\r\n", Err(Violation::HeadTooLarge)),
+        (0, host() + "X: " + &"y".repeat(20) + "\r\nZ: " + &"y".repeat(15) + "\r\n", Ok(())),
+        (
+            0,
+            host() + "X: " + &"y".repeat(20) + "\r\nZ: " + &"y".repeat(16) + "\r\n",
+            Err(Violation::HeadTooLarge),
+        ),
+    ] {
+        let head = format!("GET /{} HTTP/1.1\r\n{lines}\r\n", "x".repeat(path));
+        let mut scanned = 0;
+        let mut request = Request::default();
+        let mut parse =
+            |length| request.parse(&head.as_bytes()[..length], &mut scanned, &settings).map(|_| ());
+        let in_pieces = (1..=head.len()).try_for_each(&mut parse);
+        let at_once = Request::default().parse(head.as_bytes(), &mut 0, &settings).map(|_| ());
         assert_eq!((in_pieces, at_once), (expected, expected), "{head}");
     }
 }

@@ -107,7 +107,7 @@ fn there_is_an_access_log_by_default() {
 fn settings_towards_the_client() {
     let site = site(
         "client_body_timeout 1; keepalive_time 2; lingering_close always; lingering_time 3; lingering_timeout 4;
-         reset_timedout_connection on; large_client_header_buffers 2 4k; server_tokens off; resolver_timeout 5;
+         reset_timedout_connection on; client_header_buffer_size 2k; large_client_header_buffers 2 4k; server_tokens off; resolver_timeout 5;
          server {
              underscores_in_headers on; allow_bare_lf off; merge_slashes off; max_headers 6;
              location /a { absolute_redirect off; port_in_redirect off; server_name_in_redirect on;
@@ -122,7 +122,8 @@ fn settings_towards_the_client() {
     expected.lingering_close = LingeringClose::Always;
     (expected.lingering_time, expected.lingering_timeout) = (seconds(3), seconds(4));
     expected.reset_timedout_connection = true;
-    (expected.client_header_line, expected.client_header_size) = (4096, 8192);
+    (expected.client_header_start, expected.client_header_line) = (2048, 4096);
+    expected.client_header_size = 8192;
     expected.server_tokens = ServerTokens::Off;
     expected.resolver_timeout = seconds(5);
     expected.underscores_in_headers = true;

@@ -27,8 +27,8 @@ pub(super) const ROWS: &[Row] = &[
         "client_header_buffer_size",
         &[Http, Server],
         "1k",
-        "Accepted: heads are read into an IO buffer, whatever their size. \
-         `large_client_header_buffers` bounds them.",
+        "Lines that end within so many bytes of a request head may have any length. Larger than the *size* of \
+         `large_client_header_buffers`, it comes on top of what that lets a head have. No memory is set aside for it.",
     ),
     time(
         "client_header_timeout",
@@ -71,8 +71,9 @@ pub(super) const ROWS: &[Row] = &[
         "large_client_header_buffers",
         &[Http, Server],
         "*number* *size*",
-        "How long a line of a request head may be (*size*), and the whole (*number* × *size*); never \
-         more than an IO buffer, 16k.",
+        "How long a line of a request head may be (*size*: a longer request line is answered with 414, a longer field \
+         line with 431), and the whole (*number* × *size*, at most 1g: 431). A head of more than 16k takes memory of \
+         its own while it comes, at most twice what has come and no more than the whole may have.",
     )
     .takes(2, 2)
     .or("4 8k"),

@@ -18,7 +18,8 @@ pub(super) const ROWS: &[Row] = &[
         "proxy_buffer_size",
         LEVELS,
         "16k",
-        "How large a response head may be; never more than an IO buffer, 16k. nginx: 4k or 8k.",
+        "How large a response head may be, at most 1g; a larger one is answered with 502. One of more than 16k takes \
+         memory of its own while it comes. nginx: 4k or 8k.",
     ),
     flag("proxy_buffering", LEVELS, "on", "Accepted: content streams through one buffer for each direction."),
     time("proxy_connect_timeout", LEVELS, "60s", "How long connecting to an origin server may take."),
