@@ -59,8 +59,8 @@ fn what_was_read_ahead_comes_first() {
         [
             Event::TunnelClosed(Ended::Client).to_string(),
             format!("{:?}", Output::Release(underpass_core::Verdict::Success, Disposal::Close(Ending::Fin))),
-            format!("{:?}", Output::Shutdown(Side::Downstream)),
             format!("{:?}", Output::ExchangeDone),
+            format!("{:?}", Output::Shutdown(Side::Downstream)),
             format!("{:?}", Output::Close(Ending::Fin)),
         ]
     );

@@ -275,14 +275,15 @@ impl Session {
             State::Switching => self.read_request_content(turn) || self.open_tunnel(turn),
             State::Tunnelling => self.relay(),
             State::Lingering => self.linger(),
-            State::Finished | State::Closed => false,
+            State::Finished => self.go_on(),
+            State::Closed => false,
         }
     }
 }
 
 /// Looks.
 impl Session {
-    /// The record of the exchange: whole from [`Output::ExchangeDone`] to the next poll; before that, what
+    /// The record of the exchange: whole from [`Output::ExchangeDone`] to the next report; before that, what
     /// is known so far.
     #[must_use]
     pub fn record(&self) -> &Record {

@@ -54,6 +54,10 @@ impl Session {
                 self.close_client(super::Ending::Fin);
                 return true;
             }
+            if self.pending.exchange_done {
+                // What is known of the exchange before has to be handed out first.
+                return false;
+            }
             self.begin_request(turn);
         }
         let edge = Arc::clone(&self.record.config.edge);
@@ -112,6 +116,7 @@ impl Session {
     fn begin_request(&mut self, turn: &mut Turn<'_>) {
         let heads = self.record.heads.take().unwrap_or_else(|| turn.buffers.heads());
         self.record.begin(heads, turn.now);
+        self.record.pipelined = self.work.pipelined;
         if let Some(heads) = &mut self.record.heads {
             heads.clear();
         }

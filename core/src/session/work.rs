@@ -22,6 +22,8 @@ pub(super) struct Work {
     pub(super) upstream: Fate,
     pub(super) origin: Origin,
     pub(super) interim: u16,
+    /// Bytes of the request were here before the exchange before it was over.
+    pub(super) pipelined: bool,
     /// Empty lines before the request line.
     pub(super) empty_lines: u8,
     pub(super) tries: u32,
@@ -54,6 +56,7 @@ impl Default for Work {
             upstream: Fate::Close,
             origin: Origin::Fresh,
             interim: 0,
+            pipelined: false,
             empty_lines: 0,
             tries: 0,
             failure: None,
