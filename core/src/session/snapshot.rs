@@ -3,7 +3,11 @@
 use core::time::Duration;
 use std::fmt;
 
-use super::{Fate, Session, flow::Content, outbox::Outline};
+use super::{
+    Fate, Session, Work,
+    flow::{Content, Flow},
+    outbox::Outline,
+};
 use crate::{
     Side,
     http1::Framing,
@@ -75,6 +79,28 @@ struct FlowSnapshot {
     ignored: bool,
 }
 
+impl FlowSnapshot {
+    fn of(flow: &Flow) -> Self {
+        let Flow { inbox, outbox, message, content, tunnel, piped, cut, acknowledged, ignored } = flow;
+        Self {
+            message: message.state(),
+            tunnel: tunnel.state(),
+            content: *content,
+            raw: inbox.raw().to_vec(),
+            content_kept: inbox.keeps().then(|| inbox.kept().to_vec()),
+            waiting: outbox.slices(inbox).iter().map(|slice| &**slice).collect::<Vec<_>>().concat(),
+            content_waiting: inbox.content().to_vec(),
+            outbox: outbox.outline(),
+            inbox: inbox.outline(),
+            has_space: inbox.has_space(),
+            piped: *piped,
+            cut: *cut,
+            acknowledged: *acknowledged,
+            ignored: *ignored,
+        }
+    }
+}
+
 /// In short: states, what waits, the timers that run. For people; two snapshots that read alike may differ.
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,71 +131,85 @@ impl fmt::Display for Snapshot {
 }
 
 impl Snapshot {
+    /// Everything is taken apart, so that nothing that is added later goes unseen: what doesn't matter is named, too.
     pub(super) fn of(session: &Session, now: Tick) -> Self {
-        let flow = |from: Side| {
-            let flow = session.flow(from);
-            FlowSnapshot {
-                message: flow.message.state(),
-                tunnel: flow.tunnel.state(),
-                content: flow.content,
-                raw: flow.inbox.raw().to_vec(),
-                content_kept: flow.inbox.keeps().then(|| flow.inbox.kept().to_vec()),
-                waiting: flow
-                    .outbox
-                    .slices(&flow.inbox)
-                    .iter()
-                    .map(|slice| &**slice)
-                    .collect::<Vec<_>>()
-                    .concat(),
-                content_waiting: flow.inbox.content().to_vec(),
-                outbox: flow.outbox.outline(),
-                inbox: flow.inbox.outline(),
-                has_space: flow.inbox.has_space(),
-                piped: flow.piped,
-                cut: flow.cut,
-                acknowledged: flow.acknowledged,
-                ignored: flow.ignored,
-            }
-        };
-        let work = &session.work;
+        let Session {
+            record,
+            exchange,
+            legs,
+            flows: [from_client, from_upstream],
+            timers,
+            pending,
+            work,
+            // A number that only ever is compared with its own copies.
+            errands: _,
+            draining,
+            // Deadlines are relative to the moment that was asked for.
+            tick: _,
+            // What tests cover, and nothing that decides.
+            taken: _,
+        } = session;
+        let Work {
+            framing,
+            offer,
+            method,
+            expectation,
+            client,
+            upstream,
+            origin,
+            interim,
+            // It is shown in log lines, and decides nothing.
+            pipelined: _,
+            empty_lines,
+            tries,
+            failure,
+            addresses,
+            elsewhere,
+            content_lost,
+            content_received,
+            look,
+            paces,
+            refusal,
+            ending,
+        } = work;
         // The heads of an exchange that is over wait to be given back, and are of no consequence.
         let is_over = matches!(
-            session.exchange.state(),
+            exchange.state(),
             exchange::State::Idle | exchange::State::Lingering | exchange::State::Closed
         );
-        let under_way = session.record.heads.as_ref().filter(|_| !is_over);
+        let under_way = record.heads.as_ref().filter(|_| !is_over);
         Self {
-            exchange: session.exchange.state(),
-            legs: Side::BOTH.map(|side| session.leg(side).state()),
-            flows: Side::BOTH.map(flow),
-            timers: session.timers.running().map(|(timer, at)| (timer, at.0.saturating_sub(now.0))).collect(),
-            pending: session.pending.clone(),
-            client: work.client,
-            upstream: work.upstream,
-            origin: work.origin,
-            offer: work.offer,
-            method: work.method,
-            expectation: work.expectation,
-            look: work.look,
-            ending: work.ending,
-            failure: work.failure,
-            interim: work.interim,
-            tries: work.tries,
-            tried: if is_over { Vec::new() } else { session.record.tried().collect() },
-            framing: work.framing,
-            empty_lines: work.empty_lines,
-            resolved: work.addresses.is_some(),
-            elsewhere: work.elsewhere.len(),
-            paces: work.paces.as_ref().map_or([None; 2], |paces| paces.outline(now)),
-            refusal: work.refusal,
-            content_lost: work.content_lost,
-            content_received: work.content_received,
-            nothing_sent: session.record.attempt.sent == 0,
+            exchange: exchange.state(),
+            legs: legs.map(connection::Machine::state),
+            flows: [FlowSnapshot::of(from_client), FlowSnapshot::of(from_upstream)],
+            timers: timers.running().map(|(timer, at)| (timer, at.0.saturating_sub(now.0))).collect(),
+            pending: pending.clone(),
+            client: *client,
+            upstream: *upstream,
+            origin: *origin,
+            offer: *offer,
+            method: *method,
+            expectation: *expectation,
+            look: *look,
+            ending: *ending,
+            failure: *failure,
+            interim: *interim,
+            tries: *tries,
+            tried: if is_over { Vec::new() } else { record.tried().collect() },
+            framing: *framing,
+            empty_lines: *empty_lines,
+            resolved: addresses.is_some(),
+            elsewhere: elsewhere.len(),
+            paces: paces.as_ref().map_or([None; 2], |paces| paces.outline(now)),
+            refusal: *refusal,
+            content_lost: *content_lost,
+            content_received: *content_received,
+            nothing_sent: record.attempt.sent == 0,
             request: under_way.map_or_else(Vec::new, |heads| heads.request.fields.bytes().to_vec()),
-            nothing_received: session.record.attempt.received == 0,
+            nothing_received: record.attempt.received == 0,
             detour: under_way.map_or_else(Default::default, |heads| heads.detour.clone()),
-            draining: session.draining,
-            status: session.record.status,
+            draining: *draining,
+            status: record.status,
         }
     }
 
