@@ -11,6 +11,7 @@ mod dial;
 mod downstream;
 mod errand;
 mod error_page;
+mod fate;
 mod flow;
 mod forward;
 mod inbox;
@@ -45,9 +46,10 @@ use crate::record::{Event, Note, Severity};
 
 use std::{net::IpAddr, sync::Arc};
 
+use fate::{Fact, Fate};
 use flow::Flow;
 use pending::Pending;
-use work::{Expectation, Fate, Look, Origin, Work};
+use work::{Expectation, Look, Origin, Work};
 
 use crate::{
     Address, ClientInfo, Side,
@@ -353,6 +355,11 @@ impl Session {
 
     fn flow_mut(&mut self, from: Side) -> &mut Flow {
         &mut self.flows[from.index()]
+    }
+
+    /// What becomes of the client's connection, as far as is known.
+    fn fate(&self) -> Fate {
+        fate::fate(self.work.facts, self.draining)
     }
 
     /// Settings before a request is routed.

@@ -3,15 +3,14 @@
 use core::time::Duration;
 
 use super::{
-    Dial, Ending, Event, Fate, Lookup, Output, Session, Slices, Wait,
+    Dial, Ending, Event, Lookup, Output, Session, Slices, Wait,
     errand::{Claim, Socket},
+    fate::{self, Next, Stand},
     pending::Errand,
 };
 use crate::{
     Address, Side,
     buffer::Turn,
-    config::LingeringClose,
-    record::Outcome,
     rewrite::Offer,
     shared::{GroupId, HashKey, seed},
     state::{connection, exchange, message},
@@ -131,24 +130,18 @@ impl Session {
     /// After an exchange: the next one, a last look at the client, or the end. Its record stays as it is until it has
     /// been handed out.
     pub(super) fn go_on(&mut self) -> bool {
-        let leg = self.leg(Side::Downstream);
-        let persists = self.work.client == Fate::Persist
-            && !self.draining
-            && self.flow(Side::Downstream).is_complete()
-            && leg.writes()
-            && (leg.reads() || !self.flow(Side::Downstream).inbox.raw().is_empty());
-        let lingers = match self.settings().lingering_close {
-            LingeringClose::Off => false,
-            LingeringClose::On => matches!(self.work.client, Fate::Leave | Fate::Linger),
-            // C8: when a drain's time is over, nothing outlives it.
-            LingeringClose::Always => self.record.outcome() != Outcome::Drained,
+        let (leg, request) = (self.leg(Side::Downstream), self.flow(Side::Downstream));
+        let stand = Stand {
+            is_complete: request.is_complete(),
+            has_more: !request.inbox.raw().is_empty(),
+            reads: leg.reads(),
+            writes: leg.writes(),
         };
-        if persists {
-            self.persist();
-        } else if lingers && leg.reads() && self.work.ending == Ending::Fin {
-            self.begin_lingering();
-        } else {
-            self.close_client(self.work.ending);
+        let lingering = self.settings().lingering_close;
+        match fate::next(self.fate(), stand, lingering, self.work.ending, self.record.outcome()) {
+            Next::Exchange => self.persist(),
+            Next::Linger { once } => self.begin_lingering(once),
+            Next::Close(ending) => self.close_client(ending),
         }
         true
     }

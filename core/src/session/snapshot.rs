@@ -4,7 +4,8 @@ use core::time::Duration;
 use std::fmt;
 
 use super::{
-    Fate, Session, Work,
+    Session, Work,
+    fate::{self, Facts, Fate},
     flow::{Content, Flow},
     outbox::Outline,
 };
@@ -28,8 +29,9 @@ pub struct Snapshot {
     /// Nanoseconds until each timer that runs.
     timers: Vec<(Timer, u64)>,
     pending: super::pending::Pending,
-    client: Fate,
-    upstream: Fate,
+    fate: Fate,
+    facts: Facts,
+    may_pool: bool,
     origin: super::Origin,
     offer: Offer,
     method: SentMethod,
@@ -154,8 +156,8 @@ impl Snapshot {
             offer,
             method,
             expectation,
-            client,
-            upstream,
+            facts,
+            may_pool,
             origin,
             interim,
             // It is shown in log lines, and decides nothing.
@@ -184,8 +186,9 @@ impl Snapshot {
             flows: [FlowSnapshot::of(from_client), FlowSnapshot::of(from_upstream)],
             timers: timers.running().map(|(timer, at)| (timer, at.0.saturating_sub(now.0))).collect(),
             pending: pending.clone(),
-            client: *client,
-            upstream: *upstream,
+            fate: fate::fate(*facts, *draining),
+            facts: *facts,
+            may_pool: *may_pool,
             origin: *origin,
             offer: *offer,
             method: *method,

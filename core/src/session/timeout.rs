@@ -27,7 +27,7 @@ impl Session {
             // The advance that follows asks again.
             (Timer::Acknowledgement, State::Tunnelling) => {}
             (Timer::LingerIdle | Timer::LingerTotal, State::Replying) => {
-                self.give_unwanted_content_up(super::Fate::Close);
+                self.give_unwanted_content_up(super::Fact::Gone);
             }
             (_, State::Tunnelling) => {
                 self.note(Event::TimedOut(timer));
@@ -68,11 +68,8 @@ impl Session {
     /// `worker_shutdown_timeout` is over, or a mistake of ours was found: the session ends as it stands.
     fn drain_is_over(&mut self, state: State) {
         match state {
-            State::Closed => {}
+            State::Closed | State::Finished => {}
             State::Greeting | State::Idle | State::Lingering => self.close_client(super::Ending::Fin),
-            State::Finished => {
-                self.work.client = super::Fate::Close;
-            }
             State::Tunnelling => self.end_tunnel(Outcome::Drained),
             _ => {
                 self.abort(Outcome::Drained);

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use super::{Disposal, Ending, Event, Fate, Relayed, Session, Verdict, flow::Content, outbox::Coding};
+use super::{Disposal, Ending, Event, Fact, Relayed, Session, Verdict, flow::Content, outbox::Coding};
 use crate::{
     Address, ClientInfo, Side,
     buffer::Turn,
@@ -407,7 +407,7 @@ impl Session {
         let resets = matches!(outcome, Outcome::TimedOut(_)) && self.settings().reset_timedout_connection;
         let ending = if relays_reset || resets { Ending::Reset } else { Ending::Fin };
         self.work.ending = ending;
-        self.work.client = Fate::Close;
+        self.work.facts.note(Fact::Gone);
         self.release(Verdict::Success, Disposal::Close(ending));
         self.flow_mut(Side::Downstream).inbox.discard();
         self.exchange_event(exchange::Event::Finish);
