@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// The record of an exchange, or of the tunnel that came of it: whole when [`crate::Output::ExchangeDone`]
-/// is polled, until the next poll.
+/// is polled, until the next report.
 #[derive(Clone, Debug)]
 pub struct Record {
     pub(crate) config: Arc<Config>,

@@ -1,10 +1,9 @@
 //! The client's side: what was read off it, its end, and how a session with it ends.
 
-use super::{Event, Fate, Look, Session};
+use super::{Event, Fact, Look, Session};
 use crate::{
     Side,
     buffer::Turn,
-    config::LingeringClose,
     fault::Fault,
     record::Outcome,
     state::{connection, exchange},
@@ -99,7 +98,7 @@ impl Session {
             | State::Closed => {}
             State::Replying => {
                 if !request.is_complete() {
-                    self.work.client = Fate::Close;
+                    self.work.facts.note(Fact::Gone);
                 }
             }
             // What was read of the response is still delivered: the client may only have shut down.
@@ -128,7 +127,7 @@ impl Session {
             || (matches!(outcome, Outcome::TimedOut(_)) && self.settings().reset_timedout_connection);
         self.drop_upstream(super::Verdict::Unjudged);
         self.work.ending = if reset { super::Ending::Reset } else { super::Ending::Fin };
-        self.work.client = Fate::Close;
+        self.work.facts.note(Fact::Gone);
         for flow in &mut self.flows {
             flow.stop_sending();
         }
@@ -139,7 +138,7 @@ impl Session {
     /// `return 444`: the connection is closed, and nothing is said.
     pub(super) fn close_unanswered(&mut self) {
         self.record.status = 444;
-        self.work.client = Fate::Close;
+        self.work.facts.note(Fact::Gone);
         for flow in &mut self.flows {
             flow.stop_sending();
         }
@@ -158,14 +157,9 @@ impl Session {
     /// What the client still sends is read and dropped, so that closing with unread input doesn't destroy
     /// what it has not read yet. Behind a complete request that was answered whole it is read once: a client that
     /// has sent nothing is not waited for (nginx).
-    pub(super) fn begin_lingering(&mut self) {
+    pub(super) fn begin_lingering(&mut self, once: bool) {
         let (total, idle) = (self.settings().lingering_time, self.settings().lingering_timeout);
-        let request = self.flow(Side::Downstream);
-        let only_looks = self.work.client == Fate::Leave
-            && self.settings().lingering_close == LingeringClose::On
-            && request.is_complete()
-            && request.inbox.raw().is_empty();
-        self.work.look = if only_looks { Look::Wanted } else { Look::Needless };
+        self.work.look = if once { Look::Wanted } else { Look::Needless };
         self.exchange_event(exchange::Event::Linger);
         self.flow_mut(Side::Downstream).inbox.discard();
         self.flow_mut(Side::Downstream).content = super::flow::Content::Empty;
@@ -206,8 +200,6 @@ impl Session {
         }
         if self.has_drained() {
             self.close_client(super::Ending::Fin);
-        } else if self.work.client == Fate::Persist {
-            self.work.client = Fate::Leave;
         }
     }
 

@@ -1,6 +1,6 @@
 //! `error_page`: another response in the place of an error.
 
-use super::{Event, Expectation, Fate, Origin, Session, Verdict, request::is_upgrade};
+use super::{Event, Expectation, Fact, Origin, Session, Verdict, request::is_upgrade};
 use crate::{
     RequestHead, Side,
     buffer::Turn,
@@ -176,7 +176,7 @@ impl Session {
         if request.message.state() == message::State::Content {
             request.inbox.discard();
             self.message_event(Side::Downstream, message::Event::Broken);
-            self.work.client = Fate::Linger;
+            self.work.facts.note(Fact::Unread);
             if let Some(detour) = self.detour_mut() {
                 detour.content_cut = true;
             }

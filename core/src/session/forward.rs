@@ -1,7 +1,7 @@
 //! Content on its way, in both directions: read off one connection, sent to the other from the same memory.
 
 use super::{
-    Disposal, Event, Fate, Look, Origin, Session, Verdict, content::Step, flow::Content, upstream::Failure,
+    Disposal, Event, Fact, Look, Origin, Session, Verdict, content::Step, flow::Content, upstream::Failure,
 };
 use crate::{
     Side,
@@ -76,10 +76,10 @@ impl Session {
         if self.leg(Side::Upstream).writes() {
             self.leg_event(Side::Upstream, connection::Event::OurEnd);
         }
-        self.work.upstream = Fate::Close;
+        self.work.may_pool = false;
         self.withhold_request();
         if !self.flow(Side::Downstream).is_complete() {
-            self.work.client = Fate::Linger;
+            self.work.facts.note(Fact::Unread);
         }
     }
 
@@ -221,7 +221,7 @@ impl Session {
     /// A 205 has no content, whatever came with it (E12), nor has what an error page shows as a 204 or 304: the
     /// connection goes with the rest.
     fn drop_response_content(&mut self, turn: &mut Turn<'_>) -> bool {
-        self.work.upstream = Fate::Close;
+        self.work.may_pool = false;
         self.flow_mut(Side::Upstream).inbox.discard();
         self.message_event(Side::Upstream, message::Event::ContentEnded);
         self.response_is_complete(turn);
@@ -252,7 +252,7 @@ impl Session {
         let clean = sent_whole
             && response.inbox.raw().is_empty()
             && self.leg(Side::Upstream).state() == connection::State::Open
-            && self.work.upstream == Fate::Persist
+            && self.work.may_pool
             && !self.draining;
         self.withhold_request();
         // Whatever it answered: a status code speaks against a peer only where another is asked instead.
@@ -296,8 +296,8 @@ impl Session {
     /// (RFC 9112 §9.6).
     pub(super) fn foresee_close(&mut self) {
         let behind = !self.flow(Side::Downstream).inbox.raw().is_empty();
-        if self.asked_for_upgrade() && behind && matches!(self.work.client, Fate::Persist | Fate::Leave) {
-            self.work.client = Fate::Linger;
+        if self.asked_for_upgrade() && behind {
+            self.work.facts.note(Fact::BehindUpgrade);
         }
     }
 
@@ -334,10 +334,10 @@ impl Session {
         if self.flow(Side::Upstream).message.state() == message::State::Content {
             self.message_event(Side::Upstream, message::Event::Broken);
         }
-        self.work.client = Fate::Linger;
+        self.work.facts.note(Fact::Unread);
         if self.only_reset_tells() {
             self.work.ending = super::Ending::Reset;
-            self.work.client = Fate::Close;
+            self.work.facts.note(Fact::Gone);
         }
         self.release(Verdict::Failure, Disposal::Close(super::Ending::Fin));
         let request = self.flow_mut(Side::Downstream);

@@ -40,7 +40,8 @@ impl Session {
             }
             State::Responding | State::Replying | State::Finished | State::Lingering => {}
         }
-        debug_assert_ne!(self.exchange.state(), State::Routing, "where a request goes is decided at once");
+        let is_passed_through = matches!(self.exchange.state(), State::Routing | State::Finished);
+        debug_assert!(!is_passed_through, "what follows is decided at once");
         if self.exchange.state() == State::Tunnelling {
             let switched = |side: &Side| self.flow(*side).message.state() == message::State::Switched;
             debug_assert!(Side::BOTH.iter().all(switched), "no messages in a tunnel");
@@ -54,8 +55,7 @@ impl Session {
         for (timer, _) in self.timers.running() {
             debug_assert!(owns(state, timer), "{timer:?} runs in {state:?}");
         }
-        let waits_for_peer =
-            !matches!(self.exchange.state(), State::Finished | State::Closed | State::Admitting);
+        let waits_for_peer = !matches!(self.exchange.state(), State::Closed | State::Admitting);
         if waits_for_peer && self.pending.close.is_none() {
             debug_assert!(self.deadline().is_some(), "no deadline in {:?}", self.exchange.state());
         }
@@ -66,8 +66,6 @@ impl Session {
 fn owns(state: State, timer: Timer) -> bool {
     let under_way = matches!(state, State::Awaiting | State::Responding | State::Switching);
     match timer {
-        // Its next poll leaves the state and all that it has left behind.
-        _ if state == State::Finished => true,
         Timer::Drain => state != State::Closed,
         Timer::ClientHeader => matches!(state, State::Greeting | State::Idle | State::Receiving),
         Timer::KeepAlive => state == State::Idle,

@@ -11,6 +11,7 @@ mod dial;
 mod downstream;
 mod errand;
 mod error_page;
+mod fate;
 mod flow;
 mod forward;
 mod inbox;
@@ -44,9 +45,10 @@ use crate::record::{Event, Note, Severity};
 
 use std::{net::IpAddr, sync::Arc};
 
+use fate::{Fact, Fate};
 use flow::Flow;
 use pending::Pending;
-use work::{Expectation, Fate, Look, Origin, Work};
+use work::{Expectation, Look, Origin, Work};
 
 use crate::{
     Address, ClientInfo, Side,
@@ -285,14 +287,15 @@ impl Session {
             State::Replying => self.read_unwanted_content() || self.end_reply(),
             State::Switching => self.read_request_content(turn) || self.open_tunnel(turn),
             State::Lingering => self.linger(),
-            State::Tunnelling | State::Finished | State::Closed => false,
+            State::Finished => self.go_on(),
+            State::Tunnelling | State::Closed => false,
         }
     }
 }
 
 /// Looks.
 impl Session {
-    /// The record of the exchange: whole from [`Output::ExchangeDone`] to the next poll; before that, what
+    /// The record of the exchange: whole from [`Output::ExchangeDone`] to the next report; before that, what
     /// is known so far.
     #[must_use]
     pub fn record(&self) -> &Record {
@@ -362,6 +365,11 @@ impl Session {
 
     fn flow_mut(&mut self, from: Side) -> &mut Flow {
         &mut self.flows[from.index()]
+    }
+
+    /// What becomes of the client's connection, as far as is known.
+    fn fate(&self) -> Fate {
+        fate::fate(self.work.facts, self.draining)
     }
 
     /// Settings before a request is routed.

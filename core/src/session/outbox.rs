@@ -250,13 +250,18 @@ impl Outbox {
 
     /// What will be sent besides what [`Self::slices`] shows, for snapshots.
     pub(crate) fn outline(&self) -> Outline {
-        self.around.as_ref().map_or_else(Outline::default, |around| Outline {
-            later: around.later.clone(),
-            trailers: around.trailers.clone(),
-            coding: around.coding,
-            chunk_left: around.chunk.as_ref().map(Chunk::left),
-            ended: around.ended,
-        })
+        // What was given up and offered is somebody else's write, and ends with its report.
+        let Self { around, retired: _, offered: _ } = self;
+        let Some(around) = around else { return Outline::default() };
+        // What is left of the head is shown.
+        let Around { head: _, head_sent: _, later, coding, chunk, trailers, ended } = &**around;
+        Outline {
+            later: later.clone(),
+            trailers: trailers.clone(),
+            coding: *coding,
+            chunk_left: chunk.as_ref().map(Chunk::left),
+            ended: *ended,
+        }
     }
 
     /// What is left of the head, and content of somebody else's behind it.

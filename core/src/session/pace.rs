@@ -73,14 +73,16 @@ impl Pace {
 
     /// What it depends on, relative to `now`.
     fn outline(&self, now: Tick) -> (u64, u64, u64) {
-        (self.rate.get(), self.free, self.paid.0.saturating_sub(now.0))
+        let Self { rate, free, paid } = self;
+        (rate.get(), *free, paid.0.saturating_sub(now.0))
     }
 }
 
 impl Paces {
     /// What its behaviour depends on.
     pub(super) fn outline(&self, now: Tick) -> [Option<(u64, u64, u64)>; 2] {
-        [&self.to_client, &self.from_origin].map(|pace| pace.as_ref().map(|pace| pace.outline(now)))
+        let Self { to_client, from_origin } = self;
+        [to_client, from_origin].map(|pace| pace.as_ref().map(|pace| pace.outline(now)))
     }
 }
 

@@ -3,15 +3,14 @@
 use core::time::Duration;
 
 use super::{
-    Dial, Ending, Event, Fate, Lookup, Output, Session, Slices, Wait,
+    Dial, Ending, Event, Lookup, Output, Session, Slices, Wait,
     errand::{Claim, Socket},
+    fate::{self, Next, Stand},
     pending::Errand,
 };
 use crate::{
     Address, Side,
     buffer::Turn,
-    config::LingeringClose,
-    record::Outcome,
     rewrite::Offer,
     shared::{GroupId, HashKey, seed},
     state::{connection, exchange, message},
@@ -38,22 +37,15 @@ impl Session {
         if let Some(errand) = self.pending.errand.take() {
             return self.send_out(errand);
         }
-        if let Some(side) = self.pending.take_shutdown() {
-            return Output::Shutdown(side);
-        }
-        if self.pending.exchange_done {
-            self.pending.exchange_done = false;
+        if std::mem::take(&mut self.pending.exchange_done) {
             return Output::ExchangeDone;
         }
-        if self.exchange.state() == exchange::State::Finished {
-            // The record was handed out and looked at: only now may anything be forgotten. Maps that log lines
-            // alone ask for were tried meanwhile (B7).
-            if self.record.take_given_up() {
-                return Output::Note(Event::MatchGivenUp.note());
-            }
-            self.go_on();
-            self.check_invariants();
-            return self.poll_output();
+        // Maps that log lines alone ask for were tried while the record was looked at (B7).
+        if self.record.take_given_up() {
+            return Output::Note(Event::MatchGivenUp.note());
+        }
+        if let Some(side) = self.pending.take_shutdown() {
+            return Output::Shutdown(side);
         }
         if let Some(ending) = self.pending.close.take() {
             return Output::Close(ending);
@@ -147,28 +139,23 @@ impl Session {
         })
     }
 
-    /// After an exchange: the next one, a last look at the client, or the end.
-    fn go_on(&mut self) {
-        self.tunnel = None;
-        let leg = self.leg(Side::Downstream);
-        let persists = self.work.client == Fate::Persist
-            && !self.draining
-            && self.flow(Side::Downstream).is_complete()
-            && leg.writes()
-            && (leg.reads() || !self.flow(Side::Downstream).inbox.raw().is_empty());
-        let lingers = match self.settings().lingering_close {
-            LingeringClose::Off => false,
-            LingeringClose::On => matches!(self.work.client, Fate::Leave | Fate::Linger),
-            // C8: when a drain's time is over, nothing outlives it.
-            LingeringClose::Always => self.record.outcome() != Outcome::Drained,
+    /// After an exchange: the next one, a last look at the client, or the end. Its record stays as it is until it has
+    /// been handed out.
+    pub(super) fn go_on(&mut self) -> bool {
+        let (leg, request) = (self.leg(Side::Downstream), self.flow(Side::Downstream));
+        let stand = Stand {
+            is_complete: request.is_complete(),
+            has_more: !request.inbox.raw().is_empty(),
+            reads: leg.reads(),
+            writes: leg.writes(),
         };
-        if persists {
-            self.persist();
-        } else if lingers && leg.reads() && self.work.ending == Ending::Fin {
-            self.begin_lingering();
-        } else {
-            self.close_client(self.work.ending);
+        let lingering = self.settings().lingering_close;
+        match fate::next(self.fate(), stand, lingering, self.work.ending, self.record.outcome()) {
+            Next::Exchange => self.persist(),
+            Next::Linger { once } => self.begin_lingering(once),
+            Next::Close(ending) => self.close_client(ending),
         }
+        true
     }
 
     fn persist(&mut self) {
@@ -176,11 +163,11 @@ impl Session {
         for flow in &mut self.flows {
             flow.offer(false);
         }
-        self.record.pipelined = !self.flow(Side::Downstream).inbox.raw().is_empty();
+        let pipelined = !self.flow(Side::Downstream).inbox.raw().is_empty();
         self.exchange_event(exchange::Event::Persist);
         self.message_event(Side::Downstream, message::Event::Next);
         self.flow_mut(Side::Upstream).message = message::Machine::default();
-        self.work = super::Work::default();
+        self.work = super::Work { pipelined, ..super::Work::default() };
         let timeout = self.settings().keepalive_timeout;
         self.timers.set(Timer::KeepAlive, self.tick.after(timeout));
     }
@@ -193,7 +180,6 @@ impl Session {
         if self.leg(Side::Downstream).exists() {
             self.leg_event(Side::Downstream, connection::Event::Close);
         }
-        self.pending.forget_shutdown(Side::Downstream);
         self.pending.close = Some(if self.pending.illegal { Ending::Reset } else { ending });
         for flow in &mut self.flows {
             flow.stop_sending();
@@ -224,6 +210,9 @@ impl Session {
     /// Whether bytes from `side` are wanted.
     pub(super) fn wants(&self, side: Side) -> bool {
         use exchange::State;
+        if self.pending.exchange_done {
+            return false;
+        }
         if let Some(tunnel) = self.open_tunnel_of() {
             return tunnel.wants(side);
         }
@@ -245,7 +234,9 @@ impl Session {
             flow.settle(turn.buffers);
         }
         let state = self.exchange.state();
+        // What the record shows of the exchange stays until it has been handed out.
         if matches!(state, exchange::State::Idle | exchange::State::Lingering | exchange::State::Closed)
+            && !self.pending.exchange_done
             && let Some(heads) = self.record.heads.take()
         {
             turn.buffers.return_heads(heads);

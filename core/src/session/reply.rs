@@ -1,6 +1,6 @@
 //! Responses in our own name (E11).
 
-use super::{Event, Fate, Look, Session, Verdict};
+use super::{Event, Fact, Fate, Look, Session, Verdict};
 use crate::{
     Side,
     buffer::Turn,
@@ -189,7 +189,7 @@ impl Session {
         let understood = self.flow(Side::Downstream).is_complete() && !is_connect;
         let ends = !understood && !self.reads_on_behind(status);
         if ends {
-            self.work.client = Fate::Linger;
+            self.work.facts.note(Fact::Unread);
             // A head that was refused ends the reading of messages here.
             if matches!(
                 self.flow(Side::Downstream).message.state(),
@@ -200,8 +200,7 @@ impl Session {
         }
         self.bound_persistence();
         self.foresee_close();
-        let persistence =
-            if self.work.client == Fate::Persist { Persistence::Keep } else { Persistence::Close };
+        let persistence = if self.fate() == Fate::Persist { Persistence::Keep } else { Persistence::Close };
         let to_head = self.record.heads.as_ref().is_some_and(|heads| heads.request.is_head());
         let own = OwnResponse { status, content_type, content, persistence, to_head };
         self.record.status = status;
@@ -256,9 +255,9 @@ impl Session {
     /// Our response was sent whole: the exchange is over.
     pub(super) fn end_reply(&mut self) -> bool {
         if !self.leg(Side::Downstream).reads() && !self.flow(Side::Downstream).is_complete() {
-            self.work.client = Fate::Close;
+            self.work.facts.note(Fact::Gone);
         }
-        if self.work.client == Fate::Linger && !self.flow(Side::Downstream).is_complete() {
+        if self.fate() == Fate::Linger && !self.flow(Side::Downstream).is_complete() {
             // What comes behind a refused head is nobody's.
             self.flow_mut(Side::Downstream).inbox.discard();
         }

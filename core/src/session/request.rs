@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Event, Expectation, Fate, Session};
+use super::{Event, Expectation, Fact, Session};
 use crate::{
     Side,
     buffer::Turn,
@@ -53,6 +53,10 @@ impl Session {
             if self.has_drained() {
                 self.close_client(super::Ending::Fin);
                 return true;
+            }
+            if self.pending.exchange_done {
+                // What is known of the exchange before has to be handed out first.
+                return false;
             }
             self.begin_request(turn);
         }
@@ -109,6 +113,7 @@ impl Session {
     fn begin_request(&mut self, turn: &mut Turn<'_>) {
         let heads = self.record.heads.take().unwrap_or_else(|| turn.buffers.heads());
         self.record.begin(heads, turn.now);
+        self.record.pipelined = self.work.pipelined;
         if let Some(heads) = &mut self.record.heads {
             heads.clear();
         }
@@ -146,7 +151,9 @@ impl Session {
         if passed_too_often(request, &self.record.config.identity.pseudonym) {
             return Err(Violation::Loop);
         }
-        self.work.client = if options.persists(request.version) { Fate::Persist } else { Fate::Close };
+        if options.persists(request.version) {
+            self.work.facts.note(Fact::Persistent);
+        }
         self.work.framing = framing;
         self.work.expectation = expectation;
         self.flow_mut(Side::Downstream).content = framing.into();
@@ -217,7 +224,7 @@ impl Session {
         let no_upgrade = plan.no_upgrade;
         let is_users =
             self.record.heads.as_ref().is_some_and(|heads| takes_connection(&heads.request.fields));
-        self.work.upstream = if plan.closes() || is_users { Fate::Close } else { Fate::Persist };
+        self.work.may_pool = !plan.closes() && !is_users;
         if write_request(&self.record, self.work.framing, plan, turn.now, offered, head)? {
             self.note(Event::UnderscoreDropped);
         }

@@ -1,7 +1,8 @@
 //! A response head: interim, switching protocols, or final.
 
 use super::{
-    Expectation, Fate, Look, Origin, Session, Verdict, outbox::Coding, request::is_upgrade, upstream::Failure,
+    Expectation, Fact, Fate, Look, Origin, Session, Verdict, outbox::Coding, request::is_upgrade,
+    upstream::Failure,
 };
 use crate::{
     Side, Version,
@@ -133,7 +134,7 @@ impl Session {
         // What announces content where there is none may be followed by it, and that would answer the next request.
         let announces = matches!(status, 204 | 304) && announces_content(&response.fields);
         if says_close || announces || framing.content == Framing::UntilClose {
-            self.work.upstream = Fate::Close;
+            self.work.may_pool = false;
         }
         // A stale connection may say so itself instead of just ending (E10).
         if status == 408 && says_close && self.work.origin == Origin::Pool && self.may_retry() {
@@ -155,7 +156,7 @@ impl Session {
             matches!(framing.content, Framing::Chunked | Framing::UntilClose) && !drops_content;
         if unsized_content && !is_http11_client {
             // To a 1.0 client the end of the connection is the end of the content.
-            self.work.client = Fate::Close;
+            self.work.facts.note(Fact::EndsContent);
         }
         if !self.flow(Side::Downstream).is_complete() && says_close {
             self.stop_sending_request();
@@ -183,7 +184,7 @@ impl Session {
         let unshown = self.work.method == SentMethod::Head && !heads.request.is_head();
         let empty = shown == 205 || (has_none(status) || unshown) && !has_none(shown);
         let length = framing.shown_length.is_some() && !empty && shown != 204 && !chunked;
-        let persistence = match self.work.client {
+        let persistence = match self.fate() {
             Fate::Persist => Persistence::Keep,
             Fate::Close | Fate::Leave | Fate::Linger => Persistence::Close,
         };

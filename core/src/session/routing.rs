@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Event, Fate, Session, pending::Errand, script::Course};
+use super::{Event, Fact, Session, pending::Errand, script::Course};
 use crate::{
     RequestHead,
     buffer::Turn,
@@ -115,13 +115,11 @@ impl Session {
     /// each location on the way of a request may end the persistence of its connection, and none restores it.
     pub(super) fn bound_persistence(&mut self) {
         let settings = self.settings();
-        let may_persist = !self.draining
-            && !settings.keepalive_timeout.is_zero()
+        let may_persist = !settings.keepalive_timeout.is_zero()
             && self.record.requests < settings.keepalive_requests
             && self.tick.since(self.record.accepted) < settings.keepalive_time;
-        if !may_persist && self.work.client == Fate::Persist {
-            // The client doesn't know yet: what it has sent already must not destroy the response.
-            self.work.client = Fate::Leave;
+        if !may_persist {
+            self.work.facts.note(Fact::Bounded);
         }
     }
 

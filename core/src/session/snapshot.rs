@@ -3,7 +3,12 @@
 use core::time::Duration;
 use std::fmt;
 
-use super::{Fate, Session, flow::Content, outbox::Outline};
+use super::{
+    Session, Work,
+    fate::{self, Facts, Fate},
+    flow::{Content, Flow},
+    outbox::Outline,
+};
 use crate::{
     Side,
     http1::Framing,
@@ -11,7 +16,7 @@ use crate::{
     state::{connection, exchange, message},
     time::Tick,
     timer::Timer,
-    tunnel::{Tunnel, TunnelSnapshot},
+    tunnel::TunnelSnapshot,
 };
 
 /// States, buffered bytes, deadlines relative to a moment; no addresses, and no totals but those that a limit
@@ -27,8 +32,9 @@ pub struct Snapshot {
     /// Nanoseconds until each timer that runs.
     timers: Vec<(Timer, u64)>,
     pending: super::pending::Pending,
-    client: Fate,
-    upstream: Fate,
+    fate: Fate,
+    facts: Facts,
+    may_pool: bool,
     origin: super::Origin,
     offer: Offer,
     method: SentMethod,
@@ -72,11 +78,28 @@ struct FlowSnapshot {
     has_space: bool,
 }
 
+impl FlowSnapshot {
+    fn of(flow: &Flow) -> Self {
+        let Flow { inbox, outbox, message, content } = flow;
+        Self {
+            message: message.state(),
+            content: *content,
+            raw: inbox.raw().to_vec(),
+            content_kept: inbox.keeps().then(|| inbox.kept().to_vec()),
+            waiting: outbox.slices(inbox).iter().map(|slice| &**slice).collect::<Vec<_>>().concat(),
+            content_waiting: inbox.content().to_vec(),
+            outbox: outbox.outline(),
+            inbox: inbox.outline(),
+            has_space: inbox.has_space(),
+        }
+    }
+}
+
 /// In short: states, what waits, the timers that run. For people; two snapshots that read alike may differ.
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.exchange)?;
-        if let Some(tunnel) = self.tunnel.as_ref().filter(|tunnel| !tunnel.is_done()) {
+        if let Some(tunnel) = &self.tunnel {
             write!(f, ", {tunnel}")?;
             return if self.draining { f.write_str(", draining") } else { Ok(()) };
         }
@@ -103,73 +126,93 @@ impl fmt::Display for Snapshot {
 }
 
 impl Snapshot {
+    /// Everything is taken apart, so that nothing that is added later goes unseen: what doesn't matter is named, too.
     pub(super) fn of(session: &Session, now: Tick) -> Self {
-        let flow = |from: Side| {
-            let flow = session.flow(from);
-            FlowSnapshot {
-                message: flow.message.state(),
-                content: flow.content,
-                raw: flow.inbox.raw().to_vec(),
-                content_kept: flow.inbox.keeps().then(|| flow.inbox.kept().to_vec()),
-                waiting: flow
-                    .outbox
-                    .slices(&flow.inbox)
-                    .iter()
-                    .map(|slice| &**slice)
-                    .collect::<Vec<_>>()
-                    .concat(),
-                content_waiting: flow.inbox.content().to_vec(),
-                outbox: flow.outbox.outline(),
-                inbox: flow.inbox.outline(),
-                has_space: flow.inbox.has_space(),
-            }
-        };
-        let tunnel = session.tunnel.as_deref().map(|tunnel: &Tunnel| tunnel.snapshot(now));
-        let work = &session.work;
+        let Session {
+            record,
+            exchange,
+            // They are a tunnel's while there is one.
+            legs: _,
+            flows: [from_client, from_upstream],
+            timers,
+            pending,
+            tunnel,
+            work,
+            // A number that only ever is compared with its own copies.
+            errands: _,
+            draining,
+            // Deadlines are relative to the moment that was asked for.
+            tick: _,
+            // What tests cover, and nothing that decides.
+            taken: _,
+        } = session;
+        let Work {
+            framing,
+            offer,
+            method,
+            expectation,
+            facts,
+            may_pool,
+            origin,
+            interim,
+            // It is shown in log lines, and decides nothing.
+            pipelined: _,
+            empty_lines,
+            tries,
+            failure,
+            addresses,
+            elsewhere,
+            content_lost,
+            content_received,
+            look,
+            paces,
+            refusal,
+            ending,
+        } = work;
         // The heads of an exchange that is over wait to be given back, and are of no consequence.
         let is_over = matches!(
-            session.exchange.state(),
+            exchange.state(),
             exchange::State::Idle | exchange::State::Lingering | exchange::State::Closed
         );
-        let under_way = session.record.heads.as_ref().filter(|_| !is_over);
+        let under_way = record.heads.as_ref().filter(|_| !is_over);
+        let tunnel = tunnel.as_deref().map(|tunnel| tunnel.snapshot(now));
         Self {
-            exchange: session.exchange.state(),
+            exchange: exchange.state(),
             legs: Side::BOTH.map(|side| session.leg_state(side)),
-            flows: Side::BOTH.map(flow),
+            flows: [FlowSnapshot::of(from_client), FlowSnapshot::of(from_upstream)],
             timers: match &tunnel {
-                Some(tunnel) if !tunnel.is_done() => tunnel.timers().to_vec(),
-                _ => {
-                    session.timers.running().map(|(timer, at)| (timer, at.0.saturating_sub(now.0))).collect()
-                }
+                Some(tunnel) => tunnel.timers().to_vec(),
+                None => timers.running().map(|(timer, at)| (timer, at.0.saturating_sub(now.0))).collect(),
             },
             tunnel,
-            pending: session.pending.clone(),
-            client: work.client,
-            upstream: work.upstream,
-            origin: work.origin,
-            offer: work.offer,
-            method: work.method,
-            expectation: work.expectation,
-            look: work.look,
-            ending: work.ending,
-            failure: work.failure,
-            interim: work.interim,
-            tries: work.tries,
-            tried: if is_over { Vec::new() } else { session.record.tried().collect() },
-            framing: work.framing,
-            empty_lines: work.empty_lines,
-            resolved: work.addresses.is_some(),
-            elsewhere: work.elsewhere.len(),
-            paces: work.paces.as_ref().map_or([None; 2], |paces| paces.outline(now)),
-            refusal: work.refusal,
-            content_lost: work.content_lost,
-            content_received: work.content_received,
-            nothing_sent: session.record.attempt.sent == 0,
+            pending: pending.clone(),
+            fate: fate::fate(*facts, *draining),
+            facts: *facts,
+            may_pool: *may_pool,
+            origin: *origin,
+            offer: *offer,
+            method: *method,
+            expectation: *expectation,
+            look: *look,
+            ending: *ending,
+            failure: *failure,
+            interim: *interim,
+            tries: *tries,
+            tried: if is_over { Vec::new() } else { record.tried().collect() },
+            framing: *framing,
+            empty_lines: *empty_lines,
+            resolved: addresses.is_some(),
+            elsewhere: elsewhere.len(),
+            paces: paces.as_ref().map_or([None; 2], |paces| paces.outline(now)),
+            refusal: *refusal,
+            content_lost: *content_lost,
+            content_received: *content_received,
+            nothing_sent: record.attempt.sent == 0,
             request: under_way.map_or_else(Vec::new, |heads| heads.request.fields.bytes().to_vec()),
-            nothing_received: session.record.attempt.received == 0,
+            nothing_received: record.attempt.received == 0,
             detour: under_way.map_or_else(Default::default, |heads| heads.detour.clone()),
-            draining: session.draining,
-            status: session.record.status,
+            draining: *draining,
+            status: record.status,
         }
     }
 

@@ -24,7 +24,7 @@ impl Session {
             // More may move, which the poll that follows finds.
             (Timer::Rate, _) => {}
             (Timer::LingerIdle | Timer::LingerTotal, State::Replying) => {
-                self.give_unwanted_content_up(super::Fate::Close);
+                self.give_unwanted_content_up(super::Fact::Gone);
             }
             // Nothing was begun: there is nobody to tell (E6).
             (_, State::Greeting | State::Idle | State::Lingering) => self.close_client(super::Ending::Fin),
@@ -61,11 +61,8 @@ impl Session {
     /// `worker_shutdown_timeout` is over, or a mistake of ours was found: the session ends as it stands.
     fn drain_is_over(&mut self, state: State) {
         match state {
-            State::Closed | State::Tunnelling => {}
+            State::Closed | State::Finished | State::Tunnelling => {}
             State::Greeting | State::Idle | State::Lingering => self.close_client(super::Ending::Fin),
-            State::Finished => {
-                self.work.client = super::Fate::Close;
-            }
             _ => {
                 self.abort(Outcome::Drained);
                 self.flow_mut(Side::Downstream).inbox.discard();

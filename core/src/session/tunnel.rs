@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Disposal, Event, Fate, Input, Session, Verdict, outbox::Coding};
+use super::{Disposal, Event, Fact, Input, Session, Verdict, outbox::Coding};
 use crate::{
     Side,
     buffer::Turn,
@@ -12,7 +12,7 @@ use crate::{
     state::{connection, exchange, message},
     time::{Now, Tick},
     timer::Timer,
-    tunnel::{Closing, Opening, Tunnel, TunnelReport, TunnelSettings},
+    tunnel::{Closing, Opening, Said, Tunnel, TunnelReport, TunnelSettings},
     violation::Violation,
 };
 
@@ -135,9 +135,15 @@ impl Session {
     /// Where the tunnel is over, its report goes into the record, and the session takes back its connections and the
     /// memory that may still be in use.
     fn look_at_tunnel(&mut self) {
-        let Some(tunnel) = self.tunnel.as_mut().filter(|tunnel| tunnel.is_done()) else { return };
-        // What is released or closed now needs no end before.
+        let Some(mut tunnel) = self.tunnel.take_if(|tunnel| tunnel.is_done()) else { return };
+        // What is released now needs no end before.
         tunnel.forget_shutdown(Side::Upstream);
+        while let Some(said) = tunnel.take_output() {
+            match said {
+                Said::Note(note) => self.pending.note(note),
+                Said::Shutdown(side) => self.pending.shut_down(side),
+            }
+        }
         let report = *tunnel.report();
         let Closing { held: [from_client, from_upstream], front, legs } = tunnel.hand_back();
         self.taken = self.taken.with(tunnel.taken());
@@ -158,7 +164,7 @@ impl Session {
             self.timers.stop(Timer::Drain);
         }
         self.work.ending = report.ending;
-        self.work.client = Fate::Close;
+        self.work.facts.note(Fact::Gone);
         self.release(Verdict::Success, Disposal::Close(report.ending));
         self.exchange_event(exchange::Event::Finish);
         self.finish(report.outcome());

@@ -1,7 +1,7 @@
 //! Request content that nobody wants, behind an answer of our own that is no refusal: it is read to its end and dropped,
 //! so that the next request can follow on the same connection (E11; nginx's `ngx_http_discard_request_body`).
 
-use super::{Event, Expectation, Fate, Session, content::Step, forward::broken_request};
+use super::{Event, Expectation, Fact, Fate, Session, content::Step, forward::broken_request};
 use crate::{Side, http1::Framing, state::message, timer::Timer, violation::Violation};
 
 impl Session {
@@ -16,7 +16,7 @@ impl Session {
         status < 400
             && may_be_read
             && self.has_unread_content()
-            && self.work.client == Fate::Persist
+            && self.fate() == Fate::Persist
             // RFC 9110 §10.1.1: a client that waits for a 100 may send no content any more.
             && self.work.expectation != Expectation::Continue
             && !self.asked_for_upgrade()
@@ -32,29 +32,29 @@ impl Session {
         match step {
             _ if self.content_is_too_large() => {
                 self.note(Event::Violation(Violation::ContentTooLarge));
-                self.give_unwanted_content_up(Fate::Linger);
+                self.give_unwanted_content_up(Fact::Unread);
             }
             Step::Over => self.message_event(Side::Downstream, message::Event::ContentEnded),
             Step::Moved if taken > 0 => {}
             Step::Moved if self.leg(Side::Downstream).reads() => return false,
-            Step::Moved => self.give_unwanted_content_up(Fate::Close),
+            Step::Moved => self.give_unwanted_content_up(Fact::Gone),
             Step::Broken(broken) => {
                 self.note(Event::Violation(broken_request(broken)));
-                self.give_unwanted_content_up(Fate::Linger);
+                self.give_unwanted_content_up(Fact::Unread);
             }
         }
         true
     }
 
     /// What is left of it is not told from another request any more: the connection ends behind the answer.
-    pub(super) fn give_unwanted_content_up(&mut self, fate: Fate) {
+    pub(super) fn give_unwanted_content_up(&mut self, fact: Fact) {
         self.message_event(Side::Downstream, message::Event::Broken);
-        self.work.client = fate;
+        self.work.facts.note(fact);
     }
 
     /// Whether the answer waits for the end of the content before it is over.
     pub(super) fn waits_for_unwanted_content(&self) -> bool {
-        self.has_unread_content() && self.work.client == Fate::Persist
+        self.has_unread_content() && self.fate() == Fate::Persist
     }
 
     /// Once the answer was sent, it is read like what a client sends that is lingered on.

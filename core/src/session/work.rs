@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{Ending, pace::Paces};
+use super::{Ending, fate::Facts, pace::Paces};
 use crate::{
     http1::Framing,
     rewrite::{Offer, SentMethod},
@@ -16,12 +16,14 @@ pub(super) struct Work {
     pub(super) offer: Offer,
     pub(super) method: SentMethod,
     pub(super) expectation: Expectation,
-    /// What becomes of the client's connection.
-    pub(super) client: Fate,
-    /// What becomes of the upstream connection.
-    pub(super) upstream: Fate,
+    /// What the future of the client's connection follows from.
+    pub(super) facts: Facts,
+    /// Nothing that was said speaks against another exchange on the upstream connection.
+    pub(super) may_pool: bool,
     pub(super) origin: Origin,
     pub(super) interim: u16,
+    /// Bytes of the request were here before the exchange before it was over.
+    pub(super) pipelined: bool,
     /// Empty lines before the request line.
     pub(super) empty_lines: u8,
     pub(super) tries: u32,
@@ -50,10 +52,11 @@ impl Default for Work {
             offer: Offer::Nothing,
             method: SentMethod::Other,
             expectation: Expectation::Nothing,
-            client: Fate::Close,
-            upstream: Fate::Close,
+            facts: Facts::default(),
+            may_pool: false,
             origin: Origin::Fresh,
             interim: 0,
+            pipelined: false,
             empty_lines: 0,
             tries: 0,
             failure: None,
@@ -77,19 +80,6 @@ pub(super) enum Expectation {
     Continue,
     /// A 100 was sent.
     Answered,
-}
-
-/// What becomes of a connection when the exchange is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Fate {
-    Persist,
-    /// It is closed, by the other end's wish: nothing more will come.
-    Close,
-    /// It is closed behind a whole answer, by our wish, of which the client may not know: where something has come
-    /// behind its request, that is read and dropped first.
-    Leave,
-    /// It is closed, and what still comes is read and dropped first.
-    Linger,
 }
 
 /// Where the upstream connection came from.
