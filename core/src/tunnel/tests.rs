@@ -246,3 +246,44 @@ fn timers_are_shown_in_their_order() {
     assert_eq!(running, [Timer::ClientSend, Timer::UpstreamSend, Timer::Drain]);
     assert!(running.is_sorted());
 }
+
+/// C5: only what the other side takes shows that it takes anything.
+#[test]
+fn a_piece_behind_another_starts_no_stall_anew() {
+    let mut bench = Bench::new(TunnelSettings::default(), false);
+    bench.polled();
+    bench.tell(Report::Came(Side::Downstream, 10));
+    let stalls_at = bench.tunnel.wait().deadline;
+    bench.tell(Report::Passes(1_000));
+    bench.tell(Report::Came(Side::Downstream, 10));
+    assert_eq!(bench.tunnel.wait().deadline, stalls_at);
+    bench.tell(Report::Went(Side::Upstream, 5));
+    assert_eq!(bench.tunnel.wait().deadline, stalls_at.map(|at| Tick(at.0 + 1_000_000_000)));
+}
+
+/// A8: what the origin server sent behind its head follows the head that the client gets.
+#[test]
+fn the_head_in_front_goes_first_and_is_counted() {
+    let mut buffers = Buffers::new(4096);
+    let mut front = Outbox::default();
+    front.write(&mut buffers, |out| out.extend_from_slice(b"HEAD "));
+    let turn = &mut Turn { now: BEGIN, buffers: &mut buffers };
+    let mut leg = connection::Machine::default();
+    assert!(leg.on(connection::Event::Established));
+    let held = [Held::default(), Held::ahead(b"bytes", turn.buffers)];
+    let opening = Opening { held, front, legs: [leg; 2], drain: None };
+    let mut tunnel = Tunnel::open(Arc::default(), opening, turn);
+    let offered = |tunnel: &Tunnel| {
+        let slices = tunnel.transmit(Side::Downstream);
+        slices.iter().flat_map(|slice| slice.to_vec()).collect::<Vec<u8>>()
+    };
+    assert_eq!(offered(&tunnel), b"HEAD bytes");
+    assert!(!tunnel.wait().relays(Side::Upstream), "the head goes first");
+    for (count, left) in [(3, b"D bytes".as_slice()), (4, b"tes"), (3, b"")] {
+        tunnel.handle_sent(Side::Downstream, Ok(count), turn);
+        assert_eq!(offered(&tunnel), left);
+    }
+    let report = tunnel.report();
+    assert_eq!((report.from_upstream, report.to_client), (5, 10));
+    assert!(tunnel.wait().relays(Side::Upstream));
+}
