@@ -83,7 +83,8 @@ struct FlowSnapshot {
 
 impl FlowSnapshot {
     fn of(flow: &Flow) -> Self {
-        let Flow { inbox, outbox, message, content, tunnel, piped, cut, acknowledged, ignored } = flow;
+        let Flow { inbox, outbox, message, content, moves: _, tunnel, piped, cut, acknowledged, ignored } =
+            flow;
         Self {
             message: message.state(),
             tunnel: tunnel.state(),
@@ -140,14 +141,18 @@ impl Snapshot {
             exchange,
             legs,
             flows: [from_client, from_upstream],
-            timers,
+            // They are deadlines.
+            tunnel_timers: _,
             pending,
             work,
             // A number that only ever is compared with its own copies.
             errands: _,
             draining,
+            // A deadline.
+            ends_by: _,
             // Deadlines are relative to the moment that was asked for.
             tick: _,
+            entered: _,
             // What tests cover, and nothing that decides.
             taken: _,
         } = session;
@@ -171,6 +176,9 @@ impl Snapshot {
             content_received,
             look,
             paces,
+            // A deadline, and what one counts from.
+            admitted_at: _,
+            told_at: _,
             refusal,
             ending,
         } = work;
@@ -179,12 +187,13 @@ impl Snapshot {
             exchange.state(),
             exchange::State::Idle | exchange::State::Lingering | exchange::State::Closed
         );
+        let deadlines = session.deadlines().running();
         let under_way = record.heads.as_ref().filter(|_| !is_over);
         Self {
             exchange: exchange.state(),
             legs: legs.map(connection::Machine::state),
             flows: [FlowSnapshot::of(from_client), FlowSnapshot::of(from_upstream)],
-            timers: timers.running().map(|(timer, at)| (timer, at.0.saturating_sub(now.0))).collect(),
+            timers: deadlines.map(|(timer, at)| (timer, at.0.saturating_sub(now.0))).collect(),
             pending: pending.clone(),
             fate: fate::fate(*facts, *draining),
             facts: *facts,

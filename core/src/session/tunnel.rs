@@ -12,7 +12,8 @@ use crate::{
     rewrite::{Persistence, ResponseHead, write_response},
     shared::{GroupId, Upstreams},
     state::{connection, exchange, message, tunnel},
-    timer::Timer,
+    time::Tick,
+    timer::{Deadlines, Timer, Timers},
     violation::Violation,
 };
 
@@ -42,6 +43,31 @@ impl Default for TunnelConfig {
             upgrade: Upgrade::default(),
             settings: Settings::default(),
         }
+    }
+}
+
+/// The timers of a tunnel: nobody else sets or stops them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TunnelTimers(Timers);
+
+impl TunnelTimers {
+    fn stop(&mut self, timer: Timer) {
+        self.0.stop(timer);
+    }
+
+    /// Starts a timer that is wanted and doesn't run, stops one that isn't wanted.
+    fn run(&mut self, now: Tick, timer: Timer, wanted: bool, span: Duration) {
+        if !wanted {
+            self.0.stop(timer);
+        } else if self.0.get(timer).is_none() {
+            self.0.set(timer, now.after(span));
+        }
+    }
+
+    /// How long what is left of the tunnel has been dropped.
+    fn waited(&self, now: Tick, linger_total: Duration) -> Duration {
+        let left = self.0.get(Timer::LingerTotal).map_or(linger_total, |ends| ends.since(now));
+        linger_total.saturating_sub(left)
     }
 }
 
@@ -132,7 +158,7 @@ impl Session {
 
     fn begin_tunnel(&mut self, turn: &mut Turn<'_>) {
         self.exchange_event(exchange::Event::Open);
-        self.timers.stop_all();
+        self.tunnel_timers = TunnelTimers::default();
         self.work = super::Work::default();
         let mut scratch = turn.buffers.scratch();
         let mut ahead = [0; 2];
@@ -174,6 +200,7 @@ impl Session {
 
     /// Bytes came in the tunnel.
     pub(super) fn tunnel_received(&mut self, from: Side, count: u64) {
+        self.tunnel_timers.stop(Timer::LingerIdle);
         let flow = self.flow_mut(from);
         let waiting = flow.inbox.raw().len();
         if flow.tunnel.state() != tunnel::State::Flowing {
@@ -194,11 +221,25 @@ impl Session {
         }
     }
 
+    /// A side has taken bytes.
+    pub(super) fn tunnel_sent(&mut self, to: Side) {
+        self.tunnel_timers.stop(match to {
+            Side::Downstream => Timer::ClientSend,
+            Side::Upstream => Timer::UpstreamSend,
+        });
+        self.tunnel_moved(to.opposite());
+    }
+
+    /// A timer has expired: where it is wanted, it starts anew.
+    pub(super) fn tunnel_timer_expired(&mut self, timer: Timer) {
+        self.tunnel_timers.stop(timer);
+    }
+
     /// Bytes of this direction have moved: what waits for them waits from now.
-    pub(super) fn tunnel_moved(&mut self, from: Side) {
-        self.timers.stop(Timer::TunnelIdle);
+    fn tunnel_moved(&mut self, from: Side) {
+        self.tunnel_timers.stop(Timer::TunnelIdle);
         if self.flow(from.opposite()).tunnel.state() != tunnel::State::Flowing {
-            self.timers.stop(Timer::HalfClose);
+            self.tunnel_timers.stop(Timer::HalfClose);
         }
     }
 
@@ -217,14 +258,14 @@ impl Session {
             Side::Downstream => {
                 self.record.attempt.sent += moved.delivered;
                 if moved.delivered > 0 {
-                    self.timers.stop(Timer::UpstreamSend);
+                    self.tunnel_timers.stop(Timer::UpstreamSend);
                 }
             }
             Side::Upstream => {
                 self.record.attempt.received += moved.taken;
                 self.record.sent += moved.delivered;
                 if moved.delivered > 0 {
-                    self.timers.stop(Timer::ClientSend);
+                    self.tunnel_timers.stop(Timer::ClientSend);
                 }
             }
         }
@@ -435,24 +476,23 @@ impl Session {
         let reads_in_vain = Side::BOTH
             .iter()
             .any(|side| state(*side) == tunnel::State::Discarding && !self.flow(*side).ignored);
-        let lingers = self.only_lingers();
-        self.run(Timer::UpstreamSend, to_origin, send);
-        self.run(Timer::ClientSend, to_client, client_send);
+        let (lingers, has_tail) = (self.only_lingers(), self.has_tail_under_way());
+        let (now, timers) = (self.tick, &mut self.tunnel_timers);
+        timers.run(now, Timer::UpstreamSend, to_origin, send);
+        timers.run(now, Timer::ClientSend, to_client, client_send);
         // The idle timer stands still while a write stall timer runs.
-        self.run(Timer::TunnelIdle, !(to_origin || to_client), idle);
-        self.run(Timer::HalfClose, half_closed, half.min(idle));
-        self.run(Timer::LingerIdle, lingers, linger_idle);
-        self.run(Timer::LingerTotal, lingers || reads_in_vain, linger_total);
-        self.run(
-            Timer::Acknowledgement,
-            self.has_tail_under_way(),
-            self.waited(linger_total).max(FIRST_LOOK),
-        );
+        timers.run(now, Timer::TunnelIdle, !(to_origin || to_client), idle);
+        timers.run(now, Timer::HalfClose, half_closed, half.min(idle));
+        timers.run(now, Timer::LingerIdle, lingers, linger_idle);
+        timers.run(now, Timer::LingerTotal, lingers || reads_in_vain, linger_total);
+        let until_next_look = timers.waited(now, linger_total).max(FIRST_LOOK);
+        timers.run(now, Timer::Acknowledgement, has_tail, until_next_look);
     }
 
-    /// How long what is left of the tunnel has been dropped.
-    fn waited(&self, linger_total: Duration) -> Duration {
-        let left = self.timers.get(Timer::LingerTotal).map_or(linger_total, |ends| ends.since(self.tick));
-        linger_total.saturating_sub(left)
+    /// The tunnel's timers, as they are set.
+    pub(super) fn add_tunnel_deadlines(&self, deadlines: &mut Deadlines) {
+        for (timer, at) in self.tunnel_timers.0.running() {
+            deadlines.add(timer, at);
+        }
     }
 }
