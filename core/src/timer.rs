@@ -63,60 +63,52 @@ timers! {
 
 const NEVER: Tick = Tick(u64::MAX);
 
-/// When each timer expires.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Timers {
+/// When each timer of a state expires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Deadlines {
     at: [Tick; COUNT],
 }
 
-impl Default for Timers {
+impl Default for Deadlines {
     fn default() -> Self {
         Self { at: [NEVER; COUNT] }
     }
 }
 
-impl Timers {
-    pub(crate) fn set(&mut self, timer: Timer, at: Tick) {
+impl Deadlines {
+    pub(crate) fn add(&mut self, timer: Timer, at: Tick) {
         if let Some(slot) = self.at.get_mut(timer as usize) {
             *slot = at;
         }
     }
 
-    pub(crate) fn stop(&mut self, timer: Timer) {
-        self.set(timer, NEVER);
-    }
-
-    /// Stops all but the one that drains: it belongs to the session, not to an exchange.
-    pub(crate) fn stop_all(&mut self) {
-        let drain = self.get(Timer::Drain).unwrap_or(NEVER);
-        *self = Self::default();
-        self.set(Timer::Drain, drain);
-    }
-
-    pub(crate) fn get(&self, timer: Timer) -> Option<Tick> {
-        self.at.get(timer as usize).copied().filter(|at| *at != NEVER)
-    }
-
-    pub(crate) fn runs(&self, timer: Timer) -> bool {
-        self.get(timer).is_some()
-    }
-
     /// The earliest of all.
-    pub(crate) fn next(&self) -> Option<Tick> {
-        self.at.iter().copied().min().filter(|at| *at != NEVER)
+    pub(crate) fn next(self) -> Option<Tick> {
+        self.at.into_iter().min().filter(|at| *at != NEVER)
     }
 
-    /// A timer that has expired, the earliest first; it is stopped.
-    pub(crate) fn take_expired(&mut self, now: Tick) -> Option<Timer> {
-        let expired = |timer: &&Timer| self.get(**timer).is_some_and(|at| at <= now);
-        let timer = *Timer::ALL.iter().filter(expired).min_by_key(|timer| self.get(**timer))?;
-        self.stop(timer);
+    /// The timer that has expired first, and has not been named before.
+    pub(crate) fn expired(self, now: Tick, named: &mut Named) -> Option<Timer> {
+        let expired = self.running().filter(|(timer, at)| *at <= now && named.0 & named.bit(*timer) == 0);
+        let (timer, _) = expired.min_by_key(|(_, at)| *at)?;
+        named.0 |= named.bit(timer);
         Some(timer)
     }
 
     /// The timers that run, and when they expire.
-    pub(crate) fn running(&self) -> impl Iterator<Item = (Timer, Tick)> {
-        Timer::ALL.iter().filter_map(|timer| self.get(*timer).map(|at| (*timer, at)))
+    pub(crate) fn running(self) -> impl Iterator<Item = (Timer, Tick)> {
+        let all = Timer::ALL.iter().copied().zip(self.at);
+        all.filter(|(_, at)| *at != NEVER)
+    }
+}
+
+/// Timers that have been named as expired: each is once with one report.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Named(u32);
+
+impl Named {
+    const fn bit(self, timer: Timer) -> u32 {
+        1 << timer as u32
     }
 }
 
@@ -125,19 +117,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_earliest_first_and_only_once() {
-        let mut timers = Timers::default();
-        assert_eq!(timers.next(), None);
-        timers.set(Timer::KeepAlive, Tick(20));
-        timers.set(Timer::Connect, Tick(10));
-        timers.set(Timer::Drain, Tick(30));
-        assert_eq!(timers.next(), Some(Tick(10)));
-        assert_eq!(timers.take_expired(Tick(9)), None);
-        assert_eq!(timers.take_expired(Tick(25)), Some(Timer::Connect));
-        assert_eq!(timers.take_expired(Tick(25)), Some(Timer::KeepAlive));
-        assert_eq!(timers.take_expired(Tick(25)), None);
-        timers.set(Timer::Connect, Tick(40));
-        timers.stop_all();
-        assert_eq!(timers.running().collect::<Vec<_>>(), [(Timer::Drain, Tick(30))]);
+    fn the_earliest_first_and_each_once() {
+        let mut deadlines = Deadlines::default();
+        assert_eq!(deadlines.next(), None);
+        deadlines.add(Timer::KeepAlive, Tick(20));
+        deadlines.add(Timer::Connect, Tick(10));
+        deadlines.add(Timer::Drain, Tick(30));
+        assert_eq!(deadlines.next(), Some(Tick(10)));
+        let mut named = Named::default();
+        assert_eq!(deadlines.expired(Tick(9), &mut named), None);
+        assert_eq!(deadlines.expired(Tick(20), &mut named), Some(Timer::Connect));
+        assert_eq!(deadlines.expired(Tick(20), &mut named), Some(Timer::KeepAlive));
+        assert_eq!(deadlines.expired(Tick(29), &mut named), None);
+        assert_eq!(deadlines.expired(Tick(30), &mut named), Some(Timer::Drain));
+        assert_eq!(deadlines.expired(Tick(99), &mut named), None);
+        assert_eq!(deadlines.running().count(), 3);
     }
 }

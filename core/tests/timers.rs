@@ -276,6 +276,19 @@ fn a_response_that_stalls_is_cut() {
 }
 
 #[test]
+fn content_has_its_whole_time_behind_a_head() {
+    let mut world = proxy("", "proxy_read_timeout 2s;");
+    world.client_sends(GET);
+    world.elapse(SECOND);
+    world.origin_sends("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
+    world.elapse(2 * SECOND - Duration::from_nanos(1));
+    assert!(!fired(&world, Timer::UpstreamRead), "the head was waited for until it came");
+    world.elapse(Duration::from_nanos(1));
+    assert!(fired(&world, Timer::UpstreamRead));
+    assert_eq!(world.exchanges[0].outcome, Outcome::Cut);
+}
+
+#[test]
 fn a_response_that_the_client_doesnt_take() {
     let mut world = proxy("send_timeout 2s;", "proxy_read_timeout 1s;");
     world.client.set_window(10);

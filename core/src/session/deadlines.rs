@@ -1,14 +1,11 @@
 //! The deadlines of a state. They follow from what the state is, since when, and when bytes last moved; nobody starts or
 //! stops anything.
 
-use core::time::Duration;
-
 use super::Session;
 use crate::{
     Side,
     rewrite::Offer,
     state::{exchange::State, message},
-    time::Tick,
     timer::{Deadlines, Timer},
 };
 
@@ -17,7 +14,8 @@ impl Session {
     pub(super) fn deadlines(&self) -> Deadlines {
         let state = self.exchange.state();
         let mut deadlines = Deadlines::default();
-        if state == State::Closed {
+        // A tunnel has its own.
+        if matches!(state, State::Tunnelling | State::Closed) {
             return deadlines;
         }
         if let Some(until) = self.ends_by {
@@ -47,12 +45,9 @@ impl Session {
                 deadlines.add(Timer::LingerTotal, self.entered.after(total));
                 deadlines.add(Timer::LingerIdle, self.entered.max(arrived).after(idle));
             }
-            State::Tunnelling => self.add_tunnel_deadlines(&mut deadlines),
-            State::Routing | State::Finished | State::Closed => {}
+            State::Routing | State::Tunnelling | State::Finished | State::Closed => {}
         }
-        if state != State::Tunnelling {
-            self.add_send_deadlines(&mut deadlines);
-        }
+        self.add_send_deadlines(&mut deadlines);
         deadlines
     }
 
@@ -79,10 +74,11 @@ impl Session {
             deadlines.add(Timer::UpstreamSend, since.after(hop.send_timeout));
         }
         if request.message.state() == message::State::Content
-            && self.wants(Side::Downstream)
+            && let Some(roomy) = request.moves.roomy()
+            && self.leg(Side::Downstream).reads()
             && (takes_more || state != State::Responding)
         {
-            let since = request.moves.roomy(self.tick).max(request.moves.arrived()).max(connected);
+            let since = roomy.max(request.moves.arrived()).max(connected);
             deadlines.add(Timer::ClientBody, since.after(self.settings().client_body_timeout));
         }
         match state {
@@ -98,10 +94,13 @@ impl Session {
                 }
             }
             State::Responding
-                if response.message.state() == message::State::Content && self.wants(Side::Upstream) =>
+                if response.message.state() == message::State::Content
+                    && self.leg(Side::Upstream).reads()
+                    && self.origin_waits().is_none() =>
             {
-                let since = response.moves.roomy(self.tick).max(response.moves.arrived()).max(self.entered);
-                let since = self.origin_may_since().map_or(since, |may| since.max(may));
+                let Some(roomy) = response.moves.roomy() else { return };
+                let since =
+                    roomy.max(response.moves.arrived()).max(self.entered).max(self.origin_may_since());
                 deadlines.add(Timer::UpstreamRead, since.after(hop.read_timeout));
             }
             _ => {}
@@ -124,8 +123,7 @@ impl Session {
     fn add_send_deadlines(&self, deadlines: &mut Deadlines) {
         let response = self.flow(Side::Upstream);
         if response.is_waiting() && self.leg(Side::Downstream).writes() && self.client_waits().is_none() {
-            let since = response.moves.waiting(self.tick);
-            let since = self.client_may_since().map_or(since, |may| since.max(may));
+            let since = response.moves.waiting(self.tick).max(self.client_may_since());
             deadlines.add(Timer::ClientSend, since.after(self.settings().send_timeout));
         }
         if let Some(at) = self.more_may_move() {
@@ -133,81 +131,3 @@ impl Session {
         }
     }
 }
-
-/// When the bytes of one direction last moved, and since when they don't: what its deadlines count from.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Moves {
-    arrived: Tick,
-    read: Tick,
-    waiting: Since,
-    delivered: Since,
-    roomy: Since,
-}
-
-/// Since when something holds; the end of time while it doesn't.
-#[derive(Clone, Copy, Debug)]
-struct Since(Tick);
-
-impl Default for Since {
-    fn default() -> Self {
-        Self(Tick(u64::MAX))
-    }
-}
-
-impl Since {
-    fn hold(&mut self, holds: bool, now: Tick) {
-        self.0 = if holds { self.0.min(now) } else { Self::default().0 };
-    }
-
-    /// What nobody has looked at yet holds from now on.
-    fn or_now(self, now: Tick) -> Tick {
-        self.0.min(now)
-    }
-}
-
-impl Moves {
-    /// Bytes came from the source.
-    pub(super) fn arrive(&mut self, now: Tick) {
-        self.arrived = now;
-    }
-
-    /// A message, or its head, was read to its end.
-    pub(super) fn read_whole(&mut self, now: Tick) {
-        self.read = now;
-    }
-
-    /// The sink has taken bytes: what is left waits from now on.
-    pub(super) fn take(&mut self) {
-        self.waiting = Since::default();
-    }
-
-    /// What holds after an input.
-    pub(super) fn settle(&mut self, waits: bool, is_delivered: bool, has_room: bool, now: Tick) {
-        self.waiting.hold(waits, now);
-        self.delivered.hold(is_delivered, now);
-        self.roomy.hold(has_room, now);
-    }
-
-    fn arrived(self) -> Tick {
-        self.arrived
-    }
-
-    fn read(self) -> Tick {
-        self.read
-    }
-
-    fn waiting(self, now: Tick) -> Tick {
-        self.waiting.or_now(now)
-    }
-
-    fn delivered(self, now: Tick) -> Tick {
-        self.delivered.or_now(now)
-    }
-
-    fn roomy(self, now: Tick) -> Tick {
-        self.roomy.or_now(now)
-    }
-}
-
-#[expect(unused, reason = "for now")]
-const NONE: Duration = Duration::ZERO;

@@ -14,7 +14,6 @@ use crate::{
     record::{Prefix, Record},
     shared::{Balance, Group, HashKey},
     state::exchange,
-    timer::Timer,
     violation::Violation,
 };
 
@@ -61,7 +60,6 @@ impl Session {
         }
         self.exchange_event(exchange::Event::Resolve);
         self.send_for(Errand::Resolve);
-        self.timers.set(Timer::Resolve, self.tick.after(self.settings().resolver_timeout));
     }
 
     /// Sends the shell out; tokens of earlier errands are stale from now on.
@@ -74,7 +72,6 @@ impl Session {
         if errand != self.errands || self.exchange.state() != exchange::State::Resolving {
             return;
         }
-        self.timers.stop(Timer::Resolve);
         let port = self.record.sought_name().map_or(80, |(_, port)| port);
         match result {
             Ok(addresses)
@@ -110,8 +107,6 @@ impl Session {
         }
         let key = self.hash_key(turn);
         self.send_for(Errand::Connect { may_reuse, key });
-        let timeout = self.record.hop().map_or_else(Default::default, |hop| hop.connect_timeout);
-        self.timers.set(Timer::Connect, self.tick.after(timeout));
     }
 
     /// Where the connection is to come from, when there are variables in that.

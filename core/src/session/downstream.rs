@@ -8,7 +8,6 @@ use crate::{
     record::Outcome,
     state::{connection, exchange},
     time::Tick,
-    timer::Timer,
 };
 
 impl Session {
@@ -40,19 +39,10 @@ impl Session {
 
     /// Bytes came: who waited for them goes on waiting from now.
     fn arrived(&mut self, from: Side, count: usize) {
-        match from {
-            Side::Downstream => {
-                self.timers.stop(Timer::ClientBody);
-                self.timers.stop(Timer::LingerIdle);
-            }
-            Side::Upstream => {
-                self.timers.stop(Timer::LingerIdle);
-                self.record.attempt.received += count as u64;
-                self.pace_received(count);
-                if self.exchange.state() == exchange::State::Responding {
-                    self.timers.stop(Timer::UpstreamRead);
-                }
-            }
+        self.flows[from.index()].moves.arrive(self.tick);
+        if from == Side::Upstream {
+            self.record.attempt.received += count as u64;
+            self.pace_received(count);
         }
     }
 
@@ -150,7 +140,6 @@ impl Session {
     pub(super) fn finish(&mut self, outcome: Outcome) {
         self.record.outcome = outcome;
         self.record.attempt.over.get_or_insert(self.tick);
-        self.timers.stop_all();
         self.pending.exchange_done = true;
     }
 
@@ -158,20 +147,16 @@ impl Session {
     /// what it has not read yet. Behind a complete request that was answered whole it is read once: a client that
     /// has sent nothing is not waited for (nginx).
     pub(super) fn begin_lingering(&mut self, once: bool) {
-        let (total, idle) = (self.settings().lingering_time, self.settings().lingering_timeout);
         self.work.look = if once { Look::Wanted } else { Look::Needless };
         self.exchange_event(exchange::Event::Linger);
         self.flow_mut(Side::Downstream).inbox.discard();
         self.flow_mut(Side::Downstream).content = super::flow::Content::Empty;
         // What a timer has left of a tunnel's tail goes nowhere.
         self.flow_mut(Side::Upstream).stop_sending();
-        self.timers.stop(Timer::ClientSend);
         if self.leg(Side::Downstream).writes() {
             self.leg_event(Side::Downstream, connection::Event::OurEnd);
             self.pending.shut_down(Side::Downstream);
         }
-        self.timers.set(Timer::LingerTotal, self.tick.after(total));
-        self.timers.set(Timer::LingerIdle, self.tick.after(idle));
     }
 
     pub(super) fn linger(&mut self) -> bool {
@@ -184,8 +169,6 @@ impl Session {
             self.close_client(super::Ending::Fin);
             return true;
         }
-        let idle = self.settings().lingering_timeout;
-        self.run(Timer::LingerIdle, true, idle);
         false
     }
 
@@ -196,7 +179,7 @@ impl Session {
         if let Some(until) = until
             && self.exchange.state() != exchange::State::Closed
         {
-            self.timers.set(Timer::Drain, until);
+            self.ends_by = Some(until);
         }
         if self.has_drained() {
             self.close_client(super::Ending::Fin);

@@ -8,7 +8,6 @@ use crate::{
     http1::Framing,
     rewrite::Offer,
     state::{exchange, message},
-    timer::Timer,
     violation::Violation,
 };
 
@@ -197,8 +196,7 @@ impl Session {
         }
         let work = &mut self.work;
         (work.offer, work.origin, work.failure, work.addresses) = (Offer::Nothing, Origin::Fresh, None, None);
-        work.tries = 0;
-        self.timers.stop(Timer::Admission);
+        (work.tries, work.admitted_at) = (0, None);
         self.flow_mut(Side::Upstream).message = message::Machine::default();
         self.exchange_event(exchange::Event::Reroute);
     }

@@ -2,12 +2,14 @@
 
 use super::{
     inbox::Inbox,
+    moves::Moves,
     outbox::{Coding, Outbox},
 };
 use crate::{
     buffer::Buffers,
     http1::{ChunkedDecoder, Framing},
     state::message,
+    time::Tick,
 };
 
 /// One direction's bytes, and how they are read.
@@ -18,6 +20,7 @@ pub(super) struct Flow {
     /// Reading messages off the source.
     pub(super) message: message::Machine,
     pub(super) content: Content,
+    pub(super) moves: Moves,
 }
 
 /// How the content that is being read is framed, and how much is left of it.
@@ -47,6 +50,16 @@ impl Flow {
         self.message.state() == message::State::Complete
     }
 
+    /// Whether nothing more will be read of the message.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.message.state(), message::State::Complete | message::State::Cut)
+    }
+
+    /// Whether more may be received.
+    pub(super) fn has_room(&self) -> bool {
+        self.inbox.has_space()
+    }
+
     /// Whether all that was read of the message has been sent, with the end of its framing if it is complete.
     pub(super) fn is_sent(&self) -> bool {
         self.outbox.is_done(&self.inbox, self.is_complete())
@@ -58,10 +71,12 @@ impl Flow {
     }
 
     /// Prepares the next chunk, and gives back memory that isn't needed.
-    pub(super) fn settle(&mut self, buffers: &mut Buffers) {
+    pub(super) fn settle(&mut self, now: Tick, buffers: &mut Buffers) {
         let complete = self.is_complete();
         self.outbox.settle(&self.inbox, complete, buffers);
         self.inbox.settle(buffers);
+        let (waits, is_sent, has_room) = (self.is_waiting(), self.is_sent(), self.has_room());
+        self.moves.settle(waits, is_sent, has_room, now);
     }
 
     /// What waits for the sink has been offered (`true`), or the offer is over: until then it neither moves

@@ -10,7 +10,6 @@ use crate::{
     http1::{Broken, Version},
     record::Outcome,
     state::{connection, exchange, message},
-    timer::Timer,
     violation::Violation,
 };
 
@@ -25,18 +24,17 @@ impl Session {
             Ok(0) => {}
             Ok(count) => {
                 let flow = self.flow_mut(to.opposite());
+                flow.moves.take();
                 let content = flow.outbox.sent(count, &mut flow.inbox);
                 let keeps = flow.inbox.keeps();
                 match to {
                     Side::Downstream => {
                         self.record.sent += count as u64;
                         self.pace_sent(count);
-                        self.timers.stop(Timer::ClientSend);
                     }
                     Side::Upstream => {
                         self.record.attempt.sent += count as u64;
                         self.work.content_lost |= content > 0 && !keeps;
-                        self.timers.stop(Timer::UpstreamSend);
                     }
                 }
             }

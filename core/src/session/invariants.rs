@@ -49,10 +49,10 @@ impl Session {
         }
     }
 
-    /// A deadline exists in every state that waits for a peer, and no timer runs in a state that doesn't own it.
+    /// A deadline exists in every state that waits for a peer, and none in a state that doesn't own its timer.
     fn check_timers(&self) {
         let state = self.exchange.state();
-        for (timer, _) in self.timers.running() {
+        for (timer, _) in self.deadlines().running() {
             debug_assert!(owns(state, timer), "{timer:?} runs in {state:?}");
         }
         let waits_for_peer = !matches!(self.exchange.state(), State::Closed | State::Admitting);

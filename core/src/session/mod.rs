@@ -7,6 +7,7 @@
 
 mod connect;
 mod content;
+mod deadlines;
 mod dial;
 mod downstream;
 mod errand;
@@ -16,6 +17,7 @@ mod flow;
 mod forward;
 mod inbox;
 mod invariants;
+mod moves;
 mod outbox;
 mod output;
 mod pace;
@@ -59,7 +61,6 @@ use crate::{
     shared::Lease,
     state::{Rows, Taken, connection, exchange},
     time::{Now, Tick},
-    timer::{Timer, Timers},
     tunnel::{Tunnel, TunnelReport},
     verdict::Verdict,
 };
@@ -93,14 +94,17 @@ pub struct Session {
     legs: [connection::Machine; 2],
     /// By the side that the bytes come from.
     flows: [Flow; 2],
-    timers: Timers,
     pending: Pending,
     work: Work,
     /// From its opening until its outputs were polled.
     tunnel: Option<Box<Tunnel>>,
     errands: u32,
     draining: bool,
+    /// Everything is over then.
+    ends_by: Option<Tick>,
     tick: Tick,
+    /// When the exchange came to its state.
+    entered: Tick,
     taken: Taken,
 }
 
@@ -127,8 +131,6 @@ impl Session {
     pub fn new(config: Arc<Config>, client: ClientInfo, now: Now) -> Self {
         let mut session = Self::unconnected(config, client, now);
         session.leg_event(Side::Downstream, connection::Event::Established);
-        let timeout = session.edge().client_header_timeout;
-        session.timers.set(Timer::ClientHeader, now.tick.after(timeout));
         if !session.record.config.proxy_protocol {
             session.exchange_event(exchange::Event::Greeted);
         }
@@ -141,13 +143,14 @@ impl Session {
             exchange: exchange::Machine::default(),
             legs: [connection::Machine::default(); 2],
             flows: [Flow::default(), Flow::default()],
-            timers: Timers::default(),
             pending: Pending::default(),
             work: Work::default(),
             tunnel: None,
             errands: 0,
             draining: false,
+            ends_by: None,
             tick: now.tick,
+            entered: now.tick,
             taken: Taken::default(),
         }
     }
@@ -339,12 +342,14 @@ impl Session {
     fn exchange_event(&mut self, event: exchange::Event) {
         self.taken.exchange(self.exchange, event);
         let legal = self.exchange.on(event);
+        self.entered = self.tick;
         self.check_transition(legal, "exchange", &event);
     }
 
     fn message_event(&mut self, from: Side, event: crate::state::message::Event) {
         self.taken.message(self.flows[from.index()].message, event);
         let legal = self.flows[from.index()].message.on(event);
+        self.flows[from.index()].moves.read_whole(self.tick);
         self.check_transition(legal, "message", &event);
     }
 
@@ -355,7 +360,7 @@ impl Session {
             debug_assert!(legal, "{machine}: no row for {event:?} in {:?}", self.exchange.state());
             self.pending.note(Event::IllegalTransition.note());
             self.pending.illegal = true;
-            self.timers.set(Timer::Drain, self.tick);
+            self.ends_by = Some(self.tick);
         }
     }
 

@@ -1,5 +1,5 @@
-//! Rates (J5): how much may move now, and when more may. Waiting for that is no stall: the timers that wait for a peer
-//! stand still meanwhile.
+//! Rates (J5): how much may move now, and when more may. Waiting for that is no stall: no deadline of a peer's counts
+//! it.
 
 use core::{num::NonZeroU64, time::Duration};
 
@@ -11,7 +11,6 @@ use crate::{
     state::exchange::State,
     template::Template,
     time::{Now, Tick},
-    timer::Timer,
 };
 
 /// How many nanoseconds a second has.
@@ -60,9 +59,17 @@ impl Pace {
     /// When any of `wanted` bytes may move; absent: now. They move a tenth of a second's at a time, and fewer only
     /// where there are no more, so that a slow exchange wakes nobody for each byte.
     fn waits(&self, wanted: u64, now: Tick) -> Option<Tick> {
-        let step = (self.rate.get() / 10).clamp(1, wanted.max(1));
-        let due = Tick(self.paid.after(self.worth(step)).0.saturating_sub(SECOND));
-        (self.allowance(now) < step).then_some(due.max(Tick(now.0.saturating_add(1))))
+        let due = self.due(wanted).max(Tick(now.0.saturating_add(1)));
+        (self.allowance(now) < self.step(wanted)).then_some(due)
+    }
+
+    fn step(&self, wanted: u64) -> u64 {
+        (self.rate.get() / 10).clamp(1, wanted.max(1))
+    }
+
+    /// When so much has been earned that any of `wanted` bytes may move.
+    fn due(&self, wanted: u64) -> Tick {
+        Tick(self.paid.after(self.worth(self.step(wanted))).0.saturating_sub(SECOND))
     }
 
     /// The time in which the rate gives so many bytes, rounded up.
@@ -142,6 +149,18 @@ impl Session {
         self.pace(|paces| &paces.from_origin)?.waits(u64::MAX, self.tick)
     }
 
+    /// Since when what is there for the client may be sent, as far as its rate goes.
+    pub(super) fn client_may_since(&self) -> Tick {
+        let flow = self.flow(Side::Upstream);
+        let wanted = flow.outbox.slices(&flow.inbox).total() as u64;
+        self.pace(|paces| &paces.to_client).map_or(Tick(0), |pace| pace.due(wanted))
+    }
+
+    /// Since when the origin server may be read, as far as its rate goes.
+    pub(super) fn origin_may_since(&self) -> Tick {
+        self.pace(|paces| &paces.from_origin).map_or(Tick(0), |pace| pace.due(u64::MAX))
+    }
+
     /// A tunnel has no pace: what begins it is sent at once, and nginx limits none.
     fn pace(&self, which: impl FnOnce(&Paces) -> &Option<Pace>) -> Option<&Pace> {
         let paces = self.work.paces.as_deref()?;
@@ -161,16 +180,13 @@ impl Session {
         }
     }
 
-    /// The session wakes when the first of what waits may move.
-    pub(super) fn settle_pace(&mut self) {
+    /// When the first of what waits for its rate may move.
+    pub(super) fn more_may_move(&self) -> Option<Tick> {
         let to_client = self.flow(Side::Upstream).is_waiting() && self.leg(Side::Downstream).writes();
         let from_origin = self.exchange.state() == State::Responding && self.leg(Side::Upstream).reads();
         let to_client = to_client.then(|| self.client_waits()).flatten();
         let from_origin = from_origin.then(|| self.origin_waits()).flatten();
-        match [to_client, from_origin].into_iter().flatten().min() {
-            Some(at) => self.timers.set(Timer::Rate, at),
-            None => self.timers.stop(Timer::Rate),
-        }
+        [to_client, from_origin].into_iter().flatten().min()
     }
 }
 

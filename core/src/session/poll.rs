@@ -1,6 +1,4 @@
-//! What to do: outputs, memory, and the timers that follow from the state.
-
-use core::time::Duration;
+//! What to do: outputs and memory.
 
 use super::{
     Dial, Ending, Event, Lookup, Output, Session, Slices, Wait,
@@ -11,11 +9,9 @@ use super::{
 use crate::{
     Address, Side,
     buffer::Turn,
-    rewrite::Offer,
     shared::{GroupId, HashKey, seed},
     state::{connection, exchange, message},
     time::Tick,
-    timer::Timer,
 };
 
 impl Session {
@@ -168,15 +164,11 @@ impl Session {
         self.message_event(Side::Downstream, message::Event::Next);
         self.flow_mut(Side::Upstream).message = message::Machine::default();
         self.work = super::Work { pipelined, ..super::Work::default() };
-        let timeout = self.settings().keepalive_timeout;
-        self.timers.set(Timer::KeepAlive, self.tick.after(timeout));
     }
 
     /// Ends the session: the client's connection is closed.
     pub(super) fn close_client(&mut self, ending: Ending) {
         self.exchange_event(exchange::Event::Close);
-        self.timers.stop_all();
-        self.timers.stop(Timer::Drain);
         if self.leg(Side::Downstream).exists() {
             self.leg_event(Side::Downstream, connection::Event::Close);
         }
@@ -204,7 +196,7 @@ impl Session {
         let at_once = self.exchange.state() == exchange::State::Idle
             && (!matches!(self.flow(Side::Downstream).inbox.raw(), b"" | b"\r")
                 || !self.leg(Side::Downstream).reads());
-        if at_once || self.must_look() { Some(Tick(0)) } else { self.timers.next() }
+        if at_once || self.must_look() { Some(Tick(0)) } else { self.deadlines().next() }
     }
 
     /// Whether bytes from `side` are wanted.
@@ -224,14 +216,14 @@ impl Session {
             (Side::Upstream, _) => false,
         };
         let paced = side == Side::Upstream && self.origin_waits().is_some();
-        in_time && self.leg(side).reads() && flow.inbox.has_space() && !paced
+        in_time && self.leg(side).reads() && flow.has_room() && !paced
     }
 
-    /// After each input: memory goes back, chunks are cut, and the timers run that the state wants.
+    /// After each input: memory goes back, chunks are cut, and it is noted what waits.
     pub(super) fn settle(&mut self, turn: &mut Turn<'_>) {
         self.make_room_for_content();
         for flow in &mut self.flows {
-            flow.settle(turn.buffers);
+            flow.settle(self.tick, turn.buffers);
         }
         let state = self.exchange.state();
         // What the record shows of the exchange stays until it has been handed out.
@@ -240,55 +232,6 @@ impl Session {
             && let Some(heads) = self.record.heads.take()
         {
             turn.buffers.return_heads(heads);
-        }
-        if state != exchange::State::Tunnelling {
-            self.settle_exchange_timers();
-        }
-    }
-
-    fn settle_exchange_timers(&mut self) {
-        use exchange::State;
-        let state = self.exchange.state();
-        let under_way = matches!(state, State::Awaiting | State::Responding | State::Switching);
-        let to_client = self.flow(Side::Upstream).is_waiting() && self.leg(Side::Downstream).writes();
-        let to_origin = self.flow(Side::Downstream).is_waiting() && self.leg(Side::Upstream).writes();
-        let reading_request = self.flow(Side::Downstream).message.state() == message::State::Content;
-        let request = self.flow(Side::Downstream);
-        // What an error page has given up is over, too.
-        let request_over = matches!(request.message.state(), message::State::Complete | message::State::Cut);
-        let request_sent = request_over && request.is_sent();
-        let asked = self.work.offer != Offer::Nothing;
-        let (send, read, handshake) = self.record.hop().map_or_else(Default::default, |hop| {
-            (hop.send_timeout, hop.read_timeout, hop.tunnel.handshake_timeout.unwrap_or(hop.read_timeout))
-        });
-        let settings = self.settings();
-        let (client_send, client_body) = (settings.send_timeout, settings.client_body_timeout);
-        let awaiting = state == State::Awaiting && request_sent;
-        let responding = state == State::Responding
-            && self.flow(Side::Upstream).message.state() == message::State::Content
-            && self.wants(Side::Upstream);
-        let stalled = under_way
-            && reading_request
-            && self.wants(Side::Downstream)
-            && (self.leg(Side::Upstream).writes() || state != State::Responding);
-        if state == State::Replying {
-            self.settle_unwanted_timers();
-        }
-        let paced = self.client_waits().is_some();
-        self.settle_pace();
-        self.run(Timer::ClientSend, to_client && !paced && state != State::Closed, client_send);
-        self.run(Timer::UpstreamSend, to_origin && under_way, send);
-        self.run(Timer::ClientBody, stalled, client_body);
-        self.run(Timer::UpstreamRead, (awaiting && !asked) || responding, read);
-        self.run(Timer::Handshake, awaiting && asked, handshake);
-    }
-
-    /// Starts a timer that is wanted and doesn't run, stops one that isn't wanted.
-    pub(super) fn run(&mut self, timer: Timer, wanted: bool, span: Duration) {
-        if !wanted {
-            self.timers.stop(timer);
-        } else if !self.timers.runs(timer) {
-            self.timers.set(timer, self.tick.after(span));
         }
     }
 }

@@ -211,7 +211,6 @@ impl Session {
         if ends {
             self.flow_mut(Side::Downstream).inbox.discard();
         }
-        self.timers.stop_all();
         if self.asked_for_upgrade() {
             self.work.look = Look::Wanted;
         }

@@ -12,7 +12,6 @@ use crate::{
     record::{NoUpgrade, Outcome},
     rewrite::{Offer, Plan, write_request},
     state::{exchange, message},
-    timer::Timer,
     violation::Violation,
 };
 
@@ -68,7 +67,6 @@ impl Session {
             Ok(Parsed::Complete(length)) => {
                 inbox.take_head(length, turn.buffers);
                 self.record.request_length = length as u64;
-                self.timers.stop(Timer::ClientHeader);
                 if let Err(violation) = self.begin_exchange() {
                     self.refuse(violation, turn);
                 }
@@ -116,11 +114,6 @@ impl Session {
         self.record.pipelined = self.work.pipelined;
         if let Some(heads) = &mut self.record.heads {
             heads.clear();
-        }
-        self.timers.stop(Timer::KeepAlive);
-        if !self.timers.runs(Timer::ClientHeader) {
-            let timeout = self.edge().client_header_timeout;
-            self.timers.set(Timer::ClientHeader, self.tick.after(timeout));
         }
         self.exchange_event(exchange::Event::HeadBegun);
     }

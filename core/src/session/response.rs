@@ -13,7 +13,6 @@ use crate::{
         Persistence, ResponseHead, SentMethod, check_switch, has_trailers, write_interim, write_response,
     },
     state::{exchange, message},
-    timer::Timer,
     violation::{Fault, Violation},
 };
 
@@ -74,13 +73,11 @@ impl Session {
     /// RFC 9110 §15.2: interim responses are forwarded to clients that know them; a 100 once at most.
     fn take_interim(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
         self.work.interim += 1;
+        self.work.told_at = self.tick;
         if self.work.interim > MAX_INTERIM {
             return Err(Violation::TooManyInterim);
         }
         self.message_event(Side::Upstream, message::Event::Interim);
-        // A complete head restarts the timer, single bytes don't (A12).
-        self.timers.stop(Timer::UpstreamRead);
-        self.timers.stop(Timer::Handshake);
         let record = &self.record;
         let Some(heads) = &record.heads else { return Err(Violation::OriginHead) };
         let is_continue = heads.response.status == 100;
@@ -116,7 +113,6 @@ impl Session {
             return Ok(());
         }
         self.record.attempt.answered = Some(self.tick);
-        self.timers.stop(Timer::Handshake);
         self.message_event(Side::Upstream, message::Event::HeadAlone);
         self.exchange_event(exchange::Event::Switch);
         self.let_content_go();

@@ -80,7 +80,7 @@ struct FlowSnapshot {
 
 impl FlowSnapshot {
     fn of(flow: &Flow) -> Self {
-        let Flow { inbox, outbox, message, content } = flow;
+        let Flow { inbox, outbox, message, content, moves: _ } = flow;
         Self {
             message: message.state(),
             content: *content,
@@ -134,15 +134,17 @@ impl Snapshot {
             // They are a tunnel's while there is one.
             legs: _,
             flows: [from_client, from_upstream],
-            timers,
             pending,
             tunnel,
             work,
             // A number that only ever is compared with its own copies.
             errands: _,
             draining,
+            // A deadline.
+            ends_by: _,
             // Deadlines are relative to the moment that was asked for.
             tick: _,
+            entered: _,
             // What tests cover, and nothing that decides.
             taken: _,
         } = session;
@@ -166,6 +168,9 @@ impl Snapshot {
             content_received,
             look,
             paces,
+            // A deadline, and what one counts from.
+            admitted_at: _,
+            told_at: _,
             refusal,
             ending,
         } = work;
@@ -174,6 +179,7 @@ impl Snapshot {
             exchange.state(),
             exchange::State::Idle | exchange::State::Lingering | exchange::State::Closed
         );
+        let deadlines = session.deadlines().running();
         let under_way = record.heads.as_ref().filter(|_| !is_over);
         let tunnel = tunnel.as_deref().map(|tunnel| tunnel.snapshot(now));
         Self {
@@ -182,7 +188,7 @@ impl Snapshot {
             flows: [FlowSnapshot::of(from_client), FlowSnapshot::of(from_upstream)],
             timers: match &tunnel {
                 Some(tunnel) => tunnel.timers().to_vec(),
-                None => timers.running().map(|(timer, at)| (timer, at.0.saturating_sub(now.0))).collect(),
+                None => deadlines.map(|(timer, at)| (timer, at.0.saturating_sub(now.0))).collect(),
             },
             tunnel,
             pending: pending.clone(),

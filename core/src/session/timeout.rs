@@ -2,7 +2,12 @@
 
 use super::{Event, Session, upstream::Failure};
 use crate::{
-    Side, buffer::Turn, record::Outcome, state::exchange::State, timer::Timer, violation::Violation,
+    Side,
+    buffer::Turn,
+    record::Outcome,
+    state::exchange::State,
+    timer::{Named, Timer},
+    violation::Violation,
 };
 
 impl Session {
@@ -10,7 +15,8 @@ impl Session {
         if self.must_look() {
             self.work.look = super::Look::Taken;
         }
-        while let Some(timer) = self.timers.take_expired(turn.now.tick) {
+        let mut named = Named::default();
+        while let Some(timer) = self.deadlines().expired(turn.now.tick, &mut named) {
             self.expired(timer, turn);
             while self.advance(turn) {}
         }

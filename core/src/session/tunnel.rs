@@ -7,11 +7,9 @@ use super::{Disposal, Event, Fact, Input, Session, Verdict, outbox::Coding};
 use crate::{
     Side,
     buffer::Turn,
-    record::Ended,
     rewrite::{Persistence, ResponseHead, write_response},
     state::{connection, exchange, message},
     time::{Now, Tick},
-    timer::Timer,
     tunnel::{Closing, Opening, Said, Tunnel, TunnelReport, TunnelSettings},
     violation::Violation,
 };
@@ -60,7 +58,6 @@ impl Session {
     /// become a tunnel's.
     fn begin_tunnel(&mut self, turn: &mut Turn<'_>) {
         self.exchange_event(exchange::Event::Open);
-        self.timers.stop_all();
         self.work = super::Work::default();
         for side in Side::BOTH {
             self.message_event(side, message::Event::Switch);
@@ -73,7 +70,7 @@ impl Session {
             held: [from_client.inbox.hand_over(), from_upstream.inbox.hand_over()],
             front: std::mem::take(&mut from_upstream.outbox),
             legs: self.legs,
-            drain: self.timers.get(Timer::Drain),
+            drain: self.ends_by,
         };
         let settings = self.tunnel_settings();
         let mut scratch = turn.buffers.scratch();
@@ -160,9 +157,6 @@ impl Session {
         self.record.attempt.sent += report.to_upstream;
         self.record.attempt.received += report.from_upstream;
         self.record.tunnel = Some(report);
-        if report.ended == Some(Ended::Drain) {
-            self.timers.stop(Timer::Drain);
-        }
         self.work.ending = report.ending;
         self.work.facts.note(Fact::Gone);
         self.release(Verdict::Success, Disposal::Close(report.ending));

@@ -2,7 +2,7 @@
 //! so that the next request can follow on the same connection (E11; nginx's `ngx_http_discard_request_body`).
 
 use super::{Event, Expectation, Fact, Fate, Session, content::Step, forward::broken_request};
-use crate::{Side, http1::Framing, state::message, timer::Timer, violation::Violation};
+use crate::{Side, http1::Framing, state::message, violation::Violation};
 
 impl Session {
     /// Whether the content of a request that is answered with this status code is read to its end. Only what its head
@@ -57,15 +57,7 @@ impl Session {
         self.has_unread_content() && self.fate() == Fate::Persist
     }
 
-    /// Once the answer was sent, it is read like what a client sends that is lingered on.
-    pub(super) fn settle_unwanted_timers(&mut self) {
-        let reads = self.has_unread_content() && self.flow(Side::Upstream).is_sent();
-        let (total, idle) = (self.settings().lingering_time, self.settings().lingering_timeout);
-        self.run(Timer::LingerIdle, reads, idle);
-        self.run(Timer::LingerTotal, reads, total);
-    }
-
-    fn has_unread_content(&self) -> bool {
+    pub(super) fn has_unread_content(&self) -> bool {
         self.flow(Side::Downstream).message.state() == message::State::Content
     }
 }

@@ -69,7 +69,9 @@ impl Session {
         }
         match admission {
             Admission::Granted => self.enter_handler(turn),
-            Admission::Delayed(until) => self.timers.set(Timer::Admission, until),
+            Admission::Delayed(until) => {
+                self.work.admitted_at = Some(until);
+            }
             Admission::Refused(refusal) => {
                 let violation = match refusal {
                     Refusal::Forbidden => Violation::Forbidden,
@@ -82,7 +84,7 @@ impl Session {
                     // nginx: who guesses passwords waits for each answer, and nobody else does.
                     Refusal::Unauthorized if !delay.is_zero() => {
                         self.work.refusal = Some(violation);
-                        self.timers.set(Timer::Admission, self.tick.after(delay));
+                        self.work.admitted_at = Some(self.tick.after(delay));
                     }
                     Refusal::Limited(status) if (400..600).contains(&status) => {
                         self.refuse_with(violation, status, turn);
@@ -102,7 +104,6 @@ impl Session {
         if errand != self.errands || self.exchange.state() != exchange::State::Dialling {
             return;
         }
-        self.timers.stop(Timer::Connect);
         self.pending.dialling = false;
         match result {
             Ok(connected) => {
@@ -301,11 +302,6 @@ impl Session {
             self.pending.release = Some((verdict, disposal));
         }
         self.pending.forget_shutdown(Side::Upstream);
-        for timer in
-            [Timer::Connect, Timer::Resolve, Timer::UpstreamRead, Timer::UpstreamSend, Timer::Handshake]
-        {
-            self.timers.stop(timer);
-        }
         // An errand that is still out brings nothing that is wanted.
         let _number = self.next_errand();
         if self.record.attempt.peer.is_some() {

@@ -6,6 +6,7 @@ use super::{Ending, fate::Facts, pace::Paces};
 use crate::{
     http1::Framing,
     rewrite::{Offer, SentMethod},
+    time::Tick,
     violation::Violation,
 };
 
@@ -39,6 +40,10 @@ pub(super) struct Work {
     pub(super) look: Look,
     /// Boxed: few exchanges have a rate, and every session has the pointer.
     pub(super) paces: Option<Box<Paces>>,
+    /// When the request is admitted, or refused.
+    pub(super) admitted_at: Option<Tick>,
+    /// When the origin server's last head was complete.
+    pub(super) told_at: Tick,
     /// The answer that waits for `auth_delay`.
     pub(super) refusal: Option<Violation>,
     /// How the client's connection is closed in the end.
@@ -66,6 +71,8 @@ impl Default for Work {
             content_received: 0,
             look: Look::Needless,
             paces: None,
+            admitted_at: None,
+            told_at: Tick(0),
             refusal: None,
             ending: Ending::Fin,
         }
