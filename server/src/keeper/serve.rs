@@ -4,30 +4,28 @@ use std::{
     collections::{HashMap, HashSet},
     env,
     ffi::OsString,
-    fs::{File, OpenOptions},
     io,
     net::IpAddr,
     os::{
         fd::{AsFd as _, OwnedFd},
-        unix::{ffi::OsStringExt as _, fs::OpenOptionsExt as _, net::UnixStream},
+        unix::{ffi::OsStringExt as _, net::UnixStream},
     },
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
 };
 
-use rustix::{
-    fs::{OFlags, fcntl_getfl, fcntl_setfl},
-    process::getppid,
-};
+use rustix::{fs::OFlags, process::getppid};
 use underpass_core::Address;
 use underpass_nginx_config::{
-    Listener as Wanted, LoadOptions, Loaded, LogTarget, Main, Resolve, SourceFile, load_files, read_files,
+    Listener as Wanted, LoadOptions, Loaded, LogTarget, Main, Resolve, SourceFile, load_files, load_text,
+    read_files,
 };
 
 use super::{VARIABLE, path::beyond_reach_of, wire};
 use crate::{
     Listener, PidFile, Signal,
-    process::{Credentials, SocketFile, bind, nothing},
+    log::{Readers, Standard, open_for_appending},
+    process::{Credentials, Place, SocketFile, bind, nothing},
 };
 
 /// The longest request: names and what they came to.
@@ -36,7 +34,7 @@ const LONGEST: usize = 1 << 24;
 /// Where the configuration comes from.
 #[derive(Debug)]
 struct Source {
-    path: PathBuf,
+    place: Place,
     options: LoadOptions,
 }
 
@@ -51,7 +49,7 @@ pub(crate) fn started_for() -> Option<u32> {
 ///
 /// # Errors
 /// When the system refuses what a keeper needs.
-pub(crate) fn serve(path: PathBuf, options: LoadOptions, number: u32) -> io::Result<()> {
+pub(crate) fn serve(place: Place, options: LoadOptions, number: u32) -> io::Result<()> {
     // Whoever signals a group of processes means the other one, which then ends this one.
     let seen = Arc::new(AtomicBool::new(false));
     for signal in Signal::ALL {
@@ -59,15 +57,7 @@ pub(crate) fn serve(path: PathBuf, options: LoadOptions, number: u32) -> io::Res
     }
     let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     rustix::stdio::dup2_stdin(nothing()?)?;
-    let source = Source { path, options };
-    let mut keeping = Keeping {
-        source,
-        number,
-        files: Vec::new(),
-        accepted: None,
-        logs: HashSet::new(),
-        made: HashMap::new(),
-    };
+    let mut keeping = Keeping::of(Source { place, options }, number);
     while let Some(words) = wire::receive(&stream, LONGEST)? {
         let mut words = words.into_iter();
         let verb = words.next().unwrap_or_default();
@@ -122,6 +112,10 @@ struct Done {
 }
 
 impl Keeping {
+    fn of(source: Source, number: u32) -> Self {
+        Self { source, number, files: Vec::new(), accepted: None, logs: HashSet::new(), made: HashMap::new() }
+    }
+
     fn obey(&mut self, verb: &[u8], mut words: Vec<Vec<u8>>) -> io::Result<Done> {
         let mut word = || if words.is_empty() { Vec::new() } else { words.remove(0) };
         match verb {
@@ -146,20 +140,24 @@ impl Keeping {
     }
 
     fn read(&mut self) -> io::Result<Done> {
-        let Source { path, options } = &self.source;
+        let Source { place: Place::File(path), options } = &self.source else { return Err(unnamed()) };
         self.files = read_files(path, &options.globals).map_err(refused)?;
         let words = self.files.iter().flat_map(|file| [file.name.as_bytes().to_vec(), file.text.clone()]);
         Ok(Done { words: words.collect(), descriptor: None })
     }
 
     fn accept(&mut self, words: Vec<Vec<u8>>) -> io::Result<Done> {
-        let Source { path, options } = &self.source;
+        let Source { place, options } = &self.source;
         let mut options = options.clone();
         options.resolver = Arc::new(Told::from(words));
-        let Loaded { main, listeners, .. } = load_files(path, &self.files, &options).map_err(refused)?;
+        let loaded = match place {
+            Place::File(path) => load_files(path, &self.files, &options),
+            Place::Text { name, text } => load_text(name, text.as_str(), &options),
+        };
+        let Loaded { main, listeners, .. } = loaded.map_err(refused)?;
         let user = match self.accepted.take() {
             Some(accepted) => accepted.user,
-            None => Credentials::of(&main, true).map_err(refused)?.ok_or(io::ErrorKind::Unsupported)?,
+            None => Credentials::of(&main).map_err(refused)?,
         };
         self.logs.extend(logs(&main));
         self.accepted = Some(Accepted { listeners, pid: main.pid, user });
@@ -184,20 +182,15 @@ impl Keeping {
         if !self.logs.contains(path) {
             return Err(unnamed());
         }
-        let Some(path) = self.kept(path)? else { return Ok(Done::default()) };
-        let mut options = OpenOptions::new();
-        // A pipe that nobody reads must not keep whoever asks waiting.
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        options
-            .append(true)
-            .create(true)
-            .custom_flags(i32::try_from(flags.bits()).map_err(io::Error::other)?);
-        if private {
-            options.mode(0o600);
+        // This process has other streams than the one that asks.
+        if let Some(stream) = Standard::meant_by(path) {
+            let name = if stream == Standard::Output { "stdout" } else { "stderr" };
+            return Ok(Done { words: vec![name.into()], descriptor: None });
         }
-        let file: File = options.open(path)?;
-        fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
-        Ok(Done::with(file.into()))
+        let Some(path) = self.kept(path)? else { return Ok(Done::default()) };
+        let readers = if private { Readers::Owner } else { Readers::Usual };
+        // Nobody else has what is opened here: its flags are for the process alone.
+        Ok(Done::with(open_for_appending(&path, readers, OFlags::NOFOLLOW)?.into()))
     }
 
     fn write_pid(&mut self, path: &PathBuf) -> io::Result<Done> {
@@ -287,15 +280,8 @@ mod tests {
         let text = text.replace("DIR", &folder.path().display().to_string());
         let path = folder.path().join("nginx.conf");
         fs::write(&path, text).expect("a folder of ours");
-        let source = Source { path, options: LoadOptions::new(folder.path()) };
-        let keeping = Keeping {
-            source,
-            number: 17,
-            files: Vec::new(),
-            accepted: None,
-            logs: HashSet::new(),
-            made: HashMap::new(),
-        };
+        let source = Source { place: Place::File(path), options: LoadOptions::new(folder.path()) };
+        let keeping = Keeping::of(source, 17);
         (folder, keeping)
     }
 

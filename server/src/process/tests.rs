@@ -76,7 +76,7 @@ fn signals_are_obeyed_while_a_name_is_looked_up() {
         let (sender, events) = channel();
         let deliver = |signal| sender.send(Event::Signal(signal)).expect("the process lives");
         thread::scope(|scope| {
-            let identity = Identity { privileged: false, keeper: None };
+            let identity = Identity { user: None, keeper: None };
             let mut process = Process::<Idle>::new(source, &loaded.main, identity, sender.clone());
             let serving = scope.spawn(move || {
                 process.draft(Some(loaded)).expect("a thread");
