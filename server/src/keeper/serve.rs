@@ -12,9 +12,15 @@ use std::{
     },
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
+    thread,
 };
 
-use rustix::{fs::OFlags, process::getppid};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    fs::OFlags,
+    io::Errno,
+    process::getppid,
+};
 use underpass_core::Address;
 use underpass_nginx_config::{
     Listener as Wanted, LoadOptions, Loaded, LogTarget, Main, Resolve, SourceFile, load_files, load_text,
@@ -57,7 +63,8 @@ pub(crate) fn serve(place: Place, options: LoadOptions, number: u32) -> io::Resu
     }
     let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     rustix::stdio::dup2_stdin(nothing()?)?;
-    let mut keeping = Keeping::of(Source { place, options }, number);
+    let stream = Arc::new(stream);
+    let mut keeping = Keeping::of(Source { place, options }, number, Arc::clone(&stream));
     while let Some(words) = wire::receive(&stream, LONGEST)? {
         let mut words = words.into_iter();
         let verb = words.next().unwrap_or_default();
@@ -79,6 +86,8 @@ pub(crate) fn serve(place: Place, options: LoadOptions, number: u32) -> io::Resu
 
 struct Keeping {
     source: Source,
+    /// Hung up when the other process has ended.
+    process: Arc<UnixStream>,
     /// Whom all is for.
     number: u32,
     /// As they were read last.
@@ -112,8 +121,13 @@ struct Done {
 }
 
 impl Keeping {
-    fn of(source: Source, number: u32) -> Self {
-        Self { source, number, files: Vec::new(), accepted: None, logs: HashSet::new(), made: HashMap::new() }
+    fn of(source: Source, number: u32, process: Arc<UnixStream>) -> Self {
+        let early = match &source.options.error_log {
+            LogTarget::File(path) => Some(path.clone()),
+            _ => None,
+        };
+        let logs = early.into_iter().collect();
+        Self { source, process, number, files: Vec::new(), accepted: None, logs, made: HashMap::new() }
     }
 
     fn obey(&mut self, verb: &[u8], mut words: Vec<Vec<u8>>) -> io::Result<Done> {
@@ -141,7 +155,7 @@ impl Keeping {
 
     fn read(&mut self) -> io::Result<Done> {
         let Source { place: Place::File(path), options } = &self.source else { return Err(unnamed()) };
-        self.files = read_files(path, &options.globals).map_err(refused)?;
+        self.files = read(path.clone(), options.globals.clone(), &self.process)?;
         let words = self.files.iter().flat_map(|file| [file.name.as_bytes().to_vec(), file.text.clone()]);
         Ok(Done { words: words.collect(), descriptor: None })
     }
@@ -226,6 +240,31 @@ impl Done {
     }
 }
 
+/// Reads the files on a thread of its own: a file system may take as long as it likes, and if the other process ends
+/// meanwhile, what was made for it is removed all the same.
+fn read(path: PathBuf, globals: String, process: &UnixStream) -> io::Result<Vec<SourceFile>> {
+    let (done, tell) = io::pipe()?;
+    let reading = thread::Builder::new().name("read".into()).spawn(move || {
+        let files = read_files(path, &globals).map_err(refused);
+        drop(tell);
+        files
+    })?;
+    loop {
+        let mut asked = [PollFd::new(&done, PollFlags::IN), PollFd::new(process, PollFlags::empty())];
+        match poll(&mut asked, None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let [is_read, is_hung_up] = asked.map(|descriptor| !descriptor.revents().is_empty());
+        if is_read {
+            return reading.join().map_err(|_| io::Error::other("the files could not be read"))?;
+        }
+        if is_hung_up {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+    }
+}
+
 /// All files that lines are written to.
 fn logs(main: &Main) -> Vec<PathBuf> {
     let errors = main.error_logs.iter().map(|log| &log.target);
@@ -275,14 +314,14 @@ mod tests {
     use super::*;
 
     /// A keeper whose configuration is `text`, where `DIR` is a folder.
-    fn keeping(text: &str) -> (tempfile::TempDir, Keeping) {
+    fn keeping(text: &str) -> (tempfile::TempDir, UnixStream, Keeping) {
         let folder = tempfile::tempdir().expect("a folder");
         let text = text.replace("DIR", &folder.path().display().to_string());
         let path = folder.path().join("nginx.conf");
         fs::write(&path, text).expect("a folder of ours");
         let source = Source { place: Place::File(path), options: LoadOptions::new(folder.path()) };
-        let keeping = Keeping::of(source, 17);
-        (folder, keeping)
+        let (other, process) = UnixStream::pair().expect("two ends");
+        (folder, other, Keeping::of(source, 17, process.into()))
     }
 
     fn ask(keeping: &mut Keeping, words: &[&str]) -> Result<(usize, bool), String> {
@@ -294,7 +333,7 @@ mod tests {
 
     #[test]
     fn only_what_the_configuration_names_is_opened() {
-        let (folder, mut keeping) = keeping(
+        let (folder, _process, mut keeping) = keeping(
             "user daemon; pid DIR/run.pid; error_log DIR/error.log; events {}
              http { access_log DIR/access.log; server { listen unix:DIR/socket; listen 127.0.0.1:1;
              listen place.test:2; return 204; } }",
@@ -339,8 +378,20 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_never_read_to_the_end_keeps_nobody() {
+        let (folder, process, mut keeping) = keeping("include pipe; events {} http {}");
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("a tool of all systems");
+        assert!(made.success());
+        let asked = thread::spawn(move || ask(&mut keeping, &["read"]));
+        let _slow = fs::OpenOptions::new().write(true).open(&pipe).expect("it is read");
+        drop(process);
+        asked.join().expect("no panic").expect_err("nobody is there to hear it");
+    }
+
+    #[test]
     fn what_the_user_can_change_is_left_to_the_user() {
-        let (folder, mut keeping) = keeping(
+        let (folder, _process, mut keeping) = keeping(
             "user daemon; pid DIR/open/run.pid; error_log DIR/open/error.log; events {}
              http { access_log off; server { listen unix:DIR/open/socket; return 204; } }",
         );

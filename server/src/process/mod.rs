@@ -48,6 +48,7 @@ pub(crate) use sockets::{SocketFile, bind};
 pub(crate) use source::Place;
 use source::Source;
 pub(crate) use trouble::Trouble;
+use underpass_nginx_config::Loaded;
 
 /// What a shell provides: workers on its runtime.
 pub trait Runtime: Sized + 'static {
@@ -91,12 +92,7 @@ fn obey<R: Runtime>(program: &'static Program, command: Command) -> Result<ExitC
         Command::Signal { options, signal } => send::send(&Source::file(&options), signal)?,
         Command::Run(options) => {
             let source = Source::file(&options);
-            let early_log = source.early_log();
-            let started = run::<R>(program, source);
-            if let (Err(trouble), Some(target)) = (&started, early_log) {
-                trouble.log_to(target);
-            }
-            return started;
+            return run::<R>(program, source);
         }
         Command::Direct { listen, to } => {
             let source = direct(listen, &to);
@@ -111,13 +107,36 @@ fn obey<R: Runtime>(program: &'static Program, command: Command) -> Result<ExitC
 
 /// In the foreground, or as a process of its own in the background.
 fn run<R: Runtime>(program: &'static Program, source: Source) -> Result<ExitCode, Trouble> {
+    let early = source.early_log();
+    let begun = begin(&source);
+    if let (Err(trouble), Some(target)) = (&begun, early) {
+        trouble.log_to(target, None);
+    }
+    match begun? {
+        Begun::InBackground(ended) => Ok(ended),
+        Begun::Here { identity, loaded, background } => {
+            serve::run::<R>(program, identity, source, *loaded, background)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// What has come of a start.
+enum Begun {
+    /// The process that serves is another one.
+    InBackground(ExitCode),
+    /// This process is whom the configuration says, and has no second thread yet.
+    Here { identity: Identity, loaded: Box<Loaded>, background: Option<daemon::Background> },
+}
+
+fn begin(source: &Source) -> Result<Begun, Trouble> {
     let background = daemon::Background::enter()?;
     let loaded = source.load()?;
     if loaded.main.daemon && background.is_none() {
-        return daemon::start();
+        return daemon::start().map(Begun::InBackground);
     }
-    serve::run::<R>(program, Identity::assume(&loaded.main)?, source, loaded, background)?;
-    Ok(ExitCode::SUCCESS)
+    let identity = Identity::assume(&loaded.main)?;
+    Ok(Begun::Here { identity, loaded: loaded.into(), background })
 }
 
 /// Where the configuration of a process comes from that serves.

@@ -53,9 +53,24 @@ pub(crate) fn run<R: Runtime>(
     background: Option<Background>,
 ) -> Result<(), Trouble> {
     complain_of_panics();
-    // Dropped last: until then the keeper removes files for the process.
+    // Dropped last: until then the keeper opens and removes files for the process.
     let keeper = End(identity.keeper.clone());
-    let (source, loaded) = source.kept_by(keeper.0.as_ref(), loaded)?;
+    let early = source.early_log();
+    let served = serve::<R>(program, identity, source, loaded, background);
+    if let (Err(trouble), Some(target)) = (&served, early) {
+        trouble.log_to(target, keeper.0.clone().map(|keeper| keeper as Arc<dyn Open>));
+    }
+    served
+}
+
+fn serve<R: Runtime>(
+    program: &Program,
+    identity: Identity,
+    source: Source,
+    loaded: Loaded,
+    background: Option<Background>,
+) -> Result<(), Trouble> {
+    let (source, loaded) = source.kept_by(identity.keeper.as_ref(), loaded)?;
     for note in &loaded.notes {
         super::say(&format!("{}: [warn] {note}", program.name));
     }
