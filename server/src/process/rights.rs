@@ -76,8 +76,12 @@ impl Credentials {
     }
 
     /// Becomes that user, for good. The system changes one thread only, and a new thread is as the one that starts
-    /// it: to be called before there is a second.
+    /// it: to be called before there is a second. Who is that user already, with that group, stays as it is: in a
+    /// user namespace root may change neither.
     pub(crate) fn assume(&self) -> Result<(), Trouble> {
+        if (self.user, self.group) == (Uid::effective(), Gid::effective()) {
+            return Ok(());
+        }
         use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
         let failed = |what: String| {
             move |error: rustix::io::Errno| {
