@@ -59,15 +59,18 @@ fn is_there(test: &str) -> bool {
     }
 }
 
-/// The rules that a table of demands is about: letter, and the first and the last number.
-const TABLES: [(&str, &[(char, usize, usize)]); 3] = [
+/// Rules of a letter: the first and the last number.
+type Rules = (char, usize, usize);
+
+/// The rules that a table of demands is about.
+const TABLES: [(&str, &[Rules]); 3] = [
     ("docs/rules-a-c.md", &[('A', 1, 13), ('B', 1, 7), ('C', 1, 8)]),
     ("docs/rules-d-f.md", &[('D', 1, 4), ('E', 1, 15), ('F', 0, 0)]),
     ("docs/rules-j.md", &[('J', 1, 1), ('J', 5, 6)]),
 ];
 
 /// The rules of a letter; one without numbers is its letter.
-fn numbered((letter, first, last): (char, usize, usize)) -> Vec<String> {
+fn numbered((letter, first, last): Rules) -> Vec<String> {
     if last == 0 {
         vec![letter.to_string()]
     } else {
