@@ -122,6 +122,39 @@ fn a_reset_behind_a_whole_response_is_no_failure_of_it() {
     assert_eq!(world.releases, [(Verdict::Success, Disposal::Close(Ending::Fin))]);
 }
 
+/// E9 (RFC 9112 §8): the system tells of a reset once. Where a write was told, the end that reads find is none.
+#[test]
+fn a_reset_that_a_write_was_told_of_makes_no_response_whole() {
+    for (resets, early) in [(true, true), (true, false), (false, true), (false, false)] {
+        let mut world = proxy("");
+        world.client_sends("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na");
+        if early {
+            world.origin_sends("HTTP/1.1 200 OK\r\n\r\nhalf");
+        }
+        world.origin().set_window(0);
+        world.client_sends("bc");
+        if !early {
+            world.origin().send(b"HTTP/1.1 200 OK\r\n\r\nhalf");
+        }
+        if resets {
+            world.origin().reset_behind();
+        } else {
+            // Its end came in order before it took nothing more.
+            world.origin().end();
+            world.origin().refuse();
+        }
+        // What waits is written before anything is read.
+        assert!(!world.order.reads_first);
+        world.run();
+        let case = format!("{resets} {early}: {}", received(&world));
+        assert!(received(&world).contains("\r\n4\r\nhalf\r\n"), "{case}");
+        assert_eq!(received(&world).ends_with("\r\n0\r\n\r\n"), !resets, "{case}");
+        let outcome = world.exchanges[0].outcome;
+        assert_eq!(outcome == Outcome::Complete, !resets, "{case}: {outcome:?}");
+        assert_eq!(world.releases[0].0, if resets { Verdict::Failure } else { Verdict::Success }, "{case}");
+    }
+}
+
 /// A5, A9: a tunnel into which nothing can be sent is none.
 #[test]
 fn a_switch_of_an_origin_server_that_takes_nothing_more_opens_no_tunnel() {

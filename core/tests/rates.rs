@@ -121,6 +121,38 @@ fn a_variable_says_which_rate() {
     }
 }
 
+/// nginx: an origin server may choose the rate of its response, where nobody has its field ignored.
+#[test]
+fn the_origin_server_says_which_rate() {
+    let ignored = "limit_rate 100; proxy_ignore_headers X-Accel-Redirect X-Accel-Limit-Rate;";
+    for (rules, lines, at_once) in [
+        ("", "X-Accel-Limit-Rate: 200\r\n", 200),
+        ("limit_rate 100;", "X-Accel-Limit-Rate: 200\r\n", 200),
+        ("limit_rate 100;", "x-accel-limit-rate: 0\r\n", usize::MAX),
+        ("limit_rate 100; limit_rate_after 50;", "X-Accel-Limit-Rate: 200\r\n", 250),
+        ("limit_rate_after 50;", "X-Accel-Limit-Rate: 200\r\n", 250),
+        // No unit, no word, and of two lines the first.
+        ("limit_rate 100;", "X-Accel-Limit-Rate: 1k\r\n", 100),
+        ("limit_rate 100;", "X-Accel-Limit-Rate: off\r\n", 100),
+        ("limit_rate 100;", "X-Accel-Limit-Rate: \r\n", 100),
+        ("", "X-Accel-Limit-Rate: 200\r\nX-Accel-Limit-Rate: 300\r\n", 200),
+        ("limit_rate 100; set $limit_rate 150;", "X-Accel-Limit-Rate: 200\r\n", 200),
+        (ignored, "X-Accel-Limit-Rate: 200\r\n", 100),
+        ("proxy_ignore_headers X-Accel-Limit-Rate;", "X-Accel-Limit-Rate: 200\r\n", usize::MAX),
+        ("proxy_ignore_headers X-Accel-Redirect;", "X-Accel-Limit-Rate: 200\r\n", 200),
+    ] {
+        let mut world = proxy(rules);
+        world.client_sends(asking("/"));
+        world.origin_sends(format!("HTTP/1.1 200 OK\r\n{lines}Content-Length: 2000\r\n\r\n"));
+        world.origin_sends(vec![b'x'; 2000]);
+        let received = world.client.received().len();
+        assert!(
+            if at_once == usize::MAX { received > 2000 } else { received == at_once },
+            "{rules} {lines} {received}"
+        );
+    }
+}
+
 /// nginx's rate is none of an upgraded connection's.
 #[test]
 fn a_tunnel_has_no_rate() {

@@ -59,15 +59,23 @@ fn is_there(test: &str) -> bool {
     }
 }
 
-/// The rules that a table of demands is about: letter, and how many of it have a number.
-const TABLES: [(&str, &[(char, usize)]); 2] = [
-    ("docs/rules-a-c.md", &[('A', 13), ('B', 7), ('C', 8)]),
-    ("docs/rules-d-f.md", &[('D', 4), ('E', 15), ('F', 0)]),
+/// Rules of a letter: the first and the last number.
+type Rules = (char, usize, usize);
+
+/// The rules that a table of demands is about.
+const TABLES: [(&str, &[Rules]); 3] = [
+    ("docs/rules-a-c.md", &[('A', 1, 13), ('B', 1, 7), ('C', 1, 8)]),
+    ("docs/rules-d-f.md", &[('D', 1, 4), ('E', 1, 15), ('F', 0, 0)]),
+    ("docs/rules-j.md", &[('J', 1, 1), ('J', 5, 6)]),
 ];
 
 /// The rules of a letter; one without numbers is its letter.
-fn numbered((letter, last): (char, usize)) -> Vec<String> {
-    if last == 0 { vec![letter.to_string()] } else { (1..=last).map(|n| format!("{letter}{n}")).collect() }
+fn numbered((letter, first, last): Rules) -> Vec<String> {
+    if last == 0 {
+        vec![letter.to_string()]
+    } else {
+        (first..=last).map(|n| format!("{letter}{n}")).collect()
+    }
 }
 
 #[test]

@@ -172,6 +172,20 @@ fn what_a_peer_takes_no_more_of_goes_to_another() {
     }
 }
 
+/// A reset that a write was told of says nothing of the next connection, whose end ends content (E9).
+#[test]
+fn the_next_peer_may_end_its_content_with_its_connection() {
+    let mut world = world("");
+    world.client_sends(request("PUT", "Content-Length: 2") + "a");
+    world.origin().reset_behind();
+    world.client_sends("b");
+    assert_eq!((world.origins.len(), content(&world, 1).as_str()), (2, "ab"));
+    world.origin_sends("HTTP/1.1 200 OK\r\n\r\nwhole");
+    world.origin_ends();
+    let received = text(world.client.received());
+    assert!(received.ends_with("\r\n5\r\nwhole\r\n0\r\n\r\n"), "{received}");
+}
+
 #[test]
 fn more_than_a_buffer_holds_is_not_kept() {
     for (length, again) in [(700, true), (4096, true), (5000, false), (20_000, false)] {

@@ -51,6 +51,10 @@ fn check_place(directive: &Directive, context: Context) -> Result<&'static Row, 
     };
     if !row.contexts.contains(&context) {
         let hint = match context {
+            Context::LocationIf if row.name == "limit_rate" => {
+                "write \"set $limit_rate RATE;\", which stands in an \"if\" and comes before \"limit_rate\""
+                    .to_owned()
+            }
             Context::ServerIf | Context::LocationIf if row.contexts.contains(&Context::Location) => {
                 IN_AN_IF.to_owned()
             }

@@ -31,8 +31,12 @@ impl PidFile {
 
     /// The same, by the process that has kept root's rights, where there is one.
     pub(crate) fn create_by(keeper: Option<&Arc<Keeper>>, path: &Path) -> io::Result<Self> {
+        let failed = |error: io::Error| match error.raw_os_error() {
+            Some(_) => io::Error::new(error.kind(), unopened(path, error)),
+            None => error,
+        };
         if let Some(keeper) = keeper
-            && keeper.write_pid(path)?
+            && keeper.write_pid(path).map_err(failed)?
         {
             let (path, kept) = (path.to_owned(), Some(keeper.keep(path)));
             return Ok(Self { path, number: process::id(), kept });

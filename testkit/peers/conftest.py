@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -25,6 +26,14 @@ def start_proxy(tmp_path: Path) -> Iterator[StartProxy]:
             return stack.enter_context(Proxy(default_kind(), text, tmp_path, nginx_http=nginx_http, **values))
 
         yield start
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody may read: a proxy that root starts reads password files as nobody."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 @pytest.fixture(params=RECIPES)

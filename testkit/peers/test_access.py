@@ -25,8 +25,8 @@ amy:$apr1$abcdefgh$h9FWgUz3n9YxylKLlR5SQ/
 """
 
 
-def start(start_proxy: StartProxy, tmp_path: Path, origin: int) -> Proxy:
-    users = tmp_path / "users"
+def start(start_proxy: StartProxy, open_folder: Path, origin: int) -> Proxy:
+    users = open_folder / "users"
     users.write_text(USERS)
     return start_proxy(conf("access.conf"), origin=origin, users=users)
 
@@ -48,9 +48,9 @@ def basic(user: str, password: str) -> str:
     return "Authorization: Basic " + base64.b64encode(f"{user}:{password}".encode()).decode() + "\r\n"
 
 
-def test_addresses_and_users(start_proxy: StartProxy, tmp_path: Path) -> None:
+def test_addresses_and_users(start_proxy: StartProxy, open_folder: Path) -> None:
     with RawOrigin(answer) as origin:
-        proxy = start(start_proxy, tmp_path, origin.port)
+        proxy = start(start_proxy, open_folder, origin.port)
         assert get(proxy, "/").status == 200
         assert get(proxy, "/denied/").status == 403
         asked = get(proxy, "/private/")
@@ -63,9 +63,9 @@ def test_addresses_and_users(start_proxy: StartProxy, tmp_path: Path) -> None:
         assert "access forbidden by rule" in proxy.error_log()
 
 
-def test_a_tunnel_counts_while_it_lives(start_proxy: StartProxy, tmp_path: Path) -> None:
+def test_a_tunnel_counts_while_it_lives(start_proxy: StartProxy, open_folder: Path) -> None:
     with Origin("websockets") as origin:
-        proxy = start(start_proxy, tmp_path, origin.port)
+        proxy = start(start_proxy, open_folder, origin.port)
         url = f"ws://{proxy.authority}/few/"
         keyed = {"Key": "one"}
         with connect(url, additional_headers=keyed, proxy=None) as first:
@@ -84,9 +84,9 @@ def test_a_tunnel_counts_while_it_lives(start_proxy: StartProxy, tmp_path: Path)
             assert again.recv(PATIENCE) == "there is room"
 
 
-def test_a_rate(start_proxy: StartProxy, tmp_path: Path) -> None:
+def test_a_rate(start_proxy: StartProxy, open_folder: Path) -> None:
     with RawOrigin(answer) as origin:
-        proxy = start(start_proxy, tmp_path, origin.port)
+        proxy = start(start_proxy, open_folder, origin.port)
         assert get(proxy, "/slow/", "Key: a\r\n").status == 200
         assert get(proxy, "/slow/", "Key: a\r\n").status == 429
         assert get(proxy, "/slow/", "Key: b\r\n").status == 200
@@ -94,16 +94,16 @@ def test_a_rate(start_proxy: StartProxy, tmp_path: Path) -> None:
         assert 'limiting requests, excess: ' in proxy.error_log()
 
 
-def test_the_origin_of_a_page(start_proxy: StartProxy, tmp_path: Path) -> None:
+def test_the_origin_of_a_page(start_proxy: StartProxy, open_folder: Path) -> None:
     with RawOrigin(answer) as origin:
-        proxy = start(start_proxy, tmp_path, origin.port)
+        proxy = start(start_proxy, open_folder, origin.port)
         assert get(proxy, "/origin/", "Origin: https://good.example\r\n").status == 200
         assert get(proxy, "/origin/", "Origin: https://evil.example\r\n").status == 403
 
 
-def test_who_the_client_is(start_proxy: StartProxy, tmp_path: Path) -> None:
+def test_who_the_client_is(start_proxy: StartProxy, open_folder: Path) -> None:
     with RawOrigin(answer) as origin:
-        proxy = start(start_proxy, tmp_path, origin.port)
+        proxy = start(start_proxy, open_folder, origin.port)
         forwarded = "X-Forwarded-For: 198.51.100.7, 127.0.0.1\r\n"
         assert b"X-Who: 198.51.100.7" in get(proxy, "/real/", forwarded).body
         assert b"X-Who: 127.0.0.1" in get(proxy, "/", forwarded).body
@@ -112,11 +112,11 @@ def test_who_the_client_is(start_proxy: StartProxy, tmp_path: Path) -> None:
         assert b"X-Who: 127.0.0.1" in told and b"X-Header: 127.0.0.1" in told
 
 
-def test_the_proxy_protocol(start_proxy: StartProxy, tmp_path: Path) -> None:
+def test_the_proxy_protocol(start_proxy: StartProxy, open_folder: Path) -> None:
     request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     v2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([198, 51, 100, 8, 192, 0, 2, 1, 0x9C, 0x40, 0, 80])
     with RawOrigin(answer) as origin:
-        proxy = start(start_proxy, tmp_path, origin.port)
+        proxy = start(start_proxy, open_folder, origin.port)
 
         def ask(header: bytes) -> bytes:
             with socket.create_connection((LOOPBACK, int(proxy.values["behind"])), timeout=PATIENCE) as sock:

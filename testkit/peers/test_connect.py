@@ -27,8 +27,8 @@ def http() -> Iterator[HttpOrigin]:
         yield origin
 
 
-def start(start_proxy: StartProxy, tmp_path: Path, origin: int) -> Proxy:
-    users = tmp_path / "users"
+def start(start_proxy: StartProxy, open_folder: Path, origin: int) -> Proxy:
+    users = open_folder / "users"
     users.write_text("ann:{PLAIN}secret\n")
     return start_proxy(conf("connect.conf"), origin=origin, users=users)
 
@@ -45,8 +45,8 @@ def ask(port: int, target: str, behind: bytes = b"") -> bytes:
         return sock.makefile("rb").read()
 
 
-def test_curl(start_proxy: StartProxy, tmp_path: Path, http: HttpOrigin) -> None:
-    proxy = start(start_proxy, tmp_path, http.port)
+def test_curl(start_proxy: StartProxy, open_folder: Path, http: HttpOrigin) -> None:
+    proxy = start(start_proxy, open_folder, http.port)
     got = curl(f"http://{proxy.authority}", f"http://{LOOPBACK}:{http.port}/echo", "-w", "%{http_connect} %{http_code}")
     assert got.returncode == 0, got.stderr
     assert got.stdout.endswith("200 200")
@@ -54,14 +54,14 @@ def test_curl(start_proxy: StartProxy, tmp_path: Path, http: HttpOrigin) -> None
     assert by_name.stdout.endswith("200"), "the address that the name stands for is allowed"
 
 
-def test_a_name_opens_no_private_address(start_proxy: StartProxy, tmp_path: Path, http: HttpOrigin) -> None:
-    proxy = start(start_proxy, tmp_path, http.port)
+def test_a_name_opens_no_private_address(start_proxy: StartProxy, open_folder: Path, http: HttpOrigin) -> None:
+    proxy = start(start_proxy, open_folder, http.port)
     assert ask(proxy.port, f"localhost:{free_port()}").startswith(b"HTTP/1.1 403 ")
 
 
-def test_websocket_library(start_proxy: StartProxy, tmp_path: Path) -> None:
+def test_websocket_library(start_proxy: StartProxy, open_folder: Path) -> None:
     with Origin("websockets") as origin:
-        proxy = start(start_proxy, tmp_path, origin.port)
+        proxy = start(start_proxy, open_folder, origin.port)
         with connect(f"ws://{LOOPBACK}:{origin.port}/", proxy=f"http://{proxy.authority}") as socket:
             socket.send("through a forward proxy")
             assert socket.recv(PATIENCE) == "through a forward proxy"
@@ -74,9 +74,9 @@ def test_websocket_library(start_proxy: StartProxy, tmp_path: Path) -> None:
     assert int(sent) > len(payload)
 
 
-def test_browser(start_proxy: StartProxy, tmp_path: Path) -> None:
+def test_browser(start_proxy: StartProxy, open_folder: Path, tmp_path: Path) -> None:
     with Origin("ws") as origin:
-        proxy = start(start_proxy, tmp_path, origin.port)
+        proxy = start(start_proxy, open_folder, origin.port)
         with Browser(tmp_path, proxy=proxy.authority) as browser:
             echoed = browser.evaluate(
                 "new Promise((done, failed) => {"
@@ -90,26 +90,26 @@ def test_browser(start_proxy: StartProxy, tmp_path: Path) -> None:
 
 
 def test_a_configured_address_is_reached_whatever_is_asked_for(
-    start_proxy: StartProxy, tmp_path: Path, http: HttpOrigin
+    start_proxy: StartProxy, open_folder: Path, http: HttpOrigin
 ) -> None:
-    proxy = start(start_proxy, tmp_path, http.port)
+    proxy = start(start_proxy, open_folder, http.port)
     got = curl(f"http://{LOOPBACK}:{proxy.values['fixed']}", "http://nowhere.test/echo", "-w", "%{http_code}")
     assert got.stdout.endswith("200"), got
 
 
 @pytest.mark.parametrize("target", ["127.0.0.1:{port}", "localhost:{port}", "[::1]:{port}", "9.9.9.9:25"])
 def test_private_destinations_are_closed(
-    start_proxy: StartProxy, tmp_path: Path, http: HttpOrigin, target: str
+    start_proxy: StartProxy, open_folder: Path, http: HttpOrigin, target: str
 ) -> None:
-    proxy = start(start_proxy, tmp_path, http.port)
+    proxy = start(start_proxy, open_folder, http.port)
     behind = b"GET /echo HTTP/1.1\r\nHost: x\r\n\r\n"
     answer = ask(int(proxy.values["closed"]), target.format(port=http.port), behind)
     assert answer.startswith(b"HTTP/1.1 403 ") and answer.count(b"HTTP/1.1") == 1, answer
     assert b"Connection: close\r\n" in answer
 
 
-def test_our_own_listener_is_no_destination(start_proxy: StartProxy, tmp_path: Path, http: HttpOrigin) -> None:
-    proxy = start(start_proxy, tmp_path, http.port)
+def test_our_own_listener_is_no_destination(start_proxy: StartProxy, open_folder: Path, http: HttpOrigin) -> None:
+    proxy = start(start_proxy, open_folder, http.port)
     assert ask(proxy.port, f"127.0.0.1:{proxy.port}").startswith(b"HTTP/1.1 403 ")
 
 
@@ -117,7 +117,8 @@ def test_nor_is_it_at_another_address_of_the_machine(tmp_path: Path) -> None:
     """In a network of its own, where an address comes while the proxy runs."""
     file = tmp_path / "own.conf"
     server = "server { listen 13128; tunnel_pass; tunnel_allow all; }"
-    file.write_text(f"error_log error.log; events {{}} http {{ access_log off; {server} }}")
+    # Of this network's users there is only one.
+    file.write_text(f"user root; error_log error.log; events {{}} http {{ access_log off; {server} }}")
     script = r"""
         set -euo pipefail
         ip link set lo up
@@ -148,14 +149,14 @@ def test_nor_is_it_at_another_address_of_the_machine(tmp_path: Path) -> None:
     assert statuses == ["502"] + 6 * ["403"], "nobody has the address at first"
 
 
-def test_a_silent_tunnel_is_closed(start_proxy: StartProxy, tmp_path: Path, http: HttpOrigin) -> None:
-    proxy = start(start_proxy, tmp_path, http.port)
+def test_a_silent_tunnel_is_closed(start_proxy: StartProxy, open_folder: Path, http: HttpOrigin) -> None:
+    proxy = start(start_proxy, open_folder, http.port)
     assert ask(proxy.port, f"127.0.0.1:{http.port}").startswith(b"HTTP/1.1 200 ")
     assert "tunnel closed by timer" in proxy.error_log()
 
 
-def test_credentials(start_proxy: StartProxy, tmp_path: Path, http: HttpOrigin) -> None:
-    proxy = start(start_proxy, tmp_path, http.port)
+def test_credentials(start_proxy: StartProxy, open_folder: Path, http: HttpOrigin) -> None:
+    proxy = start(start_proxy, open_folder, http.port)
     address = f"http://{LOOPBACK}:{proxy.values['private']}"
     url = f"http://{LOOPBACK}:{http.port}/echo"
     refused = ask(int(proxy.values["private"]), f"{LOOPBACK}:{http.port}")

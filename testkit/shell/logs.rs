@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader, PipeReader},
     net::{Ipv4Addr, UdpSocket},
-    os::unix::net::UnixDatagram,
+    os::unix::{fs::PermissionsExt as _, net::UnixDatagram},
     path::Path,
     process::Stdio,
     sync::Mutex,
@@ -271,6 +271,8 @@ fn a_syslog_server_that_was_away_gets_lines_again() {
     let path = folder.path().join("log.sock");
     let bind = |path: &Path| {
         let server = UnixDatagram::bind(path).expect("a free path");
+        // As `/dev/log` is: a process that root starts is nobody.
+        fs::set_permissions(path, fs::Permissions::from_mode(0o777)).expect("a socket of ours");
         server.set_read_timeout(Some(PATIENCE)).expect("a time");
         server
     };

@@ -122,6 +122,162 @@ fn no_thread_keeps_the_rights_of_root() {
     check(&["worker 3"]);
 }
 
+/// Every thread runs as `nobody`, with its groups and no capability, and one process keeps root's rights.
+fn runs_as_nobody(server: &Server) {
+    for (field, value) in [
+        ("Uid", "65534 65534 65534 65534"),
+        ("Gid", "65534 65534 65534 65534"),
+        ("Groups", "65534"),
+        ("CapPrm", "0000000000000000"),
+        ("CapEff", "0000000000000000"),
+    ] {
+        let found = of_threads(server.child.id(), field);
+        assert!(found.values().all(|found| found == value), "{field}: {found:?}");
+    }
+    let kept = of_threads(keeper_of(server), "Uid");
+    assert_eq!(kept.values().collect::<Vec<_>>(), ["0 0 0 0"]);
+}
+
+#[test]
+fn without_a_user_it_is_nobody() {
+    as_root();
+    let text = "worker_processes 2; pid run.pid; error_log error.log notice; events {}
+        http { access_log access.log; server { listen LISTEN; return 200 ok; } }";
+    let site = served(text);
+    runs_as_nobody(&site.server);
+    // From now on the folder is for root alone.
+    fs::set_permissions(site.folder.path(), fs::Permissions::from_mode(0o700)).expect("a folder of ours");
+    assert_eq!(site.log("run.pid"), format!("{}\n", site.server.child.id()));
+    site.server.wait_until("a line", || !site.log("access.log").is_empty());
+    fs::rename(site.folder.path().join("access.log"), site.folder.path().join("old")).expect("a rename");
+    site.server.signal(Signal::USR1);
+    site.server.wait_until("a new file", || site.folder.path().join("access.log").exists());
+    answers(site.server.address);
+    site.server.wait_until("a line", || !site.log("access.log").is_empty());
+    site.reload(&text.replace("processes 2", "processes 3"));
+    runs_as_nobody(&site.server);
+    assert!(!site.error_log().contains("[warn]"), "{}", site.error_log());
+    site.server.signal(Signal::TERM);
+    let Site { server, folder, .. } = site;
+    assert_eq!(server.end().code(), Some(0));
+    assert!(!folder.path().join("run.pid").exists());
+}
+
+/// There the configuration is a text that the program makes.
+#[test]
+fn without_a_file_it_is_nobody_too() {
+    as_root();
+    for arguments in [&["demo"][..], &["--to", "http://127.0.0.1:9"]] {
+        let port = privileged_port();
+        let listen = format!("127.0.0.1:{port}");
+        let arguments = [arguments, &["--listen", &listen]].concat();
+        let server = Server::start(&arguments, listen.parse().expect("an address"));
+        let mut client = Peer::connect(server.address);
+        client.send("GET / HTTP/1.1\r\nHost: e\r\n\r\n");
+        let status = if arguments.contains(&"demo") { "200" } else { "502" };
+        assert_eq!(client.head().get(9..12), Some(status), "{arguments:?}");
+        runs_as_nobody(&server);
+        server.signal(Signal::HUP);
+        server.signal(Signal::TERM);
+        assert_eq!(server.end().code(), Some(0), "{arguments:?}");
+    }
+}
+
+#[test]
+fn root_stays_root_where_the_file_says_so() {
+    as_root();
+    let site = served(&serving("user root;"));
+    let found = of_threads(site.server.child.id(), "Uid");
+    assert!(found.values().all(|found| found == "0 0 0 0"), "{found:?}");
+    let process = site.server.child.id();
+    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).expect("it runs");
+    assert_eq!(children, "", "nobody needs to keep anything for it");
+    let warning = "[warn]";
+    let told = |log: String| {
+        log.lines().filter(|line| line.contains(warning)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    site.server.wait_until("a warning", || site.error_log().contains(warning));
+    let [line] = &told(site.error_log())[..] else { panic!("one line: {}", site.error_log()) };
+    assert!(line.ends_with("the process keeps the rights of root, as the \"user\" directive says"), "{line}");
+    site.reload(&serving("user root;"));
+    assert_eq!(told(site.error_log()).len(), 1);
+    let file = site.folder.path().join("nginx.conf").display().to_string();
+    let (status, said) = run(&["-t", "-c", &file, "-p", &with_prefix(site.folder.path())]);
+    assert_eq!(status.code(), Some(0));
+    assert!(said.contains("[warn] the process keeps the rights of root"), "{said}");
+}
+
+/// What the keeper opens for the process holds it up as little as what the process opens by itself.
+#[test]
+fn a_named_pipe_of_root_whose_reader_stops_holds_nobody_up() {
+    as_root();
+    let (folder, listen) = (tempfile::tempdir().expect("a folder"), Reserved::new());
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("a tool of all systems");
+    assert!(made.success());
+    let text = format!(
+        "error_log error.log notice; events {{}}
+         http {{ log_format long \"$request_uri\"; access_log {} long;
+         server {{ listen {}; return 200 ok; }} }}",
+        pipe.display(),
+        listen.address
+    );
+    let (home, file) = Site::file(&text);
+    // It starts although nobody reads yet.
+    let server = Server::start(&["-c", &file, "-p", &with_prefix(home.path())], listen.address);
+    runs_as_nobody(&server);
+    let mut reader = fs::File::open(&pipe).expect("a pipe");
+    let long = "a".repeat(3000);
+    let ask = |number: usize| {
+        let mut client = Peer::connect(listen.address);
+        client.send(format!("GET /{number}{long} HTTP/1.1\r\nHost: e\r\n\r\n"));
+        assert!(client.head().starts_with("HTTP/1.1 200 "));
+    };
+    ask(0);
+    let mut line = vec![0; long.len() + 3];
+    std::io::Read::read_exact(&mut reader, &mut line).expect("the first line");
+    assert_eq!(line, format!("/0{long}\n").as_bytes());
+    // Many times what a pipe holds.
+    (1..100).for_each(ask);
+    server.signal(Signal::TERM);
+    assert_eq!(server.end().code(), Some(0));
+}
+
+/// As images of containers have it.
+#[test]
+fn a_log_that_is_a_link_to_a_standard_stream_goes_there() {
+    as_root();
+    let listen = Reserved::new();
+    let text = format!(
+        "error_log error.log notice; events {{}}
+         http {{ log_format path \"$request_uri\"; access_log access.log path;
+         server {{ listen {}; return 200 ok; }} }}",
+        listen.address
+    );
+    let (folder, file) = Site::file(&text);
+    symlink("/dev/stdout", folder.path().join("access.log")).expect("a folder of ours");
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).expect("a folder of ours");
+    let child = program(&["-c", &file, "-p", &with_prefix(folder.path())]).stderr(Stdio::null()).spawn();
+    let mut server = Server::started(child.expect("the binary runs"), listen.address);
+    runs_as_nobody(&server);
+    let mut said = std::io::BufReader::new(server.child.stdout.take().expect("it was piped"));
+    let mut expect = |path: &str| {
+        let mut client = Peer::connect(listen.address);
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: e\r\n\r\n"));
+        assert!(client.head().starts_with("HTTP/1.1 200 "));
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut said, &mut line).expect("a line");
+        assert_eq!(line, format!("{path}\n"));
+    };
+    expect("/one");
+    // The folder is for root alone: the process can't see the link any more.
+    server.signal(Signal::USR1);
+    let log = folder.path().join("error.log");
+    let told = || fs::read_to_string(&log).unwrap_or_default().contains("reopening logs");
+    server.wait_until("it is reopened", told);
+    expect("/two");
+}
+
 #[test]
 fn what_keeps_the_rights_of_root_has_one_thread_and_no_network() {
     as_root();
@@ -270,9 +426,17 @@ fn nothing_is_opened_for_a_user_who_can_say_what_that_is() {
 /// is root.
 #[test]
 fn a_user_is_ignored_where_nobody_can_become_one() {
+    let warning =
+        "the \"user\" directive makes sense only if the master process runs with super-user privileges";
+    let said = said_without_root("user root root;");
+    assert!(said.contains(warning), "{said}");
+    assert_eq!(said_without_root(""), "", "who needs no rights is told nothing");
+}
+
+/// What a process says on its standard error stream that root hasn't started.
+fn said_without_root(user: &str) -> String {
     let listen = Reserved::new();
-    let (folder, file) =
-        Site::file(&serving("user root root;").replace("LISTEN", &listen.address.to_string()));
+    let (folder, file) = Site::file(&serving(user).replace("LISTEN", &listen.address.to_string()));
     let mut command =
         program(&["-c", &file, "-p", &with_prefix(folder.path()), "-g", "error_log stderr warn;"]);
     if geteuid().is_root() {
@@ -281,14 +445,16 @@ fn a_user_is_ignored_where_nobody_can_become_one() {
     }
     let child = command.stderr(Stdio::piped()).spawn().expect("the binary runs");
     let mut server = Server::started(child, listen.address);
+    answers(listen.address);
+    let process = server.child.id();
+    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).expect("it runs");
+    assert_eq!(children, "");
     server.signal(Signal::TERM);
     let mut said = String::new();
     let stderr = server.child.stderr.take().expect("it was piped");
     std::io::Read::read_to_string(&mut { stderr }, &mut said).expect("text");
-    let warning =
-        "the \"user\" directive makes sense only if the master process runs with super-user privileges";
-    assert!(said.contains(warning), "{said}");
     assert_eq!(server.end().code(), Some(0));
+    said
 }
 
 #[test]

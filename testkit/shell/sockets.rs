@@ -102,6 +102,8 @@ fn an_origin_server_behind_a_unix_domain_socket() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("origin");
     let origin = UnixListener::bind(&path).expect("a socket");
+    // A process that root starts is nobody.
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).expect("a socket of ours");
     let text = format!(
         "error_log error.log notice; events {{}} http {{ access_log access.log; log_format upstream
          '$status $upstream_addr'; access_log upstream.log upstream; server {{ listen LISTEN;

@@ -58,6 +58,9 @@ pub struct Proxy {
     /// `proxy_limit_rate`: bytes a second that are read of a response, a number as in
     /// [`Rates`](super::Rates); absent: as fast as they come.
     pub limit_rate: Option<Template>,
+    /// Whether the origin server's `X-Accel-Limit-Rate` comes before `limit_rate`; not with `proxy_ignore_headers` for
+    /// it. On.
+    pub obeys_limit_rate: bool,
     /// What the client gets of the response's head.
     pub response: ResponseRewriting,
     /// `proxy_bind`, `proxy_socket_keepalive`.
@@ -94,6 +97,7 @@ impl Proxy {
             pass_request_body: true,
             pass_trailers: true,
             limit_rate: None,
+            obeys_limit_rate: true,
             response: ResponseRewriting::default(),
             socket: SocketOptions::default(),
             proxy_protocol: false,

@@ -1,5 +1,7 @@
 //! Content on its way, in both directions: read off one connection, sent to the other from the same memory.
 
+use std::io::ErrorKind;
+
 use super::{
     Disposal, Event, Fact, Look, Origin, Session, Verdict, content::Step, flow::Content, upstream::Failure,
 };
@@ -43,7 +45,11 @@ impl Session {
             Err(fault) if to == Side::Upstream && self.is_stale() => {
                 self.fail_attempt(Failure::Broken(fault), turn);
             }
-            Err(_) if to == Side::Upstream && self.may_still_answer() => self.lose_request(),
+            Err(fault) if to == Side::Upstream && self.may_still_answer() => {
+                // Who takes nothing behind an end in order has a broken pipe; all else is a cut (RFC 9112 §8).
+                self.work.upstream_broke = fault.kind != ErrorKind::BrokenPipe;
+                self.lose_request();
+            }
             Err(fault) => self.failed(to, fault, turn),
         }
     }
@@ -309,7 +315,8 @@ impl Session {
 
     /// The origin server has ended its direction, and what came before the end was read.
     fn response_source_ended(&mut self, turn: &mut Turn<'_>) {
-        let in_order = self.leg(Side::Upstream).state() != connection::State::Failed;
+        let in_order =
+            self.leg(Side::Upstream).state() != connection::State::Failed && !self.work.upstream_broke;
         if self.flow(Side::Upstream).content == Content::UntilClose && in_order {
             self.message_event(Side::Upstream, message::Event::ContentEnded);
             self.response_is_complete(turn);

@@ -241,10 +241,28 @@ impl Session {
     /// The one place where state changes. `watch` looks on between any two steps.
     fn apply_watched(&mut self, input: Input<'_>, turn: &mut Turn<'_>, mut watch: impl FnMut(&Self)) {
         self.tick = self.tick.max(turn.now.tick);
-        if self.report_to_tunnel(&input, turn) {
-            watch(self);
+        let is_of_tunnel = self.report_to_tunnel(&input, turn);
+        if !is_of_tunnel {
+            self.take(input, turn);
+        }
+        watch(self);
+        // Nothing follows from what an open tunnel was told: it has taken its own steps.
+        if is_of_tunnel && self.open_tunnel_of().is_some() {
             return self.check_invariants();
         }
+        while self.advance(turn) {
+            watch(self);
+        }
+        watch(self);
+        if self.record.take_given_up() {
+            self.note(Event::MatchGivenUp);
+        }
+        self.settle(turn);
+        self.check_invariants();
+    }
+
+    /// What an input is for a session that has no open tunnel.
+    fn take(&mut self, input: Input<'_>, turn: &mut Turn<'_>) {
         match input {
             Input::Received(from, result) => self.received(from, result, turn),
             Input::Sent(to, result) => self.sent(to, result, turn),
@@ -257,16 +275,6 @@ impl Session {
             Input::Timeout => self.timed_out(turn),
             Input::Drain(until) => self.drain(until),
         }
-        watch(self);
-        while self.advance(turn) {
-            watch(self);
-        }
-        watch(self);
-        if self.record.take_given_up() {
-            self.note(Event::MatchGivenUp);
-        }
-        self.settle(turn);
-        self.check_invariants();
     }
 
     /// Takes a step that is possible without another input; says whether there was one. Each consumes bytes or

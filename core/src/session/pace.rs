@@ -96,7 +96,12 @@ impl Paces {
 impl Session {
     /// A final response of ours begins: its rate counts from here, its head included (nginx).
     pub(super) fn pace_reply(&mut self, turn: &Turn<'_>) {
-        self.work.paces = self.pace_to_client(turn.now).map(|pace| {
+        self.pace_client(None, turn);
+    }
+
+    /// `said`: the rate that comes before that of the configuration.
+    fn pace_client(&mut self, said: Option<u64>, turn: &Turn<'_>) {
+        self.work.paces = self.pace_to_client(said, turn.now).map(|pace| {
             let to_client = Some(pace);
             Box::new(Paces { to_client, ..Paces::default() })
         });
@@ -104,7 +109,7 @@ impl Session {
 
     /// A final response of the origin server begins.
     pub(super) fn pace_response(&mut self, turn: &Turn<'_>) {
-        self.pace_reply(turn);
+        self.pace_client(self.rate_of_origin(), turn);
         let Some(template) = self.record.proxy().and_then(|proxy| proxy.limit_rate.as_ref()) else { return };
         let rate = self.size(template, turn.now);
         let Some(mut pace) = Pace::new(rate, 0, turn.now.tick) else { return };
@@ -113,12 +118,23 @@ impl Session {
         self.work.paces.get_or_insert_default().from_origin = Some(pace);
     }
 
-    fn pace_to_client(&self, now: Now) -> Option<Pace> {
-        let Rates { variable, rate, after } = self.record.location.as_ref()?.rates.as_deref()?;
+    fn pace_to_client(&self, said: Option<u64>, now: Now) -> Option<Pace> {
+        let rates = self.record.location.as_ref().and_then(|location| location.rates.as_deref());
         let is_set = |template: &&Template| self.record.with_value(template, now, |value| !value.is_empty());
-        let rate = self.size(variable.as_ref().filter(is_set).or(rate.as_ref())?, now);
-        let free = after.as_ref().map_or(0, |after| self.size(after, now));
+        let configured = || {
+            let Rates { variable, rate, .. } = rates?;
+            Some(self.size(variable.as_ref().filter(is_set).or(rate.as_ref())?, now))
+        };
+        let rate = said.or_else(configured)?;
+        let free = rates.and_then(|rates| rates.after.as_ref()).map_or(0, |after| self.size(after, now));
         Pace::new(rate, free, now.tick)
+    }
+
+    /// What the origin server says in `X-Accel-Limit-Rate`: the first such line counts, a number of bytes (nginx).
+    fn rate_of_origin(&self) -> Option<u64> {
+        self.record.proxy().filter(|proxy| proxy.obeys_limit_rate)?;
+        let value = self.record.heads.as_ref()?.response.fields.named(b"x-accel-limit-rate").next()?;
+        number(value)
     }
 
     fn size(&self, template: &Template, now: Now) -> u64 {
@@ -197,9 +213,13 @@ fn size(text: &[u8]) -> Option<u64> {
         [digits @ .., b'm' | b'M'] => (digits, 1 << 20),
         digits => (digits, 1),
     };
-    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    let number: u64 = std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()?;
-    number.checked_mul(factor)
+    number(digits)?.checked_mul(factor)
+}
+
+/// Reads digits.
+fn number(text: &[u8]) -> Option<u64> {
+    let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(text).ok().filter(|_| is_number)?.parse().ok()
 }
 
 #[cfg(test)]

@@ -108,6 +108,7 @@ impl Session {
         match result {
             Ok(connected) => {
                 self.record.attempt.connected = Some(self.tick);
+                self.work.upstream_broke = false;
                 self.work.origin = match connected {
                     Connected::Fresh => Origin::Fresh,
                     Connected::Reused => Origin::Pool,

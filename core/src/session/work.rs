@@ -35,6 +35,9 @@ pub(super) struct Work {
     pub(super) elsewhere: Box<[IpAddr]>,
     /// Request content has left our buffers: it can't be sent again.
     pub(super) content_lost: bool,
+    /// A write was told that the origin server's connection broke. The system says so once: reads find what had
+    /// come, and then an end that is none.
+    pub(super) upstream_broke: bool,
     /// Bytes of request content that came.
     pub(super) content_received: u64,
     pub(super) look: Look,
@@ -68,6 +71,7 @@ impl Default for Work {
             addresses: None,
             elsewhere: Box::default(),
             content_lost: false,
+            upstream_broke: false,
             content_received: 0,
             look: Look::Needless,
             paces: None,

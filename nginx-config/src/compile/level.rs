@@ -1,7 +1,7 @@
 //! Inheritance: what holds on a level of `http`, `server`, `location`, `if`.
 
 use core::time::Duration;
-use std::sync::Arc;
+use std::{rc::Rc, sync::Arc};
 
 use underpass_core::{
     config::{AccessLog, Additions, ContentTypes, ErrorLogs, ErrorPage, RealIp, SetHeader, Settings},
@@ -16,7 +16,7 @@ use crate::{
     directives::{self, Context},
     error::{Error, Note},
     loaded::SessionTrace,
-    syntax::{Directive, Word},
+    syntax::{ByName, Directive, Word},
     values,
 };
 
@@ -24,7 +24,7 @@ use crate::{
 #[derive(Clone, Default)]
 pub(super) struct Level<'t> {
     /// Outermost first.
-    blocks: Vec<&'t [Directive]>,
+    blocks: Vec<Rc<ByName<'t>>>,
     /// Absent when no level says anything.
     pub(super) access_logs: Option<Vec<AccessLog>>,
     pub(super) error_logs: Option<ErrorLogs>,
@@ -50,7 +50,7 @@ impl Builder<'_> {
         block: &'t [Directive],
     ) -> Result<Level<'t>, Error> {
         let mut level = outer.cloned().unwrap_or_default();
-        level.blocks.push(block);
+        level.blocks.push(Rc::new(ByName::of(block)));
         if let Some(access_logs) = self.access_logs(block)? {
             level.access_logs = Some(access_logs);
         }
@@ -109,14 +109,13 @@ impl<'t> Level<'t> {
         &self,
         names: &'static [&'static str],
     ) -> impl Iterator<Item = &'t Directive> + use<'t> {
-        let block = self.blocks.iter().rev().copied().find(|block| has(block, names));
-        let of_name = |directive: &&Directive| names.contains(&directive.name.text.as_str());
-        block.into_iter().flatten().filter(of_name)
+        let found = self.blocks.iter().rev().map(|block| block.all(names)).find(|found| !found.is_empty());
+        found.unwrap_or_default().into_iter()
     }
 
     /// The innermost directive of this name.
     pub(super) fn innermost(&self, name: &str) -> Option<&'t Directive> {
-        self.blocks.iter().rev().find_map(|block| all(block, name).next())
+        self.blocks.iter().rev().find_map(|block| block.first(name))
     }
 
     pub(super) fn time(&self, name: &str) -> Result<Duration, Error> {

@@ -1,6 +1,6 @@
 //! `location`, and what is nested in it.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use underpass_core::{
     config::{Handler, Location, Locations, Place, Return, Script, Server, Step},
@@ -50,12 +50,13 @@ impl Matcher {
         }
     }
 
-    fn is_same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Exact(one), Self::Exact(other))
-            | (Self::Prefix { path: one, .. }, Self::Prefix { path: other, .. })
-            | (Self::Named(one), Self::Named(other)) => one == other,
-            _ => false,
+    /// What no two locations of a block have in common; regular expressions may be the same.
+    fn key(&self) -> Option<(u8, String)> {
+        match self {
+            Self::Exact(path) => Some((0, path.clone())),
+            Self::Prefix { path, .. } => Some((1, path.clone())),
+            Self::Named(name) => Some((2, name.clone())),
+            Self::Regex { .. } => None,
         }
     }
 }
@@ -113,10 +114,10 @@ impl Builder<'_> {
         block: &'t [Directive],
         around: Around<'_, 't>,
     ) -> Result<Vec<Site>, Error> {
-        let mut sites: Vec<Site> = Vec::new();
+        let (mut sites, mut keys) = (Vec::new(), HashSet::new());
         for directive in all(block, "location") {
             let site = self.location(directive, around)?;
-            if sites.iter().any(|known| known.matcher.is_same(&site.matcher)) {
+            if site.matcher.key().is_some_and(|key| !keys.insert(key)) {
                 let message = format!("duplicate location \"{}\"", site.matcher.path());
                 return Err(Error::new(&directive.name.position, message));
             }

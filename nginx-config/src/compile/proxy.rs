@@ -61,6 +61,9 @@ impl Builder<'_> {
         proxy.pass_request_body = level.flag("proxy_pass_request_body")?;
         proxy.pass_trailers = level.flag("proxy_pass_trailers")?;
         proxy.limit_rate = self.rate(level, "proxy_limit_rate")?;
+        let ignored = level.innermost("proxy_ignore_headers").map(|directive| directive.arguments.as_slice());
+        let ignored = ignored.unwrap_or_default();
+        proxy.obeys_limit_rate = ignored.iter().all(|field| field.text != "x-accel-limit-rate");
         proxy.response = response(level)?;
         proxy.response.redirects = redirects;
         proxy.socket = self.socket(level)?;

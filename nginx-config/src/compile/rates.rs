@@ -22,8 +22,9 @@ impl Builder<'_> {
         rates.variable = set.map(|id| Template::variable(Variable::Set(id)));
         rates.rate = self.rate(level, "limit_rate")?;
         rates.after = self.rate(level, "limit_rate_after")?;
-        let limits = rates.variable.is_some() || rates.rate.is_some();
-        Ok(limits.then(|| Arc::new(rates)))
+        // What comes first does so, too, before a rate that the origin server says.
+        let said = rates.variable.is_some() || rates.rate.is_some() || rates.after.is_some();
+        Ok(said.then(|| Arc::new(rates)))
     }
 
     /// A number of bytes, which may have variables in it.

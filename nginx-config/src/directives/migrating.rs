@@ -270,7 +270,7 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
     ),
     deviation(
         "",
-        "Workers are threads of one process, and with `user` all of that process becomes the user. A second process, \
+        "Workers are threads of one process, and all of it becomes the user (without `user`: `nobody`). A second process, \
          the keeper, stays root and binds, opens and reads what the configuration names \
          ([operating.md](operating.md)).",
         "A reload hands sockets over without losing a client, and tunnels stay where they are. No thread that reads \
@@ -287,8 +287,9 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
     ),
     deviation(
         "J6",
-        "Started by root without `user`, the process stays root, with a warning.",
-        "A known gap: nginx's workers become `nobody`.",
+        "Without `user` the group is the one that `nobody` has (nginx: the one that it was built with), and `user root;` \
+         is warned of.",
+        "Whoever needs another one writes it; root that reads from networks is worth a line.",
         Some("user"),
     ),
     deviation(

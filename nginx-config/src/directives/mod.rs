@@ -142,6 +142,28 @@ mod tests {
         }
     }
 
+    /// J5: what keeps somebody out, or within bounds, is obeyed, or it is an error of the file.
+    #[test]
+    fn what_protects_is_never_only_noted() {
+        const NAMES: &str = "add_header allow auth_basic auth_basic_user_file auth_delay auth_jwt auth_oidc \
+            auth_request client_body_timeout client_header_timeout client_max_body_size deny geo internal \
+            keepalive_requests keepalive_time keepalive_timeout large_client_header_buffers limit_conn \
+            limit_conn_dry_run limit_conn_status limit_conn_zone limit_except limit_rate limit_rate_after \
+            limit_req limit_req_dry_run limit_req_status limit_req_zone lingering_time lingering_timeout \
+            max_headers proxy_cookie_flags proxy_hide_header proxy_intercept_errors proxy_limit_rate \
+            proxy_method proxy_pass_request_body proxy_pass_request_headers proxy_read_timeout \
+            proxy_send_timeout proxy_set_header real_ip_header real_ip_recursive reset_timedout_connection \
+            return satisfy secure_link secure_link_md5 send_timeout server_tokens set_real_ip_from \
+            ssl_client_certificate ssl_verify_client tunnel_allow tunnel_deny underscores_in_headers user \
+            valid_referers worker_connections worker_rlimit_nofile";
+        for name in NAMES.split_whitespace() {
+            match DIRECTIVES.iter().find(|row| row.name == name) {
+                Some(row) => assert!(matches!(row.effect, Effect::Full | Effect::Tls), "{name}"),
+                None => assert!(reason_of_absence(name).is_some(), "{name}"),
+            }
+        }
+    }
+
     #[test]
     fn rows_say_what_they_are() {
         for row in &*DIRECTIVES {

@@ -21,7 +21,7 @@ const ACCEPTED: [(&str, bool, &str); 4] = [
 
 pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
     let mut all = Vec::new();
-    below(web.http, &mut all);
+    below(web.http.block(), &mut all);
     let first = |(name, without, why): &(&str, bool, &str)| {
         let found = all.iter().find(|directive| {
             directive.name.text == *name && values::flag(&directive.argument(0).text) == Some(*without)

@@ -22,11 +22,11 @@ fn forwards(place: &Place<'_>) -> bool {
 fn lost(place: &Place<'_>) -> Option<Note> {
     let own: Vec<_> = named(place.own(), "proxy_set_header").collect();
     let first = own.first()?;
-    let outer = place.around().find(|level| named(level, "proxy_set_header").next().is_some())?;
+    let outer = place.outwards().skip(1).find(|level| level.has("proxy_set_header"))?;
     let is_set = |field: &str| own.iter().any(|line| line.argument(0).text.eq_ignore_ascii_case(field));
     let mut lost: Vec<&str> = Vec::new();
     let mut from = None;
-    for line in named(outer, "proxy_set_header") {
+    for line in outer.all(&["proxy_set_header"]) {
         let field = line.argument(0).text.as_str();
         if !is_set(field) && !lost.iter().any(|known| known.eq_ignore_ascii_case(field)) {
             lost.push(field);

@@ -1,6 +1,9 @@
 //! Requests that come back.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+};
 
 use underpass_core::Address;
 
@@ -18,7 +21,13 @@ pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
             (!to.is_empty()).then(|| Edge { from: listens(web, server), to, pass, ends })
         })
         .collect();
-    let comes_back = |edge: &&Edge<'_>| edge.to.iter().any(|to| leads_to(&edges, *to, &edge.from));
+    // Many locations may lead to the same sockets.
+    let mut reachable = HashMap::new();
+    let mut leads_to = |at: usize, goals: &[usize]| {
+        let reached = reachable.entry(at).or_insert_with(|| reached_from(&edges, at));
+        goals.iter().any(|goal| reached.contains(goal))
+    };
+    let mut comes_back = |edge: &&Edge<'_>| edge.to.iter().any(|to| leads_to(*to, &edge.from));
     let note = |edge: &Edge<'_>| {
         let url = edge.pass.argument(0);
         let message = format!("\"{}\" leads back to this gateway", url.text);
@@ -28,7 +37,7 @@ pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
         };
         Note::new(&url.position, message).mend(format!("write the address of the origin server; {circle}"))
     };
-    edges.iter().filter(comes_back).map(note).collect()
+    edges.iter().filter(|edge| comes_back(edge)).map(note).collect()
 }
 
 /// A `proxy_pass` from sockets to sockets of our own, by their numbers.
@@ -40,22 +49,19 @@ struct Edge<'t> {
     ends: bool,
 }
 
-/// Whether requests that come to the socket `at` may go on to one of `goals`.
-fn leads_to(edges: &[Edge<'_>], at: usize, goals: &[usize]) -> bool {
+/// The sockets that requests that come to the socket `at` may go on to, itself included.
+fn reached_from(edges: &[Edge<'_>], at: usize) -> Vec<usize> {
     let mut reached = vec![at];
     let mut next = 0;
     while let Some(&socket) = reached.get(next) {
         next += 1;
-        if goals.contains(&socket) {
-            return true;
-        }
         for to in edges.iter().filter(|edge| edge.from.contains(&socket)).flat_map(|edge| &edge.to) {
             if !reached.contains(to) {
                 reached.push(*to);
             }
         }
     }
-    false
+    reached
 }
 
 /// The sockets that a server listens on.

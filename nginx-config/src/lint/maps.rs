@@ -7,7 +7,7 @@ use crate::{error::Note, syntax::Directive};
 
 pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
     let mut all = Vec::new();
-    below(web.http, &mut all);
+    below(web.http.block(), &mut all);
     let mut used: HashSet<String> = HashSet::new();
     for directive in all {
         let defines = matches!(directive.name.text.as_str(), "map" | "geo" | "split_clients");
@@ -28,5 +28,5 @@ pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
         }
         note.mend("use it, or remove the \"map\"")
     };
-    named(web.http, "map").filter(unused).map(note).collect()
+    named(web.http.block(), "map").filter(unused).map(note).collect()
 }

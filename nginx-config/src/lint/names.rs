@@ -1,6 +1,9 @@
 //! Names that are looked up at run time, and locations that aren't there.
 
-use std::net::IpAddr;
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+};
 
 use super::web::{Place, Web, named};
 use crate::{
@@ -12,7 +15,8 @@ use crate::{
 pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
     let mut notes: Vec<_> =
         web.forwarding().filter_map(|(place, pass)| without_resolver(web, place, pass)).collect();
-    notes.extend(web.places.iter().flat_map(named_locations));
+    let mut locations = HashMap::new();
+    notes.extend(web.places.iter().flat_map(|place| missing_locations(place, &mut locations)));
     notes
 }
 
@@ -48,7 +52,7 @@ fn is_known(web: &Web<'_>, url: &str, depth: usize) -> bool {
         // `http://group_$name`: of some group at least the name begins so.
         let before = before.to_ascii_lowercase();
         let begins_so = |group: &Directive| group.argument(0).text.to_ascii_lowercase().starts_with(&before);
-        return named(web.http, "upstream").any(begins_so);
+        return named(web.http.block(), "upstream").any(begins_so);
     }
     let variable = host.split(':').next().unwrap_or_default();
     matches!(variable, "$server_addr" | "$remote_addr") || values_are_known(web, variable, depth)
@@ -66,13 +70,21 @@ fn values_are_known(web: &Web<'_>, variable: &str, depth: usize) -> bool {
         && told.all(|word| word.text.starts_with('$') || is_known(web, &word.text, depth - 1))
 }
 
+/// The first word of each location of a server.
+type Locations<'t> = HashMap<*const Directive, HashSet<&'t str>>;
+
 /// An `error_page` to a named location that the server doesn't have.
-fn named_locations<'t>(place: &Place<'t>) -> Vec<Note> {
+fn missing_locations<'t>(place: &Place<'t>, known: &mut Locations<'t>) -> Vec<Note> {
     let Some(server) = place.server else { return Vec::new() };
     let pages = named(place.own(), "error_page").filter_map(|page| page.arguments.last());
-    let missing = pages.filter(|word| word.text.starts_with('@')).filter(|word| {
-        !named(server.inside(), "location").any(|location| location.argument(0).text == word.text)
+    let mut pages = pages.filter(|word| word.text.starts_with('@')).peekable();
+    if pages.peek().is_none() {
+        return Vec::new();
+    }
+    let locations = known.entry(std::ptr::from_ref(server)).or_insert_with(|| {
+        named(server.inside(), "location").map(|location| location.argument(0).text.as_str()).collect()
     });
+    let missing = pages.filter(|word| !locations.contains(word.text.as_str()));
     let note = |word: &Word| {
         let message = format!("the server has no location \"{}\"", word.text);
         Note::new(&word.position, message).mend("named locations stand in the \"server\" itself")

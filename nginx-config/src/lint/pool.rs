@@ -1,6 +1,6 @@
 //! Requests that cost the origin server a connection each.
 
-use super::web::{Web, named, variables};
+use super::web::{Web, variables};
 use crate::{error::Note, syntax::Word};
 
 pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
@@ -15,7 +15,7 @@ pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
             continue;
         };
         // The second recipe of nginx's page: `'' close` in a map of `$http_upgrade`.
-        let in_map = named(web.http, "map").find_map(|map| {
+        let in_map = web.http.all(&["map"]).into_iter().find_map(|map| {
             let of_upgrade = variables(&map.argument(0).text).any(|name| name == "http_upgrade");
             let pair = map
                 .inside()

@@ -1,6 +1,6 @@
 //! Forward proxies that anybody may use.
 
-use super::web::{Place, Web, named};
+use super::web::{Place, Web};
 use crate::error::Note;
 
 pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
@@ -9,7 +9,7 @@ pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
 
 /// A `tunnel_pass` without a destination of its own, as far as nothing says who may use it for what.
 fn open(place: &Place<'_>) -> Option<Note> {
-    let pass = named(place.own(), "tunnel_pass").next().filter(|pass| pass.arguments.is_empty())?;
+    let pass = place.first("tunnel_pass").filter(|pass| pass.arguments.is_empty())?;
     let allowed = place.holding("tunnel_allow");
     let opens_all = allowed.iter().any(|rule| {
         rule.arguments.iter().any(|word| matches!(word.text.as_str(), "all" | "*" | "0.0.0.0/0" | "::/0"))
@@ -34,8 +34,6 @@ fn open(place: &Place<'_>) -> Option<Note> {
 /// Whether `allow` and `deny` keep anybody out.
 fn named_clients(place: &Place<'_>) -> bool {
     // The two are inherited together.
-    let level = std::iter::once(place.own())
-        .chain(place.around())
-        .find(|level| named(level, "allow").next().is_some() || named(level, "deny").next().is_some());
-    level.is_some_and(|level| named(level, "deny").next().is_some())
+    let level = place.outwards().find(|level| level.has("allow") || level.has("deny"));
+    level.is_some_and(|level| level.has("deny"))
 }

@@ -1,26 +1,30 @@
 //! The places of an `http` block, with what is around them.
 
-use std::time::Duration;
+use std::{collections::HashMap, rc::Rc, time::Duration};
 
 use crate::{
     loaded::Listener,
-    syntax::{Directive, Word},
+    syntax::{ByName, Directive, Word},
     values,
 };
 
 /// An `http` block, as the rules look at it.
 pub(super) struct Web<'t> {
-    pub(super) http: &'t [Directive],
+    pub(super) http: Rc<ByName<'t>>,
     pub(super) listeners: &'t [Listener],
     /// Every `http`, `server`, `location` and `if`, outer ones first.
     pub(super) places: Vec<Place<'t>>,
+    /// The first `upstream` of each name, in lower case.
+    upstreams: HashMap<String, &'t Directive>,
+    /// What variables may be: the values of maps and of `set`, by name in lower case.
+    values: HashMap<String, Vec<&'t Word>>,
 }
 
 /// A block and those around it.
 #[derive(Clone)]
 pub(super) struct Place<'t> {
     /// The blocks around it and its own, outermost first; `http` has no directive here.
-    levels: Vec<&'t [Directive]>,
+    levels: Vec<Rc<ByName<'t>>>,
     /// Its own directive; absent: `http`.
     pub(super) block: Option<&'t Directive>,
     /// The server that it is in.
@@ -29,9 +33,24 @@ pub(super) struct Place<'t> {
 
 impl<'t> Web<'t> {
     pub(super) fn new(http: &'t [Directive], listeners: &'t [Listener]) -> Self {
-        let outermost = Place { levels: vec![http], block: None, server: None };
-        let mut web = Self { http, listeners, places: Vec::new() };
+        let http = Rc::new(ByName::of(http));
+        let mut upstreams = HashMap::new();
+        for upstream in http.all(&["upstream"]) {
+            upstreams.entry(upstream.argument(0).text.to_ascii_lowercase()).or_insert(upstream);
+        }
+        let mut values: HashMap<_, Vec<_>> = HashMap::new();
+        for map in http.all(&["map"]) {
+            let words = map.inside().iter().filter_map(|pair| pair.arguments.first());
+            values.entry(variable_name(map.argument(1))).or_default().extend(words);
+        }
+        let outermost = Place { levels: vec![Rc::clone(&http)], block: None, server: None };
+        let mut web = Self { http, listeners, places: Vec::new(), upstreams, values };
         web.collect(outermost);
+        for set in
+            web.places.iter().flat_map(|place| place.own().iter()).filter(|line| line.name.text == "set")
+        {
+            web.values.entry(variable_name(set.argument(0))).or_default().push(set.argument(1));
+        }
         web
     }
 
@@ -41,7 +60,7 @@ impl<'t> Web<'t> {
         for block in inside {
             if matches!(block.name.text.as_str(), "server" | "location" | "if") && block.block.is_some() {
                 let mut inner = place.clone();
-                inner.levels.push(block.inside());
+                inner.levels.push(Rc::new(ByName::of(block.inside())));
                 inner.block = Some(block);
                 if block.name.text == "server" {
                     inner.server = Some(block);
@@ -54,15 +73,14 @@ impl<'t> Web<'t> {
     /// The places that forward, each with its `proxy_pass`.
     pub(super) fn forwarding(&self) -> impl Iterator<Item = (&Place<'t>, &'t Directive)> {
         self.places.iter().filter_map(|place| {
-            let pass = named(place.own(), "proxy_pass").next()?;
+            let pass = place.first("proxy_pass")?;
             Some((place, pass))
         })
     }
 
     /// The `upstream` of this name.
     pub(super) fn upstream(&self, name: &str) -> Option<&'t Directive> {
-        let is_it = |block: &&Directive| block.argument(0).text.eq_ignore_ascii_case(name);
-        named(self.http, "upstream").find(is_it)
+        self.upstreams.get(&name.to_ascii_lowercase()).copied()
     }
 
     /// What the variable in `text` may be, as far as the file says: the values of its `map` or of its `set`s,
@@ -76,18 +94,9 @@ impl<'t> Web<'t> {
     fn collect_values(&self, text: &str, depth: usize, values: &mut Vec<&'t Word>) {
         let plain = text.replace(['{', '}'], "");
         let Some(name) = plain.strip_prefix('$').filter(|_| depth > 0) else { return };
-        let mut add = |word: &'t Word| {
+        for word in self.values.get(&name.to_ascii_lowercase()).into_iter().flatten().copied() {
             values.push(word);
             self.collect_values(&word.text, depth - 1, values);
-        };
-        let is_it = |word: &Word| word.text.trim_start_matches('$').eq_ignore_ascii_case(name);
-        for map in named(self.http, "map").filter(|map| is_it(map.argument(1))) {
-            map.inside().iter().filter_map(|pair| pair.arguments.first()).for_each(&mut add);
-        }
-        for place in &self.places {
-            for set in named(place.own(), "set").filter(|set| is_it(set.argument(0))) {
-                add(set.argument(1));
-            }
         }
     }
 }
@@ -95,23 +104,27 @@ impl<'t> Web<'t> {
 impl<'t> Place<'t> {
     /// The directives of the block itself.
     pub(super) fn own(&self) -> &'t [Directive] {
-        self.levels.last().copied().unwrap_or_default()
+        self.levels.last().map(|level| level.block()).unwrap_or_default()
     }
 
-    /// The directives of the blocks around it, innermost first.
-    pub(super) fn around(&self) -> impl Iterator<Item = &'t [Directive]> {
-        self.levels.iter().rev().skip(1).copied()
+    /// The first directive of this name in the block itself.
+    pub(super) fn first(&self, name: &str) -> Option<&'t Directive> {
+        self.levels.last()?.first(name)
+    }
+
+    /// The block itself and those around it, innermost first.
+    pub(super) fn outwards(&self) -> impl Iterator<Item = &ByName<'t>> {
+        self.levels.iter().rev().map(Rc::as_ref)
     }
 
     /// The innermost directive of this name.
     pub(super) fn innermost(&self, name: &str) -> Option<&'t Directive> {
-        self.levels.iter().rev().find_map(|level| named(level, name).next())
+        self.outwards().find_map(|level| level.first(name))
     }
 
     /// The directives of this name that hold: those of the innermost level that has any.
     pub(super) fn holding(&self, name: &str) -> Vec<&'t Directive> {
-        let levels = self.levels.iter().rev().map(|level| named(level, name).collect::<Vec<_>>());
-        levels.into_iter().find(|found| !found.is_empty()).unwrap_or_default()
+        self.outwards().map(|level| level.all(&[name])).find(|found| !found.is_empty()).unwrap_or_default()
     }
 
     /// The `proxy_set_header` for a field that holds.
@@ -162,6 +175,11 @@ fn permits_upgrade(web: &Web<'_>, value: &str) -> bool {
     let received = ["$http_connection", "${http_connection}", "$http_upgrade", "${http_upgrade}"];
     let one = |text: &str| says(text) || received.contains(&text.to_ascii_lowercase().as_str());
     one(value) || web.values_of(value).iter().any(|word| one(&word.text))
+}
+
+/// The name of the variable that a line defines.
+fn variable_name(word: &Word) -> String {
+    word.text.trim_start_matches('$').to_ascii_lowercase()
 }
 
 /// The directives of this name in a block.

@@ -9,9 +9,11 @@
 //! nginx-lint-parser (0.24), a grammar made for linting, differs in these: `a\;b` and `a\ b` become two
 //! words, `"a"b` passes, `}` inside of a word and a carriage return behind a name are errors.
 
+mod by_name;
 mod print;
 mod token;
 
+pub(crate) use by_name::ByName;
 pub(crate) use print::Printed;
 
 use std::sync::Arc;

@@ -21,6 +21,18 @@ fn directives() {
         "unknown directive \"limit_except\"; \"limit_except\" of nginx is not in this version: write \
          \"if ($request_method !~ ^(GET|HEAD)$) { return 403; }\"",
     );
+    // What protects is obeyed or an error (J5).
+    for name in ["auth_request", "auth_jwt", "valid_referers", "secure_link"] {
+        in_server(
+            &format!("^{name} x;"),
+            &format!("unknown directive \"{name}\"; \"{name}\" of nginx is not in this version"),
+        );
+    }
+    in_location(
+        "if ($host) { ^limit_rate 1k; }",
+        "\"limit_rate\" directive is not allowed here; write \"set $limit_rate RATE;\", which stands in an \"if\" and \
+         comes before \"limit_rate\"",
+    );
     for (text, name) in [("^ssl_certificate x;", "ssl_certificate"), ("^ssl on;", "ssl")] {
         in_server(
             text,

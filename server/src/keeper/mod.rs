@@ -10,7 +10,7 @@
 //! | `accept` | parses these files once more, by itself: what they name is what it opens from now on |
 //! | `free` | says whether nobody listens on an address that the configuration listens on |
 //! | `bind` | binds a socket to such an address, and hands it over |
-//! | `log` | opens a log that the configuration names, or an earlier one did, and hands it over |
+//! | `log` | opens a log that the configuration names, or an earlier one did, and hands it over; says which stream of the first process it is, where its path leads to one |
 //! | `pid` | writes the number of the first process to the configuration's pid file |
 //! | `remove` | removes the pid file or the file of a socket that it has made |
 //!
@@ -30,9 +30,7 @@ mod serve;
 mod wire;
 
 use std::{
-    env,
-    fs::File,
-    io,
+    env, io,
     net::{IpAddr, Shutdown},
     os::{
         fd::OwnedFd,
@@ -49,7 +47,7 @@ use underpass_core::Address;
 use underpass_nginx_config::SourceFile;
 
 use crate::{
-    log::{Open, Readers},
+    log::{Open, Opened, Readers, Standard},
     process::{Trouble, itself},
 };
 pub(crate) use serve::{serve, started_for};
@@ -164,9 +162,16 @@ impl Keeper {
 }
 
 impl Open for Keeper {
-    fn open(&self, path: &Path, readers: Readers) -> io::Result<Option<File>> {
+    fn open(&self, path: &Path, readers: Readers) -> io::Result<Opened> {
         let readers = if readers == Readers::Owner { b"owner".as_slice() } else { b"" };
-        Ok(self.ask(&[b"log", bytes(path), readers], descriptor)?.map(File::from))
+        self.ask(&[b"log", bytes(path), readers], |stream, words| {
+            Ok(match words.first().map(Vec::as_slice) {
+                Some(b"stdout") => Opened::Standard(Standard::Output),
+                Some(b"stderr") => Opened::Standard(Standard::Error),
+                _ => descriptor(stream, words)?
+                    .map_or(Opened::LeftToTheProcess, |descriptor| Opened::File(descriptor.into())),
+            })
+        })
     }
 }
 

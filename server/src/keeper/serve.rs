@@ -4,30 +4,34 @@ use std::{
     collections::{HashMap, HashSet},
     env,
     ffi::OsString,
-    fs::{File, OpenOptions},
     io,
     net::IpAddr,
     os::{
         fd::{AsFd as _, OwnedFd},
-        unix::{ffi::OsStringExt as _, fs::OpenOptionsExt as _, net::UnixStream},
+        unix::{ffi::OsStringExt as _, net::UnixStream},
     },
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
+    thread,
 };
 
 use rustix::{
-    fs::{OFlags, fcntl_getfl, fcntl_setfl},
+    event::{PollFd, PollFlags, poll},
+    fs::OFlags,
+    io::Errno,
     process::getppid,
 };
 use underpass_core::Address;
 use underpass_nginx_config::{
-    Listener as Wanted, LoadOptions, Loaded, LogTarget, Main, Resolve, SourceFile, load_files, read_files,
+    Listener as Wanted, LoadOptions, Loaded, LogTarget, Main, Resolve, SourceFile, load_files, load_text,
+    read_files,
 };
 
 use super::{VARIABLE, path::beyond_reach_of, wire};
 use crate::{
     Listener, PidFile, Signal,
-    process::{Credentials, SocketFile, bind, nothing},
+    log::{Readers, Standard, open_for_appending},
+    process::{Credentials, Place, SocketFile, bind, nothing},
 };
 
 /// The longest request: names and what they came to.
@@ -36,7 +40,7 @@ const LONGEST: usize = 1 << 24;
 /// Where the configuration comes from.
 #[derive(Debug)]
 struct Source {
-    path: PathBuf,
+    place: Place,
     options: LoadOptions,
 }
 
@@ -51,7 +55,7 @@ pub(crate) fn started_for() -> Option<u32> {
 ///
 /// # Errors
 /// When the system refuses what a keeper needs.
-pub(crate) fn serve(path: PathBuf, options: LoadOptions, number: u32) -> io::Result<()> {
+pub(crate) fn serve(place: Place, options: LoadOptions, number: u32) -> io::Result<()> {
     // Whoever signals a group of processes means the other one, which then ends this one.
     let seen = Arc::new(AtomicBool::new(false));
     for signal in Signal::ALL {
@@ -59,15 +63,8 @@ pub(crate) fn serve(path: PathBuf, options: LoadOptions, number: u32) -> io::Res
     }
     let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     rustix::stdio::dup2_stdin(nothing()?)?;
-    let source = Source { path, options };
-    let mut keeping = Keeping {
-        source,
-        number,
-        files: Vec::new(),
-        accepted: None,
-        logs: HashSet::new(),
-        made: HashMap::new(),
-    };
+    let stream = Arc::new(stream);
+    let mut keeping = Keeping::of(Source { place, options }, number, Arc::clone(&stream));
     while let Some(words) = wire::receive(&stream, LONGEST)? {
         let mut words = words.into_iter();
         let verb = words.next().unwrap_or_default();
@@ -89,6 +86,8 @@ pub(crate) fn serve(path: PathBuf, options: LoadOptions, number: u32) -> io::Res
 
 struct Keeping {
     source: Source,
+    /// Hung up when the other process has ended.
+    process: Arc<UnixStream>,
     /// Whom all is for.
     number: u32,
     /// As they were read last.
@@ -122,6 +121,15 @@ struct Done {
 }
 
 impl Keeping {
+    fn of(source: Source, number: u32, process: Arc<UnixStream>) -> Self {
+        let early = match &source.options.error_log {
+            LogTarget::File(path) => Some(path.clone()),
+            _ => None,
+        };
+        let logs = early.into_iter().collect();
+        Self { source, process, number, files: Vec::new(), accepted: None, logs, made: HashMap::new() }
+    }
+
     fn obey(&mut self, verb: &[u8], mut words: Vec<Vec<u8>>) -> io::Result<Done> {
         let mut word = || if words.is_empty() { Vec::new() } else { words.remove(0) };
         match verb {
@@ -146,20 +154,24 @@ impl Keeping {
     }
 
     fn read(&mut self) -> io::Result<Done> {
-        let Source { path, options } = &self.source;
-        self.files = read_files(path, &options.globals).map_err(refused)?;
+        let Source { place: Place::File(path), options } = &self.source else { return Err(unnamed()) };
+        self.files = read(path.clone(), options.globals.clone(), &self.process)?;
         let words = self.files.iter().flat_map(|file| [file.name.as_bytes().to_vec(), file.text.clone()]);
         Ok(Done { words: words.collect(), descriptor: None })
     }
 
     fn accept(&mut self, words: Vec<Vec<u8>>) -> io::Result<Done> {
-        let Source { path, options } = &self.source;
+        let Source { place, options } = &self.source;
         let mut options = options.clone();
         options.resolver = Arc::new(Told::from(words));
-        let Loaded { main, listeners, .. } = load_files(path, &self.files, &options).map_err(refused)?;
+        let loaded = match place {
+            Place::File(path) => load_files(path, &self.files, &options),
+            Place::Text { name, text } => load_text(name, text.as_str(), &options),
+        };
+        let Loaded { main, listeners, .. } = loaded.map_err(refused)?;
         let user = match self.accepted.take() {
             Some(accepted) => accepted.user,
-            None => Credentials::of(&main, true).map_err(refused)?.ok_or(io::ErrorKind::Unsupported)?,
+            None => Credentials::of(&main).map_err(refused)?,
         };
         self.logs.extend(logs(&main));
         self.accepted = Some(Accepted { listeners, pid: main.pid, user });
@@ -184,20 +196,15 @@ impl Keeping {
         if !self.logs.contains(path) {
             return Err(unnamed());
         }
-        let Some(path) = self.kept(path)? else { return Ok(Done::default()) };
-        let mut options = OpenOptions::new();
-        // A pipe that nobody reads must not keep whoever asks waiting.
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        options
-            .append(true)
-            .create(true)
-            .custom_flags(i32::try_from(flags.bits()).map_err(io::Error::other)?);
-        if private {
-            options.mode(0o600);
+        // This process has other streams than the one that asks.
+        if let Some(stream) = Standard::meant_by(path) {
+            let name = if stream == Standard::Output { "stdout" } else { "stderr" };
+            return Ok(Done { words: vec![name.into()], descriptor: None });
         }
-        let file: File = options.open(path)?;
-        fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
-        Ok(Done::with(file.into()))
+        let Some(path) = self.kept(path)? else { return Ok(Done::default()) };
+        let readers = if private { Readers::Owner } else { Readers::Usual };
+        // Nobody else has what is opened here: its flags are for the process alone.
+        Ok(Done::with(open_for_appending(&path, readers, OFlags::NOFOLLOW)?.into()))
     }
 
     fn write_pid(&mut self, path: &PathBuf) -> io::Result<Done> {
@@ -230,6 +237,31 @@ impl Keeping {
 impl Done {
     fn with(descriptor: OwnedFd) -> Self {
         Self { words: vec![b"descriptor".to_vec()], descriptor: Some(descriptor) }
+    }
+}
+
+/// Reads the files on a thread of its own: a file system may take as long as it likes, and if the other process ends
+/// meanwhile, what was made for it is removed all the same.
+fn read(path: PathBuf, globals: String, process: &UnixStream) -> io::Result<Vec<SourceFile>> {
+    let (done, tell) = io::pipe()?;
+    let reading = thread::Builder::new().name("read".into()).spawn(move || {
+        let files = read_files(path, &globals).map_err(refused);
+        drop(tell);
+        files
+    })?;
+    loop {
+        let mut asked = [PollFd::new(&done, PollFlags::IN), PollFd::new(process, PollFlags::empty())];
+        match poll(&mut asked, None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let [is_read, is_hung_up] = asked.map(|descriptor| !descriptor.revents().is_empty());
+        if is_read {
+            return reading.join().map_err(|_| io::Error::other("the files could not be read"))?;
+        }
+        if is_hung_up {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
     }
 }
 
@@ -282,21 +314,14 @@ mod tests {
     use super::*;
 
     /// A keeper whose configuration is `text`, where `DIR` is a folder.
-    fn keeping(text: &str) -> (tempfile::TempDir, Keeping) {
+    fn keeping(text: &str) -> (tempfile::TempDir, UnixStream, Keeping) {
         let folder = tempfile::tempdir().expect("a folder");
         let text = text.replace("DIR", &folder.path().display().to_string());
         let path = folder.path().join("nginx.conf");
         fs::write(&path, text).expect("a folder of ours");
-        let source = Source { path, options: LoadOptions::new(folder.path()) };
-        let keeping = Keeping {
-            source,
-            number: 17,
-            files: Vec::new(),
-            accepted: None,
-            logs: HashSet::new(),
-            made: HashMap::new(),
-        };
-        (folder, keeping)
+        let source = Source { place: Place::File(path), options: LoadOptions::new(folder.path()) };
+        let (other, process) = UnixStream::pair().expect("two ends");
+        (folder, other, Keeping::of(source, 17, process.into()))
     }
 
     fn ask(keeping: &mut Keeping, words: &[&str]) -> Result<(usize, bool), String> {
@@ -308,7 +333,7 @@ mod tests {
 
     #[test]
     fn only_what_the_configuration_names_is_opened() {
-        let (folder, mut keeping) = keeping(
+        let (folder, _process, mut keeping) = keeping(
             "user daemon; pid DIR/run.pid; error_log DIR/error.log; events {}
              http { access_log DIR/access.log; server { listen unix:DIR/socket; listen 127.0.0.1:1;
              listen place.test:2; return 204; } }",
@@ -353,8 +378,20 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_never_read_to_the_end_keeps_nobody() {
+        let (folder, process, mut keeping) = keeping("include pipe; events {} http {}");
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("a tool of all systems");
+        assert!(made.success());
+        let asked = thread::spawn(move || ask(&mut keeping, &["read"]));
+        let _slow = fs::OpenOptions::new().write(true).open(&pipe).expect("it is read");
+        drop(process);
+        asked.join().expect("no panic").expect_err("nobody is there to hear it");
+    }
+
+    #[test]
     fn what_the_user_can_change_is_left_to_the_user() {
-        let (folder, mut keeping) = keeping(
+        let (folder, _process, mut keeping) = keeping(
             "user daemon; pid DIR/open/run.pid; error_log DIR/open/error.log; events {}
              http { access_log off; server { listen unix:DIR/open/socket; return 204; } }",
         );

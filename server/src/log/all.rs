@@ -9,7 +9,8 @@ use std::{
 use super::{
     file::{LogFile, Opening, Shared},
     lines::Log,
-    outlet::{Open, Readers, Target, complain},
+    opening::{Open, Readers},
+    outlet::{Target, complain},
     pending::Buffering,
     writer::Hub,
 };

@@ -10,7 +10,8 @@ use std::{
 use underpass_core::{Fault, Severity};
 
 use super::{
-    outlet::{Attempt, Identity, Outlet, Readers, Target, complain, is_writable_within},
+    opening::Readers,
+    outlet::{Attempt, Identity, Outlet, Target, complain, is_writable_within},
     pending::{Buffering, Pending},
     syslog::{frame, framed},
     writer::Hub,

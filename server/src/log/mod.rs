@@ -6,6 +6,7 @@
 //! | `error` | the error log in nginx's shape |
 //! | `file` | one log: its lines that wait, and how they are written |
 //! | `pending` | lines that wait, with their buffer and their share of the queue |
+//! | `opening` | how a file is opened that lines go to |
 //! | `outlet` | the descriptor that a log is written to, without ever waiting for it |
 //! | `syslog` | a server that gets lines as datagrams |
 //! | `writer` | the thread, and what it is told |
@@ -15,6 +16,7 @@ mod all;
 mod error;
 mod file;
 mod lines;
+mod opening;
 mod outlet;
 mod pending;
 mod syslog;
@@ -29,4 +31,5 @@ pub use file::LogFile;
 pub use lines::Log;
 pub use outlet::Target;
 
-pub(crate) use outlet::{Open, Readers, complain, complain_of_panics, say_last};
+pub(crate) use opening::{Open, Opened, Readers, Standard, open_for_appending};
+pub(crate) use outlet::{complain, complain_of_panics, say_last};

@@ -20,7 +20,10 @@ use rustix::{
 use underpass_core::Fault;
 use underpass_nginx_config::Syslog;
 
-use super::syslog::Client;
+use super::{
+    opening::{Open, Opened, Readers, Standard, flags, open_for_appending},
+    syslog::Client,
+};
 
 /// The most that a pipe takes as a whole or not at all (POSIX's `PIPE_BUF` on Linux), and without waiting once it
 /// says that it is writable.
@@ -31,8 +34,8 @@ const WHOLE: usize = 4096;
 pub enum Target {
     /// The standard error stream of the process.
     Stderr,
-    /// A file, made when it does not exist. `/dev/stdout` and `/dev/stderr` mean the streams that the
-    /// process was started with, even where these cannot be opened by name (a socket of the service manager).
+    /// A file, made when it does not exist. `/dev/stdout` and `/dev/stderr`, and links to them, mean the streams that
+    /// the process was started with, even where these cannot be opened by name (a socket of the service manager).
     Path(PathBuf),
     /// A server that gets each line as a datagram.
     Syslog(Syslog),
@@ -46,25 +49,6 @@ impl fmt::Display for Target {
             Self::Syslog(syslog) => write!(f, "\"syslog:server={}\"", syslog.written),
         }
     }
-}
-
-/// Who may read a log that is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Readers {
-    /// Whom the process's mask leaves.
-    Usual,
-    /// The user of the process alone.
-    Owner,
-}
-
-/// Opens files with rights that the process hasn't.
-pub(crate) trait Open: fmt::Debug + Send + Sync {
-    /// Opens a file for appending, and makes it where there is none; absent when the process has to do that with
-    /// the rights that it has.
-    ///
-    /// # Errors
-    /// When the system refuses, or nobody has said that this file may be opened.
-    fn open(&self, path: &Path, readers: Readers) -> io::Result<Option<File>>;
 }
 
 /// What two descriptors of the same file have in common: device and inode.
@@ -95,14 +79,11 @@ impl Outlet {
     /// The text names the target, in nginx's words.
     pub(super) fn open(target: &Target, readers: Readers, opener: Option<&dyn Open>) -> io::Result<Self> {
         let opened = match target {
-            Target::Stderr => Stream::inherited(io::stderr().as_fd()),
-            Target::Path(path) if path.as_os_str() == "/dev/stderr" => {
-                Stream::inherited(io::stderr().as_fd())
-            }
-            Target::Path(path) if path.as_os_str() == "/dev/stdout" => {
-                Stream::inherited(io::stdout().as_fd())
-            }
-            Target::Path(path) => Stream::open(path, readers, opener),
+            Target::Stderr => Stream::standard(Standard::Error),
+            Target::Path(path) => match Standard::meant_by(path) {
+                Some(stream) => Stream::standard(stream),
+                None => Stream::open(path, readers, opener),
+            },
             Target::Syslog(syslog) => return Ok(Self::Server(Box::new(Client::new(syslog.clone())))),
         };
         opened.map(Self::Stream).map_err(|error| {
@@ -199,23 +180,20 @@ enum Kind {
 
 impl Stream {
     fn open(path: &Path, readers: Readers, opener: Option<&dyn Open>) -> io::Result<Self> {
-        if let Some(file) = opener.map_or(Ok(None), |opener| opener.open(path, readers))? {
-            // It was opened without `O_NONBLOCK`.
-            return Self::new(file, Kind::Shared);
-        }
-        let mut options = OpenOptions::new();
-        options.append(true).create(true).custom_flags(flags(OFlags::NONBLOCK | OFlags::NOCTTY));
-        if readers == Readers::Owner {
-            options.mode(0o600);
-        }
-        let file = match options.open(path) {
-            // A named pipe that nobody reads yet: what is written waits there.
-            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) => {
-                options.read(true).create(false).open(path)?
-            }
-            opened => opened?,
+        let opened = opener.map_or(Ok(Opened::LeftToTheProcess), |opener| opener.open(path, readers))?;
+        let file = match opened {
+            Opened::File(file) => file,
+            Opened::Standard(stream) => return Self::standard(stream),
+            Opened::LeftToTheProcess => open_for_appending(path, readers, OFlags::empty())?,
         };
         Self::new(file, Kind::Own)
+    }
+
+    fn standard(stream: Standard) -> io::Result<Self> {
+        match stream {
+            Standard::Output => Self::inherited(io::stdout().as_fd()),
+            Standard::Error => Self::inherited(io::stderr().as_fd()),
+        }
     }
 
     /// A stream that the process was started with. Others may have it, too: its flags are theirs.
@@ -298,11 +276,6 @@ fn again(file: &File) -> io::Result<OwnedFd> {
 #[cfg(not(target_os = "linux"))]
 fn again(_file: &File) -> io::Result<OwnedFd> {
     Err(io::ErrorKind::Unsupported.into())
-}
-
-fn flags(flags: OFlags) -> i32 {
-    // The same bits, without a sign.
-    i32::from_ne_bytes(flags.bits().to_ne_bytes())
 }
 
 /// Whether a write of [`WHOLE`] bytes doesn't wait, or fails at once.

@@ -17,7 +17,8 @@ use underpass_core::Severity;
 use super::{
     file::{Next, Shared},
     lines::Log,
-    outlet::{Identity, Open, complain},
+    opening::Open,
+    outlet::{Identity, complain},
     pending::Room,
 };
 use crate::{Clock, Moment};

@@ -198,13 +198,10 @@ impl<R: Runtime> Process<R> {
 
     /// The process is who it became before it had a second thread.
     fn note_user(&self, main: &Main, log: &Log) -> Result<(), Trouble> {
-        let warning = if !self.privileged {
-            main.user.as_ref().map(|_| USER_IS_IGNORED)
-        } else if main.user == self.user {
-            None
-        } else {
-            Credentials::of(main, true)?;
-            Some("the \"user\" directive takes effect when the process starts the next time")
+        let warning = match &self.user {
+            None => main.user.as_ref().map(|_| USER_IS_IGNORED),
+            Some(user) if *user == Credentials::of(main)? => None,
+            Some(_) => Some("the \"user\" directive takes effect when the process starts the next time"),
         };
         if let Some(warning) = warning {
             log.event(Severity::Warn, warning, self.clock.now());

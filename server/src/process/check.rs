@@ -25,7 +25,7 @@ pub(crate) fn test(program: &Program, source: &Source, quiet: bool, dump: bool) 
             report(format!("[warn] {note}"));
         }
         report(format!("the configuration file {file} syntax is ok"));
-        open(&loaded).map(|()| loaded)
+        open(&loaded, &report).map(|()| loaded)
     });
     match tested {
         Ok(loaded) => {
@@ -42,14 +42,18 @@ pub(crate) fn test(program: &Program, source: &Source, quiet: bool, dump: bool) 
 }
 
 /// As nginx, all that can be known without taking the place of a process that serves.
-fn open(loaded: &Loaded) -> Result<(), Trouble> {
+fn open(loaded: &Loaded, report: &impl Fn(String)) -> Result<(), Trouble> {
     let files = Logs::new();
     change::open_logs(&loaded.main, &files)?;
     Trace::open_all(&loaded.main.traces, &Told::of(loaded), &files)?;
     if let Some(path) = &loaded.main.pid {
         PidFile::check(path)?;
     }
-    Credentials::of(&loaded.main, geteuid().is_root())?;
+    if geteuid().is_root()
+        && let Some(warning) = Credentials::of(&loaded.main)?.warning()
+    {
+        report(format!("[warn] {warning}"));
+    }
     Sockets::check(&loaded.listeners)
 }
 

@@ -32,19 +32,23 @@ mod tests;
 
 use std::{
     io::{self, Write as _},
+    net::SocketAddr,
     process::ExitCode,
 };
 
 use crate::{
-    Command, Program, Setup,
+    Command, Destination, Program, Setup,
     command::{build_text, direct_configuration, version_text},
     demo, keeper,
 };
 pub(crate) use daemon::{itself, nothing};
 pub(crate) use rights::Credentials;
+use serve::Identity;
 pub(crate) use sockets::{SocketFile, bind};
+pub(crate) use source::Place;
 use source::Source;
 pub(crate) use trouble::Trouble;
+use underpass_nginx_config::Loaded;
 
 /// What a shell provides: workers on its runtime.
 pub trait Runtime: Sized + 'static {
@@ -74,6 +78,11 @@ pub fn main<R: Runtime>(program: &'static Program) -> ExitCode {
 }
 
 fn obey<R: Runtime>(program: &'static Program, command: Command) -> Result<ExitCode, Trouble> {
+    if let (Some(number), Some(source)) = (keeper::started_for(), source_of(&command)) {
+        let (place, options) = source.into_parts();
+        keeper::serve(place, options, number)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     match command {
         Command::Version => say(&version_text(program)),
         Command::BuildInfo => say(&build_text(program)),
@@ -83,22 +92,12 @@ fn obey<R: Runtime>(program: &'static Program, command: Command) -> Result<ExitC
         Command::Signal { options, signal } => send::send(&Source::file(&options), signal)?,
         Command::Run(options) => {
             let source = Source::file(&options);
-            if let Some(number) = keeper::started_for() {
-                let Some((path, options)) = source.into_file() else { return Ok(ExitCode::FAILURE) };
-                keeper::serve(path, options, number)?;
-                return Ok(ExitCode::SUCCESS);
-            }
-            let early_log = source.early_log();
-            let started = run::<R>(program, source);
-            if let (Err(trouble), Some(target)) = (&started, early_log) {
-                trouble.log_to(target);
-            }
-            return started;
+            return run::<R>(program, source);
         }
         Command::Direct { listen, to } => {
-            let source = Source::text("--to", direct_configuration(listen, &to));
+            let source = direct(listen, &to);
             let loaded = source.load()?;
-            serve::run::<R>(program, source, loaded, None)?;
+            serve::run::<R>(program, Identity::assume(&loaded.main)?, source, loaded, None)?;
         }
         Command::Replay { file, session, quiet } => return replay::replay(&file, session, quiet),
         Command::Demo { listen } => show::<R>(program, listen)?,
@@ -108,25 +107,69 @@ fn obey<R: Runtime>(program: &'static Program, command: Command) -> Result<ExitC
 
 /// In the foreground, or as a process of its own in the background.
 fn run<R: Runtime>(program: &'static Program, source: Source) -> Result<ExitCode, Trouble> {
+    let early = source.early_log();
+    let begun = begin(&source);
+    if let (Err(trouble), Some(target)) = (&begun, early) {
+        trouble.log_to(target, None);
+    }
+    match begun? {
+        Begun::InBackground(ended) => Ok(ended),
+        Begun::Here { identity, loaded, background } => {
+            serve::run::<R>(program, identity, source, *loaded, background)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// What has come of a start.
+enum Begun {
+    /// The process that serves is another one.
+    InBackground(ExitCode),
+    /// This process is whom the configuration says, and has no second thread yet.
+    Here { identity: Identity, loaded: Box<Loaded>, background: Option<daemon::Background> },
+}
+
+fn begin(source: &Source) -> Result<Begun, Trouble> {
     let background = daemon::Background::enter()?;
     let loaded = source.load()?;
     if loaded.main.daemon && background.is_none() {
-        return daemon::start();
+        return daemon::start().map(Begun::InBackground);
     }
-    serve::run::<R>(program, source, loaded, background)?;
-    Ok(ExitCode::SUCCESS)
+    let identity = Identity::assume(&loaded.main)?;
+    Ok(Begun::Here { identity, loaded: loaded.into(), background })
+}
+
+/// Where the configuration of a process comes from that serves.
+fn source_of(command: &Command) -> Option<Source> {
+    match command {
+        Command::Run(options) => Some(Source::file(options)),
+        Command::Direct { listen, to } => Some(direct(*listen, to)),
+        // Whoever keeps root's rights for it has no origin server, and dials none.
+        Command::Demo { listen } => Some(shown(*listen, *listen)),
+        _ => None,
+    }
+}
+
+fn direct(listen: SocketAddr, to: &Destination) -> Source {
+    Source::text("--to", direct_configuration(listen, to))
+}
+
+fn shown(listen: SocketAddr, origin: SocketAddr) -> Source {
+    Source::text("demo", demo::configuration(listen, origin))
 }
 
 /// `demo`: an origin server, the configuration that proxies to it, and where to look.
-fn show<R: Runtime>(program: &'static Program, listen: std::net::SocketAddr) -> Result<(), Trouble> {
+fn show<R: Runtime>(program: &'static Program, listen: SocketAddr) -> Result<(), Trouble> {
+    // Before the origin server has threads. Whom the process becomes doesn't depend on where that one listens.
+    let identity = Identity::assume(&shown(listen, listen).load()?.main)?;
     let origin =
         demo::Origin::start().map_err(|error| Trouble::new(format!("the demo can't start: {error}")))?;
     let text = demo::configuration(listen, origin.address());
     origin.show_configuration(&text);
-    let source = Source::text("demo", text.clone());
+    let source = shown(listen, origin.address());
     let loaded = source.load()?;
     say(&format!("{text}\nOpen http://{listen}/ in a browser; Ctrl-C ends it.\n"));
-    serve::run::<R>(program, source, loaded, None)
+    serve::run::<R>(program, identity, source, loaded, None)
 }
 
 /// Prints a line for the operator, where nginx prints it.

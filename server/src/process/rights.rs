@@ -16,6 +16,9 @@ use super::trouble::Trouble;
 pub(crate) const USER_IS_IGNORED: &str =
     "the \"user\" directive makes sense only if the master process runs with super-user privileges, ignored";
 
+/// Whom a process becomes that root has started, where no `user` names somebody; nginx's own default.
+const DEFAULT_USER: &str = "nobody";
+
 /// The user and the groups that a process becomes when it is started by root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Credentials {
@@ -25,10 +28,9 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    /// Those of the directive `user`; none where there is no such directive, or where the process isn't
-    /// `privileged` and can't become anybody.
-    pub(crate) fn of(main: &Main, privileged: bool) -> Result<Option<Self>, Trouble> {
-        let Some(wanted) = main.user.as_ref().filter(|_| privileged) else { return Ok(None) };
+    /// Those of the directive `user`, or else of `nobody`.
+    pub(crate) fn of(main: &Main) -> Result<Self, Trouble> {
+        let Some(wanted) = &main.user else { return Self::by_default() };
         let name = &wanted.name;
         let failed = |message: String| Trouble::new(format!("{message} in {}", wanted.position));
         let user = User::from_name(name).ok().flatten();
@@ -37,10 +39,30 @@ impl Credentials {
         let group_name = wanted.group.as_ref().unwrap_or(name);
         let group = Group::from_name(group_name).ok().flatten();
         let group = group.ok_or_else(|| failed(format!("getgrnam(\"{group_name}\") failed")))?.gid;
-        let found = std::ffi::CString::new(name.as_str()).map_err(io::Error::other)?;
+        Self::with_groups(name, user.uid, group)
+    }
+
+    /// The group is the one that the user has: some systems call it `nobody`, others `nogroup`.
+    fn by_default() -> Result<Self, Trouble> {
+        let user = User::from_name(DEFAULT_USER).ok().flatten().ok_or_else(|| {
+            Trouble::new(format!(
+                "getpwnam(\"{DEFAULT_USER}\") failed: that is whom the process becomes, where root starts it and no \
+                 \"user\" directive names another"
+            ))
+        })?;
+        Self::with_groups(DEFAULT_USER, user.uid, user.gid)
+    }
+
+    fn with_groups(name: &str, user: Uid, group: Gid) -> Result<Self, Trouble> {
+        let found = std::ffi::CString::new(name).map_err(io::Error::other)?;
         let groups = nix::unistd::getgrouplist(&found, group)
             .map_err(|error| Trouble::new(format!("getgrouplist({name}) failed ({error})")))?;
-        Ok(Some(Self { user: user.uid, group, groups }))
+        Ok(Self { user, group, groups })
+    }
+
+    /// What the operator is told where the file says that the process stays root.
+    pub(crate) fn warning(&self) -> Option<&'static str> {
+        self.is(0).then_some("the process keeps the rights of root, as the \"user\" directive says")
     }
 
     /// Whether the user has this number.
@@ -54,8 +76,12 @@ impl Credentials {
     }
 
     /// Becomes that user, for good. The system changes one thread only, and a new thread is as the one that starts
-    /// it: to be called before there is a second.
+    /// it: to be called before there is a second. Who is that user already, with that group, stays as it is: in a
+    /// user namespace root may change neither.
     pub(crate) fn assume(&self) -> Result<(), Trouble> {
+        if (self.user, self.group) == (Uid::effective(), Gid::effective()) {
+            return Ok(());
+        }
         use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
         let failed = |what: String| {
             move |error: rustix::io::Errno| {

@@ -11,7 +11,7 @@ use std::{
 
 use rustix::process::geteuid;
 use underpass_core::{Severity, shared::Upstreams};
-use underpass_nginx_config::{Loaded, LogTarget, Main, User};
+use underpass_nginx_config::{Loaded, LogTarget, Main};
 
 use super::{
     Runtime,
@@ -47,15 +47,30 @@ pub(crate) enum Event {
 /// Serves until a signal ends it.
 pub(crate) fn run<R: Runtime>(
     program: &Program,
+    identity: Identity,
     source: Source,
     loaded: Loaded,
     background: Option<Background>,
 ) -> Result<(), Trouble> {
     complain_of_panics();
-    let identity = Identity::assume(&loaded.main)?;
-    // Dropped last: until then the keeper removes files for the process.
+    // Dropped last: until then the keeper opens and removes files for the process.
     let keeper = End(identity.keeper.clone());
-    let (source, loaded) = source.kept_by(keeper.0.as_ref(), loaded)?;
+    let early = source.early_log();
+    let served = serve::<R>(program, identity, source, loaded, background);
+    if let (Err(trouble), Some(target)) = (&served, early) {
+        trouble.log_to(target, keeper.0.clone().map(|keeper| keeper as Arc<dyn Open>));
+    }
+    served
+}
+
+fn serve<R: Runtime>(
+    program: &Program,
+    identity: Identity,
+    source: Source,
+    loaded: Loaded,
+    background: Option<Background>,
+) -> Result<(), Trouble> {
+    let (source, loaded) = source.kept_by(identity.keeper.as_ref(), loaded)?;
     for note in &loaded.notes {
         super::say(&format!("{}: [warn] {note}", program.name));
     }
@@ -93,26 +108,27 @@ impl Drop for End {
 
 /// Whom the process is, from before it has a second thread to its end.
 pub(super) struct Identity {
-    /// Whether root has started it.
-    pub(super) privileged: bool,
+    /// Whom it has become, as the first configuration says; absent: root hasn't started it, and it stays who it is.
+    pub(super) user: Option<Credentials>,
     /// Who does what only root can; absent: this process, as far as it can.
     pub(super) keeper: Option<Arc<Keeper>>,
 }
 
 impl Identity {
-    /// Becomes the user that the configuration names.
-    fn assume(main: &Main) -> Result<Self, Trouble> {
-        let privileged = geteuid().is_root();
-        let Some(user) = Credentials::of(main, privileged)? else {
-            return Ok(Self { privileged, keeper: None });
-        };
+    /// Becomes the user that the configuration names, or else `nobody`, where root has started the process. To be
+    /// called before there is a second thread.
+    pub(super) fn assume(main: &Main) -> Result<Self, Trouble> {
+        if !geteuid().is_root() {
+            return Ok(Self { user: None, keeper: None });
+        }
+        let user = Credentials::of(main)?;
         // Only root can raise it. What fails is told when the configuration is taken into use.
         let _told_later = limit_descriptors(main.worker_rlimit_nofile);
         let failed =
             |error| Trouble::new(format!("the process that keeps root's rights can't start: {error}"));
         let keeper = if user.is(0) { None } else { Some(Keeper::start().map_err(failed)?) };
         user.assume()?;
-        Ok(Self { privileged, keeper })
+        Ok(Self { user: Some(user), keeper })
     }
 }
 
@@ -133,9 +149,8 @@ pub(super) struct Process<R> {
     pub(super) panics: Teller,
     pub(super) sockets: Sockets,
     pub(super) pid_file: Option<PidFile>,
-    /// As the first configuration has it.
-    pub(super) user: Option<User>,
-    pub(super) privileged: bool,
+    /// As [`Identity::user`].
+    pub(super) user: Option<Credentials>,
     pub(super) keeper: Option<Arc<Keeper>>,
     pub(super) workers: Vec<Worker>,
     /// Workers that end by themselves.
@@ -150,7 +165,7 @@ pub(super) struct Process<R> {
 /// Start and end.
 impl<R: Runtime> Process<R> {
     pub(super) fn new(source: Source, main: &Main, identity: Identity, events: Sender<Event>) -> Self {
-        let Identity { privileged, keeper } = identity;
+        let Identity { user, keeper } = identity;
         let opener = keeper.clone().map(|keeper| keeper as Arc<dyn Open>);
         Self {
             source: Arc::new(source),
@@ -166,8 +181,7 @@ impl<R: Runtime> Process<R> {
             panics: Teller::install(),
             sockets: Sockets::bound_by(keeper.clone()),
             pid_file: None,
-            user: main.user.clone(),
-            privileged,
+            user,
             keeper,
             workers: Vec::new(),
             retired: Vec::new(),
@@ -193,9 +207,7 @@ impl<R: Runtime> Process<R> {
                     self.event(Severity::Notice, &format!("{}/{}", program.name, program.version));
                     self.event(Severity::Notice, &format!("workers: {}", next.workers()));
                     self.change(next);
-                    if self.privileged && self.user.is_none() {
-                        let warning =
-                            "the process keeps the rights of root: no \"user\" directive names another user";
+                    if let Some(warning) = self.user.as_ref().and_then(Credentials::warning) {
                         self.event(Severity::Warn, warning);
                     }
                     if std::mem::replace(&mut self.drafting, Drafting::Idle) == Drafting::Again {

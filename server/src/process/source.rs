@@ -30,8 +30,9 @@ pub(crate) struct Source {
     keeper: Option<Arc<Keeper>>,
 }
 
+/// A file with what it includes, or a text that the program has made itself.
 #[derive(Debug)]
-enum Place {
+pub(crate) enum Place {
     File(PathBuf),
     Text { name: &'static str, text: String },
 }
@@ -68,12 +69,9 @@ impl Source {
         Self { place, options, looked_up, keeper: None }
     }
 
-    /// The file and how it is read, where it is one.
-    pub(crate) fn into_file(self) -> Option<(PathBuf, LoadOptions)> {
-        match self.place {
-            Place::File(path) => Some((path, self.options)),
-            Place::Text { .. } => None,
-        }
+    /// Where it is, and how it is read.
+    pub(crate) fn into_parts(self) -> (Place, LoadOptions) {
+        (self.place, self.options)
     }
 
     /// From now on the files are read by `keeper`, if there is one. `loaded` is what they came to before, and is read
@@ -87,8 +85,14 @@ impl Source {
         let Some(keeper) = keeper else { return Ok((self, loaded)) };
         let same =
             |(one, other): (&SourceFile, &SourceFile)| one.name == other.name && one.text == other.text;
-        let files = keeper.read()?;
-        if files.len() == loaded.files.len() && files.iter().zip(&loaded.files).all(same) {
+        let is_as_before = match &self.place {
+            Place::File(_) => {
+                let files = keeper.read()?;
+                files.len() == loaded.files.len() && files.iter().zip(&loaded.files).all(same)
+            }
+            Place::Text { .. } => true,
+        };
+        if is_as_before {
             keeper.accept(&self.looked_up.known())?;
             return Ok((self, loaded));
         }
@@ -99,17 +103,15 @@ impl Source {
     /// Reads it.
     pub(crate) fn load(&self) -> Result<Loaded, Trouble> {
         self.looked_up.forget();
-        Ok(match &self.place {
-            Place::File(path) => match &self.keeper {
-                Some(keeper) => {
-                    let loaded = load_files(path, &keeper.read()?, &self.options)?;
-                    keeper.accept(&self.looked_up.known())?;
-                    loaded
-                }
-                None => load(path, &self.options)?,
-            },
-            Place::Text { name, text } => load_text(name, text.as_str(), &self.options)?,
-        })
+        let loaded = match (&self.place, &self.keeper) {
+            (Place::File(path), Some(keeper)) => load_files(path, &keeper.read()?, &self.options)?,
+            (Place::File(path), None) => load(path, &self.options)?,
+            (Place::Text { name, text }, _) => load_text(name, text.as_str(), &self.options)?,
+        };
+        if let Some(keeper) = &self.keeper {
+            keeper.accept(&self.looked_up.known())?;
+        }
+        Ok(loaded)
     }
 
     /// What messages call it.

@@ -8,7 +8,7 @@ use std::{
         mpsc::{Receiver, Sender, channel},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use underpass_nginx_config::Resolve;
@@ -76,7 +76,7 @@ fn signals_are_obeyed_while_a_name_is_looked_up() {
         let (sender, events) = channel();
         let deliver = |signal| sender.send(Event::Signal(signal)).expect("the process lives");
         thread::scope(|scope| {
-            let identity = Identity { privileged: false, keeper: None };
+            let identity = Identity { user: None, keeper: None };
             let mut process = Process::<Idle>::new(source, &loaded.main, identity, sender.clone());
             let serving = scope.spawn(move || {
                 process.draft(Some(loaded)).expect("a thread");
@@ -97,7 +97,13 @@ fn signals_are_obeyed_while_a_name_is_looked_up() {
             serving.join().expect("the process ends");
         });
         assert!(!folder.path().join("socket").exists(), "it has closed what it listened on");
-        let log = std::fs::read_to_string(folder.path().join("error.log")).expect("the log");
-        assert_eq!(log.matches(": reconfiguring\n").count(), 1 + usize::from(answered), "{log}");
+        // The thread that still looks the name up has the logs as well, so their writer may not be done.
+        let log = || std::fs::read_to_string(folder.path().join("error.log")).expect("the log");
+        let told = || log().matches(": reconfiguring\n").count();
+        let (begin, expected) = (Instant::now(), 1 + usize::from(answered));
+        while told() < expected && begin.elapsed() < PATIENCE {
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(told(), expected, "{}", log());
     }
 }

@@ -1,10 +1,10 @@
 //! Why the program ends.
 
-use std::{fmt, io};
+use std::{fmt, io, sync::Arc};
 
 use underpass_core::{Fault, Severity};
 
-use crate::{Clock, ErrorLog, LogFile, Target};
+use crate::{Clock, ErrorLog, Logs, Target, log::Open};
 
 /// Why the program ends, or why a configuration isn't used.
 #[derive(Debug)]
@@ -39,11 +39,11 @@ impl Trouble {
         &self.message
     }
 
-    /// Writes it to a log that no configuration has opened.
-    pub(crate) fn log_to(&self, target: Target) {
+    /// Writes it to a log that no configuration has opened, and that `opener` opens where there is one.
+    pub(crate) fn log_to(&self, target: Target, opener: Option<Arc<dyn Open>>) {
         // Whoever started the program is told on its standard error stream anyway.
-        if let Ok(file) = LogFile::open(target) {
-            let log = ErrorLog::new(file.into(), Severity::Error);
+        if let Ok(file) = Logs::opened_by(opener).open(target) {
+            let log = ErrorLog::new(file, Severity::Error);
             log.write(self.severity, None, self.message.as_bytes(), Clock::start().now());
         }
     }

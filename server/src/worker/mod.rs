@@ -8,6 +8,7 @@
 //! | `errand` | what a session waits for besides bytes: a name, a password, a connection |
 //! | `socket` | what is done with one connection, besides its bytes |
 //! | `machine` | which addresses are this machine's |
+//! | `netlink` | one question to Linux, and its answer |
 //! | `rtnetlink` | what Linux says of a route |
 //! | `sock_diag` | what Linux says of a connection |
 //! | `acceptor` | one listening socket |
@@ -20,6 +21,8 @@
 mod acceptor;
 mod errand;
 mod machine;
+#[cfg(target_os = "linux")]
+mod netlink;
 mod pump;
 mod reactor;
 #[cfg(target_os = "linux")]

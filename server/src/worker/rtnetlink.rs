@@ -1,25 +1,22 @@
 //! What Linux says of a route that no call on a socket says: rtnetlink(7).
 
-use std::{
-    io::{self, Read as _, Write as _},
-    net::IpAddr,
-};
+use std::net::IpAddr;
 
-use netlink_packet_core::{NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::NetlinkPayload;
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
     route::{RouteAttribute, RouteMessage, RouteType},
 };
 use rustix::io::Errno;
-use socket2::{Domain, Socket, Type};
 
-/// `AF_NETLINK` and `NETLINK_ROUTE`.
-const NETLINK: (i32, i32) = (16, 0);
+use super::netlink::ask;
+
+/// `NETLINK_ROUTE`.
+const PROTOCOL: i32 = 0;
 
 /// Whether the route to `ip` ends at this machine; nothing where the system doesn't say.
 pub(super) fn is_routed_here(ip: IpAddr) -> Option<bool> {
-    let answer = ask(&request(ip)).ok()?;
-    match NetlinkMessage::deserialize(&answer).ok()?.payload {
+    match ask(PROTOCOL, RouteNetlinkMessage::GetRoute(route_to(ip))).ok()? {
         NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(route)) => {
             Some(matches!(route.header.kind, RouteType::Local | RouteType::Broadcast | RouteType::Anycast))
         }
@@ -31,28 +28,12 @@ pub(super) fn is_routed_here(ip: IpAddr) -> Option<bool> {
     }
 }
 
-fn ask(request: &[u8]) -> io::Result<Vec<u8>> {
-    let (domain, protocol) = NETLINK;
-    let mut kernel = Socket::new(Domain::from(domain), Type::DGRAM.nonblocking(), Some(protocol.into()))?;
-    kernel.write_all(request)?;
-    // The answer is there when the request has been written.
-    let mut answer = vec![0; 4096];
-    let length = kernel.read(&mut answer)?;
-    answer.truncate(length);
-    Ok(answer)
-}
-
-fn request(ip: IpAddr) -> Vec<u8> {
+fn route_to(ip: IpAddr) -> RouteMessage {
     let mut route = RouteMessage::default();
     let (family, bits) = if ip.is_ipv4() { (AddressFamily::Inet, 32) } else { (AddressFamily::Inet6, 128) };
     (route.header.address_family, route.header.destination_prefix_length) = (family, bits);
     route.attributes.push(RouteAttribute::Destination(ip.into()));
-    let mut message = NetlinkMessage::from(RouteNetlinkMessage::GetRoute(route));
-    message.header.flags = NLM_F_REQUEST;
-    message.finalize();
-    let mut bytes = vec![0; message.buffer_len()];
-    message.serialize(&mut bytes);
-    bytes
+    route
 }
 
 #[cfg(test)]

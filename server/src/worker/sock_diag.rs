@@ -1,34 +1,26 @@
 //! What Linux says of a socket that no call on the socket says, or no safe one: sock_diag(7).
 
-use std::{
-    io::{self, Read as _, Write as _},
-    net::SocketAddr,
-};
+use std::{io, net::SocketAddr};
 
-use netlink_packet_core::{NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::NetlinkPayload;
 use netlink_packet_sock_diag::{
     SockDiagMessage,
     constants::{AF_INET, AF_INET6, IPPROTO_TCP},
     inet::{ExtensionFlags, InetRequest, SocketId, StateFlags},
 };
 use rustix::io::Errno;
-use socket2::{Domain, Socket, Type};
 
-/// `AF_NETLINK` and `NETLINK_SOCK_DIAG`.
-const NETLINK: (i32, i32) = (16, 4);
+use super::netlink::ask;
+
+/// `NETLINK_SOCK_DIAG`.
+const PROTOCOL: i32 = 4;
 
 /// Bytes that were sent on a TCP connection and that the other end hasn't acknowledged, as `SIOCOUTQ` tells.
 ///
 /// # Errors
 /// Where the system has no sock_diag, or no descriptor is left.
 pub(super) fn unacknowledged(local: SocketAddr, remote: SocketAddr) -> io::Result<u32> {
-    let (domain, protocol) = NETLINK;
-    let mut kernel = Socket::new(Domain::from(domain), Type::DGRAM.nonblocking(), Some(protocol.into()))?;
-    kernel.write_all(&request(local, remote))?;
-    // The answer is there when the request has been written.
-    let mut answer = [0; 4096];
-    let length = kernel.read(&mut answer)?;
-    match NetlinkMessage::deserialize(&answer[..length]).map_err(io::Error::other)?.payload {
+    match ask(PROTOCOL, SockDiagMessage::InetRequest(request(local, remote)))? {
         NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(found)) => Ok(found.header.send_queue),
         NetlinkPayload::Error(error) if error.raw_code() == -Errno::NOENT.raw_os_error() => Ok(0),
         NetlinkPayload::Error(error) => Err(error.to_io()),
@@ -36,8 +28,8 @@ pub(super) fn unacknowledged(local: SocketAddr, remote: SocketAddr) -> io::Resul
     }
 }
 
-fn request(local: SocketAddr, remote: SocketAddr) -> Vec<u8> {
-    let request = InetRequest {
+fn request(local: SocketAddr, remote: SocketAddr) -> InetRequest {
+    InetRequest {
         family: if local.is_ipv4() { AF_INET } else { AF_INET6 },
         protocol: IPPROTO_TCP,
         extensions: ExtensionFlags::empty(),
@@ -51,13 +43,7 @@ fn request(local: SocketAddr, remote: SocketAddr) -> Vec<u8> {
             // Whichever socket it is.
             cookie: [0xff; 8],
         },
-    };
-    let mut message = NetlinkMessage::from(SockDiagMessage::InetRequest(request));
-    message.header.flags = NLM_F_REQUEST;
-    message.finalize();
-    let mut bytes = vec![0; message.buffer_len()];
-    message.serialize(&mut bytes);
-    bytes
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The far end of a connection: a client or an origin server, scripted from outside.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, io::ErrorKind};
 
 use underpass_core::{Ending, Fault};
 
@@ -22,19 +22,13 @@ pub struct End {
     window: usize,
     /// What the proxy did to its direction.
     saw: Option<Ending>,
-    /// Writing to this peer fails.
-    refuses_bytes: bool,
+    /// Writing to this peer fails, and so.
+    refusal: Option<ErrorKind>,
 }
 
 impl Default for End {
     fn default() -> Self {
-        Self {
-            sending: VecDeque::new(),
-            received: Vec::new(),
-            window: usize::MAX,
-            saw: None,
-            refuses_bytes: false,
-        }
+        Self { sending: VecDeque::new(), received: Vec::new(), window: usize::MAX, saw: None, refusal: None }
     }
 }
 
@@ -55,14 +49,21 @@ impl End {
     /// Resets: what it had sent and was not read is lost.
     pub fn reset(&mut self) {
         self.sending.clear();
-        self.sending.push_back(Segment::Fail(std::io::ErrorKind::ConnectionReset.into()));
-        self.refuses_bytes = true;
+        self.sending.push_back(Segment::Fail(ErrorKind::ConnectionReset.into()));
+        self.refusal = Some(ErrorKind::BrokenPipe);
         self.saw.get_or_insert(Ending::Reset);
     }
 
     /// From now on writing to it fails; what it has sent can still be read.
     pub fn refuse(&mut self) {
-        self.refuses_bytes = true;
+        self.refusal = Some(ErrorKind::BrokenPipe);
+    }
+
+    /// Resets behind what it has sent, which can still be read. As the system does, it tells that once: after a write
+    /// that was told, reads find what had come, and then an end.
+    pub fn reset_behind(&mut self) {
+        self.sending.push_back(Segment::Fail(ErrorKind::ConnectionReset.into()));
+        self.refusal = Some(ErrorKind::ConnectionReset);
     }
 
     /// From now on so many bytes more are taken; `usize::MAX` for no limit.
@@ -95,7 +96,7 @@ impl End {
     /// What remains of the script's sending, and the window, as a value that can be compared.
     #[must_use]
     pub fn state(&self) -> impl std::hash::Hash + Eq + Clone + std::fmt::Debug + use<> {
-        (self.sending.clone(), self.window, self.saw.is_some(), self.refuses_bytes)
+        (self.sending.clone(), self.window, self.saw.is_some(), self.refusal)
     }
 }
 
@@ -150,8 +151,13 @@ impl End {
 
     /// One vectored `send`.
     pub(super) fn write<'a>(&mut self, slices: impl Iterator<Item = &'a [u8]>) -> Result<usize, Fault> {
-        if self.refuses_bytes {
-            return Err(std::io::ErrorKind::BrokenPipe.into());
+        if let Some(refusal) = self.refusal {
+            if let Some(last @ Segment::Fail(_)) = self.sending.back_mut()
+                && refusal == ErrorKind::ConnectionReset
+            {
+                *last = Segment::End;
+            }
+            return Err(refusal.into());
         }
         assert!(self.saw.is_none(), "the proxy writes to a direction that it has ended");
         let mut count = 0;
@@ -179,6 +185,6 @@ impl End {
             Some(_) => {}
             None => self.saw = Some(ending),
         }
-        self.refuses_bytes = true;
+        self.refusal = Some(ErrorKind::BrokenPipe);
     }
 }

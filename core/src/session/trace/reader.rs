@@ -3,7 +3,7 @@
 
 use crate::{
     Side,
-    http1::{ChunkedDecoder, Progress},
+    http1::ChunkedDecoder,
     session::{Session, flow::Content},
     state::{exchange, message},
 };
@@ -24,7 +24,11 @@ pub(super) enum Class {
 /// The bytes from one side that the session has not understood yet.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reader {
-    unread: Vec<u8>,
+    received: Vec<u8>,
+    /// So many of them are understood.
+    front: usize,
+    /// How far the others were searched for the end of a head.
+    search: Search,
     /// So many of them were looked at as a head or framing, and are what the session has decided by.
     looked: usize,
     before: Before,
@@ -48,7 +52,11 @@ impl Default for Before {
 impl Reader {
     /// Bytes came.
     pub(super) fn received(&mut self, bytes: &[u8]) {
-        self.unread.extend_from_slice(bytes);
+        self.received.extend_from_slice(bytes);
+    }
+
+    fn unread(&self) -> &[u8] {
+        self.received.get(self.front..).unwrap_or_default()
     }
 
     /// Bytes that the session has understood or dropped meanwhile, in pieces.
@@ -60,8 +68,8 @@ impl Reader {
             content: flow.content,
         };
         let before = std::mem::replace(&mut self.before, now);
-        let count = self.unread.len().saturating_sub(flow.inbox.raw().len());
-        if self.unread.is_empty() {
+        let count = self.unread().len().saturating_sub(flow.inbox.raw().len());
+        if self.unread().is_empty() {
             return;
         }
         let tunnels = [before.exchange, now.exchange].contains(&exchange::State::Tunnelling);
@@ -77,9 +85,12 @@ impl Reader {
                 self.looked -= head;
             }
         }
-        if self.unread.is_empty() {
+        if self.unread().is_empty() {
             // A quiet tunnel holds nothing.
             *self = Self { before: now, ..Self::default() };
+        } else if self.front > self.received.len() / 2 {
+            // Less is moved than was understood.
+            self.received.drain(..std::mem::take(&mut self.front));
         }
     }
 
@@ -87,19 +98,24 @@ impl Reader {
     fn look(&mut self, state: exchange::State, side: Side) {
         use exchange::State;
         self.looked = match (state, side) {
-            (State::Greeting, Side::Downstream) => self.unread.len(),
+            (State::Greeting, Side::Downstream) => self.unread().len(),
             (State::Idle | State::Receiving, Side::Downstream) | (State::Awaiting, Side::Upstream) => {
-                head_length(&self.unread)
+                self.head_length()
             }
-            _ => self.looked.min(self.unread.len()),
+            _ => self.looked.min(self.unread().len()),
         };
+    }
+
+    /// Bytes up to and with the empty line behind a head.
+    fn head_length(&mut self) -> usize {
+        self.search.go_on(self.received.get(self.front..).unwrap_or_default())
     }
 
     fn pass(&mut self, count: usize, class: Class, piece: &mut impl FnMut(Class, &mut [u8])) {
         if count > 0 {
-            let mut rest = self.unread.split_off(count);
-            piece(class, &mut self.unread);
-            std::mem::swap(&mut self.unread, &mut rest);
+            let end = (self.front + count).min(self.received.len());
+            piece(class, self.received.get_mut(self.front..end).unwrap_or_default());
+            (self.front, self.search) = (end, Search::default());
         }
     }
 
@@ -120,10 +136,10 @@ impl Reader {
                 continue;
             }
             let class = if decoder.reads_trailers() { Class::Trailers } else { Class::Framing };
-            let there = self.unread.get(..left).unwrap_or_default();
+            let there = self.unread().get(..left).unwrap_or_default();
             let Some(framing) = framing_length(&mut decoder, there) else {
                 // The session has stumbled over it, and dropped the rest.
-                let looked = looked_length(decoder, there);
+                let looked = looked_length(decoder, there, &mut Search::default());
                 self.pass(looked, class, piece);
                 return self.pass(left - looked, Class::Content, piece);
             };
@@ -131,31 +147,23 @@ impl Reader {
             left -= framing;
         }
         // What comes next is looked at, and may be what the session stumbles over.
-        self.looked = looked_length(decoder, &self.unread);
+        let unread = self.received.get(self.front..).unwrap_or_default();
+        self.looked = looked_length(decoder, unread, &mut self.search);
     }
 }
 
 /// How many bytes the decoder takes off the front; none when they are incomplete or broken.
 fn framing_length(decoder: &mut ChunkedDecoder, bytes: &[u8]) -> Option<usize> {
-    let mut length = 0;
-    while length < bytes.len() {
-        length += line_length(bytes.get(length..).unwrap_or_default());
-        let mut line = bytes.get(..length).unwrap_or_default().to_vec();
-        let decoded = decoder.decode(&mut line, (0, 0), 0);
-        if decoded.raw > 0 {
-            return Some(decoded.raw);
-        }
-        if matches!(decoded.progress, Progress::Broken(_)) {
-            return None;
-        }
-    }
-    None
+    let length = if decoder.reads_trailers() { section_length(bytes) } else { line_length(bytes) };
+    let mut framing = bytes.get(..length).unwrap_or_default().to_vec();
+    let raw = decoder.decode(&mut framing, (0, 0), 0).raw;
+    (raw > 0).then_some(raw)
 }
 
 /// How many bytes at the front may be what the decoder finds broken.
-fn looked_length(decoder: ChunkedDecoder, bytes: &[u8]) -> usize {
+fn looked_length(decoder: ChunkedDecoder, bytes: &[u8], search: &mut Search) -> usize {
     if decoder.reads_trailers() {
-        head_length(bytes)
+        search.go_on(bytes)
     } else if decoder.is_done() || decoder.data_left().is_some() {
         0
     } else {
@@ -167,16 +175,52 @@ fn line_length(bytes: &[u8]) -> usize {
     memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1)
 }
 
-/// Bytes up to and with the empty line behind a head; empty lines in front of it are its own (RFC 9112 §2.2).
-fn head_length(bytes: &[u8]) -> usize {
-    let mut length = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+/// Bytes up to and with the first empty line.
+fn section_length(bytes: &[u8]) -> usize {
+    let mut length = 0;
     loop {
         let rest = bytes.get(length..).unwrap_or_default();
         let line = line_length(rest);
         length += line;
-        if line == 0 || matches!(rest.get(..line), Some(b"\r\n" | b"\n")) {
+        if line == 0 || is_empty_line(rest.get(..line).unwrap_or_default()) {
             return length;
         }
+    }
+}
+
+fn is_empty_line(line: &[u8]) -> bool {
+    matches!(line, b"\r\n" | b"\n")
+}
+
+/// The search for the empty line behind a head; empty lines in front of it are its own (RFC 9112 §2.2). It goes on where
+/// it was when more bytes come, so that a head in many pieces is searched once.
+#[derive(Clone, Copy, Debug, Default)]
+struct Search {
+    /// Where the current line begins.
+    line: usize,
+    /// No line ends between that and here.
+    searched: usize,
+    /// Whether a line came that isn't empty.
+    has_begun: bool,
+    is_found: bool,
+}
+
+impl Search {
+    /// How many of `bytes`, which may be more than the last time, the head has so far.
+    fn go_on(&mut self, bytes: &[u8]) -> usize {
+        while !self.is_found {
+            let rest = bytes.get(self.searched..).unwrap_or_default();
+            let Some(at) = memchr::memchr(b'\n', rest) else {
+                self.searched = bytes.len();
+                break;
+            };
+            let end = self.searched + at + 1;
+            let line = bytes.get(self.line..end).unwrap_or_default();
+            self.is_found = self.has_begun && is_empty_line(line);
+            self.has_begun |= line.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
+            (self.line, self.searched) = (end, end);
+        }
+        self.searched
     }
 }
 
@@ -192,8 +236,18 @@ mod tests {
             ("GET / HTTP/1.1\r\nA: b\r\n\r\nrest", 24),
             ("\r\n\nGET /\n\nrest", 10),
             ("\r\n\r\n", 4),
+            ("\r\r\n\r\nGET /\n\nrest", 12),
+            ("GET /\nA: b\n", 11),
         ] {
-            assert_eq!(head_length(bytes.as_bytes()), length, "{bytes:?}");
+            let (bytes, mut search) = (bytes.as_bytes(), Search::default());
+            assert_eq!(search.go_on(bytes), length, "{bytes:?}");
+            // In pieces it comes to the same, and nothing is searched twice.
+            let mut search = Search::default();
+            for end in 0..=bytes.len() {
+                let before = search.searched;
+                assert_eq!(search.go_on(&bytes[..end]), end.min(length), "{bytes:?} {end}");
+                assert!(search.searched - before <= 1, "{bytes:?} {end}");
+            }
         }
     }
 
@@ -218,6 +272,6 @@ mod tests {
             (Class::Trailers, "A: b\r\nC: d\r\n\r\n"),
         ];
         assert_eq!(pieces, expected.map(|(class, text)| (class, text.to_owned())));
-        assert_eq!(reader.unread, b"GET");
+        assert_eq!(reader.unread(), b"GET");
     }
 }

@@ -27,8 +27,15 @@ pub(super) const ROWS: &[Row] = &[
     .repeatable(),
     flag("master_process", &[Main], "on", "Accepted: workers are threads of one process."),
     words("pid", &[Main], "*file*", "A file that holds the number of the process."),
-    words("user", &[Main], "*user* [*group*]", "Whom the process runs as, once its sockets are open.")
-        .takes(1, 2),
+    words(
+        "user",
+        &[Main],
+        "*user* [*group*]",
+        "Whom the process becomes when root starts it; without a group the one that is called like the user. By \
+         default the group of `nobody` is the one that this user has.",
+    )
+    .takes(1, 2)
+    .or("nobody"),
     row(
         "worker_connections",
         &[Events],

@@ -89,7 +89,8 @@ pub(super) const ROWS: &[Row] = &[
             "Vary",
         ]),
         "*field* …",
-        "Accepted: of the fields that nginx obeys, none is obeyed here.",
+        "`X-Accel-Limit-Rate` isn't obeyed. Accepted of the others: of the fields that nginx obeys, only this one is \
+         obeyed here.",
     )
     .takes(1, ANY),
     flag(
