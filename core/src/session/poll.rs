@@ -48,6 +48,7 @@ impl Session {
             if self.record.take_given_up() {
                 return Output::Note(Event::MatchGivenUp.note());
             }
+            self.record.drop_large_heads();
             self.go_on();
             self.check_invariants();
             return self.poll_output();
