@@ -87,3 +87,12 @@ fn a_head_behind_others_moves_to_the_front_before_it_gets_more_room() {
     assert_eq!((capacity(&inbox), inbox.raw().len()), (4096, 96));
     assert_eq!(inbox.space(&mut buffers).map(|space| space.len()), Some(4000));
 }
+
+#[test]
+fn content_in_front_of_a_head_stays_where_it_is() {
+    let (mut buffers, mut inbox) = (Buffers::new(4096), Inbox::default());
+    receive_head(&mut inbox, &[b'c'; 5000], usize::MAX, 1 << 20, &mut buffers);
+    inbox.promote(1000);
+    inbox.take_head(3000, &mut buffers);
+    assert_eq!((capacity(&inbox), inbox.content().len(), inbox.raw().len()), (8192, 1000, 1000));
+}
