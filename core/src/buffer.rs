@@ -35,9 +35,9 @@ impl Buffers {
     /// Spare pieces of each kind that are kept: what a burst needed beyond them is given back.
     const SPARE: usize = 64;
 
-    /// A spare piece is kept when it takes no more than so many IO buffers: one holds the largest head that fits an IO
+    /// A spare piece is kept when it takes no more than so many bytes, which hold the largest head that fits an IO
     /// buffer, however its memory grew. What a larger head needed is given back.
-    const SPARE_BUFFERS: usize = 2;
+    pub(crate) const LARGEST_SPARE: usize = 2 * Self::SIZE;
 
     /// An empty store of buffers of `size` bytes; at least [`Self::MIN_SIZE`].
     #[must_use]
@@ -73,7 +73,7 @@ impl Buffers {
     }
 
     pub(crate) fn return_scratch(&mut self, mut scratch: Vec<u8>) {
-        if self.scratch.len() < Self::SPARE && scratch.capacity() > 0 && self.keeps(scratch.capacity()) {
+        if self.scratch.len() < Self::SPARE && (1..=Self::LARGEST_SPARE).contains(&scratch.capacity()) {
             scratch.clear();
             self.scratch.push(scratch);
         }
@@ -84,7 +84,7 @@ impl Buffers {
     }
 
     pub(crate) fn return_around(&mut self, mut around: Box<Around>) {
-        if self.arounds.len() < Self::SPARE && self.keeps(around.memory()) {
+        if self.arounds.len() < Self::SPARE && around.memory() <= Self::LARGEST_SPARE {
             around.clear();
             self.arounds.push(around);
         }
@@ -95,15 +95,10 @@ impl Buffers {
     }
 
     pub(crate) fn return_heads(&mut self, mut heads: Box<Heads>) {
-        if self.heads.len() < Self::SPARE && self.keeps(heads.memory()) {
+        if self.heads.len() < Self::SPARE && heads.memory() <= Self::LARGEST_SPARE {
             heads.clear();
             self.heads.push(heads);
         }
-    }
-
-    /// Whether a spare piece that takes so many bytes is kept.
-    fn keeps(&self, memory: usize) -> bool {
-        memory <= Self::SPARE_BUFFERS * self.size
     }
 }
 
@@ -132,8 +127,8 @@ mod tests {
 
     #[test]
     fn what_a_large_head_needed_is_not_kept() {
-        for (length, kept) in [(2 * Buffers::MIN_SIZE, 1), (2 * Buffers::MIN_SIZE + 1, 0)] {
-            let mut buffers = Buffers::new(Buffers::MIN_SIZE);
+        for (length, kept) in [(2 * Buffers::SIZE, 1), (2 * Buffers::SIZE + 1, 0)] {
+            let mut buffers = Buffers::default();
             let bytes = || Vec::with_capacity(length);
             buffers.return_scratch(bytes());
             for received in [true, false] {

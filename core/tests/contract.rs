@@ -363,7 +363,8 @@ impl Proxy {
                 let (_, room) = self.lend(side).expect("space to receive into");
                 let (piece, rest) = bytes.split_at(room.min(bytes.len()));
                 self.receive(side, piece);
-                self.rest();
+                // A shell that has found nothing to read in this turn doesn't look again.
+                self.rest_and(false);
                 bytes = rest;
             }
         }
@@ -391,6 +392,11 @@ impl Proxy {
 
     /// Obeys, writes everything, and finds nothing to read, until all is quiet.
     fn rest(&mut self) {
+        self.rest_and(true);
+    }
+
+    /// The same; whether it looks for something to read.
+    fn rest_and(&mut self, reads: bool) {
         loop {
             let turn = &mut Turn { now: now(), buffers: &mut self.buffers };
             let wait = match self.session.poll_output() {
@@ -426,7 +432,7 @@ impl Proxy {
                     self.sent[side as usize] += count;
                     moved = true;
                 }
-                if wait.reads(side) && self.session.receive_space(side, turn).is_some() {
+                if reads && wait.reads(side) && self.session.receive_space(side, turn).is_some() {
                     self.session.handle_received(side, Err(Fault::WOULD_BLOCK), turn);
                 }
             }

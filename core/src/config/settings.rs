@@ -46,9 +46,9 @@ pub struct Settings {
     pub client_header_start: usize,
     /// `large_client_header_buffers`: bytes of one line of a request head, its line end included. 8 KiB.
     pub client_header_line: usize,
-    /// `large_client_header_buffers`: bytes of a whole request head, its empty line included; a start that is larger than
-    /// one of these lines comes on top. At most [`MAX_HEAD`]. 32 KiB. A client that sends a longer head than an IO buffer holds has memory for it until it is whole, refused,
-    /// or too late (`client_header_timeout`).
+    /// `large_client_header_buffers`: bytes of a whole request head, its empty line included; a start that is larger
+    /// than one of these lines comes on top. 32 KiB, at most [`MAX_HEAD`]. A client whose head is longer than an IO
+    /// buffer has memory for it until it is whole, refused, or too late (`client_header_timeout`).
     pub client_header_size: usize,
     /// `lingering_close`. On.
     pub lingering_close: LingeringClose,

@@ -2,7 +2,8 @@
 //!
 //! At the 101, every variable of the location's log formats whose value is known for good is evaluated
 //! and packed, in the order of the templates: its length, then the value as it will stand in the line. A length takes
-//! two bytes, and four from 32 KiB on, which the highest bit says. What moves on (times, byte counts) is evaluated when the line is written.
+//! two bytes, and four from 32 KiB on, which the highest bit says. What moves on (times, byte counts) is evaluated
+//! when the line is written.
 
 use super::{Heads, Record};
 use crate::{
@@ -103,7 +104,7 @@ const LONG_BIT: u32 = 1 << 31;
 fn pack(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     write(out);
-    // Heads are far from 2 GiB, and a value that were longer would be cut.
+    // A value of 2 GiB would be cut.
     let length = u32::try_from(out.len() - start).unwrap_or(u32::MAX).min(!LONG_BIT);
     out.truncate(start + length as usize);
     match u16::try_from(length) {

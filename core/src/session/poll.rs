@@ -40,6 +40,9 @@ impl Session {
         if self.record.take_given_up() {
             return Output::Note(Event::MatchGivenUp.note());
         }
+        if self.is_between_exchanges() {
+            self.record.drop_large_heads();
+        }
         if let Some(side) = self.pending.take_shutdown() {
             return Output::Shutdown(side);
         }
@@ -166,6 +169,12 @@ impl Session {
         self.work = super::Work { pipelined, ..super::Work::default() };
     }
 
+    /// Whether the last exchange is over, and none has begun.
+    pub(super) fn is_between_exchanges(&self) -> bool {
+        use exchange::State;
+        matches!(self.exchange.state(), State::Idle | State::Lingering | State::Closed)
+    }
+
     /// Ends the session: the client's connection is closed.
     pub(super) fn close_client(&mut self, ending: Ending) {
         self.exchange_event(exchange::Event::Close);
@@ -225,9 +234,8 @@ impl Session {
         for flow in &mut self.flows {
             flow.settle(self.tick, turn.buffers);
         }
-        let state = self.exchange.state();
         // What the record shows of the exchange stays until it has been handed out.
-        if matches!(state, exchange::State::Idle | exchange::State::Lingering | exchange::State::Closed)
+        if self.is_between_exchanges()
             && !self.pending.exchange_done
             && let Some(heads) = self.record.heads.take()
         {

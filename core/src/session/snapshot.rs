@@ -177,10 +177,7 @@ impl Snapshot {
             ending,
         } = work;
         // The heads of an exchange that is over wait to be given back, and are of no consequence.
-        let is_over = matches!(
-            exchange.state(),
-            exchange::State::Idle | exchange::State::Lingering | exchange::State::Closed
-        );
+        let is_over = session.is_between_exchanges();
         let deadlines = session.deadlines().running();
         let under_way = record.heads.as_ref().filter(|_| !is_over);
         let tunnel = tunnel.as_deref().map(|tunnel| tunnel.snapshot(now));

@@ -68,7 +68,6 @@ struct Exchange {
 }
 
 /// The table.
-#[must_use]
 pub fn table() -> impl Iterator<Item = &'static Row> + Clone {
     rows::TABLE.iter().chain(large_heads::TABLE)
 }
