@@ -63,39 +63,6 @@ timers! {
 
 const NEVER: Tick = Tick(u64::MAX);
 
-/// Timers that are set and stopped: a tunnel's.
-#[derive(Clone, Debug)]
-pub(crate) struct Timers {
-    at: [Tick; COUNT],
-}
-
-impl Default for Timers {
-    fn default() -> Self {
-        Self { at: [NEVER; COUNT] }
-    }
-}
-
-impl Timers {
-    pub(crate) fn set(&mut self, timer: Timer, at: Tick) {
-        if let Some(slot) = self.at.get_mut(timer as usize) {
-            *slot = at;
-        }
-    }
-
-    pub(crate) fn stop(&mut self, timer: Timer) {
-        self.set(timer, NEVER);
-    }
-
-    pub(crate) fn get(&self, timer: Timer) -> Option<Tick> {
-        self.at.get(timer as usize).copied().filter(|at| *at != NEVER)
-    }
-
-    /// The timers that run, and when they expire.
-    pub(crate) fn running(&self) -> impl Iterator<Item = (Timer, Tick)> {
-        Timer::ALL.iter().filter_map(|timer| self.get(*timer).map(|at| (*timer, at)))
-    }
-}
-
 /// When each timer of a state expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Deadlines {
@@ -165,15 +132,5 @@ mod tests {
         assert_eq!(deadlines.expired(Tick(30), &mut named), Some(Timer::Drain));
         assert_eq!(deadlines.expired(Tick(99), &mut named), None);
         assert_eq!(deadlines.running().count(), 3);
-    }
-
-    #[test]
-    fn a_timer_runs_until_it_is_stopped() {
-        let mut timers = Timers::default();
-        timers.set(Timer::TunnelIdle, Tick(20));
-        timers.set(Timer::HalfClose, Tick(10));
-        timers.stop(Timer::HalfClose);
-        assert_eq!(timers.running().collect::<Vec<_>>(), [(Timer::TunnelIdle, Tick(20))]);
-        assert_eq!((timers.get(Timer::HalfClose), timers.get(Timer::TunnelIdle)), (None, Some(Tick(20))));
     }
 }

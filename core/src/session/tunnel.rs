@@ -13,7 +13,7 @@ use crate::{
     shared::{GroupId, Upstreams},
     state::{connection, exchange, message, tunnel},
     time::Tick,
-    timer::{Deadlines, Timer, Timers},
+    timer::{Deadlines, Timer},
     violation::Violation,
 };
 
@@ -47,27 +47,52 @@ impl Default for TunnelConfig {
 }
 
 /// The timers of a tunnel: nobody else sets or stops them.
-#[derive(Clone, Debug, Default)]
-pub(super) struct TunnelTimers(Timers);
+#[derive(Clone, Debug)]
+pub(super) struct TunnelTimers([Tick; TIMERS.len()]);
+
+impl Default for TunnelTimers {
+    fn default() -> Self {
+        Self([NEVER; TIMERS.len()])
+    }
+}
+
+const NEVER: Tick = Tick(u64::MAX);
+
+const TIMERS: [Timer; 7] = [
+    Timer::ClientSend,
+    Timer::UpstreamSend,
+    Timer::TunnelIdle,
+    Timer::HalfClose,
+    Timer::LingerIdle,
+    Timer::LingerTotal,
+    Timer::Acknowledgement,
+];
 
 impl TunnelTimers {
+    fn slot(&mut self, timer: Timer) -> Option<&mut Tick> {
+        self.0.iter_mut().zip(TIMERS).find(|(_, of)| *of == timer).map(|(slot, _)| slot)
+    }
+
     fn stop(&mut self, timer: Timer) {
-        self.0.stop(timer);
+        if let Some(slot) = self.slot(timer) {
+            *slot = NEVER;
+        }
     }
 
     /// Starts a timer that is wanted and doesn't run, stops one that isn't wanted.
     fn run(&mut self, now: Tick, timer: Timer, wanted: bool, span: Duration) {
+        let Some(slot) = self.slot(timer) else { return };
         if !wanted {
-            self.0.stop(timer);
-        } else if self.0.get(timer).is_none() {
-            self.0.set(timer, now.after(span));
+            *slot = NEVER;
+        } else if *slot == NEVER {
+            *slot = now.after(span);
         }
     }
 
     /// How long what is left of the tunnel has been dropped.
-    fn waited(&self, now: Tick, linger_total: Duration) -> Duration {
-        let left = self.0.get(Timer::LingerTotal).map_or(linger_total, |ends| ends.since(now));
-        linger_total.saturating_sub(left)
+    fn waited(&mut self, now: Tick, linger_total: Duration) -> Duration {
+        let ends = self.slot(Timer::LingerTotal).map(|slot| *slot).filter(|ends| *ends != NEVER);
+        linger_total.saturating_sub(ends.map_or(linger_total, |ends| ends.since(now)))
     }
 }
 
@@ -491,7 +516,7 @@ impl Session {
 
     /// The tunnel's timers, as they are set.
     pub(super) fn add_tunnel_deadlines(&self, deadlines: &mut Deadlines) {
-        for (timer, at) in self.tunnel_timers.0.running() {
+        for (timer, at) in TIMERS.into_iter().zip(self.tunnel_timers.0) {
             deadlines.add(timer, at);
         }
     }
