@@ -52,7 +52,7 @@ use fate::{Fact, Fate};
 use flow::Flow;
 use pending::Pending;
 use tunnel::TunnelTimers;
-use work::{Expectation, Look, Origin, Work};
+use work::{Expectation, FinalRead, Origin, Work};
 
 use crate::{
     Address, ClientInfo, Side,
