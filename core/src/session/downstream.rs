@@ -1,6 +1,6 @@
 //! The client's side: what was read off it, its end, and how a session with it ends.
 
-use super::{Event, Fact, Look, Session};
+use super::{Event, Fact, FinalRead, Session};
 use crate::{
     Side,
     buffer::Turn,
@@ -26,8 +26,8 @@ impl Session {
             }
             return;
         }
-        if from == Side::Downstream && self.work.look == Look::Wanted {
-            self.work.look = Look::Taken;
+        if from == Side::Downstream && self.work.final_read == FinalRead::Pending {
+            self.work.final_read = FinalRead::Done;
         }
         match result {
             Ok(0) => self.ended(from),
@@ -147,7 +147,7 @@ impl Session {
     /// what it has not read yet. Behind a complete request that was answered whole it is read once: a client that
     /// has sent nothing is not waited for (nginx).
     pub(super) fn begin_lingering(&mut self, once: bool) {
-        self.work.look = if once { Look::Wanted } else { Look::Needless };
+        self.work.final_read = if once { FinalRead::Pending } else { FinalRead::NotNeeded };
         self.exchange_event(exchange::Event::Linger);
         self.flow_mut(Side::Downstream).inbox.discard();
         self.flow_mut(Side::Downstream).content = super::flow::Content::Empty;
@@ -162,10 +162,10 @@ impl Session {
     pub(super) fn linger(&mut self) -> bool {
         let something_came = !self.flow(Side::Downstream).inbox.raw().is_empty();
         if something_came {
-            self.work.look = Look::Needless;
+            self.work.final_read = FinalRead::NotNeeded;
         }
         self.flow_mut(Side::Downstream).inbox.discard();
-        if !self.leg(Side::Downstream).reads() || self.work.look == Look::Taken {
+        if !self.leg(Side::Downstream).reads() || self.work.final_read == FinalRead::Done {
             self.close_client(super::Ending::Fin);
             return true;
         }

@@ -102,7 +102,7 @@ impl Session {
 
     /// The request becomes a GET for another path, and goes through its server anew.
     fn go_to_uri(&mut self, status: u16, page: &ErrorPage, uri: &[u8], turn: &mut Turn<'_>) {
-        if !self.is_led(status, page, turn) {
+        if !self.count_internal_redirect(status, page, turn) {
             return;
         }
         self.give_content_up();
@@ -120,7 +120,7 @@ impl Session {
 
     /// The request as it is goes to a named location.
     fn go_to_named(&mut self, status: u16, page: &ErrorPage, name: &[u8], turn: &mut Turn<'_>) {
-        if !self.is_led(status, page, turn) {
+        if !self.count_internal_redirect(status, page, turn) {
             return;
         }
         let named = std::str::from_utf8(name).ok().zip(self.record.heads.as_ref());
@@ -142,7 +142,7 @@ impl Session {
     }
 
     /// Counts the way to an error page; where that is one too many, the client is told.
-    fn is_led(&mut self, status: u16, page: &ErrorPage, turn: &mut Turn<'_>) -> bool {
+    fn count_internal_redirect(&mut self, status: u16, page: &ErrorPage, turn: &mut Turn<'_>) -> bool {
         let Some(detour) = self.detour_mut() else { return false };
         detour.error = Some(status);
         detour.status = match page.status {
@@ -150,12 +150,12 @@ impl Session {
             ErrorStatus::Taken => None,
             ErrorStatus::Fixed(fixed) => Some(fixed),
         };
-        let is_led = detour.turn();
-        if !is_led {
+        let is_permitted = detour.turn();
+        if !is_permitted {
             self.note(Event::Violation(Violation::RewriteCycle));
             self.reply_page(Violation::RewriteCycle.status(), turn);
         }
-        is_led
+        is_permitted
     }
 
     /// The request's content is wanted by nobody any more. Where it hasn't come whole, what follows it on the

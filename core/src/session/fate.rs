@@ -45,6 +45,7 @@ pub(super) enum Fate {
 
 /// How the client's connection stands when an exchange has ended.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each may be so or not, whatever the others are")]
 pub(super) struct Stand {
     /// The request was read whole.
     pub(super) is_complete: bool,

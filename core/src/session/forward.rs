@@ -3,7 +3,8 @@
 use std::io::ErrorKind;
 
 use super::{
-    Disposal, Event, Fact, Look, Origin, Session, Verdict, content::Step, flow::Content, upstream::Failure,
+    Disposal, Event, Fact, FinalRead, Origin, Session, Verdict, content::Step, flow::Content,
+    upstream::Failure,
 };
 use crate::{
     Side,
@@ -273,7 +274,7 @@ impl Session {
     pub(super) fn end_response(&mut self) -> bool {
         let flow = self.flow(Side::Upstream);
         let cut = flow.message.state() == message::State::Cut;
-        if !(flow.is_complete() || cut) || !flow.is_sent() || self.must_look() {
+        if !(flow.is_complete() || cut) || !flow.is_sent() || self.must_read_first() {
             return false;
         }
         self.release_origin(true);
@@ -289,10 +290,10 @@ impl Session {
     /// A7: the client is read once more before a refused upgrade's response is sent, and so before it can know of
     /// the refusal: what it has sent by then is no answer to it. It takes no time: the shell reads before it sleeps,
     /// and when it sleeps there was nothing. E11: so is one who was answered whole, before it is left.
-    pub(super) fn must_look(&self) -> bool {
+    pub(super) fn must_read_first(&self) -> bool {
         use exchange::State;
         matches!(self.exchange.state(), State::Responding | State::Replying | State::Lingering)
-            && self.work.look == Look::Wanted
+            && self.work.final_read == FinalRead::Pending
             && self.wants(Side::Downstream)
     }
 

@@ -50,7 +50,7 @@ use std::{net::IpAddr, sync::Arc};
 use fate::{Fact, Fate};
 use flow::Flow;
 use pending::Pending;
-use work::{Expectation, Look, Origin, Work};
+use work::{Expectation, FinalRead, Origin, Work};
 
 use crate::{
     Address, ClientInfo, Side,

@@ -85,3 +85,39 @@ impl Moves {
         self.roomy.held()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_holds_on_holds_since_it_began() {
+        let mut moves = Moves::default();
+        assert_eq!((moves.waiting(Tick(3)), moves.roomy()), (Tick(3), None));
+        moves.settle(true, false, true, Tick(5));
+        moves.settle(true, false, true, Tick(7));
+        assert_eq!((moves.waiting(Tick(9)), moves.roomy()), (Tick(5), Some(Tick(5))));
+        assert_eq!(moves.delivered(Tick(9)), Tick(9), "it is not, or nobody has looked");
+        moves.settle(false, true, false, Tick(10));
+        moves.settle(true, true, true, Tick(11));
+        assert_eq!((moves.waiting(Tick(12)), moves.roomy()), (Tick(11), Some(Tick(11))));
+        assert_eq!(moves.delivered(Tick(12)), Tick(10));
+    }
+
+    #[test]
+    fn what_is_left_of_a_write_waits_anew() {
+        let mut moves = Moves::default();
+        moves.settle(true, false, true, Tick(5));
+        moves.take();
+        moves.settle(true, false, true, Tick(8));
+        assert_eq!(moves.waiting(Tick(9)), Tick(8));
+    }
+
+    #[test]
+    fn the_last_movement_counts() {
+        let mut moves = Moves::default();
+        moves.arrive(Tick(4));
+        moves.read_whole(Tick(6));
+        assert_eq!((moves.arrived(), moves.read()), (Tick(4), Tick(6)));
+    }
+}

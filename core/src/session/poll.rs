@@ -57,7 +57,7 @@ impl Session {
         }
         // What is offered stays where it is, which may leave no room to read into: it is offered first.
         let writes = Side::BOTH.map(|side| {
-            let after_a_look = side == Side::Downstream && self.must_look();
+            let after_a_look = side == Side::Downstream && self.must_read_first();
             let paced = side == Side::Downstream && self.client_waits().is_some();
             self.leg(side).writes() && !after_a_look && !paced && !self.transmit(side).is_empty()
         });
@@ -205,7 +205,7 @@ impl Session {
         let at_once = self.exchange.state() == exchange::State::Idle
             && (!matches!(self.flow(Side::Downstream).inbox.raw(), b"" | b"\r")
                 || !self.leg(Side::Downstream).reads());
-        if at_once || self.must_look() { Some(Tick(0)) } else { self.deadlines().next() }
+        if at_once || self.must_read_first() { Some(Tick(0)) } else { self.deadlines().next() }
     }
 
     /// Whether bytes from `side` are wanted.

@@ -1,6 +1,6 @@
 //! Responses in our own name (E11).
 
-use super::{Event, Fact, Fate, Look, Session, Verdict};
+use super::{Event, Fact, Fate, FinalRead, Session, Verdict};
 use crate::{
     Side,
     buffer::Turn,
@@ -212,7 +212,7 @@ impl Session {
             self.flow_mut(Side::Downstream).inbox.discard();
         }
         if self.asked_for_upgrade() {
-            self.work.look = Look::Wanted;
+            self.work.final_read = FinalRead::Pending;
         }
         self.exchange_event(exchange::Event::Reply);
     }
@@ -260,7 +260,8 @@ impl Session {
             // What comes behind a refused head is nobody's.
             self.flow_mut(Side::Downstream).inbox.discard();
         }
-        if !self.flow(Side::Upstream).is_sent() || self.must_look() || self.waits_for_unwanted_content() {
+        if !self.flow(Side::Upstream).is_sent() || self.must_read_first() || self.waits_for_unwanted_content()
+        {
             return false;
         }
         self.close_behind_refused_upgrade();

@@ -1,7 +1,7 @@
 //! A response head: interim, switching protocols, or final.
 
 use super::{
-    Expectation, Fact, Fate, Look, Origin, Session, Verdict, outbox::Coding, request::is_upgrade,
+    Expectation, Fact, Fate, FinalRead, Origin, Session, Verdict, outbox::Coding, request::is_upgrade,
     upstream::Failure,
 };
 use crate::{
@@ -158,7 +158,7 @@ impl Session {
             self.stop_sending_request();
         }
         if self.asked_for_upgrade() {
-            self.work.look = Look::Wanted;
+            self.work.final_read = FinalRead::Pending;
         }
         self.record.attempt.answered = Some(self.tick);
         self.record.status = shown;

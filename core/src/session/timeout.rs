@@ -12,8 +12,8 @@ use crate::{
 
 impl Session {
     pub(super) fn timed_out(&mut self, turn: &mut Turn<'_>) {
-        if self.must_look() {
-            self.work.look = super::Look::Taken;
+        if self.must_read_first() {
+            self.work.final_read = super::FinalRead::Done;
         }
         let mut named = Named::default();
         while let Some(timer) = self.deadlines().expired(turn.now.tick, &mut named) {

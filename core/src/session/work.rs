@@ -40,7 +40,7 @@ pub(super) struct Work {
     pub(super) upstream_broke: bool,
     /// Bytes of request content that came.
     pub(super) content_received: u64,
-    pub(super) look: Look,
+    pub(super) final_read: FinalRead,
     /// Boxed: few exchanges have a rate, and every session has the pointer.
     pub(super) paces: Option<Box<Paces>>,
     /// When the request is admitted, or refused.
@@ -73,7 +73,7 @@ impl Default for Work {
             content_lost: false,
             upstream_broke: false,
             content_received: 0,
-            look: Look::Needless,
+            final_read: FinalRead::NotNeeded,
             paces: None,
             admitted_at: None,
             told_at: Tick(0),
@@ -105,8 +105,8 @@ pub(super) enum Origin {
 /// Whether the client has been read since a refused upgrade's head came (A7), or since all was said to it that is
 /// (E11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Look {
-    Needless,
-    Wanted,
-    Taken,
+pub(super) enum FinalRead {
+    NotNeeded,
+    Pending,
+    Done,
 }
