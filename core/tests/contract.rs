@@ -216,7 +216,7 @@ fn what_is_quiet_is_small() {
 fn a_quiet_tunnel_alone_is_small() {
     let settings = Arc::new(TunnelSettings::default());
     let mut buffers = Buffers::default();
-    let turn = &mut Turn { now: NOW, buffers: &mut buffers };
+    let turn = &mut Turn { now: now(), buffers: &mut buffers };
     let quiet = |turn: &mut Turn<'_>| {
         let mut tunnel = Box::new(Tunnel::new(Arc::clone(&settings), [b"ahead", b""], turn));
         tunnel.handle_sent(Side::Upstream, Ok(5), turn);
