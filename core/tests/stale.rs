@@ -114,7 +114,7 @@ fn a_connection_that_went_back() {
     let (of_the_world, mut turn) = world.parts();
     let gone = || ErrorKind::ConnectionReset.into();
     for report in [Ok(0), Ok(5), Err(gone())] {
-        let session = &mut Session::clone(of_the_world);
+        let session = &mut Session::clone(of_the_world.session());
         assert_ignored(session, &mut turn, |session, turn| {
             session.handle_received(Side::Upstream, report, turn);
         });

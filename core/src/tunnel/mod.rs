@@ -105,11 +105,14 @@ pub struct Tunnel {
     /// When a drain is over.
     drain: Tick,
     /// Full buffers of bytes that were given up, which may still be on their way. Few tunnels have any.
-    retired: Option<Box<[Option<Box<[u8]>>; 2]>>,
+    retired: Option<Box<Retired>>,
     legs: [connection::Machine; 2],
     busy: Busy,
     taken: Taken,
 }
+
+/// By the side that the bytes came from.
+type Retired = [Option<Box<[u8]>>; 2];
 
 /// What a session hands over when its exchange becomes a tunnel.
 #[derive(Debug, Default)]
