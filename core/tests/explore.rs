@@ -46,7 +46,7 @@ fn a_tunnel_that_ends_with_either_end() {
 }
 
 #[test]
-fn a_tunnel_alone_with_three_bytes_each_way() {
+fn a_tunnel_alone() {
     closes(&alphabets::TUNNEL_ALONE);
 }
 

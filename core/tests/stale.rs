@@ -111,12 +111,10 @@ fn a_connection_that_went_back() {
     let mut world = world(proxying(|_| {}));
     world.client_sends(GET);
     world.origin_sends("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    let (underpass_testkit::session_world::Machine::Session(of_the_world), mut turn) = world.parts() else {
-        panic!("a session is driven")
-    };
+    let (of_the_world, mut turn) = world.parts();
     let gone = || ErrorKind::ConnectionReset.into();
     for report in [Ok(0), Ok(5), Err(gone())] {
-        let session = &mut Session::clone(of_the_world);
+        let session = &mut Session::clone(of_the_world.session());
         assert_ignored(session, &mut turn, |session, turn| {
             session.handle_received(Side::Upstream, report, turn);
         });

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use underpass_core::{Ended, Ending, Event, Outcome, Side, Timer, TunnelSettings};
-use underpass_testkit::session_world::{Connect, World, config_of};
+use underpass_testkit::session_world::{Connect, World, config_of, tunnel_settings};
 
 const UPGRADE: &str = "GET /u HTTP/1.1\r\nHost: a\r\nUpgrade: foo\r\nConnection: upgrade\r\n\r\n";
 const SWITCH: &str = "HTTP/1.1 101 S\r\nUpgrade: foo\r\nConnection: upgrade\r\n\r\n";
@@ -25,6 +25,15 @@ fn tunnel(server: &str, location: &str) -> World {
     world.client_sends(UPGRADE);
     world.origin_sends(SWITCH);
     assert!(world.session.snapshot(world.now().tick).is_tunnel());
+    world
+}
+
+/// The same cases hold for a session whose exchange has become a tunnel, and for a tunnel alone.
+const OPENED: [fn(&str, &str) -> World; 2] = [tunnel, alone];
+
+fn alone(server: &str, location: &str) -> World {
+    let mut world = World::tunnel(tunnel_settings(&format!("{server} {location}")), [b"", b""]);
+    world.run();
     world
 }
 
@@ -55,74 +64,87 @@ const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn a_tunnel_that_waits_for_a_client_that_takes_nothing() {
-    let mut world = tunnel("send_timeout 1s;", "proxy_read_timeout 2s;");
-    world.client.set_window(0);
-    world.origin_sends("stuck");
-    // C5: the idle timer stands still while this one runs; bytes the other way don't help.
-    world.elapse(SECOND / 2);
-    world.client_sends("other way");
-    last_moment(&mut world, SECOND / 2);
-    assert_eq!(world.closed, Some(Ending::Fin));
-    assert_eq!(world.exchanges[0].outcome, Outcome::TimedOut(Timer::ClientSend));
-    assert_eq!(world.exchanges[0].tunnel.and_then(|tunnel| tunnel.2), Some(Ended::Timer(Timer::ClientSend)));
-    assert!(fired(&world, Timer::ClientSend) && world.done);
+    for tunnel in OPENED {
+        let mut world = tunnel("send_timeout 1s;", "proxy_read_timeout 2s;");
+        world.client.set_window(0);
+        world.origin_sends("stuck");
+        // C5: the idle timer stands still while this one runs; bytes the other way don't help.
+        world.elapse(SECOND / 2);
+        world.client_sends("other way");
+        last_moment(&mut world, SECOND / 2);
+        assert_eq!(world.closed, Some(Ending::Fin));
+        assert_eq!(world.exchanges[0].outcome, Outcome::TimedOut(Timer::ClientSend));
+        assert_eq!(
+            world.exchanges[0].tunnel.and_then(|tunnel| tunnel.2),
+            Some(Ended::Timer(Timer::ClientSend))
+        );
+        assert!(fired(&world, Timer::ClientSend) && world.done);
+    }
 }
 
 #[test]
 fn a_tunnel_that_waits_for_an_origin_server_that_takes_nothing() {
-    let mut world = tunnel("", "proxy_send_timeout 1s; proxy_read_timeout 2s;");
-    world.origin().set_window(0);
-    world.client_sends("stuck");
-    last_moment(&mut world, SECOND);
-    assert_eq!(world.exchanges[0].outcome, Outcome::TimedOut(Timer::UpstreamSend));
-    assert!(world.done);
+    for tunnel in OPENED {
+        let mut world = tunnel("", "proxy_send_timeout 1s; proxy_read_timeout 2s;");
+        world.origin().set_window(0);
+        world.client_sends("stuck");
+        last_moment(&mut world, SECOND);
+        assert_eq!(world.exchanges[0].outcome, Outcome::TimedOut(Timer::UpstreamSend));
+        assert!(world.done);
+    }
 }
 
 #[test]
 fn a_stall_that_ends_gives_the_idle_timer_its_whole_time() {
-    let mut world = tunnel("send_timeout 10s;", "proxy_read_timeout 2s;");
-    world.client.set_window(0);
-    world.origin_sends("stuck");
-    world.elapse(5 * SECOND);
-    assert!(!world.done, "the idle timer stands still");
-    world.client.set_window(usize::MAX);
-    world.run();
-    last_moment(&mut world, 2 * SECOND);
-    assert_eq!(world.exchanges[0].outcome, Outcome::TimedOut(Timer::TunnelIdle));
+    for tunnel in OPENED {
+        let mut world = tunnel("send_timeout 10s;", "proxy_read_timeout 2s;");
+        world.client.set_window(0);
+        world.origin_sends("stuck");
+        world.elapse(5 * SECOND);
+        assert!(!world.done, "the idle timer stands still");
+        world.client.set_window(usize::MAX);
+        world.run();
+        last_moment(&mut world, 2 * SECOND);
+        assert_eq!(world.exchanges[0].outcome, Outcome::TimedOut(Timer::TunnelIdle));
+    }
 }
 
 #[test]
 fn a_half_closed_tunnel_lives_by_its_own_bytes_and_no_longer_than_the_idle_timer() {
-    for (idle, least) in [(100, 60), (20, 20)] {
-        let mut world = tunnel("", &format!("proxy_read_timeout {idle}s;"));
-        world.client_ends();
-        world.elapse(SECOND * (least - 1));
-        world.origin_sends("restarts it");
-        last_moment(&mut world, SECOND * least);
-        assert!(world.done, "idle {idle} s");
+    for tunnel in OPENED {
+        for (idle, least) in [(100, 60), (20, 20)] {
+            let mut world = tunnel("", &format!("proxy_read_timeout {idle}s;"));
+            world.client_ends();
+            world.elapse(SECOND * (least - 1));
+            world.origin_sends("restarts it");
+            last_moment(&mut world, SECOND * least);
+            assert!(world.done, "idle {idle} s");
+        }
     }
 }
 
 #[test]
 fn lingering_after_a_client_was_cut_off_is_bounded() {
-    let mut world = tunnel("", "proxy_read_timeout 100s;");
-    // Nothing is ever acknowledged, as with a shell that can't tell.
-    world.origin().set_window(0);
-    world.client.reset();
-    world.run();
-    // C3: what the origin server still sends is read and dropped: 5 s between pieces, 30 s in all.
-    for _ in 0..7 {
-        world.elapse(4 * SECOND);
-        assert!(!world.done);
-        world.origin_sends("nobody is there");
+    for tunnel in OPENED {
+        let mut world = tunnel("", "proxy_read_timeout 100s;");
+        // Nothing is ever acknowledged, as with a shell that can't tell.
+        world.origin().set_window(0);
+        world.client.reset();
+        world.run();
+        // C3: what the origin server still sends is read and dropped: 5 s between pieces, 30 s in all.
+        for _ in 0..7 {
+            world.elapse(4 * SECOND);
+            assert!(!world.done);
+            world.origin_sends("nobody is there");
+        }
+        last_moment(&mut world, 2 * SECOND);
+        assert!(world.done);
+        assert!(
+            world.exchanges[0].tunnel.is_some_and(|tunnel| tunnel.3),
+            "the record says that a stream was cut"
+        );
+        assert_eq!(world.session.snapshot(world.now().tick).buffered(Side::Upstream), 0);
     }
-    last_moment(&mut world, 2 * SECOND);
-    assert!(world.done);
-    assert!(
-        world.exchanges[0].tunnel.is_some_and(|tunnel| tunnel.3),
-        "the record says that a stream was cut"
-    );
-    assert_eq!(world.session.snapshot(world.now().tick).buffered(Side::Upstream), 0);
 }
 
 #[test]
@@ -235,29 +257,33 @@ fn an_origin_server_that_takes_no_request() {
 
 #[test]
 fn a_tunnel_is_not_idle_while_its_bytes_are_taken() {
-    let mut world = tunnel("", "proxy_read_timeout 2s;");
-    world.origin().set_window(0);
-    world.client_sends("abc");
-    world.elapse(SECOND);
-    world.origin().set_window(usize::MAX);
-    world.run();
-    assert!(world.origin().received().ends_with(b"abc"));
-    last_moment(&mut world, 2 * SECOND);
-    assert!(fired(&world, Timer::TunnelIdle));
+    for tunnel in OPENED {
+        let mut world = tunnel("", "proxy_read_timeout 2s;");
+        world.origin().set_window(0);
+        world.client_sends("abc");
+        world.elapse(SECOND);
+        world.origin().set_window(usize::MAX);
+        world.run();
+        assert!(world.origin().received().ends_with(b"abc"));
+        last_moment(&mut world, 2 * SECOND);
+        assert!(fired(&world, Timer::TunnelIdle));
+    }
 }
 
 #[test]
 fn nor_is_one_half_closed_in_vain_while_the_other_half_is_taken() {
-    let mut world = tunnel("", "proxy_read_timeout 2s;");
-    world.client_ends();
-    world.client.set_window(0);
-    world.origin_sends("abc");
-    world.elapse(SECOND);
-    world.client.set_window(usize::MAX);
-    world.run();
-    assert!(world.client.received().ends_with(b"abc"));
-    last_moment(&mut world, 2 * SECOND);
-    assert!(world.done);
+    for tunnel in OPENED {
+        let mut world = tunnel("", "proxy_read_timeout 2s;");
+        world.client_ends();
+        world.client.set_window(0);
+        world.origin_sends("abc");
+        world.elapse(SECOND);
+        world.client.set_window(usize::MAX);
+        world.run();
+        assert!(world.client.received().ends_with(b"abc"));
+        last_moment(&mut world, 2 * SECOND);
+        assert!(world.done);
+    }
 }
 
 #[test]

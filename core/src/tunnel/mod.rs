@@ -105,11 +105,14 @@ pub struct Tunnel {
     /// When a drain is over.
     drain: Tick,
     /// Full buffers of bytes that were given up, which may still be on their way. Few tunnels have any.
-    retired: Option<Box<[Option<Box<[u8]>>; 2]>>,
+    retired: Option<Box<Retired>>,
     legs: [connection::Machine; 2],
     busy: Busy,
     taken: Taken,
 }
+
+/// By the side that the bytes came from.
+type Retired = [Option<Box<[u8]>>; 2];
 
 /// What a session hands over when its exchange becomes a tunnel.
 #[derive(Debug, Default)]
@@ -295,6 +298,31 @@ impl Tunnel {
 
     /// What it waits for.
     pub(crate) fn wait(&self) -> Wait {
+        if let [Some(from_client), Some(from_upstream)] = self.flowing() {
+            let mut wait = Wait::new(self.deadline());
+            for (from, (held, piped)) in Side::BOTH.into_iter().zip([from_client, from_upstream]) {
+                wait.read(from, piped == 0 && held.has_space());
+                wait.write(from.opposite(), !held.is_empty());
+                wait.relay(from, held.is_empty());
+            }
+            debug_assert_eq!(wait, self.general_wait(), "the short path waits for what the general one does");
+            return wait;
+        }
+        self.general_wait()
+    }
+
+    /// Both directions, where both flow and nothing else is to be done.
+    #[inline]
+    fn flowing(&self) -> [Option<(&Held, u64)>; 2] {
+        [0, 1].map(|index: usize| match &self.directions[index] {
+            Direction { held, course: Course::Flowing(carried) } if !self.busy.any() => {
+                Some((held, carried.piped))
+            }
+            _ => None,
+        })
+    }
+
+    fn general_wait(&self) -> Wait {
         let mut wait = Wait::new(self.deadline());
         for side in Side::BOTH {
             wait.read(side, self.wants(side));
@@ -307,6 +335,11 @@ impl Tunnel {
 
     /// Where to receive bytes from this side into; `None` when none are wanted now.
     pub fn receive_space(&mut self, from: Side, turn: &mut Turn<'_>) -> Option<&mut [u8]> {
+        let flows = !self.busy.any()
+            && matches!(self.directions[from.index()].course, Course::Flowing(carried) if carried.piped == 0);
+        if flows {
+            return self.directions[from.index()].held.space(turn.buffers);
+        }
         if !self.wants(from) {
             return None;
         }
@@ -322,6 +355,10 @@ impl Tunnel {
     /// poll.
     #[must_use]
     pub fn transmit(&self, to: Side) -> Slices<'_> {
+        let direction = &self.directions[to.opposite().index()];
+        if direction.course.is_flowing() && !self.busy.any() {
+            return Slices::one(direction.held.bytes());
+        }
         let content = if self.offers(to) { self.directions[to.opposite().index()].held.bytes() } else { b"" };
         if to == Side::Downstream && self.busy.has(Busy::FRONT) && !self.is_done() {
             return self.front.slices_in_front_of(content);

@@ -210,7 +210,7 @@ impl Tunnel {
         if self.course(from).permits(tunnel::Event::SourceEnded) {
             self.tunnel_event(from, tunnel::Event::SourceEnded);
         }
-        self.report.ended.get_or_insert(from.into());
+        self.report.ended.get_or_insert_with(|| from.into());
         self.report.cut |= cut;
     }
 
@@ -220,7 +220,7 @@ impl Tunnel {
         if self.leg(sink).writes() {
             self.leg_event(sink, connection::Event::OurEnd);
         }
-        self.report.ended.get_or_insert(sink.into());
+        self.report.ended.get_or_insert_with(|| sink.into());
         self.report.cut = true;
         let from = sink.opposite();
         if sink == Side::Downstream {

@@ -221,7 +221,7 @@ fn the_table_and_the_types_agree() {
             let row = ROWS.iter().find(|(from, on, _)| (*from, *on) == (course.state(), event));
             let mut after = course;
             assert_eq!(after.on(event, &mut Taken::default()), row.is_some(), "{course:?} {event:?}");
-            let leads: State = row.map_or(course.state(), |(_, _, to)| *to);
+            let leads: State = row.map_or_else(|| course.state(), |(_, _, to)| *to);
             assert_eq!(after.state(), leads, "{course:?} {event:?}");
         }
     }

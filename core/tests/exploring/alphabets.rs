@@ -159,7 +159,12 @@ pub(crate) static STRICT_TUNNEL: Exploration = Exploration {
 pub(crate) static TUNNEL_ALONE: Exploration = Exploration {
     name: "tunnel-alone",
     begins: alone,
-    alphabet: || Alphabet { client: Vec::new(), origin: Vec::new(), ..tunnel_alphabet() },
+    alphabet: || Alphabet {
+        client: Vec::new(),
+        origin: Vec::new(),
+        bytes: if deep() { [3, 3] } else { [2, 2] },
+        ..tunnel_alphabet()
+    },
     holds: holds_alone,
     explored: OnceLock::new(),
 };

@@ -171,9 +171,18 @@ impl Machine {
     /// A tunnel alone has none.
     #[must_use]
     pub fn record(&self) -> &Record {
+        self.session().record()
+    }
+
+    /// The session.
+    ///
+    /// # Panics
+    /// A tunnel alone is none.
+    #[must_use]
+    pub fn session(&self) -> &Traced {
         match self {
-            Self::Session(session) => session.record(),
-            Self::Tunnel(_) => panic!("a tunnel alone has no record"),
+            Self::Session(session) => session,
+            Self::Tunnel(_) => panic!("a tunnel alone is no session"),
         }
     }
 

@@ -172,6 +172,35 @@ pub fn config_of(text: &str) -> Arc<Config> {
     Arc::clone(&loaded.listeners[0].config)
 }
 
+/// How a tunnel lives under these directives: those that a location has for tunnels, in seconds or hours.
+///
+/// # Panics
+/// When one isn't known.
+#[must_use]
+pub fn tunnel_settings(directives: &str) -> TunnelSettings {
+    let mut settings = TunnelSettings::default();
+    for directive in directives.split(';').map(str::trim).filter(|directive| !directive.is_empty()) {
+        let (name, value) = directive.split_once(' ').expect("a name and a value");
+        let span = || {
+            let (number, unit) = value.split_at(value.len() - 1);
+            let number: u64 = number.parse().expect("a number");
+            Duration::from_secs(number * if unit == "h" { 3600 } else { 1 })
+        };
+        match name {
+            "proxy_read_timeout" => settings.idle_timeout = span(),
+            "proxy_send_timeout" => settings.upstream_send_timeout = span(),
+            "send_timeout" => settings.client_send_timeout = span(),
+            "upgrade_half_close" => settings.half_close = value == "on",
+            "upgrade_half_close_timeout" => settings.half_close_timeout = span(),
+            "upgrade_relay_reset" => settings.relay_reset = value == "on",
+            "lingering_time" => settings.lingering_time = span(),
+            "lingering_timeout" => settings.lingering_timeout = span(),
+            _ => panic!("no directive about tunnels: {name}"),
+        }
+    }
+    settings
+}
+
 /// The beginning and the script.
 impl World {
     /// A client has connected to a proxy with this configuration.
