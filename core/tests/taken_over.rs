@@ -67,7 +67,6 @@ fn what_was_read_ahead_comes_first() {
             format!("{:?}", Output::Shutdown(Side::Upstream)),
             format!("{:?}", Output::Release(underpass_core::Verdict::Success, Disposal::Close(Ending::Fin))),
             format!("{:?}", Output::ExchangeDone),
-            format!("{:?}", Output::Shutdown(Side::Downstream)),
             format!("{:?}", Output::Close(Ending::Fin)),
         ]
     );
