@@ -42,9 +42,11 @@ fn main() {
     let mut tunnel = Tunnel::new(Arc::new(TunnelSettings::default()), [b"", b""], &mut turn);
     let mut session = opened(&mut turn);
     let mut group = criterion.benchmark_group("message of 128 bytes");
-    group.bench_function("tunnel", |bencher| bencher.iter(|| round!(&mut tunnel, &mut turn, wait_of_tunnel)));
+    group.bench_function("tunnel", |bencher| {
+        bencher.iter(|| round!(&mut tunnel, &mut turn, wait_of_tunnel));
+    });
     group.bench_function("session", |bencher| {
-        bencher.iter(|| round!(&mut session, &mut turn, wait_of_session))
+        bencher.iter(|| round!(&mut session, &mut turn, wait_of_session));
     });
     group.finish();
     criterion.final_summary();
