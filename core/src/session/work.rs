@@ -12,6 +12,7 @@ use crate::{
 
 /// What an exchange has to remember besides its heads.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not exclude each other")]
 pub(super) struct Work {
     pub(super) framing: Framing,
     pub(super) offer: Offer,
