@@ -93,9 +93,13 @@ impl Buffers {
     pub(crate) fn heads(&mut self) -> Box<Heads> {
         self.heads.pop().unwrap_or_default()
     }
+    /// Whether heads are small enough to be lent again: larger than an IO buffer they are freed.
+    pub(crate) fn keeps(heads: &Heads) -> bool {
+        heads.memory() <= Self::LARGEST_SPARE
+    }
 
     pub(crate) fn return_heads(&mut self, mut heads: Box<Heads>) {
-        if self.heads.len() < Self::SPARE && heads.memory() <= Self::LARGEST_SPARE {
+        if self.heads.len() < Self::SPARE && Self::keeps(&heads) {
             heads.clear();
             self.heads.push(heads);
         }

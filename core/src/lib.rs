@@ -135,6 +135,7 @@ mod timer;
 mod tunnel;
 mod verdict;
 pub mod violation;
+mod wait;
 pub mod websocket;
 
 pub use address::{Address, ClientInfo, Network, Side};
@@ -145,8 +146,8 @@ pub use intervals::Networks;
 pub use pool::{Pool, Pooled};
 pub use record::{Ended, Event, NoUpgrade, Note, Outcome, Record, RequestHead, Severity, UnknownSeverity};
 pub use session::{
-    Admission, Choice, Claim, Connected, Dial, DialError, Disposal, Ending, Lookup, Output, Refusal, Relayed,
-    Session, Slices, Snapshot, Wait, trace,
+    Admission, Choice, Claim, Connected, Dial, DialError, Disposal, Lookup, Output, Refusal, Session, Slices,
+    Snapshot, trace,
 };
 #[doc(hidden)]
 pub use state::Rows;
@@ -154,3 +155,4 @@ pub use time::{Now, Tick};
 pub use timer::Timer;
 pub use tunnel::{Tunnel, TunnelOutput, TunnelReport, TunnelSettings, TunnelSnapshot};
 pub use verdict::Verdict;
+pub use wait::{Ending, Relayed, Wait};

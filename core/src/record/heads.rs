@@ -2,9 +2,8 @@
 
 use std::net::SocketAddr;
 
-use super::{Attempt, Detour, Record, Url, memo::Memo};
+use super::{Attempt, Detour, Url, memo::Memo};
 use crate::{
-    Buffers,
     http1::{Fields, Request, Response},
     template::{MapId, Regex, SetId},
 };
@@ -30,14 +29,6 @@ pub(crate) struct Heads {
     /// Where upstream connections come from, when there are variables in that.
     pub(crate) bind: Option<SocketAddr>,
     pub(super) memo: Memo,
-}
-
-impl Record {
-    /// The exchange is over, and was looked at. Its worker would not keep heads that are larger than an IO buffer; they go
-    /// at once, as nothing may happen for as long as the connection lives (K6).
-    pub(crate) fn drop_large_heads(&mut self) {
-        self.heads.take_if(|heads| heads.memory() > Buffers::LARGEST_SPARE);
-    }
 }
 
 impl Heads {

@@ -9,6 +9,7 @@ mod head;
 mod heads;
 mod memo;
 mod note;
+mod outcome;
 mod scratch;
 mod severity;
 mod uri;
@@ -20,6 +21,7 @@ pub(crate) use detour::Detour;
 pub use head::RequestHead;
 pub(crate) use heads::Heads;
 pub use note::{Event, NoUpgrade, Note};
+pub use outcome::{Ended, Outcome};
 pub use severity::{Severity, UnknownSeverity};
 pub(crate) use url::{Leads, Prefix, Url};
 
@@ -30,7 +32,6 @@ use crate::{
     config::{Config, Handler, Hop, Location, Proxy, Settings},
     template::Template,
     time::{Now, Tick},
-    timer::Timer,
     tunnel::TunnelReport,
 };
 
@@ -58,41 +59,6 @@ pub struct Record {
     pub(crate) outcome: Outcome,
     pub(crate) attempt: Attempt,
     pub(crate) tunnel: Option<TunnelReport>,
-}
-
-/// How an exchange ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// It hasn't.
-    #[default]
-    Open,
-    /// The response was sent whole, or the tunnel ended in order.
-    Complete,
-    /// The connection was closed without an answer, as the configuration says (`return 444`).
-    Unanswered,
-    /// The client left before.
-    ClientLeft,
-    /// The origin server's response was cut short, or a stream of the tunnel.
-    Cut,
-    /// A timer fired.
-    TimedOut(Timer),
-    /// The worker was draining and the time for it was over.
-    Drained,
-}
-
-/// Who ended a tunnel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Ended {
-    /// The client.
-    Client,
-    /// The origin server.
-    Upstream,
-    /// A timer.
-    Timer(Timer),
-    /// A drain whose time was over.
-    Drain,
 }
 
 impl Record {

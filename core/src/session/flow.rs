@@ -1,10 +1,6 @@
 //! One direction: from the connection that bytes come from to the one that they go to.
 
-use super::{
-    inbox::Inbox,
-    moves::Moves,
-    outbox::{Coding, Outbox},
-};
+use super::{around::Coding, inbox::Inbox, moves::Moves, outbox::Outbox};
 use crate::{
     buffer::Buffers,
     http1::{ChunkedDecoder, Framing},

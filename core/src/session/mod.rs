@@ -5,6 +5,7 @@
 //! name, `tunnel` relays, `connect` opens one for CONNECT. They meet in `Session::apply`, the only place
 //! where an input enters, and in the tables of `state`, the only place where a state changes.
 
+mod around;
 mod connect;
 mod content;
 mod deadlines;
@@ -37,10 +38,11 @@ mod unwanted;
 mod upstream;
 mod work;
 
+pub(crate) use around::Around;
 pub use errand::{Admission, Choice, Claim, Connected, Dial, DialError, Lookup, Refusal};
+pub(crate) use outbox::Outbox;
 pub use outbox::Slices;
-pub(crate) use outbox::{Around, Outbox};
-pub use output::{Disposal, Ending, Output, Relayed, Wait};
+pub use output::{Disposal, Output};
 pub use snapshot::Snapshot;
 
 use crate::record::{Event, Note, Severity};
@@ -63,6 +65,7 @@ use crate::{
     time::{Now, Tick},
     tunnel::{Tunnel, TunnelReport},
     verdict::Verdict,
+    wait::{Ending, Relayed, Wait},
 };
 
 /// One client's connection, from accept to close, with the exchanges and the tunnel on it.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Address, Side,
-    buffer::Turn,
+    buffer::{Buffers, Turn},
     shared::{GroupId, HashKey, seed},
     state::{connection, exchange, message},
     time::Tick,
@@ -41,7 +41,8 @@ impl Session {
             return Output::Note(Event::MatchGivenUp.note());
         }
         if self.is_between_exchanges() {
-            self.record.drop_large_heads();
+            // Their worker would not keep them; nothing may happen for as long as the connection lives (K6).
+            self.record.heads.take_if(|heads| !Buffers::keeps(heads));
         }
         if let Some(side) = self.pending.take_shutdown() {
             return Output::Shutdown(side);

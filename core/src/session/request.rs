@@ -183,8 +183,8 @@ impl Session {
         if outcome.is_ok() {
             outbox.write(turn.buffers, |out| std::mem::swap(out, &mut head));
             let coding = match self.work.framing {
-                Framing::Chunked if !drops => super::outbox::Coding::Chunked,
-                _ => super::outbox::Coding::Plain,
+                Framing::Chunked if !drops => super::around::Coding::Chunked,
+                _ => super::around::Coding::Plain,
             };
             outbox.begin_content(coding, turn.buffers);
             if self.flow(Side::Downstream).is_complete() {

@@ -1,7 +1,7 @@
 //! A response head: interim, switching protocols, or final.
 
 use super::{
-    Expectation, Fact, Fate, FinalRead, Origin, Session, Verdict, outbox::Coding, request::is_upgrade,
+    Expectation, Fact, Fate, FinalRead, Origin, Session, Verdict, around::Coding, request::is_upgrade,
     upstream::Failure,
 };
 use crate::{

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Disposal, Event, Fact, Input, Session, Verdict, outbox::Coding};
+use super::{Disposal, Event, Fact, Input, Session, Verdict, around::Coding};
 use crate::{
     Side,
     buffer::Turn,

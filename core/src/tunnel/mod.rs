@@ -36,9 +36,10 @@ use step::Input;
 use crate::{
     Fault, Side,
     buffer::{Buffers, Turn},
-    session::{Outbox, Relayed},
+    session::Outbox,
     state::{Rows, Taken, connection},
     time::Tick,
+    wait::Relayed,
 };
 
 /// A moment that never comes.

@@ -10,7 +10,8 @@ use crate::{
     Side,
     buffer::Turn,
     record::{Ended, Event},
-    session::{Slices, Wait},
+    session::Slices,
+    wait::Wait,
 };
 
 /// What to do.

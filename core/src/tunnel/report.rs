@@ -5,8 +5,8 @@ use std::fmt;
 use crate::{
     Side,
     record::{Ended, Outcome},
-    session::Ending,
     time::Tick,
+    wait::Ending,
 };
 
 /// What is known of a tunnel: so far, or in the end (C7).

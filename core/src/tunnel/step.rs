@@ -10,10 +10,10 @@ use crate::{
     Fault, Side,
     buffer::Turn,
     record::Ended,
-    session::{Ending, Relayed},
     state::{connection, tunnel},
     time::Tick,
     timer::Timer,
+    wait::{Ending, Relayed},
 };
 
 /// What can happen to a tunnel.

@@ -9,7 +9,8 @@ use super::{
 use crate::{
     Address, Buffers, ClientInfo, Fault, Now, Side, Tick,
     config::Identity,
-    session::{Admission, Connected, DialError, Refusal, Relayed},
+    session::{Admission, Connected, DialError, Refusal},
+    wait::Relayed,
 };
 
 /// Finds the sessions in a trace, in the order in which they began.

@@ -1,0 +1,96 @@
+//! What a session or a tunnel waits for, and how a connection is closed.
+
+use crate::{Side, time::Tick};
+
+/// How a connection is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ending {
+    /// In order.
+    Fin,
+    /// With a reset (`SO_LINGER` of zero).
+    Reset,
+}
+
+/// What a session waits for: the only source of the deadline, of read and write interest, and of
+/// permission to relay past the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Wait {
+    /// Call [`crate::Session::handle_timeout`] then; absent: nothing is timed. One that has passed means: at once.
+    pub deadline: Option<Tick>,
+    interest: u8,
+}
+
+const READ: u8 = 0;
+
+const WRITE: u8 = 2;
+
+const RELAY: u8 = 4;
+
+const ACKNOWLEDGE: u8 = 6;
+
+impl Wait {
+    pub(crate) fn new(deadline: Option<Tick>) -> Self {
+        Self { deadline, interest: 0 }
+    }
+
+    pub(crate) fn read(&mut self, from: Side, wanted: bool) {
+        self.set(READ, from, wanted);
+    }
+
+    pub(crate) fn write(&mut self, to: Side, wanted: bool) {
+        self.set(WRITE, to, wanted);
+    }
+
+    pub(crate) fn relay(&mut self, from: Side, permitted: bool) {
+        self.set(RELAY, from, permitted);
+    }
+
+    pub(crate) fn acknowledge(&mut self, to: Side, wanted: bool) {
+        self.set(ACKNOWLEDGE, to, wanted);
+    }
+
+    /// Whether bytes from this side are wanted.
+    #[must_use]
+    pub fn reads(self, from: Side) -> bool {
+        self.has(READ, from)
+    }
+
+    /// Whether there are bytes for this side.
+    #[must_use]
+    pub fn writes(self, to: Side) -> bool {
+        self.has(WRITE, to)
+    }
+
+    /// Whether bytes from this side may be moved to the other without passing through the session
+    /// (`splice`), reported with [`crate::Session::handle_relayed`]. Once bytes from this side were reported as
+    /// received the permission is over: they go first.
+    #[must_use]
+    pub fn relays(self, from: Side) -> bool {
+        self.has(RELAY, from)
+    }
+
+    /// Whether the system of this side's peer has acknowledged all that was sent is to be found out now, and when it
+    /// has, reported with [`crate::Session::handle_acknowledged`] (Linux: `SIOCOUTQ` of zero). The deadline says when
+    /// to look again, and bounds the wait for a shell that can't tell.
+    #[must_use]
+    pub fn acknowledges(self, to: Side) -> bool {
+        self.has(ACKNOWLEDGE, to)
+    }
+
+    fn set(&mut self, kind: u8, side: Side, on: bool) {
+        self.interest |= u8::from(on) << (kind + side as u8);
+    }
+
+    fn has(self, kind: u8, side: Side) -> bool {
+        self.interest & (1 << (kind + side as u8)) != 0
+    }
+}
+
+/// Bytes moved past the session: out of one socket into the shell's pipe, out of the pipe into the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Relayed {
+    /// Bytes taken from the source.
+    pub taken: u64,
+    /// Bytes delivered to the other side.
+    pub delivered: u64,
+}
