@@ -17,6 +17,7 @@
 //! a bound is reached, what has waited longest without an answer makes room.
 
 mod answer;
+mod asking;
 mod cache;
 mod desk;
 mod lookups;

@@ -9,16 +9,12 @@ use std::{
 
 use super::{
     Settings,
-    lookups::Lookup,
-    message::{Kind, Reply},
+    message::Kind,
     wires::{Target, Wire, Wires},
 };
 
 /// How often each server is asked before a question is given up.
 const ROUNDS: usize = 3;
-
-/// Aliases that are followed with a question of their own.
-const MOST_ALIASES: usize = 8;
 
 /// A question of a name that is asked for.
 #[derive(Debug)]
@@ -26,11 +22,11 @@ pub(super) struct Question {
     pub(super) kind: Kind,
     /// The name, or what it is an alias of.
     pub(super) name: String,
-    aliases: usize,
+    pub(super) aliases: usize,
     /// The server that it goes to, or went to last.
     server: usize,
     /// How often this name was asked for.
-    tries: usize,
+    pub(super) tries: usize,
     /// How often anything was asked.
     attempt: u32,
     /// Absent: it is over.
@@ -57,7 +53,7 @@ pub(super) struct Timer {
 }
 
 impl Question {
-    fn new(kind: Kind, name: &str, server: usize) -> Self {
+    pub(super) fn new(kind: Kind, name: &str, server: usize) -> Self {
         Self { kind, name: name.to_owned(), aliases: 0, server, tries: 0, attempt: 0, wire: None }
     }
 
@@ -66,14 +62,14 @@ impl Question {
         self.wire.is_some() && self.attempt == timer.attempt
     }
 
-    fn end(&mut self, wires: &mut Wires) {
+    pub(super) fn end(&mut self, wires: &mut Wires) {
         if let Some(wire) = self.wire.take() {
             wires.forget(wire);
         }
     }
 
     /// Asks, another server if this one can't be sent to.
-    fn ask(&mut self, target: Target, asking: &mut Asking<'_>, failure: &mut io::ErrorKind) {
+    pub(super) fn ask(&mut self, target: Target, asking: &mut Asking<'_>, failure: &mut io::ErrorKind) {
         self.end(asking.wires);
         while self.tries < asking.settings.servers.len() * ROUNDS
             && let Some(server) = self.server(asking.settings)
@@ -92,13 +88,18 @@ impl Question {
         }
     }
 
-    fn ask_next(&mut self, target: Target, asking: &mut Asking<'_>, failure: &mut io::ErrorKind) {
+    pub(super) fn ask_next(&mut self, target: Target, asking: &mut Asking<'_>, failure: &mut io::ErrorKind) {
         self.server = self.server.wrapping_add(1);
         self.ask(target, asking, failure);
     }
 
     /// Asks the same server again. That is a try, too: what it says next may be no answer either.
-    fn ask_over_tcp(&mut self, target: Target, asking: &mut Asking<'_>, failure: &mut io::ErrorKind) {
+    pub(super) fn ask_over_tcp(
+        &mut self,
+        target: Target,
+        asking: &mut Asking<'_>,
+        failure: &mut io::ErrorKind,
+    ) {
         self.end(asking.wires);
         let Some(server) = self.server(asking.settings) else { return };
         self.tries += 1;
@@ -122,61 +123,6 @@ impl Question {
 
     fn server(&self, settings: &Settings) -> Option<SocketAddr> {
         settings.servers.get(self.server.checked_rem(settings.servers.len())?).copied()
-    }
-}
-
-impl Lookup {
-    /// Asks for all kinds of addresses, beginning with this server.
-    pub(super) fn begin(&mut self, number: u64, server: usize, asking: &mut Asking<'_>) {
-        for (index, &kind) in asking.settings.kinds.iter().enumerate() {
-            let mut question = Question::new(kind, &self.name, server);
-            question.ask(Target { lookup: number, question: index }, asking, &mut self.failure);
-            self.questions.push(question);
-        }
-    }
-
-    /// Whether all has been answered or given up.
-    pub(super) fn is_over(&self) -> bool {
-        self.questions.iter().all(|question| question.wire.is_none())
-    }
-
-    /// Nobody waits for an answer any more.
-    pub(super) fn give_up(&mut self, wires: &mut Wires) {
-        self.questions.iter_mut().for_each(|question| question.end(wires));
-    }
-
-    /// Goes on with what a server has answered.
-    pub(super) fn answered(&mut self, target: Target, reply: Reply, asking: &mut Asking<'_>) {
-        let Some(question) = self.questions.get_mut(target.question) else { return };
-        match reply {
-            Reply::Addresses(addresses, valid) => {
-                self.found.extend(addresses);
-                self.valid = self.valid.min(valid);
-                question.end(asking.wires);
-            }
-            Reply::Alias(name, valid) if question.aliases < MOST_ALIASES => {
-                self.valid = self.valid.min(valid);
-                question.aliases += 1;
-                question.name = name;
-                // Another name is another question; the aliases are what is bounded.
-                question.tries = 0;
-                question.ask(target, asking, &mut self.failure);
-            }
-            Reply::Truncated => question.ask_over_tcp(target, asking, &mut self.failure),
-            Reply::Refused => {
-                self.failure = io::ErrorKind::ConnectionRefused;
-                question.ask_next(target, asking, &mut self.failure);
-            }
-            Reply::Alias(..) | Reply::Unknown => question.end(asking.wires),
-        }
-    }
-
-    /// Goes on after a server has not answered.
-    pub(super) fn failed(&mut self, target: Target, failure: io::ErrorKind, asking: &mut Asking<'_>) {
-        self.failure = failure;
-        if let Some(question) = self.questions.get_mut(target.question) {
-            question.ask_next(target, asking, &mut self.failure);
-        }
     }
 }
 
