@@ -145,19 +145,19 @@ impl Builder<'_> {
             return Err(Error::new(&directive.name.position, message)
                 .hint("CONNECT is for one, all other methods are for the other: they need a server each"));
         }
-        let handler = match (first_return(&mut script), proxy, other) {
-            (Some(answer), _, _) => Handler::Return(answer),
-            _ if let Some(tunnel) = tunnel => Handler::Tunnel(Box::new(tunnel)),
-            (None, _, Some(other)) if other.name.text == "try_files" => {
+        let handler = match (first_return(&mut script), tunnel, proxy, other) {
+            (Some(answer), ..) => Handler::Return(answer),
+            (None, Some(tunnel), ..) => Handler::Tunnel(Box::new(tunnel)),
+            (None, None, _, Some(other)) if other.name.text == "try_files" => {
                 self.unsupported(other, &matcher, block)
             }
-            (None, Some(proxy), _) => Handler::Proxy(Box::new(proxy)),
-            (None, None, _) if answers_all(&script.steps) => Handler::Nothing,
-            (None, None, Some(other)) if denies_all(&level) => {
+            (None, None, Some(proxy), _) => Handler::Proxy(Box::new(proxy)),
+            (None, None, None, _) if answers_all(&script.steps) => Handler::Nothing,
+            (None, None, None, Some(other)) if denies_all(&level) => {
                 Handler::Unsupported(other.name.text.as_str().into())
             }
-            (None, None, Some(other)) => self.unsupported(other, &matcher, block),
-            (None, None, None) => {
+            (None, None, None, Some(other)) => self.unsupported(other, &matcher, block),
+            (None, None, None, None) => {
                 if !answers_some(&script.steps) && !denies_all(&level) {
                     self.note_no_handler(&matcher, block);
                 }
