@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from conftest import StartProxy
-from harness import LOOPBACK, PATIENCE, Connection, Proxy, RawOrigin, conf
+from harness import LOOPBACK, PATIENCE, Connection, Proxy, RawOrigin, conf, wait_until
 from rawclient import RawClient, Response
 from wspeers import Origin
 
@@ -59,8 +59,8 @@ def test_addresses_and_users(start_proxy: StartProxy, open_folder: Path) -> None
             assert get(proxy, "/private/", basic(user, "secret")).status == 200, user
             assert get(proxy, "/private/", basic(user, "wrong")).status == 401, user
         assert get(proxy, "/private/", basic("eve", "secret")).status == 401
-        assert 'user "eve" was not found' in proxy.error_log()
-        assert "access forbidden by rule" in proxy.error_log()
+        wait_until(lambda: 'user "eve" was not found' in proxy.error_log(), "the line about eve")
+        wait_until(lambda: "access forbidden by rule" in proxy.error_log(), "the error log")
 
 
 def test_a_tunnel_counts_while_it_lives(start_proxy: StartProxy, open_folder: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_rate(start_proxy: StartProxy, open_folder: Path) -> None:
         assert get(proxy, "/slow/", "Key: a\r\n").status == 429
         assert get(proxy, "/slow/", "Key: b\r\n").status == 200
         assert get(proxy, "/slow/").status == 200
-        assert 'limiting requests, excess: ' in proxy.error_log()
+        wait_until(lambda: 'limiting requests, excess: ' in proxy.error_log(), "the error log")
 
 
 def test_the_origin_of_a_page(start_proxy: StartProxy, open_folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -284,7 +285,9 @@ def test_the_last_mib_of_the_origin(start_proxy: StartProxy, ending: str, readin
                 time.sleep(0.5)
             assert hash_of(client.recv, MIB) == sha256(last)
             assert client.recv() == b""
-            client.sock.shutdown(socket.SHUT_RDWR)
+            # The proxy closes as soon as the client has all (rule K4), which the client's own bytes may have met.
+            with contextlib.suppress(OSError):
+                client.sock.shutdown(socket.SHUT_RDWR)
             sender.result()
 
 
