@@ -20,7 +20,7 @@ pub struct Reload {
 }
 
 impl Reload {
-    /// The same settings as a worker made of [`Setup::new`].
+    /// The same settings as a worker made of [`Setup::new`](crate::Setup::new).
     #[must_use]
     pub fn new(listeners: Vec<Listener>) -> Self {
         Self { listeners, provisions: Provisions::default(), connections: 512, within: None }

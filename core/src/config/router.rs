@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use super::Location;
 use crate::RequestHead;
 
-/// Finds the location of a request. Implement it to route in code; [`ServerTable`] routes as nginx does.
+/// Finds the location of a request. Implement it to route in code; [`ServerTable`](super::ServerTable) routes as nginx does.
 pub trait Router: Send + Sync + fmt::Debug {
     /// Decides where `head` goes. The path has been normalised, the host checked and lower-cased. Called
     /// again when a `rewrite` or an `error_page` has changed the path.
