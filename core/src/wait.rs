@@ -1,4 +1,4 @@
-//! What a session or a tunnel waits for, and how a connection is closed.
+//! Values that sessions and tunnels share with a shell: their waits, bytes moved past them, the end of a connection.
 
 use crate::{Side, time::Tick};
 

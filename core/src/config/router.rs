@@ -1,4 +1,4 @@
-//! Who decides which location answers.
+//! The trait that finds the location of a request.
 
 use std::{fmt, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! What is replaced in a response.
+//! Replacements in fields of a response: `proxy_redirect`, `proxy_cookie_domain`, `proxy_cookie_path`.
 
 use crate::template::{Regex, Template};
 

@@ -99,7 +99,7 @@ pub struct Session {
     flows: [Flow; 2],
     pending: Pending,
     work: Work,
-    /// From its opening until its outputs were polled.
+    /// The tunnel, while the exchange is in the state `Tunnelling`.
     tunnel: Option<Box<Tunnel>>,
     errands: u32,
     draining: bool,

@@ -1,4 +1,4 @@
-//! For whom a peer is chosen.
+//! The facts about an exchange by which a peer is chosen for it.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! Whom a dial goes to.
+//! Choosing the peer that a dial goes to.
 
 use super::{asker::Asker, sync::Arc, upstreams::Upstreams};
 use crate::{
