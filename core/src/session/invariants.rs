@@ -47,6 +47,11 @@ impl Session {
             debug_assert!(Side::BOTH.iter().all(switched), "no messages in a tunnel");
             debug_assert!(self.record.heads.is_none(), "a tunnel has no heads");
         }
+        debug_assert_eq!(
+            self.tunnel.is_some(),
+            self.exchange.state() == State::Tunnelling,
+            "it is there while it is open"
+        );
     }
 
     /// A deadline exists in every state that waits for a peer, and none in a state that doesn't own its timer.

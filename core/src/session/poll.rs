@@ -70,7 +70,7 @@ impl Session {
 
     /// Where to receive bytes from this side into; `None` when none are wanted now.
     pub fn receive_space(&mut self, from: Side, turn: &mut Turn<'_>) -> Option<&mut [u8]> {
-        if self.exchange.state() == exchange::State::Tunnelling {
+        if self.tunnel.is_some() {
             return self.tunnel.as_mut()?.receive_space(from, turn);
         }
         if !self.wants(from) {

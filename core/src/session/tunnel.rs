@@ -100,9 +100,6 @@ impl Session {
 
     /// What is reported while the tunnel is open is the tunnel's; says whether it was.
     pub(super) fn report_to_tunnel(&mut self, input: &Input<'_>, turn: &mut Turn<'_>) -> bool {
-        if self.exchange.state() != exchange::State::Tunnelling {
-            return false;
-        }
         let Some(tunnel) = &mut self.tunnel else { return false };
         let turn = &mut at(self.tick, turn);
         match *input {
@@ -126,7 +123,7 @@ impl Session {
 
     /// The tunnel, while it is open.
     pub(super) fn open_tunnel_of(&self) -> Option<&Tunnel> {
-        self.tunnel.as_deref().filter(|_| self.exchange.state() == exchange::State::Tunnelling)
+        self.tunnel.as_deref()
     }
 
     /// Where the tunnel is over, its report goes into the record, and the session takes back its connections and the
