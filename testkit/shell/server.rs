@@ -83,7 +83,9 @@ pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// An address for a process of ours to listen on. It is held by a socket that doesn't listen: the system gives
-/// the port to nobody who asks for just any.
+/// the port to nobody who asks for just any. The socket holds the port at every IPv4 address, for a process may
+/// listen on the wildcard address too, and a connection of another test at another loopback address would be in
+/// its way.
 pub(crate) struct Reserved {
     pub(crate) address: SocketAddr,
     _socket: Socket,
@@ -93,9 +95,9 @@ impl Reserved {
     pub(crate) fn new() -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         socket.set_reuse_address(true).expect("an option of all systems");
-        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a free port");
-        let address = socket.local_addr().ok().and_then(|address| address.as_socket()).expect("it is bound");
-        Self { address, _socket: socket }
+        socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into()).expect("a free port");
+        let bound = socket.local_addr().ok().and_then(|address| address.as_socket()).expect("it is bound");
+        Self { address: (Ipv4Addr::LOCALHOST, bound.port()).into(), _socket: socket }
     }
 }
 
