@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use allocation_counter::measure;
 use underpass_core::{
-    Address, Buffers, ClientInfo, Connected, Disposal, Fault, Now, Output, Session, Side, Tick, Tunnel,
+    Address, Buffers, ClientInfo, Connected, Disposal, Fault, Now, Output, Rows, Session, Side, Tick, Tunnel,
     TunnelSettings, Turn, config::Config, shared::Lease, trace::Traced,
 };
 use underpass_testkit::session_world::config_of;
 
-/// What a quiet session may take in all: the goal for a tunnel, and for an idle connection.
-const BUDGET: usize = 1536;
+/// What an idle connection may take in all, and a quiet tunnel without what its log lines will need.
+const IDLE_BUDGET: usize = 300;
+const TUNNEL_BUDGET: usize = 400;
 
-/// The same for a quiet tunnel, whose session keeps the room of an exchange beside it.
-const TUNNEL_BUDGET: usize = 1600;
+/// What the session of a build with debug assertions has besides: the rows that it has taken, its tunnel's too.
+const WATCHED: usize = if cfg!(debug_assertions) { size_of::<Rows>() } else { 0 };
 
 const GET: &[u8] =
     b"GET /index.html HTTP/1.1\r\nHost: example.com\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n";
@@ -26,6 +27,14 @@ const CHUNKED: &[u8] =
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nX: y\r\n\r\n";
 const UPGRADE: &[u8] = b"GET /chat HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://example.com\r\n\r\n";
+/// As a browser asks.
+const BROWSER: &[u8] = b"GET /chat HTTP/1.1\r\nHost: chat.example.com\r\nConnection: Upgrade\r\nPragma: no-cache\r\n\
+    Cache-Control: no-cache\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) \
+    Chrome/126.0.0.0 Safari/537.36\r\nUpgrade: websocket\r\nOrigin: https://chat.example.com\r\n\
+    Sec-WebSocket-Version: 13\r\nAccept-Encoding: gzip, deflate, br\r\nAccept-Language: en-US,en;q=0.9\r\n\
+    Cookie: session=0123456789abcdef0123456789abcdef; theme=dark\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
 const SWITCH: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
@@ -193,22 +202,40 @@ const SWITCH_LENGTH: usize = SWITCH.len();
 const FORWARDED_LENGTH: usize =
     UPGRADE.len() - "Host: example.com".len() + "Host: 127.0.0.1:9000".len() + "Via: 1.1 underpass\r\n".len();
 
+/// Who the client is, is shared with who asks for it.
 #[test]
 fn what_is_quiet_is_small() {
-    let idle = held(|proxy| proxy.exchange(GET, OK));
-    let fresh = held(|_| {});
-    let tunnel = held(|proxy| {
-        proxy.exchange(UPGRADE, SWITCH);
+    let fresh = held("off", |_| {});
+    let idle = held("off", |proxy| proxy.exchange(GET, OK));
+    // Nothing is reported behind the exchange, and nothing may be for hours.
+    let left = held("off", |proxy| proxy.exchange_in_pieces(GET, OK));
+    for (name, Held { bytes, pieces }) in [("accepted", fresh), ("idle", idle), ("left", left)] {
+        println!("{name}: {bytes} bytes");
+        assert!(bytes - WATCHED <= IDLE_BUDGET, "{name}: {bytes} bytes");
+        assert_eq!(pieces, 1, "{name}: who the client is, is all that is allocated");
+    }
+}
+
+/// A quiet tunnel inside of a session. Its log values are the counts and times of its exchange, and what its log lines
+/// need of the heads: two pieces.
+#[test]
+fn a_quiet_tunnel_in_a_session_is_small() {
+    let machines = size_of::<Session>() + size_of::<Tunnel>() - 2 * WATCHED;
+    assert!(machines <= TUNNEL_BUDGET, "a quiet tunnel takes {machines} bytes");
+    let quiet = |proxy: &mut Proxy| {
+        proxy.exchange(BROWSER, SWITCH);
         proxy.receive(Side::Downstream, b"ping");
         proxy.rest();
-    });
-    println!(
-        "size_of Session {}, Tunnel {}; in all: accepted {fresh}, idle {idle}, tunnel {tunnel}",
-        size_of::<Session>(),
-        size_of::<Tunnel>()
-    );
-    assert!(idle <= BUDGET, "an idle connection takes {idle} bytes");
-    assert!(tunnel <= TUNNEL_BUDGET, "a quiet tunnel takes {tunnel} bytes");
+        proxy.receive(Side::Upstream, b"pong");
+        proxy.rest();
+    };
+    for log in ["off", "/dev/null combined"] {
+        let Held { bytes, pieces } = held(log, quiet);
+        let client = size_of::<ClientInfo>() + 2 * size_of::<usize>();
+        let kept = bytes - machines - 2 * WATCHED - client;
+        println!("a tunnel: {machines} bytes; of its client {client}, log values for {log}: {kept}");
+        assert_eq!(pieces, 4, "the client, the tunnel, counts, and values of the heads");
+    }
 }
 
 /// A tunnel alone: the machine, and what hangs on it. Its settings are shared.
@@ -297,22 +324,25 @@ fn what_a_session_held_goes_back_to_its_worker() {
     }
 }
 
-/// Bytes that a session takes after this, its own size and what it holds on the heap; buffers that it has given
-/// back are its worker's.
-fn held(work: impl Fn(&mut Proxy)) -> usize {
-    let mut proxy = Proxy::new();
-    // The worker has been busy before: its store is full, and what the next session takes from it is counted
-    // as its own.
+/// What a session takes.
+struct Held {
+    /// Its own size, and what it holds on the heap.
+    bytes: usize,
+    /// Pieces of the heap.
+    pieces: u64,
+}
+
+/// What a session has after this, with an access log like that; what it shares with others is not its own.
+fn held(log: &str, work: impl Fn(&mut Proxy)) -> Held {
+    let mut proxy = Proxy::with(Buffers::default(), logged(log));
     work(&mut proxy);
-    let mut after = None;
-    let Proxy { buffers, config, .. } = proxy;
-    let counted = measure(|| {
-        let mut proxy = Proxy::with(buffers, config);
-        work(&mut proxy);
-        after = Some(proxy);
-    });
-    let heap = usize::try_from(counted.bytes_current).expect("more was taken than given back");
-    size_of::<Session>() + heap
+    let Proxy { session, config: _config, lease: _lease, .. } = proxy;
+    let freed = measure(|| drop(session));
+    let bytes = usize::try_from(-freed.bytes_current).expect("it is freed");
+    Held {
+        bytes: size_of::<Session>() + bytes,
+        pieces: u64::try_from(-freed.count_current).expect("they are freed"),
+    }
 }
 
 /// A shell that allocates nothing itself: all is written at once, and the origin server answers in one piece.
@@ -329,12 +359,7 @@ struct Proxy {
 
 impl Proxy {
     fn new() -> Self {
-        let config = config_of(
-            "http { access_log off; server { listen 127.0.0.1:8080; keepalive_requests 10000;
-             location / { proxy_pass http://127.0.0.1:9000; proxy_set_header Upgrade $http_upgrade;
-             proxy_set_header Connection \"upgrade\"; } } }",
-        );
-        Self::with(Buffers::default(), config)
+        Self::with(Buffers::default(), logged("off"))
     }
 
     fn with(buffers: Buffers, config: Arc<Config>) -> Self {
@@ -416,6 +441,7 @@ impl Proxy {
                 }
                 Output::ExchangeDone => {
                     self.exchanges += 1;
+                    self.session.forget_exchange(turn.buffers);
                     continue;
                 }
                 Output::Note(_) | Output::Judge(_) => continue,
@@ -441,6 +467,14 @@ impl Proxy {
             }
         }
     }
+}
+
+fn logged(log: &str) -> Arc<Config> {
+    config_of(&format!(
+        "http {{ access_log {log}; server {{ listen 127.0.0.1:8080; keepalive_requests 10000;
+         location / {{ proxy_pass http://127.0.0.1:9000; proxy_set_header Upgrade $http_upgrade;
+         proxy_set_header Connection \"upgrade\"; }} }} }}",
+    ))
 }
 
 fn now() -> Now {

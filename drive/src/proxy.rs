@@ -197,6 +197,7 @@ impl<C: Stream, K: Connector> Proxying<'_, C, K> {
                 }
                 Output::ExchangeDone => {
                     self.settings.on_exchange.iter().for_each(|told| told(self.session.record()));
+                    lend(now, |turn| self.session.forget_exchange(turn.buffers));
                 }
                 Output::Done => return Poll::Ready(()),
                 Output::Wait(wait) => {

@@ -24,6 +24,21 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
+    /// Nobody was asked.
+    pub(super) const NONE: Self = Self {
+        peer: None,
+        nobody: None,
+        tried: None,
+        begins_group: false,
+        began: Tick(0),
+        connected: None,
+        answered: None,
+        over: None,
+        status: 0,
+        sent: 0,
+        received: 0,
+    };
+
     /// Whether somebody was asked, or was to be asked.
     pub(crate) fn counts(&self) -> bool {
         self.peer.is_some() || self.nobody.is_some()

@@ -13,8 +13,8 @@ impl Record {
     /// When the first peer was tried for the location that the request is in.
     pub(crate) fn first_try(&self) -> Tick {
         let earlier = self.heads.iter().flat_map(|heads| heads.earlier.iter().rev());
-        let mut attempts = [&self.attempt].into_iter().chain(earlier).peekable();
-        let mut began = self.attempt.began;
+        let mut attempts = [&self.figures.attempt].into_iter().chain(earlier).peekable();
+        let mut began = self.figures.attempt.began;
         while let Some(attempt) = attempts.next_if(|attempt| !attempt.begins_group) {
             began = attempt.began;
         }
@@ -24,7 +24,7 @@ impl Record {
     /// The values of all attempts.
     pub(super) fn write_attempts(&self, variable: &Variable, now: Tick, out: &mut Vec<u8>) {
         self.write_earlier(variable, out);
-        self.write_attempt(&self.attempt, variable, now, out);
+        self.write_attempt(&self.figures.attempt, variable, now, out);
     }
 
     /// The values of attempts before the last, and what stands before that one's, as nginx lists them: with commas
@@ -39,7 +39,7 @@ impl Record {
             self.write_attempt(attempt, variable, attempt.over.unwrap_or_default(), out);
             separates = true;
         }
-        write_separator(separates && self.attempt.counts(), &self.attempt, out);
+        write_separator(separates && self.figures.attempt.counts(), &self.figures.attempt, out);
     }
 
     /// One attempt's value: nothing when there was no peer, `-` where it didn't come that far.

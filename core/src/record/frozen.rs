@@ -42,7 +42,7 @@ impl Record {
                 self.freeze_values(template, now, scratch);
             }
         }
-        self.frozen = Some(scratch.as_slice().into());
+        self.figures.frozen = Some(scratch.as_slice().into());
         self.heads.take()
     }
 
@@ -61,13 +61,13 @@ impl Record {
 
     /// Request line and host.
     pub(super) fn frozen_context(&self) -> Option<[&[u8]; 2]> {
-        let mut frozen = Frozen(self.frozen.as_deref()?);
+        let mut frozen = Frozen(self.figures.frozen.as_deref()?);
         Some([frozen.next(), frozen.next()])
     }
 
     /// The values for the log lines.
     pub(super) fn frozen_logs(&self) -> Option<Frozen<'_>> {
-        let mut frozen = Frozen(self.frozen.as_deref()?);
+        let mut frozen = Frozen(self.figures.frozen.as_deref()?);
         let _context = (frozen.next(), frozen.next());
         Some(frozen)
     }

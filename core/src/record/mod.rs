@@ -4,6 +4,7 @@ mod attempt;
 mod attempts;
 mod client;
 mod detour;
+mod figures;
 mod frozen;
 mod head;
 mod heads;
@@ -18,6 +19,7 @@ mod values;
 
 pub(crate) use attempt::Attempt;
 pub(crate) use detour::Detour;
+pub(crate) use figures::Figures;
 pub use head::RequestHead;
 pub(crate) use heads::Heads;
 pub use note::{Event, NoUpgrade, Note};
@@ -29,6 +31,7 @@ use std::sync::Arc;
 
 use crate::{
     ClientInfo,
+    buffer::{Lent, Turn},
     config::{Config, Handler, Hop, Location, Proxy, Settings},
     template::Template,
     time::{Now, Tick},
@@ -36,7 +39,7 @@ use crate::{
 };
 
 /// The record of an exchange, or of the tunnel that came of it: whole when [`crate::Output::ExchangeDone`]
-/// is polled, until the next report.
+/// is polled, until the next report or [`crate::Session::forget_exchange`].
 #[derive(Clone, Debug)]
 pub struct Record {
     pub(crate) config: Arc<Config>,
@@ -46,19 +49,11 @@ pub struct Record {
     pub(crate) told: Option<Box<client::Told>>,
     /// Both heads; a tunnel has none, but what its log lines need of them.
     pub(crate) heads: Option<Box<Heads>>,
-    frozen: Option<Box<[u8]>>,
     pub(crate) accepted: Tick,
-    pub(crate) began: Tick,
     pub(crate) requests: u64,
-    /// Bytes of the request were here before the exchange before it was over.
-    pub(crate) pipelined: bool,
-    pub(crate) request_length: u64,
-    pub(crate) sent: u64,
-    pub(crate) head_sent: u64,
     pub(crate) status: u16,
     pub(crate) outcome: Outcome,
-    pub(crate) attempt: Attempt,
-    pub(crate) tunnel: Option<TunnelReport>,
+    pub(crate) figures: Lent<Figures>,
 }
 
 impl Record {
@@ -69,39 +64,29 @@ impl Record {
             location: None,
             told: None,
             heads: None,
-            frozen: None,
             accepted: now.tick,
-            began: now.tick,
             requests: 0,
-            pipelined: false,
-            request_length: 0,
-            sent: 0,
-            head_sent: 0,
             status: 0,
             outcome: Outcome::Open,
-            attempt: Attempt::default(),
-            tunnel: None,
+            figures: Lent::default(),
         }
     }
 
     /// Begins the record of another exchange on the same connection.
-    pub(crate) fn begin(&mut self, heads: Box<Heads>, now: Now) {
+    pub(crate) fn begin(&mut self, heads: Box<Heads>, turn: &mut Turn<'_>) {
         self.location = None;
         self.forget_client();
         self.heads = Some(heads);
-        self.began = now.tick;
         self.requests += 1;
-        (self.request_length, self.sent, self.head_sent, self.status) = (0, 0, 0, 0);
-        self.outcome = Outcome::Open;
-        self.attempt = Attempt::default();
-        self.tunnel = None;
-        self.frozen = None;
+        (self.status, self.outcome) = (0, Outcome::Open);
+        self.figures.lend(turn.buffers);
+        *self.figures = Figures { began: turn.now.tick, ..Figures::default() };
     }
 
     /// Begins another attempt; what is known of the last is kept for the log.
     pub(crate) fn next_attempt(&mut self, now: Now) {
         // When the next one began, its dial says.
-        let mut last = std::mem::take(&mut self.attempt);
+        let mut last = std::mem::take(&mut self.figures.attempt);
         if last.counts() {
             last.over.get_or_insert(now.tick);
             if let Some(heads) = &mut self.heads {
@@ -114,7 +99,7 @@ impl Record {
     pub(crate) fn next_group(&mut self, now: Now) {
         self.next_attempt(now);
         let earlier = self.heads.as_mut().map(|heads| &mut heads.earlier);
-        self.attempt.begins_group = earlier.as_ref().is_some_and(|earlier| !earlier.is_empty());
+        self.figures.attempt.begins_group = earlier.as_ref().is_some_and(|earlier| !earlier.is_empty());
         // Numbers of peers are those of another group.
         earlier.into_iter().flatten().for_each(|attempt| attempt.tried = None);
     }
@@ -122,7 +107,7 @@ impl Record {
     /// The numbers of the peers that have been tried.
     pub(crate) fn tried(&self) -> impl Iterator<Item = u32> {
         let earlier = self.heads.iter().flat_map(|heads| &heads.earlier);
-        earlier.chain([&self.attempt]).filter_map(|attempt| attempt.tried)
+        earlier.chain([&self.figures.attempt]).filter_map(|attempt| attempt.tried)
     }
 
     /// The client's connection.
@@ -152,13 +137,13 @@ impl Record {
     /// Bytes sent to the client, heads included.
     #[must_use]
     pub fn bytes_sent(&self) -> u64 {
-        self.sent
+        self.figures.sent
     }
 
     /// The tunnel, if the exchange became one: its beginning, and from its end on, all of it.
     #[must_use]
     pub fn tunnel(&self) -> Option<&TunnelReport> {
-        self.tunnel.as_ref()
+        self.figures.tunnel.as_ref()
     }
 
     /// The request line as received; empty when there is none, or a tunnel has dropped it.

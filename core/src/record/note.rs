@@ -180,7 +180,7 @@ impl Record {
     /// server, request, upstream, host.
     pub fn write_note(&self, note: &Note, line: &mut Vec<u8>) {
         self.write_sentence(&note.event, line);
-        if let (Event::TunnelClosed(_), Some(tunnel)) = (note.event, &self.tunnel) {
+        if let (Event::TunnelClosed(_), Some(tunnel)) = (note.event, &self.figures.tunnel) {
             let order = if tunnel.cut { ", cut" } else { "" };
             // Writing into memory doesn't fail.
             let _ = write!(
@@ -223,7 +223,7 @@ impl Record {
         write_quoted(", request: \"", request, line);
         let earlier = self.heads.iter().flat_map(|heads| heads.earlier.last());
         // By now another attempt may have begun.
-        let mut attempts = [&self.attempt].into_iter().chain(earlier);
+        let mut attempts = [&self.figures.attempt].into_iter().chain(earlier);
         if let Some(peer) = attempts.find_map(|attempt| attempt.peer.as_ref()) {
             write_quoted(", upstream: \"", format!("http://{peer}").as_bytes(), line);
         }

@@ -72,12 +72,14 @@ impl Record {
             Variable::ProxyHost => out.extend_from_slice(self.proxy_host()),
             Variable::ProxyPort => out.extend_from_slice(self.proxy_port()),
             Variable::Status => self.write_status(out),
-            Variable::RequestTime => write_seconds(out, now.tick, self.began),
-            Variable::BytesSent => write_decimal(out, self.sent),
-            Variable::BodyBytesSent => write_decimal(out, self.sent.saturating_sub(self.head_sent)),
-            Variable::RequestLength => write_decimal(out, self.request_length),
+            Variable::RequestTime => write_seconds(out, now.tick, self.figures.began),
+            Variable::BytesSent => write_decimal(out, self.figures.sent),
+            Variable::BodyBytesSent => {
+                write_decimal(out, self.figures.sent.saturating_sub(self.figures.head_sent))
+            }
+            Variable::RequestLength => write_decimal(out, self.figures.request_length),
             Variable::RequestCompletion if self.outcome == Outcome::Complete => out.extend_from_slice(b"OK"),
-            Variable::Pipe => out.push(if self.pipelined { b'p' } else { b'.' }),
+            Variable::Pipe => out.push(if self.figures.pipelined { b'p' } else { b'.' }),
             Variable::GzipRatio => out.push(b'-'),
             Variable::UpstreamAddr
             | Variable::UpstreamStatus

@@ -84,7 +84,7 @@ impl Session {
         if permitted.is_empty() {
             return Err(Violation::DestinationDenied);
         }
-        self.work.elsewhere = elsewhere.into();
+        self.work.elsewhere = elsewhere;
         self.work.addresses = Some((permitted.into(), port));
         Ok(())
     }
@@ -92,7 +92,7 @@ impl Session {
     /// The connection is there: the client gets its 200, and the tunnel opens. Nothing of the client's has
     /// gone upstream before (D3; RFC 9931).
     pub(super) fn switch_to_tunnel(&mut self) {
-        self.record.attempt.answered = Some(self.tick);
+        self.record.figures.attempt.answered = Some(self.tick);
         self.message_event(Side::Upstream, message::Event::HeadAlone);
         self.exchange_event(exchange::Event::Switch);
     }

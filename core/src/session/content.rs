@@ -23,7 +23,7 @@ pub(super) enum Step {
 impl Session {
     /// Takes what the framing says off the raw bytes.
     pub(super) fn read_content(&mut self, from: Side) -> Step {
-        let flow = &mut self.flows[from.index()];
+        let flow = &mut self.work.flows[from.index()];
         let available = flow.inbox.raw().len();
         match &mut flow.content {
             Content::Empty => Step::Over,
@@ -70,7 +70,7 @@ impl Session {
         let record = &self.record;
         let trailers = record.heads.as_ref().and_then(|heads| heads.trailers.get(from.index()));
         // Where content isn't chunked (an HTTP/1.0 client), there is no place for them.
-        let mut kept = self.flows[from.index()].outbox.trailers();
+        let mut kept = self.work.flows[from.index()].outbox.trailers();
         let mut dropped = false;
         for field in trailers.into_iter().flat_map(Fields::iter) {
             let passes = trailer_passes(record, from, field);
@@ -84,7 +84,7 @@ impl Session {
 
     /// Trailer fields that the location adds; all of them are remembered for the log.
     pub(super) fn add_trailers(&mut self, turn: &Turn<'_>) {
-        let Some(trailers) = self.flows[Side::Upstream.index()].outbox.trailers() else { return };
+        let Some(trailers) = self.work.flows[Side::Upstream.index()].outbox.trailers() else { return };
         let written = write_trailers(&self.record, turn.now, trailers);
         if let Some(heads) = &mut self.record.heads {
             heads.sent_trailers.clone_from(trailers);
@@ -101,7 +101,7 @@ impl Session {
     }
 
     pub(super) fn drop_content(&mut self) {
-        let request = &mut self.flows[Side::Downstream.index()].inbox;
+        let request = &mut self.work.flows[Side::Downstream.index()].inbox;
         let is_empty = request.content().is_empty();
         request.discard_content();
         if !is_empty && let Some(detour) = self.detour_mut() {

@@ -67,7 +67,7 @@ impl Session {
         let Some(hop) = self.record.hop() else { return };
         let state = self.exchange.state();
         let (request, response) = (self.flow(Side::Downstream), self.flow(Side::Upstream));
-        let connected = self.record.attempt.connected.unwrap_or(self.entered);
+        let connected = self.record.figures.attempt.connected.unwrap_or(self.entered);
         let takes_more = self.leg(Side::Upstream).writes();
         if request.is_waiting() && takes_more {
             let since = request.moves.waiting(self.tick).max(connected);

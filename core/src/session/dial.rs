@@ -65,7 +65,7 @@ impl Session {
     /// Sends the shell out; tokens of earlier errands are stale from now on.
     pub(super) fn send_for(&mut self, errand: Errand) {
         let _number = self.next_errand();
-        self.pending.errand = Some(errand);
+        self.work.pending.errand = Some(errand);
     }
 
     pub(super) fn resolved(&mut self, errand: u32, result: Result<&[IpAddr], Fault>, turn: &mut Turn<'_>) {
@@ -84,7 +84,7 @@ impl Session {
                 }
             }
             Ok(addresses) if !addresses.is_empty() => {
-                (self.work.addresses, self.work.elsewhere) = (Some((addresses.into(), port)), Box::default());
+                (self.work.addresses, self.work.elsewhere) = (Some((addresses.into(), port)), Vec::new());
                 self.find_origin(turn);
             }
             // Nobody was asked: that is a limit of ours, and no fault of the name.
@@ -100,7 +100,7 @@ impl Session {
             && !is_upgrade(self.work.offer)
             && !self.connects()
             && !self.record.proxy().is_some_and(|proxy| proxy.proxy_protocol);
-        self.record.attempt.began = self.tick;
+        self.record.figures.attempt.began = self.tick;
         self.work.tries += 1;
         if let Err(violation) = self.evaluate_bind(turn) {
             return self.refuse(violation, turn);
@@ -143,8 +143,8 @@ impl Session {
         if errand != self.errands || self.exchange.state() != exchange::State::Dialling {
             return;
         }
-        self.record.attempt.peer = Some(address.clone());
-        self.record.attempt.tried = Some(number);
+        self.record.figures.attempt.peer = Some(address.clone());
+        self.record.figures.attempt.tried = Some(number);
     }
 }
 

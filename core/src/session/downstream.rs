@@ -39,9 +39,9 @@ impl Session {
 
     /// Bytes came: who waited for them goes on waiting from now.
     fn arrived(&mut self, from: Side, count: usize) {
-        self.flows[from.index()].moves.arrive(self.tick);
+        self.work.flows[from.index()].moves.arrive(self.tick);
         if from == Side::Upstream {
-            self.record.attempt.received += count as u64;
+            self.record.figures.attempt.received += count as u64;
             self.pace_received(count);
         }
     }
@@ -118,7 +118,7 @@ impl Session {
         self.drop_upstream(super::Verdict::Unjudged);
         self.work.ending = if reset { super::Ending::Reset } else { super::Ending::Fin };
         self.work.facts.note(Fact::Gone);
-        for flow in &mut self.flows {
+        for flow in &mut self.work.flows {
             flow.stop_sending();
         }
         self.exchange_event(exchange::Event::Abort);
@@ -129,7 +129,7 @@ impl Session {
     pub(super) fn close_unanswered(&mut self) {
         self.record.status = 444;
         self.work.facts.note(Fact::Gone);
-        for flow in &mut self.flows {
+        for flow in &mut self.work.flows {
             flow.stop_sending();
         }
         self.exchange_event(exchange::Event::Abort);
@@ -139,8 +139,8 @@ impl Session {
     /// The exchange is over: its record is complete.
     pub(super) fn finish(&mut self, outcome: Outcome) {
         self.record.outcome = outcome;
-        self.record.attempt.over.get_or_insert(self.tick);
-        self.pending.exchange_done = true;
+        self.record.figures.attempt.over.get_or_insert(self.tick);
+        self.work.pending.exchange_done = true;
     }
 
     /// What the client still sends is read and dropped, so that closing with unread input doesn't destroy
@@ -155,7 +155,7 @@ impl Session {
         self.flow_mut(Side::Upstream).stop_sending();
         if self.leg(Side::Downstream).writes() {
             self.leg_event(Side::Downstream, connection::Event::OurEnd);
-            self.pending.shut_down(Side::Downstream);
+            self.work.pending.shut_down(Side::Downstream);
         }
     }
 

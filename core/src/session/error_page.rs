@@ -38,7 +38,7 @@ impl Session {
 
     /// The origin server's answer isn't forwarded: its connection is let go, and the error page has the request.
     pub(super) fn intercept(&mut self, status: u16, content: Framing, turn: &mut Turn<'_>) {
-        self.record.attempt.answered = Some(self.tick);
+        self.record.figures.attempt.answered = Some(self.tick);
         if let Some(detour) = self.detour_mut() {
             detour.intercepted = Some(status);
         }

@@ -69,6 +69,8 @@ pub(super) enum Next {
 }
 
 impl Facts {
+    pub(super) const NONE: Self = Self(0);
+
     pub(super) fn note(&mut self, fact: Fact) {
         self.0 |= fact as u8;
     }

@@ -41,6 +41,22 @@ impl From<Framing> for Content {
 }
 
 impl Flow {
+    pub(super) const NONE: Self = Self {
+        inbox: Inbox::NONE,
+        outbox: Outbox::NONE,
+        message: message::Machine::START,
+        content: Content::Empty,
+        moves: Moves::NONE,
+    };
+
+    /// Whether it holds nothing, nor is in the middle of anything.
+    pub(super) fn is_quiet(&self) -> bool {
+        let Self { inbox, outbox, message, content: _, moves: _ } = self;
+        inbox.is_vacant()
+            && outbox.is_vacant()
+            && matches!(message.state(), message::State::Head | message::State::Switched)
+    }
+
     /// Whether the message has been read whole.
     pub(super) fn is_complete(&self) -> bool {
         self.message.state() == message::State::Complete

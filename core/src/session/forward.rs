@@ -32,11 +32,11 @@ impl Session {
                 let keeps = flow.inbox.keeps();
                 match to {
                     Side::Downstream => {
-                        self.record.sent += count as u64;
+                        self.record.figures.sent += count as u64;
                         self.pace_sent(count);
                     }
                     Side::Upstream => {
-                        self.record.attempt.sent += count as u64;
+                        self.record.figures.attempt.sent += count as u64;
                         self.work.content_lost |= content > 0 && !keeps;
                     }
                 }
@@ -64,12 +64,12 @@ impl Session {
     fn is_stale(&self) -> bool {
         self.exchange.state() == exchange::State::Awaiting
             && self.work.origin == Origin::Pool
-            && self.record.attempt.received == 0
+            && self.record.figures.attempt.received == 0
     }
 
     /// The origin server takes no more of the request; what it has said before is still read.
     pub(super) fn lose_request(&mut self) {
-        if self.record.attempt.sent == 0 {
+        if self.record.figures.attempt.sent == 0 {
             // Another peer may still be asked.
             self.flow_mut(Side::Downstream).inbox.keep(true);
         }
@@ -96,16 +96,18 @@ impl Session {
 
     /// The same of its content: it is kept for another peer, or dropped.
     fn withhold_content(&mut self) {
-        let inbox = &mut self.flows[Side::Downstream.index()].inbox;
+        let work = &mut *self.work;
+        let inbox = &mut work.flows[Side::Downstream.index()].inbox;
         let waiting = inbox.content().len();
-        self.work.content_lost |= waiting > 0 && !inbox.keeps();
+        work.content_lost |= waiting > 0 && !inbox.keeps();
         inbox.sent(waiting);
     }
 
     /// Content that was sent isn't kept any more, nor is what will be.
     pub(super) fn let_content_go(&mut self) {
-        let inbox = &mut self.flows[Side::Downstream.index()].inbox;
-        self.work.content_lost |= !inbox.kept().is_empty();
+        let work = &mut *self.work;
+        let inbox = &mut work.flows[Side::Downstream.index()].inbox;
+        work.content_lost |= !inbox.kept().is_empty();
         inbox.keep(false);
     }
 
@@ -181,7 +183,7 @@ impl Session {
         let (raw_after, content_after) = waiting(self);
         let taken = raw_before - raw_after;
         self.work.content_received += (content_after - content_before) as u64;
-        self.record.request_length += taken as u64;
+        self.record.figures.request_length += taken as u64;
         (step, taken)
     }
 

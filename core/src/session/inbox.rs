@@ -67,6 +67,22 @@ fn small(position: usize) -> u32 {
 }
 
 impl Inbox {
+    pub(super) const NONE: Self = Self {
+        block: None,
+        at: Positions { kept: 0, start: 0, ready: 0, raw: 0, filled: 0 },
+        lent: false,
+        offered: false,
+        keeps: false,
+        retired: None,
+        scanned: 0,
+    };
+
+    /// Whether it has no memory, and nobody else has any of it.
+    pub(super) fn is_vacant(&self) -> bool {
+        let Self { block, at: _, lent, offered, keeps: _, retired, scanned: _ } = self;
+        block.is_none() && retired.is_none() && !(*lent || *offered)
+    }
+
     /// Space to receive into; `None` when there is none.
     pub(crate) fn space(&mut self, buffers: &mut Buffers) -> Option<&mut [u8]> {
         let block = self.block.get_or_insert_with(|| buffers.block());

@@ -4,7 +4,7 @@
 use super::Session;
 use crate::{
     Side,
-    state::{connection, exchange::State, message},
+    state::{connection, exchange::State},
     timer::Timer,
 };
 
@@ -43,8 +43,8 @@ impl Session {
         let is_passed_through = matches!(self.exchange.state(), State::Routing | State::Finished);
         debug_assert!(!is_passed_through, "what follows is decided at once");
         if self.exchange.state() == State::Tunnelling {
-            let switched = |side: &Side| self.flow(*side).message.state() == message::State::Switched;
-            debug_assert!(Side::BOTH.iter().all(switched), "no messages in a tunnel");
+            let is_quiet = |side: &Side| self.flow(*side).is_quiet();
+            debug_assert!(Side::BOTH.iter().all(is_quiet), "its bytes are the tunnel's");
             debug_assert!(self.record.heads.is_none(), "a tunnel has no heads");
         }
         debug_assert_eq!(
@@ -61,7 +61,7 @@ impl Session {
             debug_assert!(owns(state, timer), "{timer:?} runs in {state:?}");
         }
         let waits_for_peer = !matches!(self.exchange.state(), State::Closed | State::Admitting);
-        if waits_for_peer && self.pending.close.is_none() {
+        if waits_for_peer && self.work.pending.close.is_none() {
             debug_assert!(self.deadline().is_some(), "no deadline in {:?}", self.exchange.state());
         }
     }

@@ -51,12 +51,12 @@ use std::{net::IpAddr, sync::Arc};
 
 use fate::{Fact, Fate};
 use flow::Flow;
-use pending::Pending;
-use work::{Expectation, FinalRead, Origin, Work};
+pub(crate) use work::Work;
+use work::{Expectation, FinalRead, Origin};
 
 use crate::{
     Address, ClientInfo, Side,
-    buffer::{Buffers, Turn},
+    buffer::{Buffers, Lent, Turn},
     config::{Config, Settings},
     fault::Fault,
     record::Record,
@@ -82,7 +82,8 @@ use crate::{
 ///
 /// The loop of a shell, in six steps:
 ///
-/// 1. Poll; do what the output says, and report what an errand brought.
+/// 1. Poll; do what the output says, and report what an errand brought. At [`Output::ExchangeDone`] read the record,
+///    then give its memory back ([`forget_exchange`](Self::forget_exchange)).
 /// 2. At `Wait`: for each side that `writes`, write `transmit(side)` and report with `handle_sent`.
 /// 3. For each side that `reads`, read into `receive_space(side)` and report with `handle_received`,
 ///    "would block" included. A shell that can tell reports `handle_acknowledged` for a side that `acknowledges`.
@@ -95,10 +96,8 @@ pub struct Session {
     record: Record,
     exchange: exchange::Machine,
     legs: [connection::Machine; 2],
-    /// By the side that the bytes come from.
-    flows: [Flow; 2],
-    pending: Pending,
-    work: Work,
+    /// What an exchange has; lent while there is something in it.
+    work: Lent<Work>,
     /// The tunnel, while the exchange is in the state `Tunnelling`.
     tunnel: Option<Box<Tunnel>>,
     errands: u32,
@@ -145,9 +144,7 @@ impl Session {
             record: Record::new(config, Arc::new(client), now),
             exchange: exchange::Machine::default(),
             legs: [connection::Machine::default(); 2],
-            flows: [Flow::default(), Flow::default()],
-            pending: Pending::default(),
-            work: Work::default(),
+            work: Lent::default(),
             tunnel: None,
             errands: 0,
             draining: false,
@@ -226,9 +223,11 @@ impl Session {
     /// Ends the session, and gives its memory back to the worker: call it at [`Output::Done`]. A session that
     /// is just dropped frees it instead.
     pub fn recycle(mut self, buffers: &mut Buffers) {
-        for flow in &mut self.flows {
+        for flow in self.work.held().into_iter().flat_map(|work| &mut work.flows) {
             flow.recycle(buffers);
         }
+        self.work.give_back(buffers);
+        self.record.figures.give_back(buffers);
         if let Some(tunnel) = self.tunnel.take() {
             tunnel.recycle(buffers);
         }
@@ -246,11 +245,13 @@ impl Session {
         self.tick = self.tick.max(turn.now.tick);
         let is_of_tunnel = self.report_to_tunnel(&input, turn);
         if !is_of_tunnel {
+            self.work.lend(turn.buffers);
             self.take(input, turn);
         }
         watch(self);
         // Nothing follows from what an open tunnel was told: it has taken its own steps.
         if is_of_tunnel && self.open_tunnel_of().is_some() {
+            self.settle_work(turn.buffers);
             return self.check_invariants();
         }
         while self.advance(turn) {
@@ -358,9 +359,9 @@ impl Session {
     }
 
     fn message_event(&mut self, from: Side, event: crate::state::message::Event) {
-        self.taken.message(self.flows[from.index()].message, event);
-        let legal = self.flows[from.index()].message.on(event);
-        self.flows[from.index()].moves.read_whole(self.tick);
+        self.taken.message(self.work.flows[from.index()].message, event);
+        let legal = self.work.flows[from.index()].message.on(event);
+        self.work.flows[from.index()].moves.read_whole(self.tick);
         self.check_transition(legal, "message", &event);
     }
 
@@ -369,18 +370,18 @@ impl Session {
     fn check_transition(&mut self, legal: bool, machine: &str, event: &dyn std::fmt::Debug) {
         if !legal {
             debug_assert!(legal, "{machine}: no row for {event:?} in {:?}", self.exchange.state());
-            self.pending.note(Event::IllegalTransition.note());
-            self.pending.illegal = true;
+            self.work.pending.note(Event::IllegalTransition.note());
+            self.work.pending.illegal = true;
             self.ends_by = Some(self.tick);
         }
     }
 
     fn flow(&self, from: Side) -> &Flow {
-        &self.flows[from.index()]
+        &self.work.flows[from.index()]
     }
 
     fn flow_mut(&mut self, from: Side) -> &mut Flow {
-        &mut self.flows[from.index()]
+        &mut self.work.flows[from.index()]
     }
 
     /// What becomes of the client's connection, as far as is known.
@@ -399,7 +400,7 @@ impl Session {
     }
 
     fn note(&mut self, event: Event) {
-        self.pending.note(event.note());
+        self.work.pending.note(event.note());
     }
 
     /// Takes a new number for an errand; tokens with another one are stale.

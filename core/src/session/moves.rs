@@ -18,11 +18,13 @@ struct Since(Tick);
 
 impl Default for Since {
     fn default() -> Self {
-        Self(Tick(u64::MAX))
+        Self::NEVER
     }
 }
 
 impl Since {
+    const NEVER: Self = Self(Tick(u64::MAX));
+
     fn hold(&mut self, holds: bool, now: Tick) {
         self.0 = if holds { self.0.min(now) } else { Self::default().0 };
     }
@@ -38,6 +40,14 @@ impl Since {
 }
 
 impl Moves {
+    pub(super) const NONE: Self = Self {
+        arrived: Tick(0),
+        read: Tick(0),
+        waiting: Since::NEVER,
+        delivered: Since::NEVER,
+        roomy: Since::NEVER,
+    };
+
     /// Bytes came from the source.
     pub(super) fn arrive(&mut self, now: Tick) {
         self.arrived = now;

@@ -88,6 +88,14 @@ pub(crate) struct Outline {
 const CRLF_LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
 
 impl Outbox {
+    pub(super) const NONE: Self = Self { around: None, retired: None, offered: false };
+
+    /// Whether it has no memory, and nobody else has any of it.
+    pub(super) fn is_vacant(&self) -> bool {
+        let Self { around, retired, offered } = self;
+        around.is_none() && retired.is_none() && !offered
+    }
+
     /// Writes bytes that go before the content that follows.
     pub(crate) fn write(&mut self, buffers: &mut Buffers, write: impl FnOnce(&mut Vec<u8>)) {
         write(self.around.get_or_insert_with(|| buffers.around()).write());

@@ -35,7 +35,8 @@ pub enum Output {
     Close(Ending),
     /// Something for the error log; [`crate::Record::write_note`] words it.
     Note(Note),
-    /// An exchange is over: [`crate::Session::record`] is whole until the next report, and writes its log lines.
+    /// An exchange is over: [`crate::Session::record`] is whole until the next report, and writes
+    /// its log lines. Behind that, [`crate::Session::forget_exchange`] gives its memory back.
     ExchangeDone,
     /// Nothing to do until one of these happens.
     Wait(Wait),

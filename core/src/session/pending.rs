@@ -35,6 +35,19 @@ pub(super) enum Errand {
 }
 
 impl Pending {
+    pub(super) const NONE: Self = Self {
+        notes: [None; 4],
+        lost: 0,
+        judgement: None,
+        release: None,
+        errand: None,
+        dialling: false,
+        shutdown: [false; 2],
+        exchange_done: false,
+        close: None,
+        illegal: false,
+    };
+
     pub(super) fn note(&mut self, note: Note) {
         match self.notes.iter_mut().find(|slot| slot.is_none()) {
             Some(slot) => *slot = Some(note),

@@ -4,7 +4,7 @@ use super::{
     Dial, Ending, Event, Lookup, Output, Session, Slices, Wait,
     errand::{Claim, Socket},
     fate::{self, Next, Stand},
-    pending::Errand,
+    pending::{Errand, Pending},
 };
 use crate::{
     Address, Side,
@@ -18,36 +18,32 @@ impl Session {
     /// What to do next. Poll until it says [`Output::Wait`] or [`Output::Done`]; polled again after that
     /// without a report between, it says the same.
     pub fn poll_output(&mut self) -> Output {
-        if let Some(note) = self.pending.take_note() {
+        if let Some(note) = self.pending().and_then(Pending::take_note) {
             return Output::Note(note);
         }
         if let Some(output) = self.tunnel.as_mut().and_then(|tunnel| tunnel.take_output()) {
             return output.into();
         }
-        if let Some(verdict) = self.pending.judgement.take() {
+        if let Some(verdict) = self.pending().and_then(|pending| pending.judgement.take()) {
             return Output::Judge(verdict);
         }
-        if let Some((verdict, disposal)) = self.pending.release.take() {
+        if let Some((verdict, disposal)) = self.pending().and_then(|pending| pending.release.take()) {
             return Output::Release(verdict, disposal);
         }
-        if let Some(errand) = self.pending.errand.take() {
+        if let Some(errand) = self.pending().and_then(|pending| pending.errand.take()) {
             return self.send_out(errand);
         }
-        if std::mem::take(&mut self.pending.exchange_done) {
+        if self.pending().is_some_and(|pending| std::mem::take(&mut pending.exchange_done)) {
             return Output::ExchangeDone;
         }
         // Maps that log lines alone ask for were tried while the record was looked at (B7).
         if self.record.take_given_up() {
             return Output::Note(Event::MatchGivenUp.note());
         }
-        if self.is_between_exchanges() {
-            // Their worker would not keep them; nothing may happen for as long as the connection lives (K6).
-            self.record.heads.take_if(|heads| !Buffers::keeps(heads));
-        }
-        if let Some(side) = self.pending.take_shutdown() {
+        if let Some(side) = self.pending().and_then(Pending::take_shutdown) {
             return Output::Shutdown(side);
         }
-        if let Some(ending) = self.pending.close.take() {
+        if let Some(ending) = self.pending().and_then(|pending| pending.close.take()) {
             return Output::Close(ending);
         }
         if self.exchange.state() == exchange::State::Closed {
@@ -68,6 +64,11 @@ impl Session {
         Output::Wait(self.wait(writes))
     }
 
+    /// What waits to be polled, where anything can.
+    fn pending(&mut self) -> Option<&mut Pending> {
+        self.work.held().map(|work| &mut work.pending)
+    }
+
     /// Where to receive bytes from this side into; `None` when none are wanted now.
     pub fn receive_space(&mut self, from: Side, turn: &mut Turn<'_>) -> Option<&mut [u8]> {
         if self.tunnel.is_some() {
@@ -77,6 +78,7 @@ impl Session {
             return None;
         }
         let most = if from == Side::Upstream { self.origin_allowance() } else { usize::MAX };
+        self.work.lend(turn.buffers);
         let space = self.flow_mut(from).inbox.space(turn.buffers)?;
         let length = space.len().min(most);
         space.get_mut(..length)
@@ -120,12 +122,12 @@ impl Session {
     fn send_to_connect(&mut self, may_reuse: bool, key: HashKey) -> Output {
         let client = &self.record.client;
         let hop = self.record.hop();
-        self.pending.dialling = true;
+        self.work.pending.dialling = true;
         Output::Connect(Dial {
             errand: self.errands,
             group: hop.map_or(GroupId(usize::MAX), |hop| hop.group),
             addresses: self.work.addresses.clone(),
-            elsewhere: self.work.elsewhere.clone(),
+            elsewhere: self.work.elsewhere.as_slice().into(),
             address: self.record.given_address().cloned(),
             tried: self.record.tried().collect(),
             may_reuse,
@@ -160,14 +162,15 @@ impl Session {
 
     fn persist(&mut self) {
         // What a released connection was offered last has no report to come.
-        for flow in &mut self.flows {
+        for flow in &mut self.work.flows {
             flow.offer(false);
         }
         let pipelined = !self.flow(Side::Downstream).inbox.raw().is_empty();
         self.exchange_event(exchange::Event::Persist);
         self.message_event(Side::Downstream, message::Event::Next);
         self.flow_mut(Side::Upstream).message = message::Machine::default();
-        self.work = super::Work { pipelined, ..super::Work::default() };
+        self.work.forget();
+        self.work.pipelined = pipelined;
     }
 
     /// Whether the last exchange is over, and none has begun.
@@ -182,8 +185,8 @@ impl Session {
         if self.leg(Side::Downstream).exists() {
             self.leg_event(Side::Downstream, connection::Event::Close);
         }
-        self.pending.close = Some(if self.pending.illegal { Ending::Reset } else { ending });
-        for flow in &mut self.flows {
+        self.work.pending.close = Some(if self.work.pending.illegal { Ending::Reset } else { ending });
+        for flow in &mut self.work.flows {
             flow.stop_sending();
             flow.inbox.discard();
         }
@@ -212,7 +215,7 @@ impl Session {
     /// Whether bytes from `side` are wanted.
     pub(super) fn wants(&self, side: Side) -> bool {
         use exchange::State;
-        if self.pending.exchange_done {
+        if self.work.pending.exchange_done {
             return false;
         }
         if let Some(tunnel) = self.open_tunnel_of() {
@@ -232,15 +235,30 @@ impl Session {
     /// After each input: memory goes back, chunks are cut, and it is noted what waits.
     pub(super) fn settle(&mut self, turn: &mut Turn<'_>) {
         self.make_room_for_content();
-        for flow in &mut self.flows {
+        for flow in &mut self.work.flows {
             flow.settle(self.tick, turn.buffers);
         }
+        self.forget_exchange(turn.buffers);
+    }
+
+    /// Gives the memory of an exchange that is over back to the worker. To be called when [`Output::ExchangeDone`] was
+    /// obeyed and the record was read: nothing may be reported of this connection for hours, and what isn't given back
+    /// here goes back with the next report. While an exchange lasts this changes nothing.
+    pub fn forget_exchange(&mut self, buffers: &mut Buffers) {
         // What the record shows of the exchange stays until it has been handed out.
-        if self.is_between_exchanges()
-            && !self.pending.exchange_done
-            && let Some(heads) = self.record.heads.take()
-        {
-            turn.buffers.return_heads(heads);
+        if self.is_between_exchanges() && !self.work.pending.exchange_done {
+            self.record.figures.give_back(buffers);
+            if let Some(heads) = self.record.heads.take() {
+                buffers.return_heads(heads);
+            }
+        }
+        self.settle_work(buffers);
+    }
+
+    /// Between exchanges, and while a tunnel is open, the exchange's memory serves others.
+    pub(super) fn settle_work(&mut self, buffers: &mut Buffers) {
+        if matches!(self.exchange.state(), exchange::State::Idle | exchange::State::Tunnelling) {
+            self.work.settle(buffers);
         }
     }
 }

@@ -232,7 +232,7 @@ impl Session {
         let keeps = self.record.logs_what_is_sent();
         let mut kept = turn.buffers.scratch();
         let mut length = Ok(0);
-        self.flows[Side::Upstream.index()].outbox.write(turn.buffers, |out| {
+        self.work.flows[Side::Upstream.index()].outbox.write(turn.buffers, |out| {
             let start = out.len();
             length = write(record, now, out).map(|end| end - start);
             match length {
@@ -247,7 +247,7 @@ impl Session {
             std::mem::swap(&mut heads.sent, &mut kept);
         }
         turn.buffers.return_scratch(kept);
-        self.record.head_sent += length? as u64;
+        self.record.figures.head_sent += length? as u64;
         Ok(())
     }
 

@@ -53,7 +53,7 @@ impl Session {
                 self.close_client(super::Ending::Fin);
                 return true;
             }
-            if self.pending.exchange_done {
+            if self.work.pending.exchange_done {
                 // What is known of the exchange before has to be handed out first.
                 return false;
             }
@@ -61,12 +61,12 @@ impl Session {
         }
         let edge = Arc::clone(&self.record.config.edge);
         let Some(heads) = &mut self.record.heads else { return false };
-        let inbox = &mut self.flows[Side::Downstream.index()].inbox;
+        let inbox = &mut self.work.flows[Side::Downstream.index()].inbox;
         let parsed = inbox.parse(|raw, scanned| heads.request.parse(raw, scanned, &edge));
         match parsed {
             Ok(Parsed::Complete(length)) => {
                 inbox.take_head(length, turn.buffers);
-                self.record.request_length = length as u64;
+                self.record.figures.request_length = length as u64;
                 if let Err(violation) = self.begin_exchange() {
                     self.refuse(violation, turn);
                 }
@@ -110,8 +110,8 @@ impl Session {
     /// The first byte of a request head has come.
     fn begin_request(&mut self, turn: &mut Turn<'_>) {
         let heads = self.record.heads.take().unwrap_or_else(|| turn.buffers.heads());
-        self.record.begin(heads, turn.now);
-        self.record.pipelined = self.work.pipelined;
+        self.record.begin(heads, turn);
+        self.record.figures.pipelined = self.work.pipelined;
         if let Some(heads) = &mut self.record.heads {
             heads.clear();
         }
@@ -178,11 +178,12 @@ impl Session {
             // What was read of it for another location goes nowhere, either.
             self.drop_content();
         }
-        let outbox = &mut self.flows[Side::Downstream.index()].outbox;
+        let work = &mut *self.work;
+        let outbox = &mut work.flows[Side::Downstream.index()].outbox;
         outbox.discard();
         if outcome.is_ok() {
             outbox.write(turn.buffers, |out| std::mem::swap(out, &mut head));
-            let coding = match self.work.framing {
+            let coding = match work.framing {
                 Framing::Chunked if !drops => super::around::Coding::Chunked,
                 _ => super::around::Coding::Plain,
             };

@@ -27,12 +27,14 @@ impl Session {
         if inbox.raw().is_empty() || !self.leg(Side::Upstream).exists() || self.holds_what_came() {
             return false;
         }
-        if self.work.origin == Origin::Pool && !self.flows[Side::Downstream.index()].outbox.head_is_sent() {
+        if self.work.origin == Origin::Pool
+            && !self.work.flows[Side::Downstream.index()].outbox.head_is_sent()
+        {
             // Whatever this is, it answers nothing that we asked (E7).
             self.fail_attempt(Failure::Closed, turn);
             return true;
         }
-        let inbox = &mut self.flows[Side::Upstream.index()].inbox;
+        let inbox = &mut self.work.flows[Side::Upstream.index()].inbox;
         let Some(heads) = &mut self.record.heads else { return false };
         let parsed = inbox.parse(|raw, scanned| heads.response.parse(raw, scanned, limit));
         let outcome = match parsed {
@@ -62,7 +64,7 @@ impl Session {
         if options.forbidden {
             return Err(Violation::OriginNominatedField);
         }
-        self.record.attempt.status = response.status;
+        self.record.figures.attempt.status = response.status;
         match response.status {
             101 => self.take_switch(turn),
             100..=199 => self.take_interim(turn),
@@ -90,12 +92,12 @@ impl Session {
             self.work.expectation = Expectation::Answered;
         }
         let mut length = 0;
-        self.flows[Side::Upstream.index()].outbox.write(turn.buffers, |out| {
+        self.work.flows[Side::Upstream.index()].outbox.write(turn.buffers, |out| {
             let start = out.len();
             write_interim(record, &heads.response, out);
             length = out.len() - start;
         });
-        self.record.head_sent += length as u64;
+        self.record.figures.head_sent += length as u64;
         Ok(())
     }
 
@@ -112,7 +114,7 @@ impl Session {
             self.fail_attempt(Failure::Unwritable, turn);
             return Ok(());
         }
-        self.record.attempt.answered = Some(self.tick);
+        self.record.figures.attempt.answered = Some(self.tick);
         self.message_event(Side::Upstream, message::Event::HeadAlone);
         self.exchange_event(exchange::Event::Switch);
         self.let_content_go();
@@ -160,7 +162,7 @@ impl Session {
         if self.asked_for_upgrade() {
             self.work.final_read = FinalRead::Pending;
         }
-        self.record.attempt.answered = Some(self.tick);
+        self.record.figures.attempt.answered = Some(self.tick);
         self.record.status = shown;
         self.write_final_head(framing, adds_trailers || unsized_content && is_http11_client, turn)
     }
@@ -195,7 +197,7 @@ impl Session {
         self.let_content_go();
         if matches!(framing.content, Framing::Chunked | Framing::UntilClose) {
             // No end is in sight: it may be hours until the connection is released.
-            self.pending.judgement = Some(Verdict::Success);
+            self.work.pending.judgement = Some(Verdict::Success);
         }
         let coding = if chunked { Coding::Chunked } else { Coding::Plain };
         self.flow_mut(Side::Upstream).begin_content(framing.content, coding, turn.buffers);

@@ -134,8 +134,6 @@ impl Snapshot {
             exchange,
             // They are a tunnel's while there is one.
             legs: _,
-            flows: [from_client, from_upstream],
-            pending,
             tunnel,
             work,
             // A number that only ever is compared with its own copies.
@@ -150,6 +148,8 @@ impl Snapshot {
             taken: _,
         } = session;
         let Work {
+            flows: [from_client, from_upstream],
+            pending,
             framing,
             offer,
             method,
@@ -175,7 +175,7 @@ impl Snapshot {
             told_at: _,
             refusal,
             ending,
-        } = work;
+        } = &**work;
         // The heads of an exchange that is over wait to be given back, and are of no consequence.
         let is_over = session.is_between_exchanges();
         let deadlines = session.deadlines().running();
@@ -213,9 +213,9 @@ impl Snapshot {
             content_lost: *content_lost,
             upstream_broke: *upstream_broke,
             content_received: *content_received,
-            nothing_sent: record.attempt.sent == 0,
+            nothing_sent: record.figures.attempt.sent == 0,
             request: under_way.map_or_else(Vec::new, |heads| heads.request.fields.bytes().to_vec()),
-            nothing_received: record.attempt.received == 0,
+            nothing_received: record.figures.attempt.received == 0,
             detour: under_way.map_or_else(Default::default, |heads| heads.detour.clone()),
             draining: *draining,
             status: record.status,

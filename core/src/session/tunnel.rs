@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Disposal, Event, Fact, Input, Session, Verdict, around::Coding};
 use crate::{
     Side,
-    buffer::Turn,
+    buffer::{Buffers, Turn},
     rewrite::{Persistence, ResponseHead, write_response},
     state::{connection, exchange, message},
     time::{Now, Tick},
@@ -28,7 +28,7 @@ impl Session {
         if self.connects() {
             self.write_established(turn);
             self.begin_tunnel(turn);
-            self.pending.judgement = Some(Verdict::Success);
+            self.work.pending.judgement = Some(Verdict::Success);
             return true;
         }
         self.record.status = 101;
@@ -50,7 +50,7 @@ impl Session {
         }
         self.begin_tunnel(turn);
         // It may be hours until the connection is released.
-        self.pending.judgement = Some(Verdict::Success);
+        self.work.pending.judgement = Some(Verdict::Success);
         true
     }
 
@@ -58,14 +58,14 @@ impl Session {
     /// become a tunnel's.
     fn begin_tunnel(&mut self, turn: &mut Turn<'_>) {
         self.exchange_event(exchange::Event::Open);
-        self.work = super::Work::default();
+        self.work.forget();
         for side in Side::BOTH {
             self.message_event(side, message::Event::Switch);
             let flow = self.flow_mut(side);
             flow.content = super::flow::Content::Empty;
             flow.outbox.begin_content(Coding::Plain, turn.buffers);
         }
-        let [from_client, from_upstream] = &mut self.flows;
+        let [from_client, from_upstream] = &mut self.work.flows;
         let opening = Opening {
             held: [from_client.inbox.hand_over(), from_upstream.inbox.hand_over()],
             front: std::mem::take(&mut from_upstream.outbox),
@@ -85,10 +85,11 @@ impl Session {
         let tunnel = Tunnel::open(settings, opening, &mut at(self.tick, turn));
         let ahead = tunnel.report();
         // These are counted with what the tunnel brings.
-        self.record.attempt.received = self.record.attempt.received.saturating_sub(ahead.from_upstream);
-        self.record.tunnel = Some(*ahead);
+        self.record.figures.attempt.received =
+            self.record.figures.attempt.received.saturating_sub(ahead.from_upstream);
+        self.record.figures.tunnel = Some(*ahead);
         self.tunnel = Some(Box::new(tunnel));
-        self.look_at_tunnel();
+        self.look_at_tunnel(turn.buffers);
     }
 
     fn tunnel_settings(&self) -> Arc<TunnelSettings> {
@@ -117,7 +118,7 @@ impl Session {
                 return false;
             }
         }
-        self.look_at_tunnel();
+        self.look_at_tunnel(turn.buffers);
         true
     }
 
@@ -128,21 +129,22 @@ impl Session {
 
     /// Where the tunnel is over, its report goes into the record, and the session takes back its connections and the
     /// memory that may still be in use.
-    fn look_at_tunnel(&mut self) {
+    fn look_at_tunnel(&mut self, buffers: &mut Buffers) {
         let Some(mut tunnel) = self.tunnel.take_if(|tunnel| tunnel.is_done()) else { return };
+        self.work.lend(buffers);
         // What is released now needs no end before.
         tunnel.forget_shutdown(Side::Upstream);
         while let Some(said) = tunnel.take_output() {
             match said {
-                Said::Note(note) => self.pending.note(note),
-                Said::Shutdown(side) => self.pending.shut_down(side),
+                Said::Note(note) => self.work.pending.note(note),
+                Said::Shutdown(side) => self.work.pending.shut_down(side),
             }
         }
         let report = *tunnel.report();
         let Closing { held: [from_client, from_upstream], front, legs } = tunnel.hand_back();
         self.taken = self.taken.with(tunnel.taken());
         self.legs = legs;
-        let [down, up] = &mut self.flows;
+        let [down, up] = &mut self.work.flows;
         down.inbox.take_back(from_client);
         up.inbox.take_back(from_upstream);
         up.outbox = front;
@@ -150,10 +152,10 @@ impl Session {
     }
 
     fn end_tunnel(&mut self, report: TunnelReport) {
-        self.record.sent += report.to_client;
-        self.record.attempt.sent += report.to_upstream;
-        self.record.attempt.received += report.from_upstream;
-        self.record.tunnel = Some(report);
+        self.record.figures.sent += report.to_client;
+        self.record.figures.attempt.sent += report.to_upstream;
+        self.record.figures.attempt.received += report.from_upstream;
+        self.record.figures.tunnel = Some(report);
         self.work.ending = report.ending;
         self.work.facts.note(Fact::Gone);
         self.release(Verdict::Success, Disposal::Close(report.ending));

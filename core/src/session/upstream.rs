@@ -104,10 +104,10 @@ impl Session {
         if errand != self.errands || self.exchange.state() != exchange::State::Dialling {
             return;
         }
-        self.pending.dialling = false;
+        self.work.pending.dialling = false;
         match result {
             Ok(connected) => {
-                self.record.attempt.connected = Some(self.tick);
+                self.record.figures.attempt.connected = Some(self.tick);
                 self.work.upstream_broke = false;
                 self.work.origin = match connected {
                     Connected::Fresh => Origin::Fresh,
@@ -123,9 +123,9 @@ impl Session {
             }
             Err(DialError::NoPeer) => {
                 if let Some(group) = self.record.hop().map(|hop| hop.group) {
-                    self.record.attempt.found_nobody(group);
+                    self.record.figures.attempt.found_nobody(group);
                 }
-                self.record.attempt.status = Violation::NoPeer.status();
+                self.record.figures.attempt.status = Violation::NoPeer.status();
                 // The client is told of the last peer that was asked, if there was one.
                 self.note(Event::Violation(Violation::NoPeer));
                 self.reply_to(self.work.failure.unwrap_or(Violation::NoPeer), turn);
@@ -147,7 +147,7 @@ impl Session {
         let is_wanted = nothing_came || self.asked_for_upgrade();
         if self.work.expectation == Expectation::Continue && is_wanted {
             let line = b"HTTP/1.1 100 Continue\r\n\r\n";
-            self.record.head_sent += line.len() as u64;
+            self.record.figures.head_sent += line.len() as u64;
             self.flow_mut(Side::Upstream).outbox.write(turn.buffers, |out| out.extend_from_slice(line));
             self.work.expectation = Expectation::Answered;
         }
@@ -175,9 +175,9 @@ impl Session {
     /// An attempt failed before a byte of the final response was given to the client (E10, E13).
     pub(super) fn fail_attempt(&mut self, failure: Failure, turn: &mut Turn<'_>) {
         // As in nginx, an attempt that brought no response is logged with the status that it comes to.
-        self.record.attempt.status = failure.violation().status();
+        self.record.figures.attempt.status = failure.violation().status();
         let stale = self.work.origin == Origin::Pool
-            && self.record.attempt.received == 0
+            && self.record.figures.attempt.received == 0
             && matches!(failure, Failure::Closed | Failure::Broken(_));
         let unread = self.work.origin == Origin::Pool
             && !self.flow(Side::Downstream).outbox.head_is_sent()
@@ -204,7 +204,7 @@ impl Session {
 
     /// Whether the request can be sent once more as it was.
     pub(super) fn may_retry(&self) -> bool {
-        !self.work.content_lost && (self.may_repeat() || self.record.attempt.sent == 0)
+        !self.work.content_lost && (self.may_repeat() || self.record.figures.attempt.sent == 0)
     }
 
     /// Whether the request may be sent once more though bytes of it were sent (RFC 9110 §9.2.2).
@@ -236,7 +236,7 @@ impl Session {
 
     /// Another peer is asked instead of the one that has answered.
     pub(super) fn pass_on(&mut self, status: u16, turn: &mut Turn<'_>) -> Result<(), Violation> {
-        self.record.attempt.answered = Some(self.tick);
+        self.record.figures.attempt.answered = Some(self.tick);
         self.work.failure = None;
         self.note(Event::NextPeer);
         // That something is forbidden or isn't there says nothing of the peer (nginx's `max_fails`).
@@ -263,7 +263,7 @@ impl Session {
     /// the peer was not asked.
     pub(super) fn replace_stale(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
         self.note(Event::StaleConnection);
-        self.record.attempt.tried = None;
+        self.record.figures.attempt.tried = None;
         self.work.tries = self.work.tries.saturating_sub(1);
         self.retry(Verdict::Unjudged, Origin::Fresh, turn)
     }
@@ -294,19 +294,19 @@ impl Session {
 
     /// The upstream connection, or the dial under way, goes back to the shell.
     pub(super) fn release(&mut self, verdict: Verdict, disposal: Disposal) {
-        self.pending.errand = None;
+        self.work.pending.errand = None;
         if self.leg(Side::Upstream).exists() {
             self.leg_event(Side::Upstream, connection::Event::Close);
-            self.pending.release = Some((verdict, disposal));
-        } else if std::mem::take(&mut self.pending.dialling) {
+            self.work.pending.release = Some((verdict, disposal));
+        } else if std::mem::take(&mut self.work.pending.dialling) {
             // The shell is on its way: the dial is cancelled.
-            self.pending.release = Some((verdict, disposal));
+            self.work.pending.release = Some((verdict, disposal));
         }
-        self.pending.forget_shutdown(Side::Upstream);
+        self.work.pending.forget_shutdown(Side::Upstream);
         // An errand that is still out brings nothing that is wanted.
         let _number = self.next_errand();
-        if self.record.attempt.peer.is_some() {
-            self.record.attempt.over.get_or_insert(self.tick);
+        if self.record.figures.attempt.peer.is_some() {
+            self.record.figures.attempt.over.get_or_insert(self.tick);
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What an exchange has to remember besides its heads.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{mem, net::IpAddr, sync::Arc};
 
-use super::{Ending, fate::Facts, pace::Paces};
+use super::{Ending, fate::Facts, flow::Flow, pace::Paces, pending::Pending};
 use crate::{
+    buffer::{Buffers, Lend},
     http1::Framing,
     rewrite::{Offer, SentMethod},
     time::Tick,
@@ -13,7 +14,10 @@ use crate::{
 /// What an exchange has to remember besides its heads.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "facts that do not exclude each other")]
-pub(super) struct Work {
+pub(crate) struct Work {
+    /// By the side that the bytes come from.
+    pub(super) flows: [Flow; 2],
+    pub(super) pending: Pending,
     pub(super) framing: Framing,
     pub(super) offer: Offer,
     pub(super) method: SentMethod,
@@ -33,7 +37,7 @@ pub(super) struct Work {
     pub(super) failure: Option<Violation>,
     pub(super) addresses: Option<(Arc<[IpAddr]>, u16)>,
     /// Those among them that may be dialled only where they are none of this machine (D4).
-    pub(super) elsewhere: Box<[IpAddr]>,
+    pub(super) elsewhere: Vec<IpAddr>,
     /// Request content has left our buffers: it can't be sent again.
     pub(super) content_lost: bool,
     /// A write was told that the origin server's connection broke. The system says so once: reads find what had
@@ -54,33 +58,108 @@ pub(super) struct Work {
     pub(super) ending: Ending,
 }
 
+impl Work {
+    const NONE: Self = Self {
+        flows: [Flow::NONE, Flow::NONE],
+        pending: Pending::NONE,
+        framing: Framing::Empty,
+        offer: Offer::Nothing,
+        method: SentMethod::Other,
+        expectation: Expectation::Nothing,
+        facts: Facts::NONE,
+        may_pool: false,
+        origin: Origin::Fresh,
+        interim: 0,
+        pipelined: false,
+        empty_lines: 0,
+        tries: 0,
+        failure: None,
+        addresses: None,
+        elsewhere: Vec::new(),
+        content_lost: false,
+        upstream_broke: false,
+        content_received: 0,
+        final_read: FinalRead::NotNeeded,
+        paces: None,
+        admitted_at: None,
+        told_at: Tick(0),
+        refusal: None,
+        ending: Ending::Fin,
+    };
+
+    /// An exchange is over, and so is all that was its own; what has been decided is still to be polled, and what has
+    /// come to be read.
+    pub(super) fn forget(&mut self) {
+        let (flows, pending) = (mem::take(&mut self.flows), mem::take(&mut self.pending));
+        *self = Self { flows, pending, ..Self::NONE };
+    }
+}
+
 impl Default for Work {
     fn default() -> Self {
-        Self {
-            framing: Framing::Empty,
-            offer: Offer::Nothing,
-            method: SentMethod::Other,
-            expectation: Expectation::Nothing,
-            facts: Facts::default(),
-            may_pool: false,
-            origin: Origin::Fresh,
-            interim: 0,
-            pipelined: false,
-            empty_lines: 0,
-            tries: 0,
-            failure: None,
-            addresses: None,
-            elsewhere: Box::default(),
-            content_lost: false,
-            upstream_broke: false,
-            content_received: 0,
-            final_read: FinalRead::NotNeeded,
-            paces: None,
-            admitted_at: None,
-            told_at: Tick(0),
-            refusal: None,
-            ending: Ending::Fin,
-        }
+        Self::NONE
+    }
+}
+
+impl Lend for Work {
+    fn quiet() -> &'static Self {
+        static NONE: Work = Work::NONE;
+        &NONE
+    }
+
+    /// Whether it says nothing that it wouldn't say without memory. When bytes moved last, nobody asks between
+    /// exchanges.
+    fn is_quiet(&self) -> bool {
+        // Everything is taken apart, so that nothing that is added later is lost.
+        let Self {
+            flows,
+            pending,
+            framing,
+            offer,
+            method,
+            expectation,
+            facts,
+            may_pool,
+            origin,
+            interim,
+            pipelined,
+            empty_lines,
+            tries,
+            failure,
+            addresses,
+            elsewhere,
+            content_lost,
+            upstream_broke,
+            content_received,
+            final_read,
+            paces,
+            admitted_at,
+            told_at,
+            refusal,
+            ending,
+        } = self;
+        let none = &Self::NONE;
+        flows.iter().all(Flow::is_quiet)
+            && *pending == none.pending
+            && (*framing, *offer, *method) == (none.framing, none.offer, none.method)
+            && (*expectation, *facts, *may_pool) == (none.expectation, none.facts, none.may_pool)
+            && (*origin, *interim, *pipelined) == (none.origin, none.interim, none.pipelined)
+            && (*empty_lines, *tries, *failure) == (none.empty_lines, none.tries, none.failure)
+            && addresses.is_none()
+            && elsewhere.is_empty()
+            && (*content_lost, *upstream_broke) == (none.content_lost, none.upstream_broke)
+            && (*content_received, *final_read) == (none.content_received, none.final_read)
+            && paces.is_none()
+            && (*admitted_at, *told_at, *refusal) == (none.admitted_at, none.told_at, none.refusal)
+            && *ending == none.ending
+    }
+
+    fn clear(&mut self) {
+        *self = Self::NONE;
+    }
+
+    fn spare(buffers: &mut Buffers) -> &mut Vec<Box<Self>> {
+        &mut buffers.works
     }
 }
 

@@ -25,11 +25,14 @@ macro_rules! transitions {
 
         impl Default for Machine {
             fn default() -> Self {
-                Self(State::$start)
+                Self::START
             }
         }
 
         impl Machine {
+            /// Before any event.
+            pub(crate) const START: Self = Self(State::$start);
+
             /// The present state.
             pub(crate) const fn state(self) -> State {
                 self.0

@@ -178,6 +178,7 @@ impl<R: Reactor> Connection<R> {
                 Output::ExchangeDone => {
                     let now = shared.now();
                     self.service.provisions.log.exchange(&self.session, &mut shared.line, now);
+                    self.session.forget_exchange(&mut shared.buffers);
                     self.permits = None;
                     self.counted = Counted::default();
                 }

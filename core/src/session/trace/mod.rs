@@ -220,6 +220,11 @@ impl Traced {
         self.apply(Input::Drain(until), turn);
     }
 
+    /// As [`Session::forget_exchange`].
+    pub fn forget_exchange(&mut self, buffers: &mut Buffers) {
+        self.session.forget_exchange(buffers);
+    }
+
     /// As [`Session::recycle`].
     pub fn recycle(self, buffers: &mut Buffers) {
         self.session.recycle(buffers);

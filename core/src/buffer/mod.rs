@@ -1,6 +1,14 @@
 //! Memory that a worker lends its sessions, and one direction's use of it.
 
-use crate::{record::Heads, session::Around, time::Now};
+mod lent;
+
+pub(crate) use lent::{Lend, Lent};
+
+use crate::{
+    record::{Figures, Heads},
+    session::{Around, Work},
+    time::Now,
+};
 
 /// The memory of one worker: IO buffers of one size and the scratch space of heads, lent and taken back.
 ///
@@ -14,6 +22,8 @@ pub struct Buffers {
     scratch: Vec<Vec<u8>>,
     heads: Vec<Box<Heads>>,
     arounds: Vec<Box<Around>>,
+    pub(crate) figures: Vec<Box<Figures>>,
+    pub(crate) works: Vec<Box<Work>>,
 }
 
 /// What a worker lends for one turn of its loop: time and memory.
@@ -48,6 +58,8 @@ impl Buffers {
             scratch: Vec::new(),
             heads: Vec::new(),
             arounds: Vec::new(),
+            figures: Vec::new(),
+            works: Vec::new(),
         }
     }
 
