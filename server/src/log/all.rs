@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
+use underpass_nginx_config::{LogTarget, Main};
+
 use super::{
+    error::ErrorLog,
     file::{LogFile, Opening, Shared},
     lines::Log,
     opening::{Open, Readers},
@@ -114,6 +117,26 @@ impl Logs {
         })
     }
 
+    /// Opens the logs that a configuration names.
+    ///
+    /// # Errors
+    /// The error's text names the log that can't be opened.
+    pub(crate) fn open_configured(&self, main: &Main) -> io::Result<Log> {
+        let mut errors = Vec::new();
+        for log in &main.error_logs {
+            errors.push(ErrorLog::new(self.open(target(&log.target)?)?, log.severity));
+        }
+        let open = |log: &underpass_nginx_config::LogFile| {
+            let target = target(&log.target)?;
+            match log.buffer {
+                Some(size) => self.open_buffered(target, size, log.flush),
+                None => self.open(target),
+            }
+        };
+        let sinks = main.logs.iter().map(open).collect::<io::Result<Vec<_>>>()?;
+        Ok(Log::new(errors, sinks))
+    }
+
     /// Opens every log again. One that fails stays as it is and the rest is reopened all the same.
     ///
     /// # Errors
@@ -157,5 +180,14 @@ impl Drop for Logs {
             }
         }
         self.hub.end();
+    }
+}
+
+fn target(written: &LogTarget) -> io::Result<Target> {
+    match written {
+        LogTarget::Stderr => Ok(Target::Stderr),
+        LogTarget::File(path) => Ok(Target::Path(path.clone())),
+        LogTarget::Syslog(syslog) => Ok(Target::Syslog(syslog.clone())),
+        other => Err(io::Error::other(format!("logs to {other} are not in this version"))),
     }
 }

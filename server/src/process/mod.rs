@@ -10,20 +10,30 @@
 //! | `daemon` | going into the background |
 //! | `serve` | starting, obeying signals, ending |
 //! | `change` | from one configuration to the next |
+//! | `state` | the process as a value |
+//! | `event` | what it waits for |
+//! | `draft` | a configuration that was read, and isn't in use yet |
 //! | `sockets` | the listening sockets, kept over reloads and shared out to the workers |
+//! | `bind` | one listening socket: its options, and the file that it is found by |
 //! | `workers` | threads, each with a runtime of its own |
+//! | `identity` | whom the process is, and who does for it what only root can |
 //! | `rights` | user, groups, limits, processors |
 //! | `trouble` | why the program ends |
 
+mod bind;
 mod change;
 mod check;
 mod daemon;
+mod draft;
+mod event;
+mod identity;
 mod replay;
 mod rights;
 mod send;
 mod serve;
 mod sockets;
 mod source;
+mod state;
 mod trouble;
 mod workers;
 
@@ -41,14 +51,15 @@ use crate::{
     command::{build_text, direct_configuration, version_text},
     demo, keeper,
 };
+pub(crate) use bind::{SocketFile, bind};
+use daemon::Background;
 pub(crate) use daemon::{itself, nothing};
+use identity::Identity;
 pub(crate) use rights::Credentials;
-use serve::Identity;
-pub(crate) use sockets::{SocketFile, bind};
+use serve::Startup;
 pub(crate) use source::Place;
 use source::Source;
 pub(crate) use trouble::Trouble;
-use underpass_nginx_config::Loaded;
 
 /// What a shell provides: workers on its runtime.
 pub trait Runtime: Sized + 'static {
@@ -97,7 +108,8 @@ fn obey<R: Runtime>(program: &'static Program, command: Command) -> Result<ExitC
         Command::Direct { listen, to } => {
             let source = direct(listen, &to);
             let loaded = source.load()?;
-            serve::run::<R>(program, Identity::assume(&loaded.main)?, source, loaded, None)?;
+            let identity = Identity::assume(&loaded.main)?;
+            Startup { program, identity, source, loaded, background: None }.run::<R>()?;
         }
         Command::Replay { file, session, quiet } => return replay::replay(&file, session, quiet),
         Command::Demo { listen } => show::<R>(program, listen)?,
@@ -108,16 +120,13 @@ fn obey<R: Runtime>(program: &'static Program, command: Command) -> Result<ExitC
 /// In the foreground, or as a process of its own in the background.
 fn run<R: Runtime>(program: &'static Program, source: Source) -> Result<ExitCode, Trouble> {
     let early = source.early_log();
-    let begun = begin(&source);
+    let begun = begin(program, source);
     if let (Err(trouble), Some(target)) = (&begun, early) {
         trouble.log_to(target, None);
     }
     match begun? {
         Begun::InBackground(ended) => Ok(ended),
-        Begun::Here { identity, loaded, background } => {
-            serve::run::<R>(program, identity, source, *loaded, background)?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Begun::Here(startup) => startup.run::<R>().map(|()| ExitCode::SUCCESS),
     }
 }
 
@@ -126,17 +135,17 @@ enum Begun {
     /// The process that serves is another one.
     InBackground(ExitCode),
     /// This process is whom the configuration says, and has no second thread yet.
-    Here { identity: Identity, loaded: Box<Loaded>, background: Option<daemon::Background> },
+    Here(Box<Startup>),
 }
 
-fn begin(source: &Source) -> Result<Begun, Trouble> {
-    let background = daemon::Background::enter()?;
+fn begin(program: &'static Program, source: Source) -> Result<Begun, Trouble> {
+    let background = Background::enter()?;
     let loaded = source.load()?;
     if loaded.main.daemon && background.is_none() {
         return daemon::start().map(Begun::InBackground);
     }
     let identity = Identity::assume(&loaded.main)?;
-    Ok(Begun::Here { identity, loaded: loaded.into(), background })
+    Ok(Begun::Here(Box::new(Startup { program, identity, source, loaded, background })))
 }
 
 /// Where the configuration of a process comes from that serves.
@@ -169,7 +178,7 @@ fn show<R: Runtime>(program: &'static Program, listen: SocketAddr) -> Result<(),
     let source = shown(listen, origin.address());
     let loaded = source.load()?;
     say(&format!("{text}\nOpen http://{listen}/ in a browser; Ctrl-C ends it.\n"));
-    serve::run::<R>(program, identity, source, loaded, None)
+    Startup { program, identity, source, loaded, background: None }.run::<R>()
 }
 
 /// Prints a line for the operator, where nginx prints it.
