@@ -14,9 +14,11 @@ use underpass_nginx_config::{NGINX_VERSION, configure_options};
 
 use crate::Signal;
 
-mod direct;
+mod destination;
+mod texts;
 
-pub use direct::{Destination, configuration as direct_configuration};
+pub use destination::Destination;
+pub use texts::{demo as demo_configuration, direct as direct_configuration};
 
 /// Where files are looked for unless the command line says otherwise.
 pub const DEFAULT_PREFIX: &str = "/etc/underpass/";

@@ -183,6 +183,21 @@ fn the_configuration_of_a_direct_proxy() {
 }
 
 #[test]
+fn the_configuration_of_the_demo_has_the_shape_of_nginxs_page() {
+    let text = demo_configuration(address("127.0.0.1:8080"), address("127.0.0.1:9000"));
+    let squeezed = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "map $http_upgrade $connection_upgrade { default Upgrade; '' close; }",
+        "location /chat/ { proxy_pass http://backend; proxy_http_version 1.1; \
+         proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade; }",
+        "upstream backend { server 127.0.0.1:9000; }",
+        "listen 127.0.0.1:8080;",
+    ] {
+        assert!(squeezed.contains(part), "{part} is missing in {text}");
+    }
+}
+
+#[test]
 fn files_are_found_as_documented() {
     let resolve = |file: Option<&str>, prefix: Option<&str>| {
         let files = Files::resolve(file.map(Path::new), prefix.map(Path::new));

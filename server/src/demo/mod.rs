@@ -4,11 +4,11 @@
 //! independent implementations and the proxy between them.
 //!
 //! ```
-//! use underpass_server::demo;
+//! use underpass_server::{command::demo_configuration, demo};
 //!
 //! let listen = "127.0.0.1:8080".parse().unwrap();
 //! let origin = demo::Origin::start()?;
-//! let text = demo::configuration(listen, origin.address());
+//! let text = demo_configuration(listen, origin.address());
 //! origin.show_configuration(&text); // the page at / shows it
 //! # Ok::<(), std::io::Error>(())
 //! ```
@@ -85,47 +85,6 @@ impl Drop for Origin {
             let _closed_already = stream.shutdown(Shutdown::Both);
         }
     }
-}
-
-/// The configuration that proxies `listen` to the demo's origin server: the second recipe of nginx's page on
-/// WebSocket proxying, and a location for the page.
-pub fn configuration(listen: SocketAddr, origin: SocketAddr) -> String {
-    format!(
-        "\
-error_log stderr notice;
-
-events {{
-}}
-
-http {{
-    access_log /dev/stdout;
-
-    map $http_upgrade $connection_upgrade {{
-        default upgrade;
-        ''      close;
-    }}
-
-    upstream backend {{
-        server {origin};
-    }}
-
-    server {{
-        listen {listen};
-
-        location / {{
-            proxy_pass http://backend;
-        }}
-
-        location /chat/ {{
-            proxy_pass http://backend;
-            proxy_http_version 1.1;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection $connection_upgrade;
-        }}
-    }}
-}}
-"
-    )
 }
 
 #[derive(Debug, Default)]

@@ -48,7 +48,7 @@ use std::{
 
 use crate::{
     Command, Destination, Program, Setup,
-    command::{build_text, direct_configuration, version_text},
+    command::{build_text, demo_configuration, direct_configuration, version_text},
     demo, keeper,
 };
 pub(crate) use bind::{SocketFile, bind};
@@ -164,7 +164,7 @@ fn direct(listen: SocketAddr, to: &Destination) -> Source {
 }
 
 fn shown(listen: SocketAddr, origin: SocketAddr) -> Source {
-    Source::text("demo", demo::configuration(listen, origin))
+    Source::text("demo", demo_configuration(listen, origin))
 }
 
 /// `demo`: an origin server, the configuration that proxies to it, and where to look.
@@ -173,7 +173,7 @@ fn show<R: Runtime>(program: &'static Program, listen: SocketAddr) -> Result<(),
     let identity = Identity::assume(&shown(listen, listen).load()?.main)?;
     let origin =
         demo::Origin::start().map_err(|error| Trouble::new(format!("the demo can't start: {error}")))?;
-    let text = demo::configuration(listen, origin.address());
+    let text = demo_configuration(listen, origin.address());
     origin.show_configuration(&text);
     let source = shown(listen, origin.address());
     let loaded = source.load()?;
