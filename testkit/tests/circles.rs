@@ -13,8 +13,8 @@ use std::{
 
 use syn::{Attribute, Item, UseTree, Visibility, visit::Visit};
 
-const CRATES: [&str; 7] =
-    ["core", "drive", "nginx-config", "server", "shell-tokio", "shell-async-std", "testkit"];
+const CRATES: [&str; 8] =
+    ["core", "drive", "nginx-config", "demo", "server", "shell-tokio", "shell-async-std", "testkit"];
 
 #[test]
 fn no_file_imports_itself_through_others() {

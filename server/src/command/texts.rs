@@ -32,6 +32,7 @@ pub fn direct(listen: SocketAddr, to: &Destination) -> String {
 
 /// The configuration that proxies `listen` to the demo's origin server: the second recipe of nginx's page on
 /// WebSocket proxying, and a location for the page.
+#[cfg(feature = "demo")]
 pub fn demo(listen: SocketAddr, origin: SocketAddr) -> String {
     proxy(&format!(
         "

@@ -7,6 +7,7 @@
 //! | `check` | `-t` and `-T` |
 //! | `send` | `-s` |
 //! | `replay` | `replay` |
+//! | `demo` | `demo`, where the program has it |
 //! | `daemon` | going into the background |
 //! | `serve` | starting, obeying signals, ending |
 //! | `change` | from one configuration to the next |
@@ -24,6 +25,8 @@ mod bind;
 mod change;
 mod check;
 mod daemon;
+#[cfg(feature = "demo")]
+mod demo;
 mod draft;
 mod event;
 mod identity;
@@ -48,8 +51,8 @@ use std::{
 
 use crate::{
     Command, Destination, Program, Setup,
-    command::{build_text, demo_configuration, direct_configuration, version_text},
-    demo, keeper,
+    command::{build_text, direct_configuration, version_text},
+    keeper,
 };
 pub(crate) use bind::{SocketFile, bind};
 use daemon::Background;
@@ -112,7 +115,8 @@ fn obey<R: Runtime>(program: &'static Program, command: Command) -> Result<ExitC
             Startup { program, identity, source, loaded, background: None }.run::<R>()?;
         }
         Command::Replay { file, session, quiet } => return replay::replay(&file, session, quiet),
-        Command::Demo { listen } => show::<R>(program, listen)?,
+        #[cfg(feature = "demo")]
+        Command::Demo { listen } => demo::serve::<R>(program, listen)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -154,31 +158,14 @@ fn source_of(command: &Command) -> Option<Source> {
         Command::Run(options) => Some(Source::file(options)),
         Command::Direct { listen, to } => Some(direct(*listen, to)),
         // Whoever keeps root's rights for it has no origin server, and dials none.
-        Command::Demo { listen } => Some(shown(*listen, *listen)),
+        #[cfg(feature = "demo")]
+        Command::Demo { listen } => Some(demo::source(*listen, *listen)),
         _ => None,
     }
 }
 
 fn direct(listen: SocketAddr, to: &Destination) -> Source {
     Source::text("--to", direct_configuration(listen, to))
-}
-
-fn shown(listen: SocketAddr, origin: SocketAddr) -> Source {
-    Source::text("demo", demo_configuration(listen, origin))
-}
-
-/// `demo`: an origin server, the configuration that proxies to it, and where to look.
-fn show<R: Runtime>(program: &'static Program, listen: SocketAddr) -> Result<(), Trouble> {
-    // Before the origin server has threads. Whom the process becomes doesn't depend on where that one listens.
-    let identity = Identity::assume(&shown(listen, listen).load()?.main)?;
-    let origin =
-        demo::Origin::start().map_err(|error| Trouble::new(format!("the demo can't start: {error}")))?;
-    let text = demo_configuration(listen, origin.address());
-    origin.show_configuration(&text);
-    let source = shown(listen, origin.address());
-    let loaded = source.load()?;
-    say(&format!("{text}\nOpen http://{listen}/ in a browser; Ctrl-C ends it.\n"));
-    Startup { program, identity, source, loaded, background: None }.run::<R>()
 }
 
 /// Prints a line for the operator, where nginx prints it.
