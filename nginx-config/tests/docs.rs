@@ -1,11 +1,20 @@
-//! `docs/directives.md` is what the table says.
+//! Pages of `docs/` are what the examples that make them say.
+
+#[path = "../examples/pages/deviations.rs"]
+mod deviations;
+#[path = "../examples/pages/directives.rs"]
+mod directives;
+#[path = "../examples/pages/migrating.rs"]
+mod migrating;
+
+use underpass_nginx_config::Directive;
 
 #[test]
 fn directives_md_is_up_to_date() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/directives.md");
     let file = std::fs::read_to_string(path).expect("docs/directives.md");
     assert!(
-        file == underpass_nginx_config::directives_markdown(),
+        file == directives::markdown(),
         "cargo run -p underpass-nginx-config --example directives_md > docs/directives.md"
     );
 }
@@ -14,7 +23,7 @@ fn directives_md_is_up_to_date() {
 fn migrating_md_is_up_to_date() {
     let committed = include_str!("../../docs/migrating.md");
     assert!(
-        committed == underpass_nginx_config::migrating_markdown(),
+        committed == migrating::markdown(),
         "cargo run -p underpass-nginx-config --example migrating_md > docs/migrating.md"
     );
 }
@@ -30,5 +39,16 @@ fn what_migrating_md_shows_is_read() {
         let file = format!("http {{ upstream chat {{ server 127.0.0.1:9000; }}\n{http} }}");
         let options = underpass_nginx_config::LoadOptions::default();
         underpass_nginx_config::load_text("nginx.conf", file, &options).expect("it is read");
+    }
+}
+
+#[test]
+fn switches_are_directives() {
+    for deviation in deviations::DEVIATIONS {
+        let deviations::Deviation { what, why, switch, .. } = deviation;
+        assert!(what.ends_with('.') && why.ends_with('.'), "{what}");
+        let name = switch.and_then(|switch| switch.split(' ').next());
+        let is_known = |name| Directive::all().any(|directive| directive.name() == name);
+        assert!(name.is_none_or(is_known), "{name:?} is a directive");
     }
 }

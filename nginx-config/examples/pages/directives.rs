@@ -5,11 +5,10 @@ use std::{
     fmt::{self, Write as _},
 };
 
-use super::{DIRECTIVES, Effect, Kind, Row};
+use underpass_nginx_config::{Directive, Outcome};
 
-/// The text of `docs/directives.md`.
-#[must_use]
-pub fn markdown() -> String {
+/// The whole page.
+pub(crate) fn markdown() -> String {
     let mut out = String::from(HEAD);
     // Writing to a string can't fail.
     let _ = write(&mut out);
@@ -17,29 +16,29 @@ pub fn markdown() -> String {
 }
 
 fn write(out: &mut String) -> fmt::Result {
-    for row in DIRECTIVES.iter().filter(|row| row.effect == Effect::Full) {
-        let contexts: Vec<_> = row.contexts.iter().map(|context| context.name()).collect();
-        let block = if matches!(row.kind, Kind::Block(_) | Kind::Pairs) { " { … }" } else { "" };
-        let space = if row.syntax.is_empty() { "" } else { " " };
-        let default = row.default.map_or_else(String::new, |default| format!("`{default}`"));
+    for directive in Directive::all().filter(|directive| directive.outcome() == Outcome::Obeyed) {
+        let (name, syntax) = (directive.name(), directive.syntax());
+        let contexts: Vec<_> = directive.contexts().collect();
+        let block = if directive.opens_block() { " { … }" } else { "" };
+        let space = if syntax.is_empty() { "" } else { " " };
+        let default = directive.default().map_or_else(String::new, |default| format!("`{default}`"));
         writeln!(
             out,
-            "| `{}`{space}{}{block} | {default} | {} | {} |",
-            row.name,
-            row.syntax.replace('|', "\\|"),
+            "| `{name}`{space}{}{block} | {default} | {} | {} |",
+            syntax.replace('|', "\\|"),
             contexts.join(", "),
-            row.doc,
+            directive.meaning(),
         )?;
     }
     out.push_str(ANSWERED);
-    writeln!(out, "{}.", names(|row| row.effect == Effect::Content))?;
+    writeln!(out, "{}.", names(Outcome::NotImplemented))?;
     out.push_str(TLS);
-    writeln!(out, "{}, `listen … ssl`, `listen … quic`, `proxy_pass https://…`.", names(is_tls))?;
+    writeln!(out, "{}, `listen … ssl`, `listen … quic`, `proxy_pass https://…`.", names(Outcome::Refused))?;
     out.push_str(WITHOUT_EFFECT);
     let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for row in DIRECTIVES.iter() {
-        if let Effect::None(why) = row.effect {
-            reasons.entry(why).or_default().push(row.name);
+    for directive in Directive::all() {
+        if let Outcome::Ignored(why) = directive.outcome() {
+            reasons.entry(why).or_default().push(directive.name());
         }
     }
     for (why, mut names) in reasons {
@@ -50,14 +49,9 @@ fn write(out: &mut String) -> fmt::Result {
     Ok(())
 }
 
-fn is_tls(row: &Row) -> bool {
-    matches!(row.effect, Effect::Tls | Effect::TlsUnlessOff)
-}
-
-fn names(wanted: impl Fn(&Row) -> bool) -> String {
-    let names: Vec<_> =
-        DIRECTIVES.iter().filter(|row| wanted(row)).map(|row| format!("`{}`", row.name)).collect();
-    names.join(", ")
+fn names(outcome: Outcome) -> String {
+    let wanted = Directive::all().filter(|directive| directive.outcome() == outcome);
+    wanted.map(|directive| format!("`{}`", directive.name())).collect::<Vec<_>>().join(", ")
 }
 
 const HEAD: &str = "\
