@@ -1,4 +1,4 @@
-//! Prints `docs/directives.md`: `cargo run -p underpass-nginx-config --example directives_md > docs/directives.md`
+//! Prints `docs/guide/directives.md`: `cargo run -p underpass-nginx-config --example directives_md > docs/guide/directives.md`
 
 #[path = "pages/directives.rs"]
 mod directives;

@@ -1,4 +1,4 @@
-//! Prints `docs/migrating.md`: `cargo run -p underpass-nginx-config --example migrating_md > docs/migrating.md`
+//! Prints `docs/guide/migrating.md`: `cargo run -p underpass-nginx-config --example migrating_md > docs/guide/migrating.md`
 
 #[path = "pages/deviations.rs"]
 mod deviations;

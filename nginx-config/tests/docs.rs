@@ -11,27 +11,27 @@ use underpass_nginx_config::Directive;
 
 #[test]
 fn directives_md_is_up_to_date() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/directives.md");
-    let file = std::fs::read_to_string(path).expect("docs/directives.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guide/directives.md");
+    let file = std::fs::read_to_string(path).expect("docs/guide/directives.md");
     assert!(
         file == directives::markdown(),
-        "cargo run -p underpass-nginx-config --example directives_md > docs/directives.md"
+        "cargo run -p underpass-nginx-config --example directives_md > docs/guide/directives.md"
     );
 }
 
 #[test]
 fn migrating_md_is_up_to_date() {
-    let committed = include_str!("../../docs/migrating.md");
+    let committed = include_str!("../../docs/guide/migrating.md");
     assert!(
         committed == migrating::markdown(),
-        "cargo run -p underpass-nginx-config --example migrating_md > docs/migrating.md"
+        "cargo run -p underpass-nginx-config --example migrating_md > docs/guide/migrating.md"
     );
 }
 
 /// The configurations that the page shows are read.
 #[test]
 fn what_migrating_md_shows_is_read() {
-    let text = include_str!("../../docs/migrating.md");
+    let text = include_str!("../../docs/guide/migrating.md");
     let shown: Vec<_> =
         text.split("```nginx\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert_eq!(shown.len(), 2);

@@ -1,9 +1,9 @@
-//! Where underpass is not nginx, and why: a table of `docs/migrating.md`.
+//! Where underpass is not nginx, and why: a table of `docs/guide/migrating.md`.
 
 /// A place where underpass is not nginx, on purpose.
 #[derive(Debug)]
 pub(crate) struct Deviation {
-    /// The rule of `docs/behaviour.md`, or nothing where none is about it.
+    /// The rule of `docs/design/behaviour.md`, or nothing where none is about it.
     pub(crate) rule: &'static str,
     pub(crate) what: &'static str,
     pub(crate) why: &'static str,
@@ -268,7 +268,7 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         "",
         "Workers are threads of one process, and all of it becomes the user (without `user`: `nobody`). A second process, \
          the keeper, stays root and binds, opens and reads what the configuration names \
-         ([operating.md](operating.md)).",
+         ([operate.md](operate.md)).",
         "A reload hands sockets over without losing a client, and tunnels stay where they are. No thread that reads \
          from a network is root.",
         None,

@@ -1,4 +1,4 @@
-//! The text of `docs/directives.md`.
+//! The text of `docs/guide/directives.md`.
 
 use std::{
     collections::BTreeMap,
@@ -55,7 +55,7 @@ fn names(outcome: Outcome) -> String {
 }
 
 const HEAD: &str = "\
-<!-- Generated: cargo run -p underpass-nginx-config --example directives_md > docs/directives.md -->
+<!-- Generated: cargo run -p underpass-nginx-config --example directives_md > docs/guide/directives.md -->
 
 # Directives
 
@@ -97,7 +97,7 @@ const FOOT: &str = "
   `1m30s`. Where nginx counts whole seconds (`expires`, `fail_timeout=`, `valid=`), also `M` (30 days) and `y` (365), and no
   `ms`.
 - *size*: bytes, or with `k`, `m`, `g` kibi-, mebi-, gibibytes.
-- *text*: may hold variables, `$name` or `${name}`; which ones there are, says `docs/behaviour.md`.
+- *text*: may hold variables, `$name` or `${name}`; which ones there are, says `docs/design/behaviour.md`.
 - A word may stand in single or double quotes. A relative *file* of a log or pid file is looked for in the
   prefix (`-p`), of an included file next to the main configuration file.
 - A level (`http`, `server`, `location`, `if`) inherits what it has none of itself. Directives that may stand

@@ -1,4 +1,4 @@
-//! The text of `docs/migrating.md`: what an operator of nginx should know.
+//! The text of `docs/guide/migrating.md`: what an operator of nginx should know.
 
 use std::fmt::{self, Write as _};
 
@@ -44,7 +44,7 @@ fn write(out: &mut String) -> fmt::Result {
 }
 
 const HEAD: &str = "\
-<!-- Generated: cargo run -p underpass-nginx-config --example migrating_md > docs/migrating.md -->
+<!-- Generated: cargo run -p underpass-nginx-config --example migrating_md > docs/guide/migrating.md -->
 
 # From nginx
 
@@ -52,7 +52,7 @@ const HEAD: &str = "\
    warning says what of a WebSocket recipe can't work or is dangerous, and what to write instead.
 2. `underpass -T -c nginx.conf` shows the whole configuration, what is included in its place.
 3. Start it beside nginx on another port, and compare. What differs byte for byte is in
-   [differences.md](differences.md), from tests that send the same bytes through both.
+   [differences.md](../evidence/differences.md), from tests that send the same bytes through both.
 4. `-s reload`, `-s reopen`, `-s quit`, `-s stop` and the signals HUP, USR1, QUIT, TERM and INT are nginx's. A reload
    is parsed and bound first: any error leaves all as it was. Open tunnels stay.
 

@@ -1,7 +1,7 @@
 //! Which directives there are: the one table that says where each may stand, how many parameters it takes
 //! and of which kind, what holds without it, and what it is for.
 //!
-//! A file is checked against it, values are read by it, and `docs/directives.md` is generated from it.
+//! A file is checked against it, values are read by it, and `docs/guide/directives.md` is generated from it.
 
 mod absent;
 mod listed;
