@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Lines of the core that its own tests run, by folder: the table of docs/mutants.md. Doc tests and the workspace's other
-# tests are not counted.
+# Lines of the core that its own tests run, by folder: the table of docs/evidence/mutants.md. Doc tests and the
+# workspace's other tests are not counted.
 #
 #     core/coverage.sh            runs them, and prints the table
 #     core/coverage.sh --lines    and every line that none of them runs

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Mutants of the core (docs/mutants.md). Needs `cargo install --locked cargo-mutants` and python3.
+# Mutants of the core (docs/evidence/mutants.md). Needs `cargo install --locked cargo-mutants` and python3.
 #
 #     core/mutants.sh build            all mutants in one build, each behind a switch; then
 #     core/mutants.sh run FILE...      runs those of these files or folders, seconds each

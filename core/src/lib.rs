@@ -108,8 +108,8 @@
 //! file in nginx's syntax. [`template`] has variables and `map`. [`shared`] is what several workers share.
 //! [`websocket`] judges opening handshakes and finds frames, without a session.
 //! [`violation`] is the table of everything that is refused, with the clause it rests on. The state machines
-//! are tables too; their diagrams stand in `docs/state.md` of the repository, the rules that the comments
-//! cite (`A5`, `C2`) in `docs/behaviour.md`.
+//! are tables too; their diagrams stand in `docs/design/state.md` of the repository, the rules that the comments
+//! cite (`A5`, `C2`) in `docs/design/behaviour.md`.
 
 #![cfg_attr(
     not(test),

@@ -43,7 +43,7 @@ macro_rules! violations {
                 match self { $(Self::$variant => $section,)+ }
             }
 
-            /// The rule in `docs/behaviour.md`.
+            /// The rule in `docs/design/behaviour.md`.
             #[must_use]
             pub const fn rule(self) -> &'static str {
                 match self { $(Self::$variant => $rule,)+ }

@@ -1,5 +1,5 @@
-//! `docs/requirements.md` and the tables of demands against the code: what they name is there, and what the code cites
-//! and the rules are they have.
+//! `docs/evidence/requirements.md` and the tables of demands against the code: what they name is there, and what the
+//! code cites and the rules are they have.
 
 use std::{
     collections::BTreeSet,
@@ -17,7 +17,7 @@ fn read(path: &str) -> String {
 
 /// The cells of each row, without what sets them in type.
 fn rows() -> Vec<Vec<String>> {
-    let text = read("docs/requirements.md");
+    let text = read("docs/evidence/requirements.md");
     let rows = text.lines().filter(|line| line.starts_with("| RFC "));
     rows.map(|row| row.split(" | ").map(|cell| cell.trim_matches(['|', ' ', '`']).to_owned()).collect())
         .collect()
@@ -25,7 +25,7 @@ fn rows() -> Vec<Vec<String>> {
 
 #[test]
 fn every_row_names_what_is_there() {
-    let rules = read("docs/behaviour.md");
+    let rules = read("docs/design/behaviour.md");
     assert!(rows().len() > 100, "the table is there");
     for row in rows() {
         let [clause, _, asked, rule, code, test] = row.as_slice() else { panic!("{row:?} has six cells") };
@@ -64,9 +64,9 @@ type Rules = (char, usize, usize);
 
 /// The rules that a table of demands is about.
 const TABLES: [(&str, &[Rules]); 3] = [
-    ("docs/rules-a-c.md", &[('A', 1, 13), ('B', 1, 7), ('C', 1, 8)]),
-    ("docs/rules-d-f.md", &[('D', 1, 4), ('E', 1, 15), ('F', 0, 0)]),
-    ("docs/rules-j.md", &[('J', 1, 1), ('J', 5, 6)]),
+    ("docs/design/rules-a-c.md", &[('A', 1, 13), ('B', 1, 7), ('C', 1, 8)]),
+    ("docs/design/rules-d-f.md", &[('D', 1, 4), ('E', 1, 15), ('F', 0, 0)]),
+    ("docs/design/rules-j.md", &[('J', 1, 1), ('J', 5, 6)]),
 ];
 
 /// The rules of a letter; one without numbers is its letter.

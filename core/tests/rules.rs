@@ -1,4 +1,4 @@
-//! Demands of rules D, E and F of `docs/behaviour.md` that no case of `testdata/` shows.
+//! Demands of rules D, E and F of `docs/design/behaviour.md` that no case of `testdata/` shows.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Demands of the rules A of `docs/behaviour.md` that no case of `testdata/` shows.
+//! Demands of the rules A of `docs/design/behaviour.md` that no case of `testdata/` shows.
 
 mod common;
 

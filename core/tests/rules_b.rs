@@ -1,4 +1,4 @@
-//! Demands of the rules B of `docs/behaviour.md` that no case of `testdata/` shows.
+//! Demands of the rules B of `docs/design/behaviour.md` that no case of `testdata/` shows.
 
 mod common;
 
@@ -90,9 +90,9 @@ fn via_is_added_where_the_switch_says() {
     }
 }
 
-/// The names in B5 of `docs/behaviour.md`, an `x` for what a name ends in freely.
+/// The names in B5 of `docs/design/behaviour.md`, an `x` for what a name ends in freely.
 fn names() -> Vec<String> {
-    let rules = include_str!("../../docs/behaviour.md");
+    let rules = include_str!("../../docs/design/behaviour.md");
     let (_, rest) = rules.split_once("\nB5. ").expect("the rule");
     let (rule, _) = rest.split_once("\nB6. ").expect("the next rule");
     let names = rule.split("`$").skip(1).filter_map(|rest| rest.split('`').next());

@@ -1,4 +1,4 @@
-//! `docs/properties.md` against the code: each property has a rule and a check, and what is named is there.
+//! `docs/evidence/properties.md` against the code: each property has a rule and a check, and what is named is there.
 
 use std::{
     collections::BTreeSet,
@@ -16,7 +16,7 @@ fn read(path: &str) -> String {
 
 /// The cells of the rows under the heading of a table.
 fn rows(heading: &str) -> Vec<Vec<String>> {
-    let text = read("docs/properties.md");
+    let text = read("docs/evidence/properties.md");
     let (_, behind) = text.split_once(heading).unwrap_or_else(|| panic!("there is no table {heading}"));
     let rows = behind.lines().skip(2).take_while(|line| line.starts_with('|'));
     rows.map(|row| row.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect()).collect()
@@ -32,7 +32,7 @@ fn checks() -> Vec<Vec<String>> {
 
 #[test]
 fn every_property_has_a_number_a_rule_and_a_check() {
-    let rules = read("docs/behaviour.md");
+    let rules = read("docs/design/behaviour.md");
     let checked: BTreeSet<String> = checks().into_iter().map(|mut row| row.swap_remove(0)).collect();
     let properties = properties();
     assert!(properties.len() > 40, "the table is there");
@@ -83,7 +83,7 @@ fn every_check_is_there() {
 /// Each wrong machine names its rule, and a test that is there (`core/wrong/run` shows that it fails).
 #[test]
 fn every_wrong_machine_names_what_catches_it() {
-    let rules = read("docs/behaviour.md");
+    let rules = read("docs/design/behaviour.md");
     let mut count = 0;
     for entry in fs::read_dir(root().join("core/wrong")).expect("the folder") {
         let path = entry.expect("a file").path();

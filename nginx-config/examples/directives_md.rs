@@ -1,5 +1,8 @@
-//! Prints `docs/directives.md`: `cargo run -p underpass-nginx-config --example directives_md > docs/directives.md`
+//! Prints `docs/guide/directives.md`: `cargo run -p underpass-nginx-config --example directives_md > docs/guide/directives.md`
+
+#[path = "pages/directives.rs"]
+mod directives;
 
 fn main() {
-    print!("{}", underpass_nginx_config::directives_markdown());
+    print!("{}", directives::markdown());
 }

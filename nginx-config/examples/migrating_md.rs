@@ -1,5 +1,10 @@
-//! Prints `docs/migrating.md`: `cargo run -p underpass-nginx-config --example directives_md > docs/migrating.md`
+//! Prints `docs/guide/migrating.md`: `cargo run -p underpass-nginx-config --example migrating_md > docs/guide/migrating.md`
+
+#[path = "pages/deviations.rs"]
+mod deviations;
+#[path = "pages/migrating.rs"]
+mod migrating;
 
 fn main() {
-    print!("{}", underpass_nginx_config::migrating_markdown());
+    print!("{}", migrating::markdown());
 }

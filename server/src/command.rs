@@ -14,9 +14,13 @@ use underpass_nginx_config::{NGINX_VERSION, configure_options};
 
 use crate::Signal;
 
-mod direct;
+mod destination;
+mod texts;
 
-pub use direct::{Destination, configuration as direct_configuration};
+pub use destination::Destination;
+#[cfg(feature = "demo")]
+pub use texts::demo as demo_configuration;
+pub use texts::direct as direct_configuration;
 
 /// Where files are looked for unless the command line says otherwise.
 pub const DEFAULT_PREFIX: &str = "/etc/underpass/";
@@ -37,6 +41,7 @@ pub struct Program {
 
 /// What the command line asks for. Paths are as written; [`Files`] says what they mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Command {
     /// Serve what a file says.
     Run(Options),
@@ -67,7 +72,8 @@ pub enum Command {
         /// Where requests go.
         to: Destination,
     },
-    /// `demo`: start an origin server to try the proxy on, see [`demo`](crate::demo).
+    /// `demo`: start an origin server to try the proxy on. Programs with the feature `demo` have it.
+    #[cfg(feature = "demo")]
     Demo {
         /// Where clients connect to.
         listen: SocketAddr,
@@ -109,13 +115,14 @@ impl Command {
             .try_get_matches_from(arguments)
             .and_then(|matches| Written::from_arg_matches(&matches))
             .map_err(|error| Stop::from_clap(program, &error))?;
-        Ok(written.into())
+        written.meant().ok_or_else(|| Stop::without_demo(program))
     }
 }
 
-impl From<Written> for Command {
-    fn from(written: Written) -> Self {
-        let Written {
+impl Written {
+    /// What is asked for; absent: the demo, where the program has none.
+    fn meant(self) -> Option<Command> {
+        let Self {
             file,
             prefix,
             globals,
@@ -128,26 +135,36 @@ impl From<Written> for Command {
             build_info,
             direct,
             subcommand,
-        } = written;
+        } = self;
         let options = Options { file, prefix, globals: globals.unwrap_or_default(), error_log };
-        if build_info {
-            Self::BuildInfo
+        Some(if build_info {
+            Command::BuildInfo
         } else if version && !test {
-            Self::Version
+            Command::Version
         } else if let Some(Sub::Demo { listen }) = subcommand {
-            Self::Demo { listen }
+            return demo(listen);
         } else if let Some(Sub::Replay { file, session, quiet }) = subcommand {
-            Self::Replay { file, session, quiet }
+            Command::Replay { file, session, quiet }
         } else if let DirectArguments { listen: Some(listen), to: Some(to) } = direct {
-            Self::Direct { listen, to }
+            Command::Direct { listen, to }
         } else if test || dump {
-            Self::Test { options, quiet, dump }
+            Command::Test { options, quiet, dump }
         } else if let Some(word) = signal {
-            Self::Signal { options, signal: word.signal() }
+            Command::Signal { options, signal: word.signal() }
         } else {
-            Self::Run(options)
-        }
+            Command::Run(options)
+        })
     }
+}
+
+#[cfg(feature = "demo")]
+fn demo(listen: SocketAddr) -> Option<Command> {
+    Some(Command::Demo { listen })
+}
+
+#[cfg(not(feature = "demo"))]
+fn demo(_: SocketAddr) -> Option<Command> {
+    None
 }
 
 /// The paths that `-c` and `-p` come to.
@@ -219,6 +236,14 @@ impl Stop {
             io::stdout().write_all(self.text.as_bytes())
         };
         if self.failed || printed.is_err() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }
+
+    fn without_demo(program: &Program) -> Self {
+        let name = program.name;
+        Self {
+            text: format!("{name}: this {name} has no demo, it was built without the feature \"demo\"\n"),
+            failed: true,
+        }
     }
 
     fn from_clap(program: &Program, error: &clap::Error) -> Self {
@@ -333,6 +358,7 @@ struct DirectArguments {
 #[derive(Debug, Subcommand)]
 enum Sub {
     /// Start an origin server with a chat and proxy to it: open the printed URL in a browser
+    #[cfg_attr(not(feature = "demo"), command(hide = true))]
     Demo {
         /// Accept connections here
         #[arg(long, value_name = "ADDRESS", value_parser = listen_address, default_value = "127.0.0.1:8080")]

@@ -19,10 +19,9 @@
 //! | [`resolver`] | names to addresses, by asking name servers |
 //! | [`system_names`] | names to addresses, as the system does it |
 //! | [`signals`] | signals as values, delivered by a thread |
-//! | [`demo`] | an origin server with a chat, to see the proxy at work |
 //!
 //! Nothing here names a runtime, and nothing decides what a byte of a proxied connection means: that is the
-//! core's part. The demo's origin server does speak HTTP, as the other end of such a connection.
+//! core's part.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -30,7 +29,6 @@ pub mod admission;
 pub mod clock;
 pub mod command;
 pub mod control;
-pub mod demo;
 mod keeper;
 pub mod listen;
 pub mod log;

@@ -51,7 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """A run of everything is what docs/drivers.md says it is."""
+    """A run of everything is what docs/evidence/drivers.md says it is."""
     chosen = session.config.invocation_params.args
     if exitstatus or chosen or default_kind() != "underpass":
         return

@@ -1,4 +1,4 @@
-"""`docs/drivers.md`: which tests with real peers have passed on which binary, as a run of all of them counts."""
+"""`docs/evidence/drivers.md`: which tests with real peers have passed on which binary, as a run of all of them counts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from basics import ROOT
 
-DOCUMENT = ROOT / "docs" / "drivers.md"
+DOCUMENT = ROOT / "docs" / "evidence" / "drivers.md"
 FOLDER = "testkit/peers/"
 
 
@@ -27,4 +27,4 @@ def check(passed: Iterable[str]) -> str | None:
     if "UPDATE_SNAPSHOTS" in os.environ:
         DOCUMENT.write_text("\n".join(before + sorted(others + rows)) + "\n")
         return None
-    return "docs/drivers.md is not what this run has counted (UPDATE_SNAPSHOTS=1 writes it):\n" + "\n".join(rows)
+    return "docs/evidence/drivers.md is not what this run has counted (UPDATE_SNAPSHOTS=1 writes it):\n" + "\n".join(rows)

@@ -1,7 +1,7 @@
 """Hostile clients and origin servers through underpass: nothing is smuggled, no end is confused.
 
 The cases stand in `testdata/hostile/`. `python -m hostile.score` plays them
-through nginx and HAProxy as well, and writes `docs/hostile.md`.
+through nginx and HAProxy as well, and writes `docs/evidence/hostile.md`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Playground]
         yield ground
 
 
-@pytest.mark.underpass_only("the others' scores stand in docs/hostile.md")
+@pytest.mark.underpass_only("the others' scores stand in docs/evidence/hostile.md")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_family(family: str, playground: Playground) -> None:
     wrong = []

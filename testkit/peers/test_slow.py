@@ -131,7 +131,7 @@ HALF_A_HEAD = b"GET / HTTP/1.1\r\nHost: h\r\nX: "
     ],
 )
 def test_a_crowd(start_proxy: StartProxy, origin: RawOrigin, crowd_size: int, sent: bytes, most_bytes: int) -> None:
-    """Memory per connection before a head is complete is what docs/hostile.md says, at most."""
+    """Memory per connection before a head is complete is what docs/evidence/hostile.md says, at most."""
     count = room_for(crowd_size)
     proxy = start_proxy(SLOW, origin=origin.port, connections=2 * CROWD, timeout="60s")
     assert_serves(proxy)

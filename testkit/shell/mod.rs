@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `PROGRAM` | where the binary is |
 //! | `NAME` | what it calls itself |
-//! | `DRIVER` | what `docs/drivers.md` calls it |
+//! | `DRIVER` | what `docs/evidence/drivers.md` calls it |
 //! | `RUNTIME` | what `-V` says of it |
 //! | `serve` | one worker as a future |
 //! | `block_on` | runs a worker on this thread |

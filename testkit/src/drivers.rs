@@ -1,4 +1,4 @@
-//! `docs/drivers.md`: which suite runs on which driver, as the runs themselves have counted.
+//! `docs/evidence/drivers.md`: which suite runs on which driver, as the runs themselves have counted.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
@@ -18,7 +18,7 @@ pub struct Tally {
 /// When the table says something else.
 pub fn check(driver: &str, prefix: &str, suites: &BTreeMap<String, Tally>) {
     let begin = format!("| {driver} | `{prefix}");
-    let text = fs::read_to_string(file()).expect("docs/drivers.md");
+    let text = fs::read_to_string(file()).expect("docs/evidence/drivers.md");
     let (table, around): (Vec<_>, Vec<_>) = text.lines().partition(|line| line.starts_with("| "));
     let (ours, others): (Vec<_>, Vec<_>) = table.into_iter().partition(|line| line.starts_with(&begin));
     let rows: Vec<_> = suites.iter().map(|(suite, tally)| row(driver, suite, tally)).collect();
@@ -27,7 +27,7 @@ pub fn check(driver: &str, prefix: &str, suites: &BTreeMap<String, Tally>) {
     }
     assert!(
         std::env::var_os("UPDATE_SNAPSHOTS").is_some(),
-        "docs/drivers.md is not what this run has counted (UPDATE_SNAPSHOTS=1 writes it):\n{}",
+        "docs/evidence/drivers.md is not what this run has counted (UPDATE_SNAPSHOTS=1 writes it):\n{}",
         rows.join("\n")
     );
     let (head, rest) = others.split_first().expect("the head of the table");
@@ -41,7 +41,7 @@ pub fn check(driver: &str, prefix: &str, suites: &BTreeMap<String, Tally>) {
             writeln!(new, "{line}").expect("a String takes it");
         }
     }
-    fs::write(file(), new).expect("docs/drivers.md can be written");
+    fs::write(file(), new).expect("docs/evidence/drivers.md can be written");
 }
 
 fn row(driver: &str, suite: &str, tally: &Tally) -> String {
@@ -52,5 +52,5 @@ fn row(driver: &str, suite: &str, tally: &Tally) -> String {
 }
 
 fn file() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/drivers.md")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/evidence/drivers.md")
 }

@@ -222,7 +222,7 @@ impl Snapshot {
         }
     }
 
-    /// The state of the exchange, by its name in `docs/state.md`.
+    /// The state of the exchange, by its name in `docs/design/state.md`.
     #[must_use]
     pub fn exchange(&self) -> String {
         format!("{:?}", self.exchange)

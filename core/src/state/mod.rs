@@ -3,7 +3,7 @@
 //! Four machines decide what may happen: reading a [`message`], the life of a [`connection`], an
 //! [`exchange`], and one direction of a [`tunnel`]. Each table lists its rows, `state + event => state`;
 //! what isn't listed is illegal. The state itself is private to this room: the only way to change it is
-//! an event. The full matrix of each table is checked in beside it, and the diagrams in `docs/state.md`
+//! an event. The full matrix of each table is checked in beside it, and the diagrams in `docs/design/state.md`
 //! are generated from it.
 
 #[macro_use]

@@ -1,4 +1,4 @@
-//! The tables against their checked-in matrices, and the diagrams against `docs/state.md`.
+//! The tables against their checked-in matrices, and the diagrams against `docs/design/state.md`.
 //!
 //! `UPDATE_SNAPSHOTS=1 cargo test -p underpass-core state` rewrites both.
 
@@ -42,7 +42,7 @@ fn diagrams() {
     for (name, sentence, diagram) in machines {
         text.push_str(&format!("\n## {name}\n\n{sentence}\n\n```mermaid\n{diagram}```\n"));
     }
-    check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/state.md"), &text);
+    check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/design/state.md"), &text);
 }
 
 #[test]

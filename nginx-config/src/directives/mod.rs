@@ -1,17 +1,15 @@
 //! Which directives there are: the one table that says where each may stand, how many parameters it takes
 //! and of which kind, what holds without it, and what it is for.
 //!
-//! A file is checked against it, values are read by it, and `docs/directives.md` is generated from it.
+//! A file is checked against it, values are read by it, and `docs/guide/directives.md` is generated from it.
 
 mod absent;
-mod markdown;
-mod migrating;
+mod listed;
 mod modules;
 mod table;
 
 pub(crate) use absent::reason as reason_of_absence;
-pub use markdown::markdown;
-pub use migrating::markdown as migrating_markdown;
+pub use listed::{Directive, Outcome};
 pub use modules::{NGINX_VERSION, configure_options};
 pub(crate) use table::DIRECTIVES;
 

@@ -77,12 +77,13 @@ fn help_in_each_spelling() {
         "-V",
         "--listen",
         "--to",
-        "demo",
+        "replay",
         "SIGQUIT",
         "SIGHUP",
     ] {
         assert!(help.contains(word), "{word} is missing in {help}");
     }
+    assert_eq!(help.contains("demo"), cfg!(feature = "demo"), "{help}");
 }
 
 #[test]
@@ -102,19 +103,37 @@ fn without_a_file() {
         parse("--listen 127.0.0.1:8080 --to http://127.0.0.1:9000"),
         Ok(Command::Direct { listen: address("127.0.0.1:8080"), to: to("http://127.0.0.1:9000") })
     );
-    assert_eq!(parse("demo"), Ok(Command::Demo { listen: address("127.0.0.1:8080") }));
-    assert_eq!(parse("demo --listen [::1]:81"), Ok(Command::Demo { listen: address("[::1]:81") }));
     let replay = |session, quiet| Ok(Command::Replay { file: "a.trace".into(), session, quiet });
     assert_eq!(parse("replay a.trace"), replay(None, false));
     assert_eq!(parse("replay -q a.trace --session 17"), replay(Some(17), true));
+}
+
+#[test]
+fn addresses_are_written_as_in_listen() {
     for (written, meant) in [
         ("81", "0.0.0.0:81"),
         ("*:81", "0.0.0.0:81"),
         ("localhost:81", "127.0.0.1:81"),
         ("[::]:81", "[::]:81"),
     ] {
-        assert_eq!(parse(&format!("demo --listen {written}")), Ok(Command::Demo { listen: address(meant) }));
+        assert_eq!(listen_address(written), Ok(address(meant)));
     }
+}
+
+#[test]
+#[cfg(feature = "demo")]
+fn the_demo_listens_where_it_is_told() {
+    assert_eq!(parse("demo"), Ok(Command::Demo { listen: address("127.0.0.1:8080") }));
+    assert_eq!(parse("demo --listen [::1]:81"), Ok(Command::Demo { listen: address("[::1]:81") }));
+}
+
+#[test]
+#[cfg(not(feature = "demo"))]
+fn who_asks_for_a_demo_that_is_not_there_is_told() {
+    assert_eq!(
+        refusal("demo"),
+        "underpass: this underpass has no demo, it was built without the feature \"demo\"\n"
+    );
 }
 
 #[test]
@@ -134,7 +153,7 @@ fn errors_name_the_mend() {
         ("--listen 127.0.0.1:1 --to http://", "the host is missing"),
         ("--listen 127.0.0.1:1 --to http:///path", "the host is missing"),
         ("--lisen 127.0.0.1:1", "--listen"),
-        ("dmo", "demo"),
+        ("replya", "replay"),
         ("-s halt", "possible values: stop, quit, reopen, reload"),
         ("-s", "a value is required"),
         ("-s stop -t", "cannot be used with"),
@@ -180,6 +199,22 @@ fn the_configuration_of_a_direct_proxy() {
         assert!(text.lines().any(|found| found.trim() == line), "{line} is missing in {text}");
     }
     assert_eq!(text.matches('{').count(), text.matches('}').count());
+}
+
+#[test]
+#[cfg(feature = "demo")]
+fn the_configuration_of_the_demo_has_the_shape_of_nginxs_page() {
+    let text = demo_configuration(address("127.0.0.1:8080"), address("127.0.0.1:9000"));
+    let squeezed = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "map $http_upgrade $connection_upgrade { default Upgrade; '' close; }",
+        "location /chat/ { proxy_pass http://backend; proxy_http_version 1.1; \
+         proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade; }",
+        "upstream backend { server 127.0.0.1:9000; }",
+        "listen 127.0.0.1:8080;",
+    ] {
+        assert!(squeezed.contains(part), "{part} is missing in {text}");
+    }
 }
 
 #[test]

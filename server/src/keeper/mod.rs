@@ -21,10 +21,12 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `serve` | the keeper |
+//! | `serve` | the keeper's process: its start, one request after the other |
+//! | `keeping` | what it does when it is asked |
 //! | `wire` | words and descriptors from one process to the other |
 //! | `path` | whether a path leads where root has had it lead |
 
+mod keeping;
 mod path;
 mod serve;
 mod wire;

@@ -6,13 +6,18 @@ use std::{
     time::Duration,
 };
 
+use underpass_nginx_config::{LogTarget, Main};
+
 use super::{
-    file::{LogFile, Opening, Shared},
+    complain::complain,
+    error::ErrorLog,
+    file::LogFile,
     lines::Log,
     opening::{Open, Readers},
-    outlet::{Target, complain},
+    outlet::Target,
     pending::Buffering,
-    writer::Hub,
+    shared::{Opening, Shared},
+    writer::Writer,
 };
 use crate::Clock;
 
@@ -24,7 +29,7 @@ const LAST_PATIENCE: Duration = Duration::from_millis(500);
 #[derive(Debug, Default)]
 pub struct Logs {
     files: Mutex<Vec<Weak<Shared>>>,
-    hub: Arc<Hub>,
+    writer: Arc<Writer>,
 }
 
 impl Logs {
@@ -35,17 +40,17 @@ impl Logs {
 
     /// No logs; those that are opened are opened by `opener`.
     pub(crate) fn opened_by(opener: Option<Arc<dyn Open>>) -> Self {
-        Self { files: Mutex::default(), hub: Arc::new(Hub::opened_by(opener)) }
+        Self { files: Mutex::default(), writer: Arc::new(Writer::opened_by(opener)) }
     }
 
     /// Starts the writer. From now on nobody who appends a line waits for it to be written; at most `room` bytes of
     /// lines wait.
     ///
     /// # Errors
-    /// When there is a writer already, when or the system has no thread for one.
+    /// When there is a writer already, or when the system has no thread for one.
     pub fn start_writer(&self, room: usize) -> io::Result<()> {
         self.resize(room);
-        self.hub.start()?;
+        self.writer.start()?;
         // What is held back for a time has nobody to look after it yet.
         self.flush();
         Ok(())
@@ -53,12 +58,12 @@ impl Logs {
 
     /// Changes how many bytes of lines may wait (`log_queue`).
     pub fn resize(&self, room: usize) {
-        self.hub.room.resize(room);
+        self.writer.queue.room.resize(room);
     }
 
     /// Says where to tell what was lost.
     pub fn tell_losses_to(&self, log: Log) {
-        self.hub.tell_to(log);
+        self.writer.tell_to(log);
     }
 
     /// Opens a log, without a buffer.
@@ -114,6 +119,26 @@ impl Logs {
         })
     }
 
+    /// Opens the logs that a configuration names.
+    ///
+    /// # Errors
+    /// The error's text names the log that can't be opened.
+    pub(crate) fn open_configured(&self, main: &Main) -> io::Result<Log> {
+        let mut errors = Vec::new();
+        for log in &main.error_logs {
+            errors.push(ErrorLog::new(self.open(target(&log.target)?)?, log.severity));
+        }
+        let open = |log: &underpass_nginx_config::LogFile| {
+            let target = target(&log.target)?;
+            match log.buffer {
+                Some(size) => self.open_buffered(target, size, log.flush),
+                None => self.open(target),
+            }
+        };
+        let sinks = main.logs.iter().map(open).collect::<io::Result<Vec<_>>>()?;
+        Ok(Log::new(errors, sinks))
+    }
+
     /// Opens every log again. One that fails stays as it is and the rest is reopened all the same.
     ///
     /// # Errors
@@ -129,11 +154,11 @@ impl Logs {
 
     /// Waits until what was appended so far is written, buffered or not; whether it is, within that time.
     pub fn settle(&self, within: Duration) -> bool {
-        self.hub.settle(&self.all(), within)
+        self.writer.settle(&self.all(), within)
     }
 
     fn keep(&self, opening: Opening) -> io::Result<Arc<LogFile>> {
-        let file = Shared::open(opening, Arc::clone(&self.hub))?;
+        let file = Shared::open(opening, Arc::clone(&self.writer.queue))?;
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         files.retain(|known| known.strong_count() > 0);
         files.push(Arc::downgrade(&file));
@@ -149,13 +174,22 @@ impl Logs {
 /// The end waits a little for what isn't written yet; a reader that has stopped doesn't hold it up.
 impl Drop for Logs {
     fn drop(&mut self) {
-        if self.hub.is_written_by_a_thread() {
+        if self.writer.queue.has_writer() {
             let at = Clock::start().now();
-            self.all().iter().for_each(|file| file.report_last(|loss| self.hub.tell_loss(loss, at)));
+            self.all().iter().for_each(|file| file.report_last(|loss| self.writer.tell_loss(loss, at)));
             if !self.settle(LAST_PATIENCE) {
                 self.all().iter().filter_map(|file| file.left_behind()).for_each(|left| complain(&left));
             }
         }
-        self.hub.end();
+        self.writer.end();
+    }
+}
+
+fn target(written: &LogTarget) -> io::Result<Target> {
+    match written {
+        LogTarget::Stderr => Ok(Target::Stderr),
+        LogTarget::File(path) => Ok(Target::Path(path.clone())),
+        LogTarget::Syslog(syslog) => Ok(Target::Syslog(syslog.clone())),
+        other => Err(io::Error::other(format!("logs to {other} are not in this version"))),
     }
 }

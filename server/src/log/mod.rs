@@ -4,21 +4,27 @@
 //! |---|---|
 //! | `lines` | where the lines of one configuration go |
 //! | `error` | the error log in nginx's shape |
-//! | `file` | one log: its lines that wait, and how they are written |
+//! | `file` | a log, as those who append lines know it |
+//! | `shared` | what it shares with the writer: the lines that wait, and how they are written |
+//! | `queue` | what all logs share: room, the list of those with something to be written, the writer's bell |
 //! | `pending` | lines that wait, with their buffer and their share of the queue |
 //! | `opening` | how a file is opened that lines go to |
 //! | `outlet` | the descriptor that a log is written to, without ever waiting for it |
+//! | `complain` | what is told on the standard error stream, where no log is there to take it |
 //! | `syslog` | a server that gets lines as datagrams |
-//! | `writer` | the thread, and what it is told |
+//! | `writer` | the thread that writes, and where it tells what was lost |
 //! | `all` | all logs of a process |
 
 mod all;
+mod complain;
 mod error;
 mod file;
 mod lines;
 mod opening;
 mod outlet;
 mod pending;
+mod queue;
+mod shared;
 mod syslog;
 mod writer;
 
@@ -31,5 +37,5 @@ pub use file::LogFile;
 pub use lines::Log;
 pub use outlet::Target;
 
+pub(crate) use complain::{complain, complain_of_panics, say_last};
 pub(crate) use opening::{Open, Opened, Readers, Standard, open_for_appending};
-pub(crate) use outlet::{complain, complain_of_panics, say_last};

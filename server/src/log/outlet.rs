@@ -1,7 +1,6 @@
 //! The descriptor that a log is written to. Nothing here waits for a reader.
 
 use std::{
-    backtrace::{Backtrace, BacktraceStatus},
     fmt,
     fs::{File, OpenOptions},
     io::{self, Write as _},
@@ -27,7 +26,7 @@ use super::{
 
 /// The most that a pipe takes as a whole or not at all (POSIX's `PIPE_BUF` on Linux), and without waiting once it
 /// says that it is writable.
-const WHOLE: usize = 4096;
+pub(super) const WHOLE: usize = 4096;
 
 /// Where a log is written to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -279,7 +278,7 @@ fn again(_file: &File) -> io::Result<OwnedFd> {
 }
 
 /// Whether a write of [`WHOLE`] bytes doesn't wait, or fails at once.
-fn is_writable(descriptor: BorrowedFd<'_>) -> bool {
+pub(super) fn is_writable(descriptor: BorrowedFd<'_>) -> bool {
     is_writable_within(descriptor, 0)
 }
 
@@ -287,44 +286,6 @@ fn is_writable(descriptor: BorrowedFd<'_>) -> bool {
 pub(super) fn is_writable_within(descriptor: BorrowedFd<'_>, seconds: u8) -> bool {
     let mut asked = [PollFd::from_borrowed_fd(descriptor, PollFlags::OUT)];
     poll(&mut asked, Some(&Timespec { tv_sec: seconds.into(), tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
-}
-
-/// Tells the operator about a trouble of the logs themselves, or of something that has no log. When the standard
-/// error stream is gone, or nobody reads it, there is nobody left to tell.
-pub(crate) fn complain(what: &str) {
-    complain_whole(&format!("underpass: [alert] {what}\n"));
-}
-
-/// Prints why the program fails. Whoever reads that has a second: the end of a process that has served waits for
-/// nobody.
-pub(crate) fn say_last(text: &str) {
-    if is_writable_within(io::stderr().as_fd(), 1) {
-        complain_whole(&format!("{text}\n"));
-    }
-}
-
-fn complain_whole(text: &str) {
-    for piece in text.as_bytes().chunks(WHOLE) {
-        if !is_writable(io::stderr().as_fd()) {
-            return;
-        }
-        // Not through the lock that a thread may hold that waits for a reader.
-        let _nobody_left_to_tell = rustix::io::write(rustix::stdio::stderr(), piece);
-    }
-}
-
-/// From now on a panic is told without waiting for whoever reads the standard error stream.
-pub(crate) fn complain_of_panics() {
-    std::panic::set_hook(Box::new(|panic| {
-        let thread = std::thread::current();
-        let name = thread.name().unwrap_or("without a name");
-        let backtrace = Backtrace::capture();
-        let backtrace = match backtrace.status() {
-            BacktraceStatus::Captured => format!("\n{backtrace}"),
-            _ => String::new(),
-        };
-        complain_whole(&format!("underpass: [alert] thread \"{name}\" {panic}{backtrace}\n"));
-    }));
 }
 
 #[cfg(test)]

@@ -1,12 +1,8 @@
 //! The thread that writes all logs of a process, and what it is told.
 
 use std::{
-    io::{self, PipeReader, PipeWriter, Read as _, Write as _},
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
-        mpsc::channel,
-    },
+    io::{self, PipeReader},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc::channel},
     thread,
     time::{Duration, Instant},
 };
@@ -15,97 +11,47 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use underpass_core::Severity;
 
 use super::{
-    file::{Next, Shared},
+    complain::complain,
     lines::Log,
     opening::Open,
-    outlet::{Identity, complain},
-    pending::Room,
+    outlet::Identity,
+    queue::Queue,
+    shared::{Next, Shared},
 };
 use crate::{Clock, Moment};
 
-/// Bytes that may wait, as long as no configuration says how many.
-const DEFAULT_ROOM: usize = 1 << 20;
-
-/// What the logs of a process and their writer share.
-#[derive(Debug)]
-pub(super) struct Hub {
-    pub(super) room: Room,
-    bell: OnceLock<Bell>,
-    /// Logs that have something to be written.
-    listed: Mutex<Vec<Arc<Shared>>>,
+/// The writer of the logs of a process, and where it tells what was lost.
+#[derive(Debug, Default)]
+pub(super) struct Writer {
+    pub(super) queue: Arc<Queue<Shared>>,
     /// Where losses are told.
     errors: Mutex<Option<Log>>,
     /// Whether somebody waits until everything is written; told when the writer has done what it can.
     awaited: Mutex<bool>,
     turn_over: Condvar,
-    /// Who opens files; absent: the process, with the rights that it has.
-    pub(super) opener: Option<Arc<dyn Open>>,
 }
 
-impl Default for Hub {
-    fn default() -> Self {
-        Self {
-            room: Room::new(DEFAULT_ROOM),
-            bell: OnceLock::new(),
-            listed: Mutex::default(),
-            errors: Mutex::default(),
-            awaited: Mutex::default(),
-            turn_over: Condvar::new(),
-            opener: None,
-        }
-    }
-}
-
-/// Wakes the writer.
-#[derive(Debug)]
-struct Bell {
-    /// Holds one byte at most, so writing to it doesn't wait.
-    pipe: PipeWriter,
-    is_rung: AtomicBool,
-    has_ended: AtomicBool,
-}
-
-impl Hub {
+impl Writer {
     /// Whatever is opened for its logs, `opener` opens.
     pub(super) fn opened_by(opener: Option<Arc<dyn Open>>) -> Self {
-        Self { opener, ..Self::default() }
+        Self { queue: Arc::new(Queue::opened_by(opener)), ..Self::default() }
     }
 
-    /// Starts the writer; once, and not again.
+    /// Starts the thread; once, and not again.
     ///
     /// # Errors
     /// When the system refuses a thread or a pipe.
     pub(super) fn start(self: &Arc<Self>) -> io::Result<()> {
         let (reader, pipe) = io::pipe()?;
-        let bell = Bell { pipe, is_rung: AtomicBool::new(false), has_ended: AtomicBool::new(false) };
         let (start, started) = channel();
-        let hub = Arc::clone(self);
+        let writer = Arc::clone(self);
         thread::Builder::new().name("log writer".into()).spawn(move || {
             if let Ok(reader) = started.recv() {
-                hub.write(&reader);
+                writer.write(&reader);
             }
         })?;
-        self.bell.set(bell).map_err(|_| io::ErrorKind::AlreadyExists)?;
+        self.queue.attach_writer(pipe)?;
         start.send(reader).map_err(io::Error::other)
-    }
-
-    pub(super) fn is_written_by_a_thread(&self) -> bool {
-        self.bell.get().is_some()
-    }
-
-    /// Has the writer look after this log.
-    pub(super) fn list(&self, log: Arc<Shared>) {
-        lock(&self.listed).push(log);
-        self.ring();
-    }
-
-    pub(super) fn ring(&self) {
-        if let Some(bell) = self.bell.get()
-            && !bell.is_rung.swap(true, Ordering::SeqCst)
-        {
-            // The reader is the writer's own, and there as long as it is.
-            let _it_has_ended = (&bell.pipe).write(&[1]);
-        }
     }
 
     /// Where losses are told from now on.
@@ -115,12 +61,9 @@ impl Hub {
         drop(earlier);
     }
 
-    /// The writer ends.
+    /// The thread ends.
     pub(super) fn end(&self) {
-        if let Some(bell) = self.bell.get() {
-            bell.has_ended.store(true, Ordering::SeqCst);
-            self.ring();
-        }
+        self.queue.end();
         let earlier = lock(&self.errors).take();
         drop(earlier);
     }
@@ -146,12 +89,11 @@ impl Hub {
 
     /// Writes, until it is told to end.
     fn write(&self, bell: &PipeReader) {
-        let Some(rung) = self.bell.get() else { return };
         let clock = Clock::start();
         let mut busy: Vec<Arc<Shared>> = Vec::new();
         let mut stuck: Vec<Identity> = Vec::new();
         loop {
-            busy.append(&mut lock(&self.listed));
+            self.queue.take_listed(&mut busy);
             let mut wake = None;
             stuck.clear();
             busy.retain(|log| self.visit(log, &clock, &mut stuck, &mut wake));
@@ -159,12 +101,9 @@ impl Hub {
                 self.turn_over.notify_all();
             }
             if wait(bell, &busy, wake) {
-                let mut byte = [0];
-                // There is one, and if there were none the next look would show it.
-                let _byte = (&*bell).read(&mut byte);
-                rung.is_rung.store(false, Ordering::SeqCst);
+                self.queue.hear(bell);
             }
-            if rung.has_ended.load(Ordering::SeqCst) {
+            if self.queue.has_ended() {
                 return;
             }
         }

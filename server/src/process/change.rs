@@ -7,71 +7,20 @@ use std::{
     thread,
 };
 
-use underpass_core::{
-    Severity,
-    shared::{GroupId, Upstreams},
-};
-use underpass_nginx_config::{Listener as Wanted, Loaded, LogTarget, Main, Note, WorkerProcesses};
+use underpass_core::{Severity, shared::Upstreams};
+use underpass_nginx_config::{Loaded, Main, WorkerProcesses};
 
 use super::{
     Runtime,
+    draft::{Draft, Earlier},
+    event::Event,
     rights::{Credentials, USER_IS_IGNORED, limit_descriptors, processors},
-    serve::{Event, Process},
     sockets::Sockets,
+    state::{Drafting, Process},
     trouble::Trouble,
     workers::{Ready, Worker},
 };
-use crate::{
-    ErrorLog, Listener, Log, LogFile, Logs, PidFile, Provisions, Reload, Resolver, Setup, SystemNames,
-    Target, Trace, admission::Gate, resolver::Watch, trace::Told,
-};
-
-/// A configuration that was read, with what may take long: its names are looked up, its logs are open.
-#[derive(Debug)]
-pub(crate) struct Draft {
-    listeners: Vec<Wanted>,
-    main: Main,
-    notes: Vec<Note>,
-    upstreams: Arc<Upstreams>,
-    provisions: Provisions,
-    watch: Watch,
-}
-
-impl Draft {
-    /// Waits for the first answers to names, and for the system to open files. `earlier`: what it
-    /// takes over.
-    pub(super) fn of(loaded: Loaded, logs: &Logs, earlier: &Earlier) -> Result<Self, Trouble> {
-        let told = Told::of(&loaded);
-        let Loaded { listeners, upstreams, resolvers_of_groups, main, access, notes, .. } = loaded;
-        let provisions = Provisions {
-            log: open_logs(&main, logs)?,
-            // The threads that compare passwords serve all configurations.
-            gate: earlier.gate.renewed(access).map(Arc::new).map_err(not_compared)?,
-            system_names: earlier.system_names.clone(),
-            resolvers: main.resolvers.iter().map(Resolver::new).collect(),
-            traces: Trace::open_all(&main.traces, &told, logs)?,
-        };
-        upstreams.inherit(&earlier.upstreams);
-        let resolver = |group: GroupId| {
-            let number = resolvers_of_groups.get(group.0).copied().flatten()?;
-            provisions.resolvers.get(number as usize).cloned()
-        };
-        let watch = Watch::start(&upstreams, resolver, provisions.log.clone())
-            .map_err(|error| Trouble::not_started("the resolver", error))?;
-        Ok(Self { listeners, main, notes, upstreams, provisions, watch })
-    }
-}
-
-/// What the next configuration takes over from the one that is served.
-pub(super) struct Earlier {
-    upstreams: Arc<Upstreams>,
-    gate: Arc<Gate>,
-    system_names: SystemNames,
-}
-
-fn not_compared(error: io::Error) -> Trouble {
-    Trouble::not_started("the comparison of passwords", error)
-}
+use crate::{Listener, Log, PidFile, Provisions, Reload, Setup, resolver::Watch};
 
 /// A configuration with all that it needs, before anything has changed.
 pub(super) struct Next {
@@ -99,17 +48,6 @@ impl Next {
     pub(super) fn workers(&self) -> usize {
         self.shares.len()
     }
-}
-
-/// Where a change of the configuration stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Drafting {
-    /// Nobody has asked for one.
-    Idle,
-    /// The next configuration is being read.
-    Underway,
-    /// It is, and will be read again after that: the file may have changed meanwhile.
-    Again,
 }
 
 /// From one configuration to the next.
@@ -288,29 +226,6 @@ impl Drop for Answer {
         // Nobody waits for it when the process is ending.
         let _nobody_waits = self.events.send(Event::Drafted(Box::new(draft)));
     }
-}
-
-/// Opens the logs that a configuration names.
-pub(crate) fn open_logs(main: &Main, files: &Logs) -> Result<Log, Trouble> {
-    let target = |written: &LogTarget| match written {
-        LogTarget::Stderr => Ok(Target::Stderr),
-        LogTarget::File(path) => Ok(Target::Path(path.clone())),
-        LogTarget::Syslog(syslog) => Ok(Target::Syslog(syslog.clone())),
-        other => Err(io::Error::other(format!("logs to {other} are not in this version"))),
-    };
-    let mut errors = Vec::new();
-    for log in &main.error_logs {
-        errors.push(ErrorLog::new(files.open(target(&log.target)?)?, log.severity));
-    }
-    let open = |log: &underpass_nginx_config::LogFile| -> io::Result<Arc<LogFile>> {
-        let target = target(&log.target)?;
-        match log.buffer {
-            Some(size) => files.open_buffered(target, size, log.flush),
-            None => files.open(target),
-        }
-    };
-    let sinks = main.logs.iter().map(open).collect::<io::Result<Vec<_>>>()?;
-    Ok(Log::new(errors, sinks))
 }
 
 fn worker_count(main: &Main) -> io::Result<usize> {

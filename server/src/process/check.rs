@@ -8,7 +8,7 @@ use std::{
 use rustix::process::geteuid;
 use underpass_nginx_config::Loaded;
 
-use super::{change, rights::Credentials, say, sockets::Sockets, source::Source, trouble::Trouble};
+use super::{rights::Credentials, say, sockets::Sockets, source::Source, trouble::Trouble};
 use crate::{Logs, PidFile, Program, Trace, trace::Told};
 
 /// Loads the configuration and opens what it names, and does nothing else. `quiet`: only errors are told;
@@ -44,7 +44,7 @@ pub(crate) fn test(program: &Program, source: &Source, quiet: bool, dump: bool) 
 /// As nginx, all that can be known without taking the place of a process that serves.
 fn open(loaded: &Loaded, report: &impl Fn(String)) -> Result<(), Trouble> {
     let files = Logs::new();
-    change::open_logs(&loaded.main, &files)?;
+    files.open_configured(&loaded.main)?;
     Trace::open_all(&loaded.main.traces, &Told::of(loaded), &files)?;
     if let Some(path) = &loaded.main.pid {
         PidFile::check(path)?;

@@ -7,23 +7,36 @@
 //! | `check` | `-t` and `-T` |
 //! | `send` | `-s` |
 //! | `replay` | `replay` |
+//! | `demo` | `demo`, where the program has it |
 //! | `daemon` | going into the background |
 //! | `serve` | starting, obeying signals, ending |
 //! | `change` | from one configuration to the next |
+//! | `state` | the process as a value |
+//! | `event` | what it waits for |
+//! | `draft` | a configuration that was read, and isn't in use yet |
 //! | `sockets` | the listening sockets, kept over reloads and shared out to the workers |
+//! | `bind` | one listening socket: its options, and the file that it is found by |
 //! | `workers` | threads, each with a runtime of its own |
+//! | `identity` | whom the process is, and who does for it what only root can |
 //! | `rights` | user, groups, limits, processors |
 //! | `trouble` | why the program ends |
 
+mod bind;
 mod change;
 mod check;
 mod daemon;
+#[cfg(feature = "demo")]
+mod demo;
+mod draft;
+mod event;
+mod identity;
 mod replay;
 mod rights;
 mod send;
 mod serve;
 mod sockets;
 mod source;
+mod state;
 mod trouble;
 mod workers;
 
@@ -39,16 +52,17 @@ use std::{
 use crate::{
     Command, Destination, Program, Setup,
     command::{build_text, direct_configuration, version_text},
-    demo, keeper,
+    keeper,
 };
+pub(crate) use bind::{SocketFile, bind};
+use daemon::Background;
 pub(crate) use daemon::{itself, nothing};
+use identity::Identity;
 pub(crate) use rights::Credentials;
-use serve::Identity;
-pub(crate) use sockets::{SocketFile, bind};
+use serve::Startup;
 pub(crate) use source::Place;
 use source::Source;
 pub(crate) use trouble::Trouble;
-use underpass_nginx_config::Loaded;
 
 /// What a shell provides: workers on its runtime.
 pub trait Runtime: Sized + 'static {
@@ -97,10 +111,12 @@ fn obey<R: Runtime>(program: &'static Program, command: Command) -> Result<ExitC
         Command::Direct { listen, to } => {
             let source = direct(listen, &to);
             let loaded = source.load()?;
-            serve::run::<R>(program, Identity::assume(&loaded.main)?, source, loaded, None)?;
+            let identity = Identity::assume(&loaded.main)?;
+            Startup { program, identity, source, loaded, background: None }.run::<R>()?;
         }
         Command::Replay { file, session, quiet } => return replay::replay(&file, session, quiet),
-        Command::Demo { listen } => show::<R>(program, listen)?,
+        #[cfg(feature = "demo")]
+        Command::Demo { listen } => demo::serve::<R>(program, listen)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -108,16 +124,13 @@ fn obey<R: Runtime>(program: &'static Program, command: Command) -> Result<ExitC
 /// In the foreground, or as a process of its own in the background.
 fn run<R: Runtime>(program: &'static Program, source: Source) -> Result<ExitCode, Trouble> {
     let early = source.early_log();
-    let begun = begin(&source);
+    let begun = begin(program, source);
     if let (Err(trouble), Some(target)) = (&begun, early) {
         trouble.log_to(target, None);
     }
     match begun? {
         Begun::InBackground(ended) => Ok(ended),
-        Begun::Here { identity, loaded, background } => {
-            serve::run::<R>(program, identity, source, *loaded, background)?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Begun::Here(startup) => startup.run::<R>().map(|()| ExitCode::SUCCESS),
     }
 }
 
@@ -126,17 +139,17 @@ enum Begun {
     /// The process that serves is another one.
     InBackground(ExitCode),
     /// This process is whom the configuration says, and has no second thread yet.
-    Here { identity: Identity, loaded: Box<Loaded>, background: Option<daemon::Background> },
+    Here(Box<Startup>),
 }
 
-fn begin(source: &Source) -> Result<Begun, Trouble> {
-    let background = daemon::Background::enter()?;
+fn begin(program: &'static Program, source: Source) -> Result<Begun, Trouble> {
+    let background = Background::enter()?;
     let loaded = source.load()?;
     if loaded.main.daemon && background.is_none() {
         return daemon::start().map(Begun::InBackground);
     }
     let identity = Identity::assume(&loaded.main)?;
-    Ok(Begun::Here { identity, loaded: loaded.into(), background })
+    Ok(Begun::Here(Box::new(Startup { program, identity, source, loaded, background })))
 }
 
 /// Where the configuration of a process comes from that serves.
@@ -145,31 +158,14 @@ fn source_of(command: &Command) -> Option<Source> {
         Command::Run(options) => Some(Source::file(options)),
         Command::Direct { listen, to } => Some(direct(*listen, to)),
         // Whoever keeps root's rights for it has no origin server, and dials none.
-        Command::Demo { listen } => Some(shown(*listen, *listen)),
+        #[cfg(feature = "demo")]
+        Command::Demo { listen } => Some(demo::source(*listen, *listen)),
         _ => None,
     }
 }
 
 fn direct(listen: SocketAddr, to: &Destination) -> Source {
     Source::text("--to", direct_configuration(listen, to))
-}
-
-fn shown(listen: SocketAddr, origin: SocketAddr) -> Source {
-    Source::text("demo", demo::configuration(listen, origin))
-}
-
-/// `demo`: an origin server, the configuration that proxies to it, and where to look.
-fn show<R: Runtime>(program: &'static Program, listen: SocketAddr) -> Result<(), Trouble> {
-    // Before the origin server has threads. Whom the process becomes doesn't depend on where that one listens.
-    let identity = Identity::assume(&shown(listen, listen).load()?.main)?;
-    let origin =
-        demo::Origin::start().map_err(|error| Trouble::new(format!("the demo can't start: {error}")))?;
-    let text = demo::configuration(listen, origin.address());
-    origin.show_configuration(&text);
-    let source = shown(listen, origin.address());
-    let loaded = source.load()?;
-    say(&format!("{text}\nOpen http://{listen}/ in a browser; Ctrl-C ends it.\n"));
-    serve::run::<R>(program, identity, source, loaded, None)
 }
 
 /// Prints a line for the operator, where nginx prints it.

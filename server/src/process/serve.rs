@@ -1,98 +1,86 @@
 //! A process that serves: its start, the signals that it obeys, its end.
 
 use std::{
-    marker::PhantomData,
     sync::{
         Arc,
-        mpsc::{Receiver, Sender, channel},
+        mpsc::{Receiver, channel},
     },
     thread,
 };
 
-use rustix::process::geteuid;
-use underpass_core::{Severity, shared::Upstreams};
-use underpass_nginx_config::{Loaded, LogTarget, Main};
+use underpass_core::Severity;
+use underpass_nginx_config::{Loaded, LogTarget};
 
 use super::{
     Runtime,
-    change::{Draft, Drafting, Next},
+    change::Next,
     daemon::Background,
-    rights::{Credentials, limit_descriptors},
+    event::Event,
+    identity::Identity,
+    rights::Credentials,
     sockets::Sockets,
     source::Source,
+    state::{Drafting, Process},
     trouble::Trouble,
     workers::Worker,
 };
 use crate::{
-    Clock, Log, Logs, PidFile, Program, Signal, SignalWatch, SystemNames,
-    admission::Gate,
+    Program, Signal, SignalWatch,
     keeper::Keeper,
     log::{Open, complain_of_panics},
-    panics::Teller,
-    resolver::Watch,
 };
 
-/// What the process waits for.
-#[derive(Debug)]
-pub(crate) enum Event {
-    Signal(Signal),
-    /// The worker with this number has ended.
-    Ended(u64),
-    /// A configuration was read, or not.
-    Drafted(Box<Result<Draft, Trouble>>),
-    /// The logs were opened again, or not.
-    Reopened(Result<(), Trouble>),
+/// All that a process begins to serve with.
+pub(super) struct Startup {
+    pub(super) program: &'static Program,
+    pub(super) identity: Identity,
+    pub(super) source: Source,
+    /// What the source has come to.
+    pub(super) loaded: Loaded,
+    /// Absent: the process stays in the foreground.
+    pub(super) background: Option<Background>,
 }
 
-/// Serves until a signal ends it.
-pub(crate) fn run<R: Runtime>(
-    program: &Program,
-    identity: Identity,
-    source: Source,
-    loaded: Loaded,
-    background: Option<Background>,
-) -> Result<(), Trouble> {
-    complain_of_panics();
-    // Dropped last: until then the keeper opens and removes files for the process.
-    let keeper = End(identity.keeper.clone());
-    let early = source.early_log();
-    let served = serve::<R>(program, identity, source, loaded, background);
-    if let (Err(trouble), Some(target)) = (&served, early) {
-        trouble.log_to(target, keeper.0.clone().map(|keeper| keeper as Arc<dyn Open>));
+impl Startup {
+    /// Serves until a signal ends it.
+    pub(super) fn run<R: Runtime>(self) -> Result<(), Trouble> {
+        complain_of_panics();
+        // Dropped last: until then the keeper opens and removes files for the process.
+        let keeper = End(self.identity.keeper.clone());
+        let early = self.source.early_log();
+        let served = self.serve::<R>();
+        if let (Err(trouble), Some(target)) = (&served, early) {
+            trouble.log_to(target, keeper.0.clone().map(|keeper| keeper as Arc<dyn Open>));
+        }
+        served
     }
-    served
-}
 
-fn serve<R: Runtime>(
-    program: &Program,
-    identity: Identity,
-    source: Source,
-    loaded: Loaded,
-    background: Option<Background>,
-) -> Result<(), Trouble> {
-    let (source, loaded) = source.kept_by(identity.keeper.as_ref(), loaded)?;
-    for note in &loaded.notes {
-        super::say(&format!("{}: [warn] {note}", program.name));
+    fn serve<R: Runtime>(self) -> Result<(), Trouble> {
+        let Self { program, identity, source, loaded, background } = self;
+        let (source, loaded) = source.kept_by(identity.keeper.as_ref(), loaded)?;
+        for note in &loaded.notes {
+            super::say(&format!("{}: [warn] {note}", program.name));
+        }
+        let (sender, events) = channel();
+        let deliver = sender.clone();
+        // Before anybody can see that there is somebody to signal. The receiver lives as long as the process.
+        let _signals = SignalWatch::start(move |signal| drop(deliver.send(Event::Signal(signal))))
+            .map_err(|error| Trouble::not_started("the handling of signals", error))?;
+        let keep_stderr = loaded.main.error_logs.iter().any(|log| log.target == LogTarget::Stderr);
+        let mut process = Process::<R>::new(source, &loaded.main, identity, sender);
+        process
+            .draft(Some(loaded))
+            .map_err(|error| Trouble::not_started("the reading of the configuration", error))?;
+        if !process.start(program, &events)? {
+            return Ok(());
+        }
+        if let Some(background) = background {
+            background.serves(keep_stderr)?;
+        }
+        let ended = process.obey(&events);
+        process.event(Severity::Notice, "exit");
+        ended
     }
-    let (sender, events) = channel();
-    let deliver = sender.clone();
-    // Before anybody can see that there is somebody to signal. The receiver lives as long as the process.
-    let _signals = SignalWatch::start(move |signal| drop(deliver.send(Event::Signal(signal))))
-        .map_err(|error| Trouble::not_started("the handling of signals", error))?;
-    let keep_stderr = loaded.main.error_logs.iter().any(|log| log.target == LogTarget::Stderr);
-    let mut process = Process::<R>::new(source, &loaded.main, identity, sender);
-    process
-        .draft(Some(loaded))
-        .map_err(|error| Trouble::not_started("the reading of the configuration", error))?;
-    if !process.start(program, &events)? {
-        return Ok(());
-    }
-    if let Some(background) = background {
-        background.serves(keep_stderr)?;
-    }
-    let ended = process.obey(&events);
-    process.event(Severity::Notice, "exit");
-    ended
 }
 
 /// Ends the keeper, if there is one.
@@ -106,92 +94,8 @@ impl Drop for End {
     }
 }
 
-/// Whom the process is, from before it has a second thread to its end.
-pub(super) struct Identity {
-    /// Whom it has become, as the first configuration says; absent: root hasn't started it, and it stays who it is.
-    pub(super) user: Option<Credentials>,
-    /// Who does what only root can; absent: this process, as far as it can.
-    pub(super) keeper: Option<Arc<Keeper>>,
-}
-
-impl Identity {
-    /// Becomes the user that the configuration names, or else `nobody`, where root has started the process. To be
-    /// called before there is a second thread.
-    pub(super) fn assume(main: &Main) -> Result<Self, Trouble> {
-        if !geteuid().is_root() {
-            return Ok(Self { user: None, keeper: None });
-        }
-        let user = Credentials::of(main)?;
-        // Only root can raise it. What fails is told when the configuration is taken into use.
-        let _told_later = limit_descriptors(main.worker_rlimit_nofile);
-        let failed =
-            |error| Trouble::new(format!("the process that keeps root's rights can't start: {error}"));
-        let keeper = if user.is(0) { None } else { Some(Keeper::start().map_err(failed)?) };
-        user.assume()?;
-        Ok(Self { user: Some(user), keeper })
-    }
-}
-
-/// A process, and the configuration that it serves.
-pub(super) struct Process<R> {
-    pub(super) source: Arc<Source>,
-    pub(super) clock: Clock,
-    pub(super) logs: Arc<Logs>,
-    pub(super) events: Sender<Event>,
-    pub(super) main: Main,
-    pub(super) log: Log,
-    /// Of the configuration that is served.
-    pub(super) upstreams: Arc<Upstreams>,
-    pub(super) watch: Option<Watch>,
-    /// Of the configuration that is served.
-    pub(super) gate: Arc<Gate>,
-    pub(super) system_names: SystemNames,
-    pub(super) panics: Teller,
-    pub(super) sockets: Sockets,
-    pub(super) pid_file: Option<PidFile>,
-    /// As [`Identity::user`].
-    pub(super) user: Option<Credentials>,
-    pub(super) keeper: Option<Arc<Keeper>>,
-    pub(super) workers: Vec<Worker>,
-    /// Workers that end by themselves.
-    pub(super) retired: Vec<Worker>,
-    /// How many workers there have been.
-    pub(super) count: u64,
-    pub(super) drafting: Drafting,
-    pub(super) ending: bool,
-    runtime: PhantomData<fn() -> R>,
-}
-
 /// Start and end.
 impl<R: Runtime> Process<R> {
-    pub(super) fn new(source: Source, main: &Main, identity: Identity, events: Sender<Event>) -> Self {
-        let Identity { user, keeper } = identity;
-        let opener = keeper.clone().map(|keeper| keeper as Arc<dyn Open>);
-        Self {
-            source: Arc::new(source),
-            clock: Clock::start(),
-            logs: Arc::new(Logs::opened_by(opener)),
-            events,
-            main: main.clone(),
-            log: Log::default(),
-            upstreams: Arc::default(),
-            watch: None,
-            gate: Arc::default(),
-            system_names: SystemNames::default(),
-            panics: Teller::install(),
-            sockets: Sockets::bound_by(keeper.clone()),
-            pid_file: None,
-            user,
-            keeper,
-            workers: Vec::new(),
-            retired: Vec::new(),
-            count: 0,
-            drafting: Drafting::Idle,
-            ending: false,
-            runtime: PhantomData,
-        }
-    }
-
     /// Serves the first configuration, once that has been read; says whether it does: a signal may end the process
     /// before.
     pub(super) fn start(&mut self, program: &Program, events: &Receiver<Event>) -> Result<bool, Trouble> {
@@ -305,13 +209,5 @@ impl<R: Runtime> Process<R> {
         if let Err(error) = reopened {
             self.event(Severity::Emerg, &format!("the logs can't be reopened: {error}"));
         }
-    }
-
-    pub(super) fn event(&self, severity: Severity, message: &str) {
-        self.log.event(severity, message, self.clock.now());
-    }
-
-    pub(super) fn report(&self, trouble: &Trouble) {
-        self.event(trouble.severity(), trouble.message());
     }
 }

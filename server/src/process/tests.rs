@@ -13,10 +13,7 @@ use std::{
 
 use underpass_nginx_config::Resolve;
 
-use super::{
-    serve::{Event, Identity, Process},
-    *,
-};
+use super::{event::Event, identity::Identity, state::Process, *};
 use crate::Signal;
 
 /// Bounds hangs.

@@ -12,7 +12,7 @@ use rustix::{
     thread::{CpuSet, gettid},
 };
 
-use super::{Runtime, rights::place, serve::Event, trouble::Trouble};
+use super::{Runtime, event::Event, rights::place, trouble::Trouble};
 use crate::{Control, Setup};
 
 /// A worker of the process.

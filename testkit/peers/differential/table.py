@@ -1,4 +1,4 @@
-"""Makes `docs/differences.md`, the table of differences from nginx, out of `deviations.toml`.
+"""Makes `docs/evidence/differences.md`, the table of differences from nginx, out of `deviations.toml`.
 
 `python -m differential.table` prints it, with `--write` it writes the file.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .compare import EVERY_CASE, Row, load_rows
 
-DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "differences.md"
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "evidence" / "differences.md"
 
 INTRODUCTION = """\
 # Differences from nginx
@@ -22,7 +22,7 @@ The same bytes go through nginx 1.22 (its file sets what that version has otherw
 underpass with the same file; what the origin server receives and what the client receives are compared byte by byte.
 Only the values of `Date` and `Server` that a proxy made up itself and port numbers are left out. Every difference
 that remains is one of these rows, and a row that no longer differs fails the test as an unnamed difference does.
-The rules are those of [behaviour.md](behaviour.md).
+The rules are those of [behaviour.md](../design/behaviour.md).
 """
 
 ENDS = {"origin": "What the origin server receives", "client": "What the client receives"}

@@ -2,5 +2,5 @@
 
 `corpus` reads `testdata/hostile/`, `play` plays a case through a running proxy,
 `strict` reads what came out and forgives nothing, `oracle` says what must hold,
-`score` writes `docs/hostile.md`.
+`score` writes `docs/evidence/hostile.md`.
 """

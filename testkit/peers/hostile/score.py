@@ -4,7 +4,7 @@
 
 It fails unless underpass passes every case. Debian has both others: nginx-light and haproxy.
 
-Writes the table of `docs/hostile.md` where `--write` is given.
+Writes the table of `docs/evidence/hostile.md` where `--write` is given.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .oracle import deviations, problems
 from .proxies import program, running
 
 KINDS = ("underpass", "nginx", "haproxy")
-DOCUMENT = ROOT / "docs" / "hostile.md"
+DOCUMENT = ROOT / "docs" / "evidence" / "hostile.md"
 BEGIN, END = "<!-- score: begin -->\n", "<!-- score: end -->\n"
 
 

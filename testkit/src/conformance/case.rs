@@ -55,7 +55,7 @@ pub enum Need {
 pub struct Case {
     /// What it shows.
     pub name: String,
-    /// The rules of `docs/behaviour.md` that it belongs to.
+    /// The rules of `docs/design/behaviour.md` that it belongs to.
     pub rules: Vec<String>,
     /// The drivers that can run it; empty: all.
     pub drivers: Vec<String>,

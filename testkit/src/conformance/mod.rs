@@ -106,7 +106,7 @@ pub fn testdata() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../testdata")
 }
 
-/// Runs every case that says something about the driver, and holds the count against `docs/drivers.md`.
+/// Runs every case that says something about the driver, and holds the count against `docs/evidence/drivers.md`.
 /// `CASE=part of a name` in the environment picks some.
 ///
 /// # Panics

@@ -3,7 +3,7 @@
 //! A file is a family; its folder says who is hostile: `requests` the client, `responses` the origin server. A
 //! file holds groups, and a group its cases, each of which may say anew what the group says for all:
 //!
-//! - `name`, `attacks`: of the case; the rules of `docs/behaviour.md` that it attacks.
+//! - `name`, `attacks`: of the case; the rules of `docs/design/behaviour.md` that it attacks.
 //! - `client`: what the client does, one string or a list; the default is one GET.
 //! - `origin`: how the origin server answers a target of the case. `/next` and `/probe` get an ordinary answer,
 //!   and everything does where this is absent.

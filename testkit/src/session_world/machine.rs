@@ -226,7 +226,7 @@ pub enum Snapshot {
 }
 
 impl Snapshot {
-    /// The state of the exchange, by its name in `docs/state.md`.
+    /// The state of the exchange, by its name in `docs/design/state.md`.
     #[must_use]
     pub fn exchange(&self) -> String {
         match self {

@@ -1,4 +1,4 @@
-//! The result, as Markdown: it is what a terminal shows and what `docs/performance.md` keeps.
+//! The result, as Markdown: it is what a terminal shows and what `docs/evidence/performance.md` keeps.
 
 use crate::run::{Entrant, Outcome, Row};
 use crate::statistics::Spread;

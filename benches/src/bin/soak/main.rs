@@ -1,6 +1,6 @@
 //! Many tunnels through a proxy for a long time: random traffic, ends of stream in either order, resets, a reload now
 //! and then, and a drain at the end. Every byte is verified at its place, each tunnel's end is the one that its peer
-//! made, memory has to stand still, and no descriptor may be left. `docs/soak.md` says what a run has shown.
+//! made, memory has to stand still, and no descriptor may be left. `docs/evidence/soak.md` says what a run has shown.
 //!
 //! One process is the origin server and all clients; the proxy is a program.
 

@@ -1,15 +1,14 @@
-//! The text of `docs/directives.md`.
+//! The text of `docs/guide/directives.md`.
 
 use std::{
     collections::BTreeMap,
     fmt::{self, Write as _},
 };
 
-use super::{DIRECTIVES, Effect, Kind, Row};
+use underpass_nginx_config::{Directive, Outcome};
 
-/// The text of `docs/directives.md`.
-#[must_use]
-pub fn markdown() -> String {
+/// The whole page.
+pub(crate) fn markdown() -> String {
     let mut out = String::from(HEAD);
     // Writing to a string can't fail.
     let _ = write(&mut out);
@@ -17,29 +16,29 @@ pub fn markdown() -> String {
 }
 
 fn write(out: &mut String) -> fmt::Result {
-    for row in DIRECTIVES.iter().filter(|row| row.effect == Effect::Full) {
-        let contexts: Vec<_> = row.contexts.iter().map(|context| context.name()).collect();
-        let block = if matches!(row.kind, Kind::Block(_) | Kind::Pairs) { " { … }" } else { "" };
-        let space = if row.syntax.is_empty() { "" } else { " " };
-        let default = row.default.map_or_else(String::new, |default| format!("`{default}`"));
+    for directive in Directive::all().filter(|directive| directive.outcome() == Outcome::Obeyed) {
+        let (name, syntax) = (directive.name(), directive.syntax());
+        let contexts: Vec<_> = directive.contexts().collect();
+        let block = if directive.opens_block() { " { … }" } else { "" };
+        let space = if syntax.is_empty() { "" } else { " " };
+        let default = directive.default().map_or_else(String::new, |default| format!("`{default}`"));
         writeln!(
             out,
-            "| `{}`{space}{}{block} | {default} | {} | {} |",
-            row.name,
-            row.syntax.replace('|', "\\|"),
+            "| `{name}`{space}{}{block} | {default} | {} | {} |",
+            syntax.replace('|', "\\|"),
             contexts.join(", "),
-            row.doc,
+            directive.meaning(),
         )?;
     }
     out.push_str(ANSWERED);
-    writeln!(out, "{}.", names(|row| row.effect == Effect::Content))?;
+    writeln!(out, "{}.", names(Outcome::NotImplemented))?;
     out.push_str(TLS);
-    writeln!(out, "{}, `listen … ssl`, `listen … quic`, `proxy_pass https://…`.", names(is_tls))?;
+    writeln!(out, "{}, `listen … ssl`, `listen … quic`, `proxy_pass https://…`.", names(Outcome::Refused))?;
     out.push_str(WITHOUT_EFFECT);
     let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for row in DIRECTIVES.iter() {
-        if let Effect::None(why) = row.effect {
-            reasons.entry(why).or_default().push(row.name);
+    for directive in Directive::all() {
+        if let Outcome::Ignored(why) = directive.outcome() {
+            reasons.entry(why).or_default().push(directive.name());
         }
     }
     for (why, mut names) in reasons {
@@ -50,18 +49,13 @@ fn write(out: &mut String) -> fmt::Result {
     Ok(())
 }
 
-fn is_tls(row: &Row) -> bool {
-    matches!(row.effect, Effect::Tls | Effect::TlsUnlessOff)
-}
-
-fn names(wanted: impl Fn(&Row) -> bool) -> String {
-    let names: Vec<_> =
-        DIRECTIVES.iter().filter(|row| wanted(row)).map(|row| format!("`{}`", row.name)).collect();
-    names.join(", ")
+fn names(outcome: Outcome) -> String {
+    let wanted = Directive::all().filter(|directive| directive.outcome() == outcome);
+    wanted.map(|directive| format!("`{}`", directive.name())).collect::<Vec<_>>().join(", ")
 }
 
 const HEAD: &str = "\
-<!-- Generated: cargo run -p underpass-nginx-config --example directives_md > docs/directives.md -->
+<!-- Generated: cargo run -p underpass-nginx-config --example directives_md > docs/guide/directives.md -->
 
 # Directives
 
@@ -103,7 +97,7 @@ const FOOT: &str = "
   `1m30s`. Where nginx counts whole seconds (`expires`, `fail_timeout=`, `valid=`), also `M` (30 days) and `y` (365), and no
   `ms`.
 - *size*: bytes, or with `k`, `m`, `g` kibi-, mebi-, gibibytes.
-- *text*: may hold variables, `$name` or `${name}`; which ones there are, says `docs/behaviour.md`.
+- *text*: may hold variables, `$name` or `${name}`; which ones there are, says `docs/design/behaviour.md`.
 - A word may stand in single or double quotes. A relative *file* of a log or pid file is looked for in the
   prefix (`-p`), of an included file next to the main configuration file.
 - A level (`http`, `server`, `location`, `if`) inherits what it has none of itself. Directives that may stand

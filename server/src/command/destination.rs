@@ -1,6 +1,5 @@
-//! What `--listen ADDRESS --to URL` means, said as a configuration: there is one way to configure the proxy.
+//! What may be written behind `--to`.
 
-use std::net::SocketAddr;
 use std::str::FromStr;
 
 /// The URL of `--to`, one that is safe to stand in a configuration.
@@ -43,46 +42,6 @@ impl FromStr for Destination {
             None => Ok(Self { url: text.into() }),
         }
     }
-}
-
-/// The configuration that proxies everything from `listen` to `to`, in nginx's syntax.
-///
-/// It holds what WebSocket applications need in practice: the fields of nginx's page about them, the `Host`
-/// that the browser sent (applications compare it with `Origin`), content of any size, and patience with
-/// tunnels on which nothing is said for a while.
-pub fn configuration(listen: SocketAddr, to: &Destination) -> String {
-    format!(
-        "\
-error_log stderr notice;
-
-events {{
-}}
-
-http {{
-    access_log /dev/stdout;
-
-    map $http_upgrade $connection_upgrade {{
-        default Upgrade;
-        ''      close;
-    }}
-
-    server {{
-        listen {listen};
-        client_max_body_size 0;
-
-        location / {{
-            proxy_pass {url};
-            proxy_http_version 1.1;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection $connection_upgrade;
-            proxy_set_header Host $http_host;
-            proxy_read_timeout 1h;
-        }}
-    }}
-}}
-",
-        url = to.url
-    )
 }
 
 fn is_plain(letter: char) -> bool {

@@ -2,12 +2,10 @@
 
 use std::io::{self, Read};
 
-use underpass_server::demo;
+use underpass_demo::Origin;
 
 fn main() -> io::Result<()> {
-    let origin = demo::Origin::start()?;
-    let text = demo::configuration(([127, 0, 0, 1], 8080).into(), origin.address());
-    origin.show_configuration(&text);
+    let origin = Origin::start()?;
     println!("http://{}/", origin.address());
     io::stdin().read_to_end(&mut Vec::new()).map(drop)
 }

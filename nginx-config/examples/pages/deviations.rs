@@ -1,13 +1,9 @@
-//! The text of `docs/migrating.md`: what an operator of nginx should know.
-
-use std::fmt::{self, Write as _};
-
-use super::{DIRECTIVES, Effect};
+//! Where underpass is not nginx, and why: a table of `docs/guide/migrating.md`.
 
 /// A place where underpass is not nginx, on purpose.
 #[derive(Debug)]
 pub(crate) struct Deviation {
-    /// The rule of `docs/behaviour.md`, or nothing where none is about it.
+    /// The rule of `docs/design/behaviour.md`, or nothing where none is about it.
     pub(crate) rule: &'static str,
     pub(crate) what: &'static str,
     pub(crate) why: &'static str,
@@ -272,7 +268,7 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         "",
         "Workers are threads of one process, and all of it becomes the user (without `user`: `nobody`). A second process, \
          the keeper, stays root and binds, opens and reads what the configuration names \
-         ([operating.md](operating.md)).",
+         ([operate.md](operate.md)).",
         "A reload hands sockets over without losing a client, and tunnels stay where they are. No thread that reads \
          from a network is root.",
         None,
@@ -306,121 +302,3 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         None,
     ),
 ];
-
-/// The text of `docs/migrating.md`.
-#[must_use]
-pub fn markdown() -> String {
-    let mut out = String::from(HEAD);
-    // Writing to a string can't fail.
-    let _ = write(&mut out);
-    out
-}
-
-fn write(out: &mut String) -> fmt::Result {
-    for Deviation { rule, what, why, switch } in DEVIATIONS {
-        let switch = switch.map_or_else(|| "—".to_owned(), |switch| format!("`{switch}`"));
-        writeln!(out, "| {rule} | {what} | {why} | {switch} |")?;
-    }
-    out.push_str(SILENT);
-    let count = |wanted: fn(&Effect) -> bool| DIRECTIVES.iter().filter(|row| wanted(&row.effect)).count();
-    writeln!(out, "| obeyed | {} |", count(|effect| *effect == Effect::Full))?;
-    writeln!(
-        out,
-        "| accepted, one note says why nothing comes of it | {} |",
-        count(|effect| matches!(effect, Effect::None(_)))
-    )?;
-    writeln!(
-        out,
-        "| a warning, and 501 with a log line where a request lands | {} |",
-        count(|effect| *effect == Effect::Content)
-    )?;
-    writeln!(
-        out,
-        "| an error of the file: TLS is not in this version | {} |",
-        count(|effect| matches!(effect, Effect::Tls | Effect::TlsUnlessOff))
-    )?;
-    out.push_str(FOOT);
-    Ok(())
-}
-
-const HEAD: &str = "\
-<!-- Generated: cargo run -p underpass-nginx-config --example migrating_md > docs/migrating.md -->
-
-# From nginx
-
-1. `underpass -t -c nginx.conf` with the file that serves now. An error names file, line, column and the mend; a
-   warning says what of a WebSocket recipe can't work or is dangerous, and what to write instead.
-2. `underpass -T -c nginx.conf` shows the whole configuration, what is included in its place.
-3. Start it beside nginx on another port, and compare. What differs byte for byte is in
-   [differences.md](differences.md), from tests that send the same bytes through both.
-4. `-s reload`, `-s reopen`, `-s quit`, `-s stop` and the signals HUP, USR1, QUIT, TERM and INT are nginx's. A reload
-   is parsed and bound first: any error leaves all as it was. Open tunnels stay.
-
-## What is not as in nginx, and why
-
-| Rule | What | Why | As in nginx |
-|---|---|---|---|
-";
-
-const SILENT: &str = "
-What single directives take or refuse unlike nginx is at the end of
-[directives.md](directives.md#what-differs-from-nginx).
-
-## Nothing is silently misread
-
-Every directive of the file is one of these; [directives.md](directives.md) has them by name. Another name is an
-error, in nginx's words.
-
-| What becomes of it | Directives |
-|---|---|
-";
-
-const FOOT: &str = "
-## WebSockets
-
-The two recipes of nginx's page work as they stand. What can be left out:
-
-- `proxy_http_version 1.1` is the default.
-- With the `map`, write `'' '';` instead of `'' close;`: connections to origin servers are then kept (32 for each group).
-- `proxy_read_timeout` bounds a tunnel on which no byte moves in either direction; pings of the origin server or of the
-  page keep it open.
-
-A page of another site may open a WebSocket to yours with the cookies of your user: check `Origin`.
-
-```nginx
-map $http_origin $is_foreign { default 1; '' 0; https://chat.example.com 0; }
-server {
-    location /chat/ {
-        if ($is_foreign) { return 403; }
-        proxy_pass http://chat;
-        proxy_set_header Upgrade $http_upgrade;
-        proxy_set_header Connection \"upgrade\";
-    }
-}
-```
-
-A client behind a forward proxy needs `CONNECT`, which underpass can be, too:
-
-```nginx
-server {
-    listen 3128;
-    tunnel_pass;
-    tunnel_allow *.example.com 443;
-}
-```
-";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn switches_are_directives() {
-        for Deviation { what, why, switch, .. } in DEVIATIONS {
-            assert!(what.ends_with('.') && why.ends_with('.'), "{what}");
-            let name = switch.and_then(|switch| switch.split(' ').next());
-            let is_known = |name| DIRECTIVES.iter().any(|row| row.name == name);
-            assert!(name.is_none_or(is_known), "{name:?} is a directive");
-        }
-    }
-}

@@ -4,14 +4,13 @@
 //! independent implementations and the proxy between them.
 //!
 //! ```
-//! use underpass_server::demo;
-//!
-//! let listen = "127.0.0.1:8080".parse().unwrap();
-//! let origin = demo::Origin::start()?;
-//! let text = demo::configuration(listen, origin.address());
-//! origin.show_configuration(&text); // the page at / shows it
+//! let origin = underpass_demo::Origin::start()?;
+//! // The page at / shows it.
+//! origin.show_configuration(&format!("location / {{ proxy_pass http://{}; }}", origin.address()));
 //! # Ok::<(), std::io::Error>(())
 //! ```
+
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 use std::collections::BTreeMap;
 use std::io;
@@ -74,58 +73,15 @@ impl Drop for Origin {
         // A connection of our own wakes the thread that waits for one. Without it the thread would stay
         // until the process ends, and so would the join.
         let woken = TcpStream::connect(self.address).is_ok();
-        if let Some(acceptor) = self.acceptor.take()
-            && woken
-            && acceptor.join().is_err()
-        {
-            crate::log::complain("the demo's origin server has panicked");
+        if let Some(acceptor) = self.acceptor.take().filter(|_| woken) {
+            // If it has panicked, the hook of the process has told that.
+            let _was_told = acceptor.join();
         }
         for stream in self.shared.connections().open.values() {
             // One that is closed already needs no closing.
             let _closed_already = stream.shutdown(Shutdown::Both);
         }
     }
-}
-
-/// The configuration that proxies `listen` to the demo's origin server: the second recipe of nginx's page on
-/// WebSocket proxying, and a location for the page.
-pub fn configuration(listen: SocketAddr, origin: SocketAddr) -> String {
-    format!(
-        "\
-error_log stderr notice;
-
-events {{
-}}
-
-http {{
-    access_log /dev/stdout;
-
-    map $http_upgrade $connection_upgrade {{
-        default upgrade;
-        ''      close;
-    }}
-
-    upstream backend {{
-        server {origin};
-    }}
-
-    server {{
-        listen {listen};
-
-        location / {{
-            proxy_pass http://backend;
-        }}
-
-        location /chat/ {{
-            proxy_pass http://backend;
-            proxy_http_version 1.1;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection $connection_upgrade;
-        }}
-    }}
-}}
-"
-    )
 }
 
 #[derive(Debug, Default)]
