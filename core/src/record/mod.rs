@@ -43,7 +43,7 @@ pub struct Record {
     pub(crate) client: Arc<ClientInfo>,
     pub(crate) location: Option<Arc<Location>>,
     /// Boxed: most clients speak for themselves.
-    pub(crate) told: Option<Box<client::Told>>,
+    pub(crate) forwarded: Option<Box<client::ForwardedClient>>,
     /// Both heads; a tunnel has none, but what its log lines need of them.
     pub(crate) heads: Option<Box<Heads>>,
     frozen: Option<Box<[u8]>>,
@@ -67,7 +67,7 @@ impl Record {
             config,
             client,
             location: None,
-            told: None,
+            forwarded: None,
             heads: None,
             frozen: None,
             accepted: now.tick,

@@ -1,6 +1,6 @@
 //! Choosing the peer that a dial goes to.
 
-use super::{asker::Asker, sync::Arc, upstreams::Upstreams};
+use super::{choice_context::ChoiceContext, sync::Arc, upstreams::Upstreams};
 use crate::{
     session::{Choice, Dial, DialError},
     time::Tick,
@@ -20,8 +20,13 @@ impl Upstreams {
         if let Some(own) = dial.own_address() {
             return own.map(|own| Choice(self.lease_of_stranger(dial.group(), dial.bind(), own)));
         }
-        let asker =
-            Asker { tried: &dial.tried, client: dial.client, key: dial.key, chance: dial.chance, now };
-        self.lease(dial.group(), dial.bind(), &asker).map(Choice).ok_or(DialError::NoPeer)
+        let context = ChoiceContext {
+            tried: &dial.tried,
+            client: dial.client,
+            key: dial.key,
+            chance: dial.chance,
+            now,
+        };
+        self.lease(dial.group(), dial.bind(), &context).map(Choice).ok_or(DialError::NoPeer)
     }
 }

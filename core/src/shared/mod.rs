@@ -42,8 +42,8 @@
 //! assert!(wait.try_recv().is_ok());
 //! ```
 
-mod asker;
 mod balance;
+mod choice_context;
 mod choose;
 mod drain;
 mod group;
@@ -51,8 +51,8 @@ mod limits;
 #[cfg(all(test, loom))]
 mod models;
 mod peer;
-mod roster;
-mod seat;
+mod peer_state;
+mod peer_table;
 mod standing;
 mod swap;
 mod sync;

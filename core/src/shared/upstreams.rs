@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    asker::Asker,
+    choice_context::ChoiceContext,
     group::Group,
     peer::{Endpoint, GroupId, KeepAlive},
     sync::Arc,
@@ -67,10 +67,10 @@ impl Upstreams {
         self: &Arc<Self>,
         id: GroupId,
         bind: Option<SocketAddr>,
-        asker: &Asker<'_>,
+        context: &ChoiceContext<'_>,
     ) -> Option<Lease> {
         let group = self.group(id)?;
-        let (number, address) = group.roster().hold().choose(group.balance(), asker)?;
+        let (number, address) = group.peer_table().hold().choose(group.balance(), context)?;
         Some(Lease { table: Arc::clone(self), group: id, number, address, bind, counted: true })
     }
 
@@ -110,7 +110,7 @@ impl Upstreams {
         let Some(group) = self.group(group) else { return false };
         let Some(peer) = group.peer(server) else { return false };
         let Endpoint::Name { port, .. } = peer.endpoint else { return false };
-        group.roster().hold().update(server, peer, port, addresses);
+        group.peer_table().hold().update(server, peer, port, addresses);
         true
     }
 }
@@ -163,15 +163,15 @@ impl Upstreams {
     #[must_use]
     pub fn status(&self, group: GroupId, now: Tick) -> Vec<PeerStatus> {
         let Some(group) = self.group(group) else { return Vec::new() };
-        let roster = group.roster().hold();
-        let status = |seat: &super::seat::Seat| PeerStatus {
-            address: seat.address.clone(),
-            server: seat.server,
-            leases: seat.leases(),
-            failures: seat.failures(),
-            unavailable: seat.is_unavailable(now),
+        let peer_table = group.peer_table().hold();
+        let status = |state: &super::peer_state::PeerState| PeerStatus {
+            address: state.address.clone(),
+            server: state.server,
+            leases: state.leases(),
+            failures: state.failures(),
+            unavailable: state.is_unavailable(now),
         };
-        roster.present().map(status).collect()
+        peer_table.present().map(status).collect()
     }
 }
 
@@ -238,16 +238,16 @@ impl Lease {
         if let Some(group) = self.counting_group()
             && verdict != Verdict::Unjudged
         {
-            group.roster().hold().judge(self.number, verdict, now);
+            group.peer_table().hold().judge(self.number, verdict, now);
         }
     }
 
     /// Ends the lease with what the session thinks of the peer.
     pub fn report(mut self, verdict: Verdict, now: Tick) {
         if let Some(group) = self.counting_group() {
-            let mut roster = group.roster().hold();
-            roster.judge(self.number, verdict, now);
-            roster.give_back(self.number);
+            let mut peer_table = group.peer_table().hold();
+            peer_table.judge(self.number, verdict, now);
+            peer_table.give_back(self.number);
         }
         self.counted = false;
     }
@@ -260,7 +260,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(group) = self.counting_group() {
-            group.roster().hold().give_back(self.number);
+            group.peer_table().hold().give_back(self.number);
         }
     }
 }

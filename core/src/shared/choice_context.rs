@@ -7,7 +7,7 @@ use crate::time::Tick;
 
 /// For whom a peer is chosen.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asker<'a> {
+pub(super) struct ChoiceContext<'a> {
     /// Numbers of the peers that were tried before.
     pub(super) tried: &'a [u32],
     pub(super) client: Option<IpAddr>,
