@@ -3,12 +3,11 @@
 use core::time::Duration;
 
 use super::{
-    choice_context::ChoiceContext,
     peer::Peer,
     standing::{Load, Standing},
     sync::Arc,
 };
-use crate::{Address, time::Tick, verdict::Verdict};
+use crate::{Address, session::Dial, time::Tick, verdict::Verdict};
 
 /// One address of a `server` line.
 #[derive(Debug)]
@@ -50,12 +49,12 @@ impl PeerState {
 
     /// Whether it can be chosen. A peer that is `alone` in its group is never taken for dead: there would be
     /// nobody else to ask.
-    pub(super) fn may_be_chosen(&self, context: &ChoiceContext<'_>, alone: bool) -> bool {
+    pub(super) fn may_be_chosen(&self, dial: &Dial, now: Tick, alone: bool) -> bool {
         self.is_present()
             && !self.peer.down
-            && !context.tried.contains(&self.number)
+            && !dial.tried.contains(&self.number)
             && (self.peer.max_conns == 0 || self.leases < self.peer.max_conns)
-            && (alone || !self.is_unavailable(context.now))
+            && (alone || !self.is_unavailable(now))
     }
 
     pub(super) fn is_unavailable(&self, now: Tick) -> bool {

@@ -4,12 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{
     balance::{self, Continuum},
-    choice_context::ChoiceContext,
     peer::{Balance, Endpoint, Peer},
     peer_state::PeerState,
     sync::Arc,
 };
-use crate::{Address, time::Tick, verdict::Verdict};
+use crate::{Address, session::Dial, time::Tick, verdict::Verdict};
 
 /// What the workers share of a group.
 #[derive(Debug, Default)]
@@ -42,14 +41,10 @@ impl PeerTable {
     }
 
     /// Chooses a peer, and counts a lease on it: number and address.
-    pub(super) fn choose(
-        &mut self,
-        balance: &Balance,
-        context: &ChoiceContext<'_>,
-    ) -> Option<(u32, Address)> {
-        let index = balance::choose(&mut self.states, balance, &self.continuum, context)?;
+    pub(super) fn choose(&mut self, balance: &Balance, dial: &Dial, now: Tick) -> Option<(u32, Address)> {
+        let index = balance::choose(&mut self.states, balance, &self.continuum, dial, now)?;
         let state = self.states.get_mut(index)?;
-        state.take(context.now);
+        state.take(now);
         Some((state.number, state.address.clone()))
     }
 

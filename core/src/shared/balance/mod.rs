@@ -15,7 +15,8 @@ pub(crate) use chance::seed;
 pub(super) use continuum::Continuum;
 pub(crate) use crc32::HashKey;
 
-use super::{choice_context::ChoiceContext, peer::Balance, peer_state::PeerState};
+use super::{peer::Balance, peer_state::PeerState};
+use crate::{session::Dial, time::Tick};
 use chance::Draws;
 use hash::Wheel;
 use turn::{in_turn, least_conn};
@@ -25,21 +26,22 @@ pub(super) fn choose(
     states: &mut [PeerState],
     balance: &Balance,
     continuum: &Continuum,
-    context: &ChoiceContext<'_>,
+    dial: &Dial,
+    now: Tick,
 ) -> Option<usize> {
     let alone = states.iter().filter(|state| state.is_present()).nth(1).is_none();
-    let may = |state: &PeerState| state.may_be_chosen(context, alone);
+    let may = |state: &PeerState| state.may_be_chosen(dial, now, alone);
     let primary = |state: &PeerState| state.is_primary() && may(state);
     let backup = |state: &PeerState| !state.is_primary() && may(state);
-    let draws = Draws::new(context.chance);
+    let draws = Draws::new(dial.chance);
     let found = match balance {
         Balance::LeastConn => return least_conn(states, primary).or_else(|| least_conn(states, backup)),
         Balance::RoundRobin => None,
-        Balance::IpHash => Wheel::of(states).and_then(|wheel| wheel.ip_hash(context.client, primary)),
-        Balance::Hash { .. } if context.key.is_empty() => None,
-        Balance::Hash { consistent: true, .. } => continuum.choose(states, context.key, may),
+        Balance::IpHash => Wheel::of(states).and_then(|wheel| wheel.ip_hash(dial.client, primary)),
+        Balance::Hash { .. } if dial.key.is_empty() => None,
+        Balance::Hash { consistent: true, .. } => continuum.choose(states, dial.key, may),
         Balance::Hash { consistent: false, .. } => {
-            Wheel::of(states).and_then(|wheel| wheel.hash(context.key, primary))
+            Wheel::of(states).and_then(|wheel| wheel.hash(dial.key, primary))
         }
         Balance::Random { two: false } => Wheel::of(states).and_then(|wheel| wheel.random(draws, primary)),
         Balance::Random { two: true } => Wheel::of(states).and_then(|wheel| wheel.random_two(draws, primary)),
