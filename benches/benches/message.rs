@@ -82,7 +82,7 @@ fn opened(turn: &mut Turn<'_>) -> Session {
     let request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n";
     receive(&mut session, Side::Downstream, request, turn);
     let Output::Connect(dial) = session.poll_output() else { panic!("a dial is due") };
-    let choice = config.upstreams.choose(&dial, turn.now.tick).expect("a peer");
+    let choice = session.choose(&dial, turn.now.tick).expect("a peer");
     // The lease goes with the connection, of which there is none.
     drop(session.handle_chosen(&dial, choice, turn));
     session.handle_connected(dial, Ok(Connected::Fresh), turn);

@@ -57,7 +57,7 @@ fn serve(client: TcpStream, serial: u64, config: Arc<Config>) -> std::io::Result
                 session.handle_resolved(lookup, addresses.as_deref().map_err(|e| e.kind().into()), turn);
             }
             Output::Admit(claim) => session.handle_admitted(claim, Admission::Granted, turn),
-            Output::Connect(dial) => match config.upstreams.choose(&dial, turn.now.tick) {
+            Output::Connect(dial) => match session.choose(&dial, turn.now.tick) {
                 Err(error) => session.handle_connected(dial, Err(error), turn),
                 Ok(choice) => {
                     let chosen = lease.insert(session.handle_chosen(&dial, choice, turn));

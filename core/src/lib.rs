@@ -81,7 +81,7 @@
 //! // The session wants an origin server; an upgrade never goes on a pooled connection.
 //! let Output::Connect(dial) = session.poll_output() else { panic!("a dial is due") };
 //! assert!(!dial.may_reuse());
-//! let choice = config.upstreams.choose(&dial, now.tick).expect("a peer");
+//! let choice = session.choose(&dial, now.tick).expect("a peer");
 //! let lease = session.handle_chosen(&dial, choice, turn);
 //! assert_eq!(lease.address(), &Address::Ip(peer));
 //! session.handle_connected(dial, Ok(Connected::Fresh), turn);

@@ -26,7 +26,6 @@ fn broken() -> Fault {
 /// `pooled`.
 struct Alone {
     session: Session,
-    config: Arc<Config>,
     buffers: Buffers,
     now: Now,
     pooled: bool,
@@ -38,8 +37,8 @@ impl Alone {
         let address = Address::Ip(address);
         let client = ClientInfo { remote: address.clone(), local: address, serial: 1, secret: [0; 16] };
         let now = Now { tick: Tick(0), unix_ms: 0, utc_offset_min: 0 };
-        let session = Session::new(Arc::clone(&config), client, now);
-        Self { session, config, buffers: Buffers::default(), now, pooled }
+        let session = Session::new(config, client, now);
+        Self { session, buffers: Buffers::default(), now, pooled }
     }
 
     fn new(pooled: bool) -> Self {
@@ -147,7 +146,7 @@ impl Alone {
 
     fn chooses(&mut self, dial: &Dial) {
         let turn = &mut Turn { now: self.now, buffers: &mut self.buffers };
-        let choice = self.config.upstreams.choose(dial, turn.now.tick).expect("a peer");
+        let choice = self.session.choose(dial, turn.now.tick).expect("a peer");
         let _lease = self.session.handle_chosen(dial, choice, turn);
     }
 

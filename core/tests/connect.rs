@@ -217,7 +217,7 @@ fn localhost_is_this_machine_and_nobody_is_asked() {
         open.client_sends("x");
         assert_eq!(open.origin().received(), b"x");
     }
-    // A rule for the name opens no address that is never meant, as for any other name.
+    // A rule for the name opens no reserved address, as for any other name.
     let rule = DestinationRule::new(true, DestinationHost::Name("localhost".into()), None);
     let mut named = requested(vec![rule]);
     named.client_sends(connect("localhost:9000"));

@@ -427,7 +427,7 @@ impl Proxy {
             let wait = match self.session.poll_output() {
                 Output::Wait(wait) => wait,
                 Output::Connect(dial) => {
-                    let choice = self.config.upstreams.choose(&dial, now().tick).expect("a peer");
+                    let choice = self.session.choose(&dial, now().tick).expect("a peer");
                     self.lease = Some(self.session.handle_chosen(&dial, choice, turn));
                     let reused = std::mem::take(&mut self.idle);
                     let connected = if reused { Connected::Reused } else { Connected::Fresh };

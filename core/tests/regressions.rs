@@ -89,25 +89,25 @@ fn a_tail_on_its_way_outlives_the_reading_of_what_nobody_wants() {
 }
 
 /// A session by itself, with a request of its client on a connection from the pool.
-fn on_pooled_connection(request: &[u8], turn: &mut Turn<'_>) -> (Session, Arc<Config>) {
+fn on_pooled_connection(request: &[u8], turn: &mut Turn<'_>) -> Session {
     let peer: std::net::SocketAddr = "127.0.0.1:9000".parse().expect("an address");
     let config = Arc::new(Config::proxy_to(Address::Ip(peer), "b"));
     let address = Address::Ip(peer);
     let client = ClientInfo { remote: address.clone(), local: address, serial: 1, secret: [0; 16] };
-    let mut session = Session::new(Arc::clone(&config), client, turn.now);
+    let mut session = Session::new(config, client, turn.now);
     let space = session.receive_space(Side::Downstream, turn).expect("bytes are wanted");
     space[..request.len()].copy_from_slice(request);
     session.handle_received(Side::Downstream, Ok(request.len()), turn);
-    connect(&mut session, &config, true, turn);
-    (session, config)
+    connect(&mut session, true, turn);
+    session
 }
 
-fn connect(session: &mut Session, config: &Arc<Config>, reused: bool, turn: &mut Turn<'_>) {
+fn connect(session: &mut Session, reused: bool, turn: &mut Turn<'_>) {
     loop {
         match session.poll_output() {
             Output::Connect(dial) => {
                 assert_eq!(dial.may_reuse(), reused);
-                let choice = config.upstreams.choose(&dial, turn.now.tick).expect("a peer");
+                let choice = session.choose(&dial, turn.now.tick).expect("a peer");
                 let _lease = session.handle_chosen(&dial, choice, turn);
                 let connected = if reused { Connected::Reused } else { Connected::Fresh };
                 return session.handle_connected(dial, Ok(connected), turn);
@@ -124,9 +124,9 @@ fn a_request_keeps_its_content_when_its_pooled_connection_was_stale() {
     let mut buffers = Buffers::default();
     let turn = &mut Turn { now, buffers: &mut buffers };
     let request = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
-    let (mut session, config) = on_pooled_connection(request, turn);
+    let mut session = on_pooled_connection(request, turn);
     session.handle_sent(Side::Upstream, Err(Fault::from(ErrorKind::BrokenPipe)), turn);
-    connect(&mut session, &config, false, turn);
+    connect(&mut session, false, turn);
     let sent = session.transmit(Side::Upstream).iter().flat_map(|slice| slice.to_vec()).collect::<Vec<u8>>();
     assert!(text(&sent).ends_with("\r\n\r\nhello"), "{}", text(&sent));
     assert_eq!(session.record().outcome(), Outcome::Open);

@@ -134,10 +134,9 @@ fn what_is_sent_again_is_not_for_the_connection_that_ended() {
     let now = Now { tick: Tick(0), unix_ms: 784_111_777_000, utc_offset_min: 0 };
     let turn = &mut Turn { now, buffers: &mut buffers };
     let mut session = asked(proxying(|_| {}), turn);
-    let peers = Arc::new(Upstreams::new(vec![Group::single("g", address("127.0.0.1:9000"))]));
     let connect = |session: &mut Session, connected, turn: &mut Turn<'_>| {
         let Output::Connect(dial) = errand(session) else { panic!("a dial") };
-        let choice = peers.choose(&dial, turn.now.tick).expect("a peer");
+        let choice = session.choose(&dial, turn.now.tick).expect("a peer");
         drop(session.handle_chosen(&dial, choice, turn));
         session.handle_connected(dial, Ok(connected), turn);
         rest(session);

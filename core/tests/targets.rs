@@ -203,7 +203,7 @@ fn a_dial_says_what_its_socket_is_made_with() {
         assert_eq!(dial.bind().map(|address| address.to_string()).as_deref(), expected);
         assert_eq!((dial.keepalive(), dial.receive_buffer(), dial.send_buffer()), (true, Some(3), Some(2)));
         assert_eq!(dial.address(), Some(&Address::Unix(Path::new("/run/h.example").into())));
-        let choice = config.upstreams.choose(&dial, Tick(0)).expect("an address");
+        let choice = session.choose(&dial, Tick(0)).expect("an address");
         let lease = session.handle_chosen(&dial, choice, turn);
         assert_eq!(lease.address(), &Address::Unix(Path::new("/run/h.example").into()));
     }

@@ -31,4 +31,4 @@ pub use relay::Relay;
 #[cfg(feature = "async-io")]
 pub use relay::relay;
 pub use settings::{Report, Settings};
-pub use stream::{Futures, HalfClosing, Stream};
+pub use stream::{Acknowledging, Futures, HalfClosing, Stream};

@@ -132,7 +132,7 @@ pub async fn proxy_with<C: Stream, K: Connector>(
     let session = Session::new(Arc::clone(config), info, alarm.now());
     let (client, upstream, errand) = (Some(Leg::new(client)), None, None);
     let mut proxying =
-        Proxying { session, client, upstream, lease: None, errand, alarm, config, connector, settings };
+        Proxying { session, client, upstream, lease: None, errand, alarm, connector, settings };
     poll_fn(|cx| proxying.poll(cx)).await;
     let until = proxying.alarm.now().tick.after(config.edge.lingering_timeout);
     let Proxying { client, upstream, alarm, .. } = &mut proxying;
@@ -148,7 +148,6 @@ struct Proxying<'a, C, K: Connector> {
     lease: Option<Lease>,
     errand: Option<Errand<'a, K::Stream>>,
     alarm: Alarm,
-    config: &'a Config,
     connector: &'a K,
     settings: &'a ProxySettings,
 }
@@ -219,7 +218,7 @@ impl<C: Stream, K: Connector> Proxying<'_, C, K> {
 
     fn connect(&mut self, dial: Dial) {
         let now = self.alarm.now();
-        match self.config.upstreams.choose(&dial, now.tick) {
+        match self.session.choose(&dial, now.tick) {
             Err(error) => lend(now, |turn| self.session.handle_connected(dial, Err(error), turn)),
             Ok(choice) => {
                 let lease = lend(now, |turn| self.session.handle_chosen(&dial, choice, turn));

@@ -146,6 +146,7 @@ pub(crate) trait Machine {
     fn sent(&mut self, to: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>);
     fn receive_space(&mut self, from: Side, turn: &mut Turn<'_>) -> Option<&mut [u8]>;
     fn received(&mut self, from: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>);
+    fn acknowledged(&mut self, to: Side, turn: &mut Turn<'_>);
     fn timed_out(&mut self, turn: &mut Turn<'_>);
 }
 
@@ -170,6 +171,10 @@ macro_rules! machine {
 
             fn received(&mut self, from: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
                 self.handle_received(from, result, turn);
+            }
+
+            fn acknowledged(&mut self, to: Side, turn: &mut Turn<'_>) {
+                self.handle_acknowledged(to, turn);
             }
 
             fn timed_out(&mut self, turn: &mut Turn<'_>) {
@@ -200,7 +205,18 @@ pub(crate) fn advance<M: Machine, A: Stream, B: Stream>(
         moved |= from_client && !wait.writes(up) && write(machine, up, upstream, (blocked, now), cx);
         moved |= from_upstream && !wait.writes(down) && write(machine, down, client, (blocked, now), cx);
     }
+    moved |= wait.acknowledges(down) && acknowledge(machine, down, client.as_ref(), now);
+    moved |= wait.acknowledges(up) && acknowledge(machine, up, upstream.as_ref(), now);
     moved | from_client | from_upstream
+}
+
+/// Looks whether what was sent has been acknowledged. Where it has not, the deadline says when to look again.
+fn acknowledge<M: Machine, S: Stream>(machine: &mut M, to: Side, leg: Option<&Leg<S>>, now: Now) -> bool {
+    let has_all = leg.is_some_and(|leg| leg.stream.is_acknowledged());
+    if has_all {
+        lend(now, |turn| machine.acknowledged(to, turn));
+    }
+    has_all
 }
 
 fn write<M: Machine, S: Stream>(

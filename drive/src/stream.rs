@@ -25,6 +25,17 @@ pub trait Stream {
 
     /// Ends the write direction; the other one goes on.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Whether the peer has acknowledged all that was written (Linux: `SIOCOUTQ` of zero). Asked where the other side
+    /// has failed and this one still gets what that had sent: a connection that is closed sooner may lose it.
+    ///
+    /// Neither `AsyncRead` nor `AsyncWrite` can tell, for a flush says only that the system has taken the bytes. So it
+    /// is `false` by default, and then the connection stays open until the peer closes it, but no longer than
+    /// `lingering_timeout` without a byte from it, nor than `lingering_time`. A stream that can tell ends its relay
+    /// sooner: implement this, or wrap it in [`Acknowledging`].
+    fn is_acknowledged(&self) -> bool {
+        false
+    }
 }
 
 /// A stream with the traits of the crate `futures`.
@@ -94,5 +105,50 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for HalfClosing<S> {
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         std::task::ready!(self.stream.poll_close(cx))?;
         Poll::Ready((self.shut_down)(&self.stream.0))
+    }
+}
+
+/// A stream that can tell what its peer has acknowledged: [`Stream::is_acknowledged`].
+///
+/// ```no_run
+/// # use std::{io, os::fd::AsFd};
+/// # use underpass_futures::{Acknowledging, Futures};
+/// # fn unacknowledged(_: impl AsFd) -> io::Result<u32> { Ok(0) }
+/// # fn example(socket: smol::net::TcpStream) {
+/// let stream = Acknowledging::new(Futures(socket), |Futures(socket)| unacknowledged(socket).is_ok_and(|left| left == 0));
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Acknowledging<S> {
+    stream: S,
+    is_acknowledged: fn(&S) -> bool,
+}
+
+impl<S> Acknowledging<S> {
+    /// Asks `is_acknowledged`, which must not block.
+    pub fn new(stream: S, is_acknowledged: fn(&S) -> bool) -> Self {
+        Self { stream, is_acknowledged }
+    }
+}
+
+impl<S: Stream> Stream for Acknowledging<S> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.stream.poll_read(cx, space)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.stream.poll_write(cx, bytes)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.poll_flush(cx)
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.poll_close(cx)
+    }
+
+    fn is_acknowledged(&self) -> bool {
+        (self.is_acknowledged)(&self.stream)
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use common::{ByHand, End, Task, connection};
 use underpass_core::{Ended, Timer, TunnelSettings};
-use underpass_futures::{Futures, Relay, Report, Settings};
+use underpass_futures::{Acknowledging, Futures, Relay, Report, Settings};
 
 type Relaying = Task<Relay<Futures<End>, Futures<End>>>;
 
@@ -111,6 +111,37 @@ fn what_was_sent_before_a_reset_is_delivered() {
         relay.run()
     });
     assert!(report.expect("a side has failed").cut);
+}
+
+/// One that can tell is not waited for longer than until it says so; of one that can't, nobody knows whether the tail has
+/// come, and it is kept for as long as input is dropped (C3).
+#[test]
+fn the_tail_of_one_that_failed_is_waited_for_until_it_is_acknowledged() {
+    let ((mut client, ours), (theirs, mut upstream)) = (connection(1000), connection(1000));
+    let clock = Arc::new(ByHand::new());
+    let client_side = Acknowledging::new(Futures(ours), |Futures(end)| end.is_taken());
+    let mut relay = Task::new(Relay::new(client_side, Futures(theirs), &Settings::default(), clock.clone()));
+    upstream.send(b"last words");
+    assert_eq!(relay.run(), None);
+    upstream.reset();
+    assert_eq!(relay.run(), None);
+    clock.pass(Duration::from_secs(2));
+    assert_eq!(relay.run(), None, "it is on its way");
+    assert_eq!(client.take(), b"last words");
+    clock.pass(Duration::from_secs(2));
+    let report = relay.run().expect("all of it was taken");
+    assert_eq!((report.cut, report.duration.as_secs()), (true, 4));
+
+    let (mut client, mut upstream, clock, mut relay) = relaying(&Settings::default(), 1000);
+    upstream.send(b"last words");
+    assert_eq!(relay.run(), None);
+    upstream.reset();
+    assert_eq!(relay.run(), None);
+    assert_eq!(client.take(), b"last words");
+    clock.pass(Duration::from_secs(4));
+    assert_eq!(relay.run(), None, "nobody can tell");
+    clock.pass(Duration::from_secs(1));
+    assert_eq!(relay.run().expect("it doesn't last longer").duration.as_secs(), 5);
 }
 
 #[test]

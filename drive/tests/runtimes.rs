@@ -4,9 +4,18 @@
 #[path = "common/websocket.rs"]
 mod websocket;
 
-use underpass_core::Address;
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use underpass_core::{
+    Address, ClientInfo, Tick, Verdict,
+    config::{Config, Proxy, SetHeader},
+    shared::{ChoiceContext, ChosenPeer, Peers},
+};
 use underpass_futures::{Futures, Settings};
-use websocket::{check, ip, peers, two_clients};
+use websocket::{check, ip, nobody, one_client, origin, peers, two_clients, upgrade};
 
 #[test]
 fn relay_on_smol() {
@@ -17,14 +26,60 @@ fn relay_on_smol() {
     peers.into_iter().for_each(|peer| peer.join().expect("it has ended in order"));
 }
 
+fn serve_on_smol(client: std::net::TcpStream, info: ClientInfo, config: Arc<Config>) {
+    let client = smol::net::TcpStream::try_from(client).expect("a descriptor");
+    let connect =
+        |address: Address| async move { smol::net::TcpStream::connect(ip(&address)?).await.map(Futures) };
+    smol::block_on(underpass_futures::proxy(client, info, &config, &connect));
+}
+
 #[test]
 fn proxy_on_smol() {
-    two_clients(|client, info, config| {
-        let client = smol::net::TcpStream::try_from(client).expect("a descriptor");
-        let connect =
-            |address: Address| async move { smol::net::TcpStream::connect(ip(&address)?).await.map(Futures) };
-        smol::block_on(underpass_futures::proxy(client, info, &config, &connect));
-    });
+    two_clients(serve_on_smol);
+}
+
+/// A discovery that knows two peers, of which the first refuses, and what it was told of them.
+#[derive(Debug)]
+struct Discovery([SocketAddr; 2], Arc<Mutex<Vec<(Address, Verdict)>>>);
+
+#[derive(Debug)]
+struct Instance(Address, Arc<Mutex<Vec<(Address, Verdict)>>>);
+
+impl Discovery {
+    fn untried(&self, context: &ChoiceContext<'_>) -> Option<Address> {
+        self.0.into_iter().map(Address::Ip).find(|peer| !context.has_tried(peer))
+    }
+}
+
+impl Peers for Discovery {
+    fn choose(&self, context: &ChoiceContext<'_>) -> Option<Box<dyn ChosenPeer>> {
+        Some(Box::new(Instance(self.untried(context)?, Arc::clone(&self.1))))
+    }
+
+    fn has_next(&self, context: &ChoiceContext<'_>) -> bool {
+        self.untried(context).is_some()
+    }
+}
+
+impl ChosenPeer for Instance {
+    fn address(&self) -> &Address {
+        &self.0
+    }
+
+    fn judge(&self, verdict: Verdict, _: Tick) {
+        self.1.lock().expect("not poisoned").push((self.0.clone(), verdict));
+    }
+}
+
+#[test]
+fn proxy_to_peers_that_a_discovery_finds() {
+    let (peers, told): (_, Arc<Mutex<Vec<_>>>) = ([nobody(), origin()], Arc::default());
+    let discovery = Arc::new(Discovery(peers, Arc::clone(&told)));
+    let websockets = |proxy: &mut Proxy| proxy.set_headers = SetHeader::websocket_recipe();
+    let config = Config::builder().forward_to("/", "found", discovery, websockets).build();
+    one_client(&config.into(), upgrade, serve_on_smol);
+    let verdicts = [(peers[0].into(), Verdict::Failure), (peers[1].into(), Verdict::Success)];
+    assert_eq!(*told.lock().expect("not poisoned"), verdicts, "one for each try");
 }
 
 #[cfg(feature = "tokio")]

@@ -80,3 +80,8 @@ pub fn transfer(
     }
     moved
 }
+
+/// The Rust of the page for embedders compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guide/embed.md")]
+struct Page;

@@ -79,7 +79,7 @@ fn request(config: &Arc<Config>, request: &str) -> Result {
         let turn = &mut Turn { now, buffers: &mut buffers };
         match session.poll_output() {
             Output::Connect(dial) => {
-                let choice = config.upstreams.choose(&dial, now.tick).expect("a peer");
+                let choice = session.choose(&dial, now.tick).expect("a peer");
                 let lease = session.handle_chosen(&dial, choice, turn);
                 result.peer = Some(lease.address().clone());
                 session.handle_connected(dial, Ok(Connected::Fresh), turn);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Config, Handler, Location, Place, Proxy, Return, Server, ServerTable, Settings, Target};
 use crate::{
-    shared::{Group, GroupId, Upstreams},
+    shared::{Group, GroupId, KeepAlive, Peers, Upstreams},
     template::Template,
 };
 
@@ -44,8 +44,31 @@ impl Config {
 impl ConfigBuilder {
     /// Forwards requests whose path begins with `prefix` to `group`; of several prefixes the longest wins, of
     /// two equal ones the first. `adjust` may change what is not nginx's default.
-    pub fn forward(mut self, prefix: &str, group: Group, adjust: impl FnOnce(&mut Proxy)) -> Self {
-        let mut proxy = Proxy::new(Target::Group(GroupId(self.groups.len())), group.name());
+    pub fn forward(self, prefix: &str, group: Group, adjust: impl FnOnce(&mut Proxy)) -> Self {
+        self.add(prefix, group, Target::Group, adjust)
+    }
+
+    /// The same, where `peers` say which peers there are. `name` is what `$proxy_host` shows, and a log where nobody
+    /// could be chosen.
+    pub fn forward_to(
+        self,
+        prefix: &str,
+        name: &str,
+        peers: Arc<dyn Peers>,
+        adjust: impl FnOnce(&mut Proxy),
+    ) -> Self {
+        let group = Group::new(name, Vec::new(), KeepAlive::default());
+        self.add(prefix, group, |group| Target::Peers { peers, group }, adjust)
+    }
+
+    fn add(
+        mut self,
+        prefix: &str,
+        group: Group,
+        target: impl FnOnce(GroupId) -> Target,
+        adjust: impl FnOnce(&mut Proxy),
+    ) -> Self {
+        let mut proxy = Proxy::new(target(GroupId(self.groups.len())), group.name());
         adjust(&mut proxy);
         self.groups.push(group);
         self.handlers.push((prefix.as_bytes().into(), Handler::Proxy(Box::new(proxy))));

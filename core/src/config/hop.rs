@@ -72,7 +72,10 @@ impl Target {
     /// The group whose settings hold.
     fn group(&self) -> GroupId {
         match self {
-            Self::Group(group) | Self::Name { group, .. } | Self::Template { group, .. } => *group,
+            Self::Group(group)
+            | Self::Name { group, .. }
+            | Self::Template { group, .. }
+            | Self::Peers { group, .. } => *group,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use super::{CookieFlags, Substitution};
 use crate::{
-    shared::GroupId,
+    shared::{GroupId, Peers},
     template::{Template, Variable},
 };
 
@@ -113,7 +113,7 @@ impl Proxy {
 }
 
 /// Where a request goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Target {
     /// A group of peers whose addresses are known.
@@ -134,6 +134,13 @@ pub enum Target {
         /// `http://HOST[:PORT][URI]`.
         url: Template,
         /// The group whose settings hold where the host names no group.
+        group: GroupId,
+    },
+    /// Peers that somebody else finds, chosen for each try.
+    Peers {
+        /// Who finds them.
+        peers: Arc<dyn Peers>,
+        /// The group whose settings hold; its own list of peers may be empty.
         group: GroupId,
     },
 }

@@ -65,8 +65,8 @@ pub enum Destination {
 #[non_exhaustive]
 pub struct DestinationPolicy {
     /// In the order of the file; the first that matches decides. What none matches is denied when there is a
-    /// `tunnel_allow`, else allowed unless it is one of the addresses that are never meant (private, local,
-    /// our own listeners, port 25).
+    /// `tunnel_allow`, else allowed unless it is one of the reserved addresses (private, local, our own
+    /// listeners, port 25).
     pub rules: Vec<DestinationRule>,
     /// Our own listening addresses.
     pub own: Vec<SocketAddr>,
@@ -167,14 +167,14 @@ impl DestinationPolicy {
 
     /// Whether `address`, which `name` (or the address itself, as text) was resolved to, may be reached.
     ///
-    /// A rule for a name doesn't open the addresses that are never meant: whoever controls the name could let
-    /// it point there. A rule for addresses does.
+    /// A rule for a name doesn't open the reserved addresses: whoever controls the name could let it point
+    /// there. A rule for addresses does.
     #[must_use]
     pub fn permits(&self, name: &str, address: SocketAddr) -> bool {
         match self.rules.iter().find(|rule| rule.matches(name, address)) {
-            Some(rule) if rule.allows => rule.is_about_addresses() || !is_never_meant(address),
+            Some(rule) if rule.allows => rule.is_about_addresses() || !is_reserved(address),
             Some(_) => false,
-            None => !self.rules.iter().any(|rule| rule.allows) && !is_never_meant(address),
+            None => !self.rules.iter().any(|rule| rule.allows) && !is_reserved(address),
         }
     }
 
@@ -187,11 +187,12 @@ impl DestinationPolicy {
         if self.names_address(name, address) {
             return Permission::Granted;
         }
-        let is_here = |ip: IpAddr| ip.is_loopback() || local.is_some_and(|local| meant(local) == ip);
+        let is_here = |ip: IpAddr| ip.is_loopback() || local.is_some_and(|local| embedded_v4(local) == ip);
         let mut found = Permission::Granted;
         for own in self.own.iter().filter(|own| own.port() == address.port()) {
             let at_all = own.ip().is_unspecified();
-            if reached(address.ip()).any(|ip| if at_all { is_here(ip) } else { meant(own.ip()) == ip }) {
+            if reached(address.ip()).any(|ip| if at_all { is_here(ip) } else { embedded_v4(own.ip()) == ip })
+            {
                 return Permission::Denied;
             }
             if at_all {
@@ -225,7 +226,7 @@ impl DestinationRule {
                     let at = name.len().checked_sub(mask.len()).filter(|at| *at > 0);
                     at.and_then(|at| name.get(at..)).is_some_and(|end| end.eq_ignore_ascii_case(mask))
                 }
-                DestinationHost::Network(network) => network.contains(meant(address.ip())),
+                DestinationHost::Network(network) => network.contains(embedded_v4(address.ip())),
             }
     }
 
@@ -234,8 +235,8 @@ impl DestinationRule {
     }
 }
 
-fn is_never_meant(address: SocketAddr) -> bool {
-    let ip = meant(address.ip());
+fn is_reserved(address: SocketAddr) -> bool {
+    let ip = embedded_v4(address.ip());
     address.port() == SMTP || NEVER.iter().any(|(network, bits)| Network::new(*network, *bits).contains(ip))
 }
 
@@ -254,7 +255,7 @@ pub(crate) fn is_localhost(name: &str) -> bool {
 /// into it: by a mapping (RFC 4291 §2.5.5), by a translator's prefix (RFC 6052 §2.1, RFC 8215) or by 6to4 (RFC 3056
 /// §2). The unspecified address leads to this machine.
 pub(crate) fn reached(ip: IpAddr) -> impl Iterator<Item = IpAddr> {
-    let itself = match meant(ip) {
+    let itself = match embedded_v4(ip) {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => IpAddr::V6(Ipv6Addr::LOCALHOST),
         other => other,
@@ -276,7 +277,7 @@ pub(crate) fn reached(ip: IpAddr) -> impl Iterator<Item = IpAddr> {
 
 /// The address that is reached in the end: IPv4 addresses in the clothes of IPv6 (RFC 4291 §2.5.5.2, RFC 6052
 /// §2.1) count as what they are.
-pub(crate) fn meant(ip: IpAddr) -> IpAddr {
+pub(crate) fn embedded_v4(ip: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = ip else { return ip };
     match v6.segments() {
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => IpAddr::V4((u32::from(high) << 16 | u32::from(low)).into()),

@@ -38,7 +38,7 @@ impl ConnectionOptions {
                 options.te = true;
             } else {
                 options.others = true;
-                options.forbidden |= Known::of(option).is_load_bearing();
+                options.forbidden |= Known::of(option).must_not_be_nominated();
             }
         }
         options

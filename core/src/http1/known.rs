@@ -121,7 +121,7 @@ impl Known {
     }
 
     /// Whether framing, routing or authentication rest on the field, so that no `Connection` may name it (B1).
-    pub(crate) const fn is_load_bearing(self) -> bool {
+    pub(crate) const fn must_not_be_nominated(self) -> bool {
         matches!(
             self,
             Self::Host

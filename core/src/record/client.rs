@@ -14,7 +14,7 @@ use crate::{
 
 /// What other proxies tell of the client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct ForwardedClient {
     /// By the PROXY protocol header that the connection began with.
     pub(crate) header: Option<Proxied>,
     /// Who the client is for this exchange: `real_ip_header`.
@@ -25,7 +25,7 @@ impl Record {
     /// The client: who connected or, where `set_real_ip_from` trusts that one, who it says it speaks for.
     #[must_use]
     pub fn remote(&self) -> &Address {
-        self.told.as_ref().and_then(|told| told.real.as_ref()).unwrap_or(&self.client.remote)
+        self.forwarded.as_ref().and_then(|forwarded| forwarded.real.as_ref()).unwrap_or(&self.client.remote)
     }
 
     /// Appends the Basic credentials of the request (RFC 7617 §2), `user:password`; says whether there are any. To
@@ -50,20 +50,20 @@ impl Record {
     /// Learns who the client is, as the level says at which the request is. What was learned holds to the end of the
     /// exchange, wherever an error page or a rewrite leads it (ngx_http_realip_module).
     pub(crate) fn learn_client(&mut self) {
-        if self.told.as_ref().is_some_and(|told| told.real.is_some()) {
+        if self.forwarded.as_ref().is_some_and(|forwarded| forwarded.real.is_some()) {
             return;
         }
         let Some(location) = &self.location else { return };
         let found = location.settings.real_ip.as_ref().and_then(|rules| self.real_address(rules));
         if found.is_some() {
-            self.told.get_or_insert_default().real = found;
+            self.forwarded.get_or_insert_default().real = found;
         }
     }
 
     /// An exchange begins: what was learned of the client with the last one is no longer true.
     pub(super) fn forget_client(&mut self) {
-        if let Some(told) = &mut self.told {
-            told.real = None;
+        if let Some(forwarded) = &mut self.forwarded {
+            forwarded.real = None;
         }
     }
 
@@ -77,7 +77,7 @@ impl Record {
         }
         match &rules.source {
             RealIpSource::ProxyProtocol => {
-                self.told.as_ref()?.header.map(|header| Address::Ip(header.source))
+                self.forwarded.as_ref()?.header.map(|header| Address::Ip(header.source))
             }
             RealIpSource::Field(name) => {
                 let fields = &self.heads.as_ref()?.request.fields;

@@ -30,7 +30,7 @@ pub(crate) use url::{Leads, Prefix, Url};
 use std::sync::Arc;
 
 use crate::{
-    ClientInfo,
+    Address, ClientInfo,
     buffer::{Lent, Turn},
     config::{Config, Handler, Hop, Location, Proxy, Settings},
     template::Template,
@@ -46,7 +46,7 @@ pub struct Record {
     pub(crate) client: Arc<ClientInfo>,
     pub(crate) location: Option<Arc<Location>>,
     /// Boxed: most clients speak for themselves.
-    pub(crate) told: Option<Box<client::Told>>,
+    pub(crate) forwarded: Option<Box<client::ForwardedClient>>,
     /// Both heads; a tunnel has none, but what its log lines need of them.
     pub(crate) heads: Option<Box<Heads>>,
     pub(crate) accepted: Tick,
@@ -62,7 +62,7 @@ impl Record {
             config,
             client,
             location: None,
-            told: None,
+            forwarded: None,
             heads: None,
             accepted: now.tick,
             requests: 0,
@@ -106,8 +106,17 @@ impl Record {
 
     /// The numbers of the peers that have been tried.
     pub(crate) fn tried(&self) -> impl Iterator<Item = u32> {
+        self.attempts().filter_map(|attempt| attempt.tried)
+    }
+
+    /// Their addresses.
+    pub(crate) fn tried_addresses(&self) -> impl Iterator<Item = &Address> {
+        self.attempts().filter(|attempt| attempt.tried.is_some()).filter_map(|attempt| attempt.peer.as_ref())
+    }
+
+    fn attempts(&self) -> impl Iterator<Item = &Attempt> {
         let earlier = self.heads.iter().flat_map(|heads| &heads.earlier);
-        earlier.chain([&self.figures.attempt]).filter_map(|attempt| attempt.tried)
+        earlier.chain([&self.figures.attempt])
     }
 
     /// The client's connection.

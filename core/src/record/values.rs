@@ -47,12 +47,12 @@ impl Record {
             Variable::RealipRemoteAddr => show(out, ClientAddress(&self.client.remote)),
             Variable::RealipRemotePort => write_port(out, &self.client.remote),
             Variable::ProxyProtocolAddr => {
-                if let Some(header) = self.told.as_ref().and_then(|told| told.header) {
+                if let Some(header) = self.forwarded.as_ref().and_then(|forwarded| forwarded.header) {
                     show(out, header.source.ip());
                 }
             }
             Variable::ProxyProtocolPort => {
-                if let Some(header) = self.told.as_ref().and_then(|told| told.header) {
+                if let Some(header) = self.forwarded.as_ref().and_then(|forwarded| forwarded.header) {
                     write_decimal(out, u64::from(header.source.port()));
                 }
             }

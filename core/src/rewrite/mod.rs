@@ -60,7 +60,7 @@ pub(crate) fn trailer_passes(record: &Record, from: Side, field: Field<'_>) -> b
             | Known::Via
             | Known::XAccel
     );
-    !(belongs_in_head || hidden || passes_for_ours || field.known.is_load_bearing() || !crosses(field))
+    !(belongs_in_head || hidden || passes_for_ours || field.known.must_not_be_nominated() || !crosses(field))
 }
 
 /// A value that a template made must not break out of its line, nor hold what we would refuse in a field that we

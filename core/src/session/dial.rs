@@ -5,15 +5,16 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use super::{Origin, Session, pending::Errand, request::is_upgrade};
+use super::{Choice, Dial, DialError, Origin, Session, pending::Errand, request::is_upgrade};
 use crate::{
     Address,
     buffer::Turn,
     config::{Bind, Target},
     fault::Fault,
     record::{Prefix, Record},
-    shared::{Balance, Group, HashKey},
+    shared::{Balance, ChoiceContext, Group, HashKey},
     state::exchange,
+    time::Tick,
     violation::Violation,
 };
 
@@ -136,6 +137,24 @@ impl Session {
         let key = HashKey::of(&text);
         turn.buffers.return_scratch(text);
         key
+    }
+
+    /// Chooses where `dial` goes, and takes a lease on that: the location's own [`Peers`](crate::shared::Peers) are
+    /// asked, or its group. Changes nothing of the session; report the choice at once
+    /// ([`handle_chosen`](Self::handle_chosen)).
+    ///
+    /// `now` has the same epoch in all workers that share a configuration.
+    ///
+    /// # Errors
+    /// [`DialError::NoPeer`] when none is left, [`DialError::OwnListener`] when only addresses of this machine are
+    /// at which we listen ourselves ([`Dial::tell_local`]).
+    pub fn choose(&self, dial: &Dial, now: Tick) -> Result<Choice, DialError> {
+        let upstreams = &self.record.config.upstreams;
+        let Some(Target::Peers { peers, .. }) = self.record.hop().and_then(|hop| hop.target) else {
+            return upstreams.choose(dial, now);
+        };
+        let context = ChoiceContext::new(&self.record, now).ok_or(DialError::NoPeer)?;
+        upstreams.choose_of(&**peers, dial, &context)
     }
 
     /// Whom the dial goes to: known from now on, even if nothing is heard of it again.

@@ -137,7 +137,7 @@ impl Dial {
 
     /// Tells which addresses are this machine's: `is_local` is asked about each where that decides whether it may be
     /// dialled (D4), and should answer by what the system says at this moment. To be called before
-    /// [`Upstreams::choose`](crate::shared::Upstreams::choose), which otherwise leaves all of them out. Most dials
+    /// [`Session::choose`](crate::Session::choose), which otherwise leaves all of them out. Most dials
     /// ask nothing.
     pub fn tell_local(&mut self, mut is_local: impl FnMut(IpAddr) -> bool) {
         let kept = self.elsewhere.iter().copied().filter(|ip| reached(*ip).any(&mut is_local));
@@ -199,7 +199,7 @@ impl Dial {
     }
 }
 
-/// The peer that was chosen for a dial ([`Upstreams::choose`](crate::shared::Upstreams::choose)). The session
+/// The peer that was chosen for a dial ([`Session::choose`](crate::Session::choose)). The session
 /// is told before anything is sent there, so that it knows whom it tried whatever becomes of the dial.
 #[derive(Debug)]
 #[must_use = "report it with `handle_chosen`, which gives the lease"]

@@ -18,7 +18,7 @@ pub enum Output {
     Resolve(Lookup),
     /// Decide whether the request may go on; answer with [`crate::Session::handle_admitted`].
     Admit(Claim),
-    /// Choose a peer ([`crate::shared::Upstreams::choose`]) and report it
+    /// Choose a peer ([`crate::Session::choose`]) and report it
     /// ([`crate::Session::handle_chosen`]), take an idle connection from the pool if the dial may reuse one,
     /// else connect; answer with [`crate::Session::handle_connected`].
     Connect(Dial),

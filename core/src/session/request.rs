@@ -23,7 +23,7 @@ impl Session {
             Greeting::Complete(length, header) => {
                 self.flow_mut(Side::Downstream).inbox.consume(length);
                 if header.is_some() {
-                    self.record.told.get_or_insert_default().header = header;
+                    self.record.forwarded.get_or_insert_default().header = header;
                 }
                 self.exchange_event(exchange::Event::Greeted);
             }

@@ -6,9 +6,10 @@ use super::{
 use crate::{
     Side,
     buffer::Turn,
+    config::Target,
     fault::Fault,
     rewrite::SentMethod,
-    shared::Group,
+    shared::ChoiceContext,
     state::{connection, exchange, message},
     timer::Timer,
     violation::Violation,
@@ -248,15 +249,20 @@ impl Session {
     fn has_next(&self) -> bool {
         let Some(hop) = self.record.hop() else { return false };
         let next = hop.next_upstream;
-        let peers = match &self.work.addresses {
-            _ if self.record.given_address().is_some() => 1,
-            Some((addresses, _)) => addresses.len(),
-            None => self.record.config.upstreams.group(hop.group).map_or(0, Group::tries),
-        };
         let tries = usize::try_from(self.work.tries).unwrap_or(usize::MAX);
+        let is_there = match (&self.work.addresses, hop.target) {
+            _ if self.record.given_address().is_some() => tries < 1,
+            (Some((addresses, _)), _) => tries < addresses.len(),
+            (None, Some(Target::Peers { peers, .. })) => {
+                ChoiceContext::new(&self.record, self.tick).is_some_and(|context| peers.has_next(&context))
+            }
+            (None, _) => {
+                self.record.config.upstreams.group(hop.group).is_some_and(|group| tries < group.tries())
+            }
+        };
         let allowed = usize::try_from(next.tries).unwrap_or(usize::MAX);
         let in_time = next.within.is_zero() || self.tick.since(self.record.first_try()) < next.within;
-        in_time && tries < peers && (allowed == 0 || tries < allowed)
+        in_time && is_there && (allowed == 0 || tries < allowed)
     }
 
     /// The connection from the pool was no good: a fresh one is used, once. That is no try of its own, for

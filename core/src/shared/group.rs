@@ -2,7 +2,7 @@
 
 use super::{
     peer::{Balance, KeepAlive, Peer},
-    roster::Roster,
+    peer_table::PeerTable,
     sync::{Arc, Lock},
 };
 use crate::Address;
@@ -14,7 +14,7 @@ pub struct Group {
     peers: Box<[Arc<Peer>]>,
     keepalive: KeepAlive,
     balance: Balance,
-    roster: Lock<Roster>,
+    peer_table: Lock<PeerTable>,
 }
 
 impl Group {
@@ -23,8 +23,8 @@ impl Group {
     pub fn new(name: &str, peers: Vec<Peer>, keepalive: KeepAlive) -> Self {
         let peers: Box<[_]> = peers.into_iter().map(Arc::new).collect();
         let balance = Balance::default();
-        let roster = Lock::new(Roster::new(&peers, &balance));
-        Self { name: name.into(), peers, keepalive, balance, roster }
+        let peer_table = Lock::new(PeerTable::new(&peers, &balance));
+        Self { name: name.into(), peers, keepalive, balance, peer_table }
     }
 
     /// A group of one peer, with default settings.
@@ -36,8 +36,8 @@ impl Group {
     /// The same, with its peers chosen by `balance`.
     #[must_use]
     pub fn balanced(self, balance: Balance) -> Self {
-        let roster = Lock::new(Roster::new(&self.peers, &balance));
-        Self { balance, roster, ..self }
+        let peer_table = Lock::new(PeerTable::new(&self.peers, &balance));
+        Self { balance, peer_table, ..self }
     }
 
     /// Its name.
@@ -66,12 +66,12 @@ impl Group {
     /// How many peers it has at this time, those behind names included.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.roster.hold().present().count()
+        self.peer_table.hold().present().count()
     }
 
     /// How many of them there are to try (E10): all but those that are `down`.
     pub(crate) fn tries(&self) -> usize {
-        self.roster.hold().present().filter(|seat| !seat.peer.down).count()
+        self.peer_table.hold().present().filter(|state| !state.peer.down).count()
     }
 
     /// One `server` line.
@@ -79,7 +79,7 @@ impl Group {
         self.peers.get(server)
     }
 
-    pub(super) fn roster(&self) -> &Lock<Roster> {
-        &self.roster
+    pub(super) fn peer_table(&self) -> &Lock<PeerTable> {
+        &self.peer_table
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! | what | how a shell uses it |
 //! |---|---|
-//! | [`Upstreams`] | [`choose`](Upstreams::choose) at [`Output::Connect`](crate::Output::Connect); the [`Lease`] goes with the connection. A resolver calls [`update`](Upstreams::update) for the [`names`](Upstreams::names) |
+//! | [`Upstreams`] | [`Session::choose`](crate::Session::choose) at [`Output::Connect`](crate::Output::Connect); the [`Lease`] goes with the connection. A resolver calls [`update`](Upstreams::update) for the [`names`](Upstreams::names) |
+//! | [`Peers`] | the same, where peers are found by the embedder's own means |
 //! | [`LimitConn`], [`LimitReq`] | asked at [`Output::Admit`](crate::Output::Admit), when the address and credentials of the client have passed |
 //! | [`DrainGate`] | a [`Pass`] is taken before a session begins, and dropped with it |
 //! | [`Swap`] | each worker has a [`Reader`], and looks when it accepts a client |
@@ -42,17 +43,18 @@
 //! assert!(wait.try_recv().is_ok());
 //! ```
 
-mod asker;
 mod balance;
 mod choose;
 mod drain;
 mod group;
+mod lease;
 mod limits;
 #[cfg(all(test, loom))]
 mod models;
 mod peer;
-mod roster;
-mod seat;
+mod peer_state;
+mod peer_table;
+mod peers;
 mod standing;
 mod swap;
 mod sync;
@@ -61,7 +63,9 @@ mod upstreams;
 pub(crate) use balance::{HashKey, seed};
 pub use drain::{DrainGate, Pass};
 pub use group::Group;
+pub use lease::Lease;
 pub use limits::{Demand, Excess, LimitConn, LimitReq, Permit, admit_request};
 pub use peer::{Balance, Endpoint, GroupId, KeepAlive, Peer};
+pub use peers::{ChoiceContext, ChosenPeer, Peers};
 pub use swap::{Reader, Swap};
-pub use upstreams::{Lease, Named, PeerStatus, Upstreams};
+pub use upstreams::{Named, PeerStatus, Upstreams};

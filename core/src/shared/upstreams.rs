@@ -1,18 +1,15 @@
-//! All groups, leases on their peers, and what became of them.
+//! All groups, and the leases on their peers.
 
-use std::{
-    borrow::Cow,
-    collections::HashMap,
-    net::{IpAddr, SocketAddr},
-};
+use std::{borrow::Cow, collections::HashMap, net::IpAddr};
 
 use super::{
-    asker::Asker,
     group::Group,
-    peer::{Endpoint, GroupId, KeepAlive},
+    lease::{Holder, Lease, Told},
+    peer::{Endpoint, GroupId},
+    peers::ChosenPeer,
     sync::Arc,
 };
-use crate::{Address, time::Tick, verdict::Verdict};
+use crate::{Address, session::Dial, time::Tick};
 
 /// All groups of a configuration, shared by its workers. A group is locked while a peer is chosen and when a
 /// lease ends, never while bytes move.
@@ -62,26 +59,22 @@ impl Upstreams {
         upstreams.chain(plain).find(has_peers)
     }
 
-    /// Chooses a peer of the group by its [`super::Balance`], and takes a lease on it.
-    pub(super) fn lease(
-        self: &Arc<Self>,
-        id: GroupId,
-        bind: Option<SocketAddr>,
-        asker: &Asker<'_>,
-    ) -> Option<Lease> {
-        let group = self.group(id)?;
-        let (number, address) = group.roster().hold().choose(group.balance(), asker)?;
-        Some(Lease { table: Arc::clone(self), group: id, number, address, bind, counted: true })
+    /// Chooses a peer of the dial's group by its [`super::Balance`], and takes a lease on it.
+    pub(super) fn lease(self: &Arc<Self>, dial: &Dial, now: Tick) -> Option<Lease> {
+        let group = self.group(dial.group())?;
+        let (number, address) = group.peer_table().hold().choose(group.balance(), dial, now)?;
+        Some(Lease::new(self, dial, (number, address), Holder::Group))
     }
 
     /// A lease on an address that is none of the group's peers: nobody counts it.
-    pub(super) fn lease_of_stranger(
-        self: &Arc<Self>,
-        group: GroupId,
-        bind: Option<SocketAddr>,
-        (number, address): (u32, Address),
-    ) -> Lease {
-        Lease { table: Arc::clone(self), group, number, address, bind, counted: false }
+    pub(super) fn lease_of_stranger(self: &Arc<Self>, dial: &Dial, stranger: (u32, Address)) -> Lease {
+        Lease::new(self, dial, stranger, Holder::Nobody)
+    }
+
+    /// A lease on a peer that an embedder's own [`super::Peers`] have chosen.
+    pub(super) fn lease_of_chosen(self: &Arc<Self>, dial: &Dial, chosen: Box<dyn ChosenPeer>) -> Lease {
+        let peer = (dial.next_number(), chosen.address().clone());
+        Lease::new(self, dial, peer, Holder::Chosen(Told::new(chosen)))
     }
 }
 
@@ -110,7 +103,7 @@ impl Upstreams {
         let Some(group) = self.group(group) else { return false };
         let Some(peer) = group.peer(server) else { return false };
         let Endpoint::Name { port, .. } = peer.endpoint else { return false };
-        group.roster().hold().update(server, peer, port, addresses);
+        group.peer_table().hold().update(server, peer, port, addresses);
         true
     }
 }
@@ -163,15 +156,15 @@ impl Upstreams {
     #[must_use]
     pub fn status(&self, group: GroupId, now: Tick) -> Vec<PeerStatus> {
         let Some(group) = self.group(group) else { return Vec::new() };
-        let roster = group.roster().hold();
-        let status = |seat: &super::seat::Seat| PeerStatus {
-            address: seat.address.clone(),
-            server: seat.server,
-            leases: seat.leases(),
-            failures: seat.failures(),
-            unavailable: seat.is_unavailable(now),
+        let peer_table = group.peer_table().hold();
+        let status = |state: &super::peer_state::PeerState| PeerStatus {
+            address: state.address.clone(),
+            server: state.server,
+            leases: state.leases(),
+            failures: state.failures(),
+            unavailable: state.is_unavailable(now),
         };
-        roster.present().map(status).collect()
+        peer_table.present().map(status).collect()
     }
 }
 
@@ -189,78 +182,4 @@ pub struct PeerStatus {
     pub failures: u32,
     /// Whether it has failed too often of late to be chosen beside others.
     pub unavailable: bool,
-}
-
-/// One active connection to a peer. Dropping it un-counts, so that counts can't drift.
-#[must_use = "a dropped lease is no longer counted"]
-#[derive(Debug)]
-pub struct Lease {
-    table: Arc<Upstreams>,
-    group: GroupId,
-    number: u32,
-    address: Address,
-    /// Where connections to it come from, if not from anywhere.
-    bind: Option<SocketAddr>,
-    /// Whether a peer of the group counts it. Those by addresses of the exchange's own are nobody's.
-    counted: bool,
-}
-
-impl Lease {
-    /// Where to connect to.
-    #[must_use]
-    pub fn address(&self) -> &Address {
-        &self.address
-    }
-
-    pub(crate) fn bind(&self) -> Option<SocketAddr> {
-        self.bind
-    }
-
-    /// The group it belongs to.
-    #[must_use]
-    pub fn group(&self) -> GroupId {
-        self.group
-    }
-
-    /// Number of the peer, by which its group knows it.
-    pub(crate) fn number(&self) -> u32 {
-        self.number
-    }
-
-    /// The pool settings of its group.
-    #[must_use]
-    pub fn keepalive(&self) -> KeepAlive {
-        self.table.group(self.group).map_or_else(KeepAlive::default, |group| *group.keepalive())
-    }
-
-    /// What the session thinks of the peer so far; the lease goes on.
-    pub fn judge(&self, verdict: Verdict, now: Tick) {
-        if let Some(group) = self.counting_group()
-            && verdict != Verdict::Unjudged
-        {
-            group.roster().hold().judge(self.number, verdict, now);
-        }
-    }
-
-    /// Ends the lease with what the session thinks of the peer.
-    pub fn report(mut self, verdict: Verdict, now: Tick) {
-        if let Some(group) = self.counting_group() {
-            let mut roster = group.roster().hold();
-            roster.judge(self.number, verdict, now);
-            roster.give_back(self.number);
-        }
-        self.counted = false;
-    }
-
-    fn counting_group(&self) -> Option<&Group> {
-        self.table.group(self.group).filter(|_| self.counted)
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(group) = self.counting_group() {
-            group.roster().hold().give_back(self.number);
-        }
-    }
 }

@@ -86,6 +86,12 @@ impl End {
         }
     }
 
+    /// Whether the other end has taken all that was written.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.held.as_ref().is_none_or(Vec::is_empty)
+            && self.writes.lock().expect("not poisoned").bytes.is_empty()
+    }
+
     /// Whether the other end has ended its direction, and all of it was taken.
     pub(crate) fn is_over(&self) -> bool {
         let pipe = self.reads.lock().expect("not poisoned");

@@ -14,7 +14,7 @@ use underpass_core::{Address, ClientInfo, Ended, config::Config};
 use underpass_futures::Report;
 
 /// An origin server that accepts one WebSocket and sends every message back.
-fn origin() -> SocketAddr {
+pub(crate) fn origin() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     thread::spawn(move || {
@@ -69,7 +69,7 @@ fn info(client: SocketAddr) -> ClientInfo {
 }
 
 /// A browser's part: asks for an upgrade at `address`, talks, closes.
-fn upgrade(address: SocketAddr) {
+pub(crate) fn upgrade(address: SocketAddr) {
     let stream = TcpStream::connect(address).expect("it listens");
     stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket");
     let (socket, response) = tungstenite::client(format!("ws://{address}/"), stream).expect("a handshake");
@@ -88,24 +88,31 @@ fn refused(address: SocketAddr) -> String {
 }
 
 /// An address at which nobody listens.
-fn nobody() -> SocketAddr {
+pub(crate) fn nobody() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
 }
 
 /// One server of `proxy` for two clients: the first gets a WebSocket, the second a refusal.
 pub(crate) fn two_clients(serve: impl Fn(TcpStream, ClientInfo, Arc<Config>)) {
+    one_client(&Config::proxy_to(origin().into(), "origin").into(), upgrade, &serve);
+    let is_refused = |address| assert_eq!(refused(address), "HTTP/1.1 502 Bad Gateway");
+    one_client(&Config::proxy_to(nobody().into(), "origin").into(), is_refused, &serve);
+}
+
+/// One server of `proxy` for one client.
+pub(crate) fn one_client(
+    config: &Arc<Config>,
+    client: impl FnOnce(SocketAddr) + Send,
+    serve: impl FnOnce(TcpStream, ClientInfo, Arc<Config>),
+) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it is bound");
-    for (client, origin) in [(0, origin()), (1, nobody())] {
-        let peer = thread::spawn(move || match client {
-            0 => upgrade(address),
-            _ => assert_eq!(refused(address), "HTTP/1.1 502 Bad Gateway"),
-        });
+    thread::scope(|scope| {
+        let client = scope.spawn(move || client(address));
         let (stream, remote) = listener.accept().expect("a client");
-        let config = Arc::new(Config::proxy_to(origin.into(), "origin"));
-        serve(stream, info(remote), config);
-        peer.join().expect("it got what it waited for");
-    }
+        serve(stream, info(remote), Arc::clone(config));
+        client.join().expect("it got what it waited for");
+    });
 }
 
 pub(crate) fn ip(address: &Address) -> io::Result<SocketAddr> {

@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let sockets = [Some(client.into()), None];
             connections.push(Connection { session, sockets, lease: None, dial: None, wait: None });
         }
-        connections.retain_mut(|connection| connection.turn(&config, epoch, &mut buffers));
+        connections.retain_mut(|connection| connection.turn(epoch, &mut buffers));
         let deadline = connections.iter().filter_map(|connection| connection.wait?.deadline).min();
         let left = deadline.map(|at| Duration::from_nanos(at.0.saturating_sub(now(epoch).tick.0)));
         let timeout = left.map(Timespec::try_from).transpose()?;
@@ -68,14 +68,14 @@ impl Connection {
     }
 
     /// Does all that can be done without sleeping; says whether the session goes on.
-    fn turn(&mut self, config: &Arc<Config>, epoch: Instant, buffers: &mut Buffers) -> bool {
+    fn turn(&mut self, epoch: Instant, buffers: &mut Buffers) -> bool {
         loop {
             let turn = &mut Turn { now: now(epoch), buffers };
             match self.session.poll_output() {
                 // Peers have addresses here, and nobody is refused.
                 Output::Resolve(name) => self.session.handle_resolved(name, Err(unsupported()), turn),
                 Output::Admit(claim) => self.session.handle_admitted(claim, Admission::Granted, turn),
-                Output::Connect(dial) => match config.upstreams.choose(&dial, turn.now.tick) {
+                Output::Connect(dial) => match self.session.choose(&dial, turn.now.tick) {
                     Err(error) => self.session.handle_connected(dial, Err(error), turn),
                     Ok(choice) => {
                         let lease = self.lease.insert(self.session.handle_chosen(&dial, choice, turn));

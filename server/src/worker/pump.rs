@@ -318,7 +318,7 @@ impl<R: Reactor> Connection<R> {
     fn connect(&mut self, mut dial: Dial, shared: &mut Shared<R>) {
         dial.tell_local(machine::has_address);
         let now = shared.now().tick;
-        let lease = match self.service.config.upstreams.choose(&dial, now) {
+        let lease = match self.session.choose(&dial, now) {
             Ok(choice) => self.session.handle_chosen(&dial, choice, &mut shared.lend()),
             Err(error) => return self.session.handle_connected(dial, Err(error), &mut shared.lend()),
         };

@@ -106,7 +106,7 @@ impl Course<'_> {
 
     fn connect(&mut self, dial: Dial) {
         let turn = &mut Turn { now: self.player.now, buffers: &mut self.player.buffers };
-        match self.player.config.upstreams.choose(&dial, turn.now.tick) {
+        match self.session.choose(&dial, turn.now.tick) {
             Err(error) => self.session.handle_connected(dial, Err(error), turn),
             Ok(choice) => {
                 let lease = self.session.handle_chosen(&dial, choice, turn);

@@ -154,7 +154,7 @@ impl World {
     fn dial(&mut self, mut dial: Dial) {
         dial.tell_local(|ip| self.local.contains(&ip));
         assert!(self.upstream.is_none(), "a dial while an upstream connection is held");
-        match self.config.upstreams.choose(&dial, self.now.tick) {
+        match self.session.session().choose(&dial, self.now.tick) {
             Err(error) => {
                 let (session, mut turn) = self.parts();
                 session.handle_connected(dial, Err(error), &mut turn);

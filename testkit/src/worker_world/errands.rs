@@ -26,7 +26,8 @@ impl Simulation {
         assert_eq!(facts.client, number, "a dial for another session's request");
         let meets = facts.request.answer(attempt).map_or(script::Dial::Hangs, |answer| answer.dial);
         let now = self.now.tick;
-        let choice = match self.ledger.setting.config.upstreams.choose(&dial, now) {
+        let session = self.worker.live[number].session.as_ref().expect("it has sent us out");
+        let choice = match session.choose(&dial, now) {
             Ok(choice) => choice,
             Err(error) => {
                 return self.report(number, |session, turn| session.handle_connected(dial, Err(error), turn));

@@ -1,7 +1,7 @@
 //! `hash … consistent`: peers and keys lie on a circle, and a key goes to the next peer on it.
 
 use super::{
-    Seat,
+    PeerState,
     crc32::{Crc32, HashKey},
     hash::LOOKS,
     turn::in_turn,
@@ -41,15 +41,15 @@ impl Continuum {
     /// The peer that the key goes to; of several with its name, the next in turn.
     pub(super) fn choose(
         &self,
-        seats: &mut [Seat],
+        states: &mut [PeerState],
         key: HashKey,
-        may: impl Fn(&Seat) -> bool,
+        may: impl Fn(&PeerState) -> bool,
     ) -> Option<usize> {
         let start = self.points.partition_point(|(position, _)| *position < key.crc());
         let (before, behind) = self.points.split_at(start);
         for (_, index) in behind.iter().chain(before).take(LOOKS as usize) {
             let name = self.names.get(*index as usize)?;
-            let found = in_turn(seats, |seat| seat.is_primary() && seat.peer.name == *name && may(seat));
+            let found = in_turn(states, |state| state.is_primary() && state.peer.name == *name && may(state));
             if found.is_some() {
                 return found;
             }

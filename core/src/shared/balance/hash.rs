@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Seat, chance::Draws, crc32::HashKey};
+use super::{PeerState, chance::Draws, crc32::HashKey};
 
 /// How often another peer is looked for before the next in turn is taken: nginx's number.
 pub(super) const LOOKS: u32 = 21;
@@ -11,23 +11,24 @@ pub(super) const LOOKS: u32 = 21;
 /// that nobody else moves when one fails.
 #[derive(Debug)]
 pub(super) struct Wheel<'a> {
-    seats: &'a [Seat],
+    states: &'a [PeerState],
     breadth: u64,
 }
 
 impl<'a> Wheel<'a> {
     /// Nothing when there is nothing to choose among.
-    pub(super) fn of(seats: &'a [Seat]) -> Option<Self> {
-        let weights = seats.iter().filter(|seat| seat.is_primary()).map(|seat| u64::from(seat.peer.weight));
+    pub(super) fn of(states: &'a [PeerState]) -> Option<Self> {
+        let weights =
+            states.iter().filter(|state| state.is_primary()).map(|state| u64::from(state.peer.weight));
         let several = weights.clone().nth(1).is_some();
         let breadth = weights.sum();
-        (several && breadth > 0).then_some(Self { seats, breadth })
+        (several && breadth > 0).then_some(Self { states, breadth })
     }
 
-    fn at(&self, point: u64) -> Option<(usize, &'a Seat)> {
+    fn at(&self, point: u64) -> Option<(usize, &'a PeerState)> {
         let mut left = point % self.breadth;
-        self.seats.iter().enumerate().filter(|(_, seat)| seat.is_primary()).find(|(_, seat)| {
-            let weight = u64::from(seat.peer.weight);
+        self.states.iter().enumerate().filter(|(_, state)| state.is_primary()).find(|(_, state)| {
+            let weight = u64::from(state.peer.weight);
             let found = left < weight;
             left = left.saturating_sub(weight);
             found
@@ -38,14 +39,14 @@ impl<'a> Wheel<'a> {
     fn search(
         &self,
         points: impl Iterator<Item = u64>,
-        may: impl Fn(&Seat) -> bool,
-    ) -> Option<(usize, &'a Seat)> {
-        points.filter_map(|point| self.at(point)).find(|(_, seat)| may(seat))
+        may: impl Fn(&PeerState) -> bool,
+    ) -> Option<(usize, &'a PeerState)> {
+        points.filter_map(|point| self.at(point)).find(|(_, state)| may(state))
     }
 
     /// By the client's address. nginx's own function, modulus and all: clients stay with their peers when a
     /// file moves over.
-    pub(super) fn ip_hash(&self, client: Option<IpAddr>, may: impl Fn(&Seat) -> bool) -> Option<usize> {
+    pub(super) fn ip_hash(&self, client: Option<IpAddr>, may: impl Fn(&PeerState) -> bool) -> Option<usize> {
         let address = client.map_or([0; 16], |client| match client {
             IpAddr::V4(ip) => {
                 let mut octets = [0; 16];
@@ -66,7 +67,7 @@ impl<'a> Wheel<'a> {
 
     /// By a key, as memcached's older clients do: 15 bits of the CRC-32 of the key, from the second look on
     /// with the number of the look in front of it, added up.
-    pub(super) fn hash(&self, key: HashKey, may: impl Fn(&Seat) -> bool) -> Option<usize> {
+    pub(super) fn hash(&self, key: HashKey, may: impl Fn(&PeerState) -> bool) -> Option<usize> {
         let mut sum = 0;
         let points = (0..LOOKS).map(|look| {
             let crc = if look == 0 { key.crc() } else { key.behind(look.to_string().as_bytes()) };
@@ -77,15 +78,15 @@ impl<'a> Wheel<'a> {
     }
 
     /// By chance.
-    pub(super) fn random(&self, mut draws: Draws, may: impl Fn(&Seat) -> bool) -> Option<usize> {
+    pub(super) fn random(&self, mut draws: Draws, may: impl Fn(&PeerState) -> bool) -> Option<usize> {
         self.search((0..LOOKS).map(|_| draws.next()), may).map(|(index, _)| index)
     }
 
     /// Two by chance: of these the one with the fewer leases for its weight.
-    pub(super) fn random_two(&self, mut draws: Draws, may: impl Fn(&Seat) -> bool) -> Option<usize> {
+    pub(super) fn random_two(&self, mut draws: Draws, may: impl Fn(&PeerState) -> bool) -> Option<usize> {
         let mut points = (0..LOOKS).map(|_| draws.next());
         let (first, one) = self.search(&mut points, &may)?;
-        let (second, other) = self.search(points, |seat| may(seat) && seat.number != one.number)?;
+        let (second, other) = self.search(points, |state| may(state) && state.number != one.number)?;
         Some(if other.load().compare(one.load()).is_gt() { first } else { second })
     }
 }

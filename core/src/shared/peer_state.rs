@@ -3,16 +3,15 @@
 use core::time::Duration;
 
 use super::{
-    asker::Asker,
     peer::Peer,
     standing::{Load, Standing},
     sync::Arc,
 };
-use crate::{Address, time::Tick, verdict::Verdict};
+use crate::{Address, session::Dial, time::Tick, verdict::Verdict};
 
 /// One address of a `server` line.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(super) struct PeerState {
     /// Never given to another peer of the group.
     pub(super) number: u32,
     /// Index of its line.
@@ -26,7 +25,7 @@ pub(super) struct Seat {
     leaving: bool,
 }
 
-impl Seat {
+impl PeerState {
     pub(super) fn new(number: u32, server: usize, peer: &Arc<Peer>, address: Address) -> Self {
         Self {
             number,
@@ -50,12 +49,12 @@ impl Seat {
 
     /// Whether it can be chosen. A peer that is `alone` in its group is never taken for dead: there would be
     /// nobody else to ask.
-    pub(super) fn may_be_chosen(&self, asker: &Asker<'_>, alone: bool) -> bool {
+    pub(super) fn may_be_chosen(&self, dial: &Dial, now: Tick, alone: bool) -> bool {
         self.is_present()
             && !self.peer.down
-            && !asker.tried.contains(&self.number)
+            && !dial.tried.contains(&self.number)
             && (self.peer.max_conns == 0 || self.leases < self.peer.max_conns)
-            && (alone || !self.is_unavailable(asker.now))
+            && (alone || !self.is_unavailable(now))
     }
 
     pub(super) fn is_unavailable(&self, now: Tick) -> bool {
