@@ -111,7 +111,7 @@ impl World {
                         lease.judge(verdict, self.now.tick);
                     }
                 }
-                Output::Release(verdict, disposal) => self.release(verdict, disposal),
+                Output::Release(_, verdict, disposal) => self.release(verdict, disposal),
                 Output::Shutdown(side) => self.peer(side).expect("a connection to shut down").shut_down(),
                 Output::Close(ending) => {
                     assert!(self.closed.is_none(), "the client's connection is closed twice");
@@ -276,7 +276,7 @@ impl World {
     fn write(&mut self, wait: Wait) -> bool {
         let mut moved = false;
         for side in self.order.sides().into_iter().filter(|side| wait.writes(*side)) {
-            let slices = self.session.transmit(side);
+            let slices = self.session.transmit(self.session.connection(side));
             if slices.total() == 0 {
                 continue;
             }
@@ -291,7 +291,7 @@ impl World {
             let result = end.write(slices.iter().map(|slice| &**slice));
             moved |= result != Err(Fault::WOULD_BLOCK);
             let (session, mut turn) = self.parts();
-            session.handle_sent(side, result, &mut turn);
+            session.handle_sent(session.connection(side), result, &mut turn);
         }
         moved
     }
@@ -313,7 +313,7 @@ impl World {
         for side in Side::BOTH.into_iter().filter(|side| wait.acknowledges(*side)) {
             if self.peer(side).is_some_and(|end| end.has_acknowledged()) {
                 let (session, mut turn) = self.parts();
-                session.handle_acknowledged(side, &mut turn);
+                session.handle_acknowledged(session.connection(side), &mut turn);
                 reported = true;
             }
         }
@@ -322,7 +322,9 @@ impl World {
 
     fn read_from(&mut self, side: Side) -> bool {
         let mut turn = Turn { now: self.now, buffers: &mut self.buffers };
-        let Some(space) = self.session.receive_space(side, &mut turn) else { return false };
+        let Some(space) = self.session.receive_space(self.session.connection(side), &mut turn) else {
+            return false;
+        };
         assert!(!space.is_empty(), "space is lent to the {} that holds nothing", name(side));
         let end = match side {
             Side::Downstream => &mut self.client,
@@ -332,7 +334,7 @@ impl World {
             }
         };
         let result = end.read(space);
-        self.session.handle_received(side, result, &mut turn);
+        self.session.handle_received(self.session.connection(side), result, &mut turn);
         result != Err(Fault::WOULD_BLOCK)
     }
 
@@ -343,7 +345,7 @@ impl World {
             return false;
         }
         let (session, mut turn) = self.parts();
-        session.handle_received(side, Err(fault), &mut turn);
+        session.handle_received(session.connection(side), Err(fault), &mut turn);
         true
     }
 
@@ -369,14 +371,14 @@ impl World {
             moved |= taken + delivered > 0;
             let (session, mut turn) = self.parts();
             session.handle_relayed(
-                from,
+                session.connection(from),
                 Relayed { taken: taken as u64, delivered: delivered as u64 },
                 &mut turn,
             );
             if let Err(fault) = result
                 && !fault.is_transient()
             {
-                session.handle_sent(from.opposite(), Err(fault), &mut turn);
+                session.handle_sent(session.connection(from.opposite()), Err(fault), &mut turn);
                 moved = true;
             }
             // What was reported may have changed what is wanted.
@@ -407,7 +409,7 @@ impl World {
             assert_eq!(copy.snapshot(now.tick), before, "a timeout that came too early changed something");
         }
         for side in Side::BOTH {
-            let offered = self.session.transmit(side).total();
+            let offered = copy.transmit(copy.connection(side)).total();
             assert!(!wait.writes(side) || offered > 0, "nothing to write for the {}", name(side));
         }
         assert!(
