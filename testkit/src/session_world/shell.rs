@@ -3,8 +3,8 @@
 use std::{net::IpAddr, sync::Arc};
 
 use underpass_core::{
-    Address, Admission, Connected, Dial, DialError, Disposal, Ending, Event, Fault, Lookup, Output, Relayed,
-    Side, Tick, Turn, Verdict, Wait, shared::Lease,
+    Address, Admission, Connected, Dial, DialError, Disposal, Ending, Event, Fault, Leg, Lookup, Output,
+    Relayed, Side, Tick, Turn, Verdict, Wait, shared::Lease,
 };
 
 use super::{Connect, End, Exchange, Machine, Origin, World, name};
@@ -22,9 +22,10 @@ impl World {
     /// When the session breaks the contract, or never comes to rest.
     pub fn run(&mut self) {
         for _ in 0..ROUNDS {
-            let Some(wait) = self.obey() else { return };
+            let Some(wait) = self.obey() else { return self.come_back() };
             let due = wait.deadline.is_some_and(|deadline| deadline <= self.now.tick);
             let moved = match self.order.reads_first {
+                _ if self.completion.is_some() => self.complete(wait) | self.notice_resets(wait),
                 false => self.relay_past(wait) | self.write(wait) | self.read(wait),
                 true => self.relay_past(wait) | self.read(wait) | self.write(wait),
             } | self.acknowledge(wait);
@@ -111,9 +112,16 @@ impl World {
                         lease.judge(verdict, self.now.tick);
                     }
                 }
-                Output::Release(_, verdict, disposal) => self.release(verdict, disposal),
-                Output::Shutdown(side) => self.peer(side).expect("a connection to shut down").shut_down(),
+                Output::Release(leg, verdict, disposal) => {
+                    self.cancel(leg, true);
+                    self.release(verdict, disposal);
+                }
+                Output::Shutdown(side) => {
+                    self.cancel(self.session.connection(side), false);
+                    self.peer(side).expect("a connection to shut down").shut_down();
+                }
                 Output::Close(ending) => {
+                    self.cancel(Leg::CLIENT, true);
                     assert!(self.closed.is_none(), "the client's connection is closed twice");
                     self.closed = Some(ending);
                     self.client.close(ending);
@@ -188,7 +196,9 @@ impl World {
             }
             Connect::Accept => {
                 let address: Address = lease.address().clone();
-                self.origins.push(Origin { end: End::default(), address, idle: false });
+                let mut end = End::default();
+                end.set_window(self.window);
+                self.origins.push(Origin { end, address, idle: false });
                 let index = self.origins.len() - 1;
                 self.established(dial, lease, index, false);
             }
@@ -266,7 +276,7 @@ impl World {
         });
     }
 
-    fn peer(&mut self, side: Side) -> Option<&mut End> {
+    pub(super) fn peer(&mut self, side: Side) -> Option<&mut End> {
         match side {
             Side::Downstream => Some(&mut self.client),
             Side::Upstream => self.upstream.map(|index| &mut self.origins[index].end),
@@ -318,6 +328,17 @@ impl World {
             }
         }
         reported
+    }
+
+    fn cancel(&mut self, leg: Leg, reads: bool) {
+        if let Some(completion) = &mut self.completion {
+            completion.cancel(leg, reads);
+        }
+    }
+
+    fn notice_resets(&mut self, wait: Wait) -> bool {
+        let unread = Side::BOTH.into_iter().filter(|side| !wait.reads(*side));
+        unread.fold(false, |noticed, side| noticed | self.notice_reset(side))
     }
 
     fn read_from(&mut self, side: Side) -> bool {
