@@ -16,11 +16,11 @@ const MESSAGE: [u8; 128] = [7; 128];
 
 /// The same of a session and of a tunnel alone.
 macro_rules! round {
-    ($machine:expr, $turn:expr, $wait:expr) => {{
+    ($machine:expr, $legs:expr, $turn:expr, $wait:expr) => {{
         let (machine, turn): (_, &mut Turn<'_>) = ($machine, $turn);
-        let (from, to) = (Side::Downstream, Side::Upstream);
+        let [from, to] = $legs;
         turn.now.tick = Tick(turn.now.tick.0 + 1000);
-        assert!($wait(machine).reads(from));
+        assert!($wait(machine).reads(Side::Downstream));
         machine.receive_space(from, turn).expect("bytes are wanted")[..MESSAGE.len()]
             .copy_from_slice(&MESSAGE);
         machine.handle_received(from, Ok(MESSAGE.len()), turn);
@@ -28,7 +28,7 @@ macro_rules! round {
         machine.handle_received(to, Err(Fault::WOULD_BLOCK), turn);
         let count = black_box(machine.transmit(to)).total();
         machine.handle_sent(to, Ok(count), turn);
-        assert!($wait(machine).reads(from));
+        assert!($wait(machine).reads(Side::Downstream));
         machine.receive_space(from, turn).expect("bytes are wanted");
         machine.handle_received(from, Err(Fault::WOULD_BLOCK), turn);
     }};
@@ -41,12 +41,13 @@ fn main() {
     let mut turn = Turn { now, buffers: &mut buffers };
     let mut tunnel = Tunnel::new(Arc::new(TunnelSettings::default()), [b"", b""], &mut turn);
     let mut session = opened(&mut turn);
+    let legs = Side::BOTH.map(|side| session.connection(side));
     let mut group = criterion.benchmark_group("message of 128 bytes");
     group.bench_function("tunnel", |bencher| {
-        bencher.iter(|| round!(&mut tunnel, &mut turn, wait_of_tunnel));
+        bencher.iter(|| round!(&mut tunnel, [Side::Downstream, Side::Upstream], &mut turn, wait_of_tunnel));
     });
     group.bench_function("session", |bencher| {
-        bencher.iter(|| round!(&mut session, &mut turn, wait_of_session));
+        bencher.iter(|| round!(&mut session, legs, &mut turn, wait_of_session));
     });
     group.finish();
     criterion.final_summary();
@@ -94,12 +95,13 @@ fn opened(turn: &mut Turn<'_>) -> Session {
 }
 
 fn receive(session: &mut Session, from: Side, bytes: &[u8], turn: &mut Turn<'_>) {
-    session.receive_space(from, turn).expect("bytes are wanted")[..bytes.len()].copy_from_slice(bytes);
-    session.handle_received(from, Ok(bytes.len()), turn);
+    session.receive_space(session.connection(from), turn).expect("bytes are wanted")[..bytes.len()]
+        .copy_from_slice(bytes);
+    session.handle_received(session.connection(from), Ok(bytes.len()), turn);
 }
 
 fn send(session: &mut Session, to: Side, turn: &mut Turn<'_>) {
     assert!(wait_of_session(session).writes(to));
-    let count = session.transmit(to).total();
-    session.handle_sent(to, Ok(count), turn);
+    let count = session.transmit(session.connection(to)).total();
+    session.handle_sent(session.connection(to), Ok(count), turn);
 }

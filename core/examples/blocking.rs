@@ -14,7 +14,7 @@ use std::{
 };
 
 use underpass_core::{
-    Address, Admission, Buffers, ClientInfo, Connected, DialError, Disposal, Ending, Fault, Now, Output,
+    Address, Admission, Buffers, ClientInfo, Connected, DialError, Disposal, Ending, Fault, Leg, Now, Output,
     Session, Side, Tick, Turn, Verdict, Wait, config::Config, shared::Lease,
 };
 
@@ -46,7 +46,7 @@ fn serve(client: TcpStream, serial: u64, config: Arc<Config>) -> std::io::Result
     let info = ClientInfo { remote, local, serial, secret: *b"an example only!" };
     let (epoch, mut buffers) = (Instant::now(), Buffers::default());
     let mut session = Session::new(Arc::clone(&config), info, now(epoch));
-    let mut sockets = [Some(client), None];
+    let mut sockets = [Some((Leg::CLIENT, client)), None];
     let mut lease: Option<Lease> = None;
     loop {
         let turn = &mut Turn { now: now(epoch), buffers: &mut buffers };
@@ -61,7 +61,8 @@ fn serve(client: TcpStream, serial: u64, config: Arc<Config>) -> std::io::Result
                 Err(error) => session.handle_connected(dial, Err(error), turn),
                 Ok(choice) => {
                     let chosen = lease.insert(session.handle_chosen(&dial, choice, turn));
-                    let connected = connect(chosen.address()).map(|socket| sockets[1] = Some(socket));
+                    let connected =
+                        connect(chosen.address()).map(|socket| sockets[1] = Some((dial.leg(), socket)));
                     if connected.is_err() {
                         lease.take().into_iter().for_each(|l| l.report(Verdict::Failure, turn.now.tick));
                     }
@@ -71,12 +72,12 @@ fn serve(client: TcpStream, serial: u64, config: Arc<Config>) -> std::io::Result
             },
             Output::Judge(verdict) => lease.iter().for_each(|lease| lease.judge(verdict, turn.now.tick)),
             // There is no pool here: what could be kept is closed.
-            Output::Release(verdict, Disposal::Pool | Disposal::Close(Ending::Fin | Ending::Reset)) => {
+            Output::Release(_, verdict, Disposal::Pool | Disposal::Close(Ending::Fin | Ending::Reset)) => {
                 sockets[1] = None;
                 lease.take().into_iter().for_each(|lease| lease.report(verdict, turn.now.tick));
             }
             Output::Shutdown(side) => {
-                if let Some(socket) = &sockets[side as usize] {
+                if let Some((_, socket)) = &sockets[side as usize] {
                     // A peer that has gone already can't be told anything.
                     let _ = socket.shutdown(Shutdown::Write);
                 }
@@ -105,24 +106,24 @@ fn serve(client: TcpStream, serial: u64, config: Arc<Config>) -> std::io::Result
 /// Writes and reads what can be written and read; says whether anything moved.
 fn transfer(
     session: &mut Session,
-    sockets: &mut [Option<TcpStream>; 2],
+    sockets: &mut [Option<(Leg, TcpStream)>; 2],
     wait: Wait,
     turn: &mut Turn<'_>,
 ) -> bool {
     let mut moved = false;
     for (side, socket) in Side::BOTH.into_iter().zip(sockets) {
-        let Some(socket) = socket else { continue };
+        let Some((leg, socket)) = socket else { continue };
         if wait.writes(side) {
-            let result = socket.write_vectored(&session.transmit(side));
+            let result = socket.write_vectored(&session.transmit(*leg));
             moved |= result.is_ok();
-            session.handle_sent(side, result.map_err(Fault::from), turn);
+            session.handle_sent(*leg, result.map_err(Fault::from), turn);
         }
         if wait.reads(side)
-            && let Some(space) = session.receive_space(side, turn)
+            && let Some(space) = session.receive_space(*leg, turn)
         {
             let result = socket.read(space);
             moved |= !matches!(&result, Err(error) if error.kind() == ErrorKind::WouldBlock);
-            session.handle_received(side, result.map_err(Fault::from), turn);
+            session.handle_received(*leg, result.map_err(Fault::from), turn);
         }
     }
     moved

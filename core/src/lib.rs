@@ -43,19 +43,20 @@
 //! ```
 //! use std::sync::Arc;
 //! use underpass_core::{
-//!     Address, Buffers, ClientInfo, Connected, Now, Output, Session, Side, Tick, Turn,
+//!     Address, Buffers, ClientInfo, Connected, Leg, Now, Output, Session, Side, Tick, Turn,
 //!     Verdict, config::Config,
 //! };
 //!
 //! fn receive(session: &mut Session, from: Side, bytes: &[u8], turn: &mut Turn<'_>) {
-//!     let space = session.receive_space(from, turn).expect("bytes are wanted");
+//!     let space = session.receive_space(session.connection(from), turn).expect("bytes are wanted");
 //!     space[..bytes.len()].copy_from_slice(bytes);
-//!     session.handle_received(from, Ok(bytes.len()), turn);
+//!     session.handle_received(session.connection(from), Ok(bytes.len()), turn);
 //! }
 //!
 //! fn send(session: &mut Session, to: Side, turn: &mut Turn<'_>) -> String {
-//!     let bytes = session.transmit(to).iter().flat_map(|slice| slice.to_vec()).collect::<Vec<u8>>();
-//!     session.handle_sent(to, Ok(bytes.len()), turn);
+//!     let slices = session.transmit(session.connection(to));
+//!     let bytes = slices.iter().flat_map(|slice| slice.to_vec()).collect::<Vec<u8>>();
+//!     session.handle_sent(session.connection(to), Ok(bytes.len()), turn);
 //!     String::from_utf8(bytes).expect("ASCII")
 //! }
 //!
@@ -96,7 +97,8 @@
 //! assert!(matches!(session.poll_output(), Output::Note(note) if note.event.to_string() == "tunnel opened"));
 //! assert!(matches!(session.poll_output(), Output::Judge(Verdict::Success)));
 //! assert!(session.snapshot(now.tick).is_tunnel());
-//! let client_got = session.transmit(Side::Downstream).iter().flat_map(|s| s.to_vec()).collect::<Vec<u8>>();
+//! let to_client = session.transmit(Leg::CLIENT);
+//! let client_got = to_client.iter().flat_map(|slice| slice.to_vec()).collect::<Vec<u8>>();
 //! assert!(client_got.starts_with(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"));
 //! assert!(client_got.ends_with(b"Connection: Upgrade\r\n\r\n\x81\x02hi"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -146,8 +148,8 @@ pub use intervals::Networks;
 pub use pool::{Pool, Pooled};
 pub use record::{Ended, Event, NoUpgrade, Note, Outcome, Record, RequestHead, Severity, UnknownSeverity};
 pub use session::{
-    Admission, Choice, Claim, Connected, Dial, DialError, Disposal, Lookup, Output, Refusal, Session, Slices,
-    Snapshot, trace,
+    Admission, Choice, Claim, Connected, Dial, DialError, Disposal, Epoch, Leg, Lookup, Output, Refusal,
+    Session, Slices, Snapshot, trace,
 };
 #[doc(hidden)]
 pub use state::Rows;

@@ -53,34 +53,35 @@ impl Alone {
 
     fn receives(&mut self, from: Side, bytes: &str) {
         let turn = &mut Turn { now: self.now, buffers: &mut self.buffers };
-        let space = self.session.receive_space(from, turn).expect("bytes are wanted");
+        let space =
+            self.session.receive_space(self.session.connection(from), turn).expect("bytes are wanted");
         space[..bytes.len()].copy_from_slice(bytes.as_bytes());
-        self.session.handle_received(from, Ok(bytes.len()), turn);
+        self.session.handle_received(self.session.connection(from), Ok(bytes.len()), turn);
     }
 
     fn ends(&mut self, from: Side) {
         let turn = &mut Turn { now: self.now, buffers: &mut self.buffers };
-        self.session.handle_received(from, Ok(0), turn);
+        self.session.handle_received(self.session.connection(from), Ok(0), turn);
     }
 
     /// Sends all there is, and says what that was.
     fn sends(&mut self, to: Side) -> String {
         let mut sent = Vec::new();
         loop {
-            let slices = self.session.transmit(to);
+            let slices = self.session.transmit(self.session.connection(to));
             let count = slices.total();
             if count == 0 {
                 return text(&sent);
             }
             sent.extend(slices.iter().flat_map(|slice| slice.to_vec()));
             let turn = &mut Turn { now: self.now, buffers: &mut self.buffers };
-            self.session.handle_sent(to, Ok(count), turn);
+            self.session.handle_sent(self.session.connection(to), Ok(count), turn);
         }
     }
 
     fn write_fails(&mut self, to: Side) {
         let turn = &mut Turn { now: self.now, buffers: &mut self.buffers };
-        self.session.handle_sent(to, Err(broken()), turn);
+        self.session.handle_sent(self.session.connection(to), Err(broken()), turn);
     }
 
     /// Polls until it waits; says whom it wants to have dialled, if it does.
@@ -435,8 +436,12 @@ fn who_asks_again_after_a_refused_upgrade_is_answered() {
         }
         assert!(!alone.writes(Side::Downstream), "the client is looked at first");
         let turn = &mut Turn { now: alone.now, buffers: &mut alone.buffers };
-        alone.session.receive_space(Side::Downstream, turn);
-        alone.session.handle_received(Side::Downstream, Err(Fault::WOULD_BLOCK), turn);
+        alone.session.receive_space(alone.session.connection(Side::Downstream), turn);
+        alone.session.handle_received(
+            alone.session.connection(Side::Downstream),
+            Err(Fault::WOULD_BLOCK),
+            turn,
+        );
         assert!(alone.writes(Side::Downstream));
         let head = alone.sends(Side::Downstream);
         assert!(head.starts_with(if own { "HTTP/1.1 426 " } else { "HTTP/1.1 403 " }), "{head}");
@@ -455,19 +460,29 @@ fn memory_that_a_write_uses_is_lent_to_nobody_else() {
     alone.sends(Side::Upstream);
     alone.receives(Side::Downstream, "offered");
     assert!(alone.dial().is_none());
-    let offered: Vec<_> = alone.session.transmit(Side::Upstream).iter().map(|slice| slice.as_ptr()).collect();
+    let offered: Vec<_> = alone
+        .session
+        .transmit(alone.session.connection(Side::Upstream))
+        .iter()
+        .map(|slice| slice.as_ptr())
+        .collect();
     assert_eq!(offered, [] as [*const u8; 0], "nothing goes upstream before the 101");
     alone.receives(Side::Upstream, SWITCH);
     alone.sends(Side::Downstream);
     assert!(alone.dial().is_none(), "polled to its end: the bytes are offered");
-    let offered = alone.session.transmit(Side::Upstream)[0].as_ptr();
+    let offered = alone.session.transmit(alone.session.connection(Side::Upstream))[0].as_ptr();
     // The origin server resets while the write to it goes on: what is on its way is wanted by nobody.
     let turn = &mut Turn { now: alone.now, buffers: &mut alone.buffers };
-    alone.session.handle_received(Side::Upstream, Err(ErrorKind::ConnectionReset.into()), turn);
+    alone.session.handle_received(
+        alone.session.connection(Side::Upstream),
+        Err(ErrorKind::ConnectionReset.into()),
+        turn,
+    );
     let mut other = Alone::new(false);
     std::mem::swap(&mut other.buffers, &mut alone.buffers);
     let turn = &mut Turn { now: other.now, buffers: &mut other.buffers };
-    let space = other.session.receive_space(Side::Downstream, turn).expect("a buffer");
+    let space =
+        other.session.receive_space(other.session.connection(Side::Downstream), turn).expect("a buffer");
     assert_ne!(space.as_ptr(), offered);
 }
 

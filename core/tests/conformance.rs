@@ -9,7 +9,15 @@ fn every_case() {
 
 #[test]
 fn every_case_with_tunnels_past_the_session() {
-    run(&mut Simulated { splices: true });
+    run(&mut Simulated { splices: true, ..Simulated::default() });
+}
+
+/// A loop in which reads and writes complete, also those of connections that were released since.
+#[test]
+fn every_case_with_reads_and_writes_that_complete_late() {
+    for seed in 0..8 {
+        run(&mut Simulated { completes: Some(seed), ..Simulated::default() });
+    }
 }
 
 /// Rules that a script of bytes can't show, and the tests that do.

@@ -46,21 +46,25 @@ fn content_is_sent_from_where_it_was_received() {
         [(Side::Downstream, b"up".as_slice()), (Side::Upstream, b"down"), (Side::Downstream, b"x")]
     {
         let lent = proxy.receive(from, bytes);
-        let sent: Vec<_> =
-            proxy.session.transmit(from.opposite()).iter().map(|s| (s.as_ptr() as usize, s.len())).collect();
+        let sent: Vec<_> = proxy
+            .session
+            .transmit(proxy.session.connection(from.opposite()))
+            .iter()
+            .map(|s| (s.as_ptr() as usize, s.len()))
+            .collect();
         assert_eq!(sent, [(lent, bytes.len())], "in a tunnel, from {from:?}");
         proxy.rest();
     }
     let mut proxy = Proxy::new();
     proxy.session_bytes(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
     let lent = proxy.receive(Side::Downstream, b"hello");
-    let slices = proxy.session.transmit(Side::Upstream);
+    let slices = proxy.session.transmit(proxy.session.connection(Side::Upstream));
     assert_eq!(slices.iter().map(|s| (s.as_ptr() as usize, s.len())).collect::<Vec<_>>(), [(lent, 5)]);
     proxy.rest();
     let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n";
     let lent =
         proxy.receive(Side::Upstream, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello");
-    let pieces = proxy.session.transmit(Side::Downstream);
+    let pieces = proxy.session.transmit(proxy.session.connection(Side::Downstream));
     let content = pieces.iter().find(|slice| &***slice == b"hello").expect("a piece of its own");
     assert_eq!(content.as_ptr() as usize, lent + head.len(), "response content in chunks");
 }
@@ -73,7 +77,7 @@ fn small_chunks_are_joined_in_place() {
     let mut bytes = head.to_vec();
     bytes.extend_from_slice(b"a\r\n2\r\nbc\r\n3\r\ndef\r\n");
     let lent = proxy.receive(Side::Upstream, &bytes);
-    let pieces = proxy.session.transmit(Side::Downstream);
+    let pieces = proxy.session.transmit(proxy.session.connection(Side::Downstream));
     let content = pieces.iter().find(|slice| &***slice == b"abcdef").expect("the chunks in one piece");
     assert_eq!(content.as_ptr() as usize, lent + head.len());
 }
@@ -90,7 +94,7 @@ fn what_was_lent_stays_while_other_things_are_reported() {
     proxy.receive(Side::Upstream, b"other");
     let turn = &mut Turn { now: now(), buffers: &mut proxy.buffers };
     proxy.session.handle_timeout(turn);
-    let offered = proxy.session.transmit(Side::Upstream);
+    let offered = proxy.session.transmit(proxy.session.connection(Side::Upstream));
     assert_eq!(
         offered.iter().map(|s| (s.as_ptr() as usize, s.to_vec())).collect::<Vec<_>>(),
         [(lent, b"offered".to_vec())]
@@ -402,16 +406,19 @@ impl Proxy {
 
     fn lend(&mut self, from: Side) -> Option<(usize, usize)> {
         let turn = &mut Turn { now: now(), buffers: &mut self.buffers };
-        self.session.receive_space(from, turn).map(|space| (space.as_ptr() as usize, space.len()))
+        self.session
+            .receive_space(self.session.connection(from), turn)
+            .map(|space| (space.as_ptr() as usize, space.len()))
     }
 
     /// Bytes come in; says where they lie.
     fn receive(&mut self, from: Side, bytes: &[u8]) -> usize {
         let turn = &mut Turn { now: now(), buffers: &mut self.buffers };
-        let space = self.session.receive_space(from, turn).expect("space to receive into");
+        let space =
+            self.session.receive_space(self.session.connection(from), turn).expect("space to receive into");
         space[..bytes.len()].copy_from_slice(bytes);
         let lent = space.as_ptr() as usize;
-        self.session.handle_received(from, Ok(bytes.len()), turn);
+        self.session.handle_received(self.session.connection(from), Ok(bytes.len()), turn);
         lent
     }
 
@@ -434,7 +441,7 @@ impl Proxy {
                     self.session.handle_connected(dial, Ok(connected), turn);
                     continue;
                 }
-                Output::Release(verdict, disposal) => {
+                Output::Release(_, verdict, disposal) => {
                     self.lease.take().expect("a lease").report(verdict, now().tick);
                     self.idle = disposal == Disposal::Pool;
                     continue;
@@ -452,14 +459,25 @@ impl Proxy {
                 self.session.handle_timeout(turn);
             }
             for side in Side::BOTH {
-                let count = if wait.writes(side) { self.session.transmit(side).total() } else { 0 };
+                let count = if wait.writes(side) {
+                    self.session.transmit(self.session.connection(side)).total()
+                } else {
+                    0
+                };
                 if count > 0 {
-                    self.session.handle_sent(side, Ok(count), turn);
+                    self.session.handle_sent(self.session.connection(side), Ok(count), turn);
                     self.sent[side as usize] += count;
                     moved = true;
                 }
-                if reads && wait.reads(side) && self.session.receive_space(side, turn).is_some() {
-                    self.session.handle_received(side, Err(Fault::WOULD_BLOCK), turn);
+                if reads
+                    && wait.reads(side)
+                    && self.session.receive_space(self.session.connection(side), turn).is_some()
+                {
+                    self.session.handle_received(
+                        self.session.connection(side),
+                        Err(Fault::WOULD_BLOCK),
+                        turn,
+                    );
                 }
             }
             if !moved {

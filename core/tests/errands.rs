@@ -116,9 +116,10 @@ fn admission_is_asked_for_first() {
 fn a_claim_names_the_rules_of_its_location() {
     let mut world = world(false, Some(7));
     let (session, mut turn) = world.parts();
-    let space = session.receive_space(Side::Downstream, &mut turn).expect("a request is wanted");
+    let space =
+        session.receive_space(session.connection(Side::Downstream), &mut turn).expect("a request is wanted");
     space[..GET.len()].copy_from_slice(GET.as_bytes());
-    session.handle_received(Side::Downstream, Ok(GET.len()), &mut turn);
+    session.handle_received(session.connection(Side::Downstream), Ok(GET.len()), &mut turn);
     let claim = loop {
         match session.poll_output() {
             Output::Admit(claim) => break claim,
@@ -205,11 +206,11 @@ fn reports_about_what_is_over_change_nothing() {
     let before = world.session.snapshot(world.now().tick);
     let (session, mut turn) = world.parts();
     for side in Side::BOTH {
-        assert!(session.receive_space(side, &mut turn).is_none());
-        session.handle_received(side, Ok(0), &mut turn);
-        session.handle_received(side, Err(ErrorKind::ConnectionReset.into()), &mut turn);
-        session.handle_sent(side, Ok(3), &mut turn);
-        session.handle_sent(side, Err(ErrorKind::BrokenPipe.into()), &mut turn);
+        assert!(session.receive_space(session.connection(side), &mut turn).is_none());
+        session.handle_received(session.connection(side), Ok(0), &mut turn);
+        session.handle_received(session.connection(side), Err(ErrorKind::ConnectionReset.into()), &mut turn);
+        session.handle_sent(session.connection(side), Ok(3), &mut turn);
+        session.handle_sent(session.connection(side), Err(ErrorKind::BrokenPipe.into()), &mut turn);
     }
     session.handle_timeout(&mut turn);
     session.handle_drain(None, &mut turn);

@@ -95,9 +95,9 @@ fn on_pooled_connection(request: &[u8], turn: &mut Turn<'_>) -> Session {
     let address = Address::Ip(peer);
     let client = ClientInfo { remote: address.clone(), local: address, serial: 1, secret: [0; 16] };
     let mut session = Session::new(config, client, turn.now);
-    let space = session.receive_space(Side::Downstream, turn).expect("bytes are wanted");
+    let space = session.receive_space(session.connection(Side::Downstream), turn).expect("bytes are wanted");
     space[..request.len()].copy_from_slice(request);
-    session.handle_received(Side::Downstream, Ok(request.len()), turn);
+    session.handle_received(session.connection(Side::Downstream), Ok(request.len()), turn);
     connect(&mut session, true, turn);
     session
 }
@@ -125,9 +125,9 @@ fn a_request_keeps_its_content_when_its_pooled_connection_was_stale() {
     let turn = &mut Turn { now, buffers: &mut buffers };
     let request = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
     let mut session = on_pooled_connection(request, turn);
-    session.handle_sent(Side::Upstream, Err(Fault::from(ErrorKind::BrokenPipe)), turn);
+    session.handle_sent(session.connection(Side::Upstream), Err(Fault::from(ErrorKind::BrokenPipe)), turn);
     connect(&mut session, false, turn);
-    let sent = session.transmit(Side::Upstream).iter().flat_map(|slice| slice.to_vec()).collect::<Vec<u8>>();
+    let sent = session.transmit(session.connection(Side::Upstream)).iter().flat_map(|slice| slice.to_vec()).collect::<Vec<u8>>();
     assert!(text(&sent).ends_with("\r\n\r\nhello"), "{}", text(&sent));
     assert_eq!(session.record().outcome(), Outcome::Open);
 }
@@ -164,8 +164,8 @@ fn a_reset_is_noticed_though_nothing_more_is_read() {
     world.client_sends(UPGRADE);
     world.client_sends(vec![b'x'; 64 << 10]);
     let (session, mut turn) = world.parts();
-    assert!(session.receive_space(Side::Downstream, &mut turn).is_none(), "the buffer is full");
-    session.handle_received(Side::Downstream, Err(Fault::from(ErrorKind::ConnectionReset)), &mut turn);
+    assert!(session.receive_space(session.connection(Side::Downstream), &mut turn).is_none(), "the buffer is full");
+    session.handle_received(session.connection(Side::Downstream), Err(Fault::from(ErrorKind::ConnectionReset)), &mut turn);
     assert_eq!((session.record().status(), session.record().outcome()), (499, Outcome::ClientLeft));
 }
 
@@ -176,7 +176,7 @@ fn would_block_behind_an_end_is_no_failure() {
     world.origin_sends(SWITCH);
     world.client_ends();
     let (session, mut turn) = world.parts();
-    session.handle_received(Side::Downstream, Err(Fault::WOULD_BLOCK), &mut turn);
+    session.handle_received(session.connection(Side::Downstream), Err(Fault::WOULD_BLOCK), &mut turn);
     world.origin_sends("still here");
     assert!(world.client.received().ends_with(b"still here"));
 }
@@ -187,12 +187,12 @@ fn what_is_wanted_does_not_change_by_asking() {
     world.client_sends("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     // The buffer is full, and all that can be sent of it is the interim response in front.
     let (session, mut turn) = world.parts();
-    let space = session.receive_space(Side::Upstream, &mut turn).expect("a response is wanted");
+    let space = session.receive_space(session.connection(Side::Upstream), &mut turn).expect("a response is wanted");
     let head = b"HTTP/1.1 103 Early Hints\r\n\r\n";
     space.fill(b'H');
     space[..head.len()].copy_from_slice(head);
     let length = space.len();
-    session.handle_received(Side::Upstream, Ok(length), &mut turn);
+    session.handle_received(session.connection(Side::Upstream), Ok(length), &mut turn);
     let mut wait = || match session.poll_output() {
         Output::Wait(wait) => wait,
         other => panic!("{other:?}"),

@@ -150,7 +150,10 @@ fn io_buffers_have_one_size() {
     world.client_sends(GET);
     for side in Side::BOTH {
         let (session, mut turn) = world.parts();
-        assert_eq!(session.receive_space(side, &mut turn).map(|space| space.len()), Some(Buffers::SIZE));
+        assert_eq!(
+            session.receive_space(session.connection(side), &mut turn).map(|space| space.len()),
+            Some(Buffers::SIZE)
+        );
     }
 }
 
@@ -228,9 +231,10 @@ fn what_came_before_our_head_answers_nothing() {
     let before = got(&world).len();
     // Its connection is taken from the pool, and something lies there before a byte was written.
     let (session, mut turn) = world.parts();
-    let space = session.receive_space(Side::Downstream, &mut turn).expect("a request is wanted");
+    let space =
+        session.receive_space(session.connection(Side::Downstream), &mut turn).expect("a request is wanted");
     space[..GET.len()].copy_from_slice(GET.as_bytes());
-    session.handle_received(Side::Downstream, Ok(GET.len()), &mut turn);
+    session.handle_received(session.connection(Side::Downstream), Ok(GET.len()), &mut turn);
     let dial = loop {
         match session.poll_output() {
             Output::Connect(dial) => break dial,
@@ -239,9 +243,10 @@ fn what_came_before_our_head_answers_nothing() {
     };
     assert!(dial.may_reuse());
     session.handle_connected(dial, Ok(Connected::Reused), &mut turn);
-    let space = session.receive_space(Side::Upstream, &mut turn).expect("a response is wanted");
+    let space =
+        session.receive_space(session.connection(Side::Upstream), &mut turn).expect("a response is wanted");
     space[..OK.len()].copy_from_slice(OK.as_bytes());
-    session.handle_received(Side::Upstream, Ok(OK.len()), &mut turn);
+    session.handle_received(session.connection(Side::Upstream), Ok(OK.len()), &mut turn);
     let again = loop {
         match session.poll_output() {
             Output::Connect(dial) => break dial,

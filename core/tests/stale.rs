@@ -6,7 +6,8 @@ use std::{io::ErrorKind, net::IpAddr, sync::Arc, time::Duration};
 
 use common::{Only, address, proxying, world};
 use underpass_core::{
-    Admission, Buffers, ClientInfo, Connected, DialError, Now, Output, Session, Side, Tick, Turn,
+    Admission, Buffers, ClientInfo, Connected, DialError, Fault, Leg, Now, Output, Session, Side, Tick, Turn,
+    Wait,
     config::{Config, Location, Target},
     shared::{Group, GroupId, KeepAlive, Peer, Upstreams},
 };
@@ -21,9 +22,9 @@ fn asked(location: Location, turn: &mut Turn<'_>) -> Session {
     let (remote, local) = (address("192.0.2.7:5000"), address("192.0.2.1:80"));
     let client = ClientInfo { remote, local, serial: 1, secret: [0; 16] };
     let mut session = Session::new(config, client, turn.now);
-    let space = session.receive_space(Side::Downstream, turn).expect("bytes are wanted");
+    let space = session.receive_space(session.connection(Side::Downstream), turn).expect("bytes are wanted");
     space[..GET.len()].copy_from_slice(GET.as_bytes());
-    session.handle_received(Side::Downstream, Ok(GET.len()), turn);
+    session.handle_received(session.connection(Side::Downstream), Ok(GET.len()), turn);
     session
 }
 
@@ -93,14 +94,14 @@ fn a_lookup_and_an_admission_whose_client_has_left() {
     };
     let mut looking = asked(named(), turn);
     let Output::Resolve(lookup) = errand(&mut looking) else { panic!("a name is looked up") };
-    looking.handle_received(Side::Downstream, Ok(0), turn);
+    looking.handle_received(looking.connection(Side::Downstream), Ok(0), turn);
     let found = [IpAddr::from([127, 0, 0, 1])];
     assert_ignored(&mut looking, turn, |session, turn| session.handle_resolved(lookup, Ok(&found), turn));
     let mut location = named();
     location.admission = Some(1);
     let mut asking = asked(location, turn);
     let Output::Admit(claim) = errand(&mut asking) else { panic!("it is to be admitted") };
-    asking.handle_received(Side::Downstream, Err(ErrorKind::ConnectionReset.into()), turn);
+    asking.handle_received(asking.connection(Side::Downstream), Err(ErrorKind::ConnectionReset.into()), turn);
     assert_ignored(&mut asking, turn, |session, turn| {
         session.handle_admitted(claim, Admission::Granted, turn);
     });
@@ -116,11 +117,13 @@ fn a_connection_that_went_back() {
     for report in [Ok(0), Ok(5), Err(gone())] {
         let session = &mut Session::clone(of_the_world.session());
         assert_ignored(session, &mut turn, |session, turn| {
-            session.handle_received(Side::Upstream, report, turn);
+            session.handle_received(session.connection(Side::Upstream), report, turn);
         });
-        assert_ignored(session, &mut turn, |session, turn| session.handle_sent(Side::Upstream, report, turn));
-        of_the_world.handle_received(Side::Upstream, report, &mut turn);
-        of_the_world.handle_sent(Side::Upstream, report, &mut turn);
+        assert_ignored(session, &mut turn, |session, turn| {
+            session.handle_sent(session.connection(Side::Upstream), report, turn)
+        });
+        of_the_world.handle_received(of_the_world.connection(Side::Upstream), report, &mut turn);
+        of_the_world.handle_sent(of_the_world.connection(Side::Upstream), report, &mut turn);
     }
     world.client_sends(GET);
     assert_eq!(world.origins.len(), 1, "the next exchange goes on as if nothing had been said");
@@ -142,11 +145,139 @@ fn what_is_sent_again_is_not_for_the_connection_that_ended() {
         rest(session);
     };
     connect(&mut session, Connected::Reused, turn);
-    assert!(session.transmit(Side::Upstream).total() > 10);
-    session.handle_sent(Side::Upstream, Ok(10), turn);
-    session.handle_received(Side::Upstream, Ok(0), turn);
-    assert_eq!(session.transmit(Side::Upstream).total(), 0, "the connection has not been released yet");
+    assert!(session.transmit(session.connection(Side::Upstream)).total() > 10);
+    session.handle_sent(session.connection(Side::Upstream), Ok(10), turn);
+    session.handle_received(session.connection(Side::Upstream), Ok(0), turn);
+    assert_eq!(
+        session.transmit(session.connection(Side::Upstream)).total(),
+        0,
+        "the connection has not been released yet"
+    );
     connect(&mut session, Connected::Fresh, turn);
-    let sent = session.transmit(Side::Upstream).iter().flat_map(|slice| slice.to_vec()).collect::<Vec<_>>();
+    let sent = session
+        .transmit(session.connection(Side::Upstream))
+        .iter()
+        .flat_map(|slice| slice.to_vec())
+        .collect::<Vec<_>>();
     assert!(sent.starts_with(GET.lines().next().expect("a line").as_bytes()), "{}", sent.escape_ascii());
+}
+
+/// A session whose first connection was given up for another peer, and that connection. Where `uses` says so, a read or
+/// a write of it has not come back.
+fn retried(uses: [bool; 2], turn: &mut Turn<'_>) -> (Session, Leg) {
+    let mut session = asked(proxying(|_| {}), turn);
+    let connect = |session: &mut Session, turn: &mut Turn<'_>| {
+        let Output::Connect(dial) = errand(session) else { panic!("a dial") };
+        let choice = session.choose(&dial, turn.now.tick).expect("a peer");
+        drop(session.handle_chosen(&dial, choice, turn));
+        let leg = dial.leg();
+        session.handle_connected(dial, Ok(Connected::Fresh), turn);
+        rest(session);
+        leg
+    };
+    let first = connect(&mut session, turn);
+    let [reads, writes] = uses;
+    assert!(!reads || session.receive_space(first, turn).is_some());
+    assert!(!writes || session.transmit(first).total() > 20);
+    turn.now.tick = turn.now.tick.after(Duration::from_secs(60));
+    session.handle_timeout(turn);
+    let released = loop {
+        match session.poll_output() {
+            Output::Release(leg, ..) => break leg,
+            Output::Note(_) => {}
+            other => panic!("{other:?} before the first connection is released"),
+        }
+    };
+    assert_eq!(released, first);
+    let second = connect(&mut session, turn);
+    assert_eq!((session.connection(Side::Upstream), first < second), (second, true));
+    (session, first)
+}
+
+fn wait(session: &mut Session) -> Wait {
+    match session.poll_output() {
+        Output::Wait(wait) => wait,
+        other => panic!("{other:?} where nothing is to be done"),
+    }
+}
+
+fn to_send(session: &mut Session) -> Vec<u8> {
+    let leg = session.connection(Side::Upstream);
+    session.transmit(leg).iter().flat_map(|slice| slice.to_vec()).collect()
+}
+
+const RESULTS: [Result<usize, Fault>; 5] = [
+    Ok(0),
+    Ok(4),
+    Err(Fault::WOULD_BLOCK),
+    Err(Fault { kind: ErrorKind::Interrupted, os: None }),
+    Err(Fault { kind: ErrorKind::ConnectionReset, os: None }),
+];
+
+/// A shell whose reads complete, and one that says a thing twice.
+#[test]
+fn a_read_of_the_connection_before_that_comes_late() {
+    for (result, lent) in RESULTS.into_iter().flat_map(|result| [(result, true), (result, false)]) {
+        let mut buffers = Buffers::default();
+        let now = Now { tick: Tick(0), unix_ms: 784_111_777_000, utc_offset_min: 0 };
+        let turn = &mut Turn { now, buffers: &mut buffers };
+        let (mut session, first) = retried([lent, false], turn);
+        let before = session.snapshot(turn.now.tick).buffered(Side::Upstream);
+        session.handle_received(first, result, turn);
+        let after = session.snapshot(turn.now.tick);
+        assert_eq!(after.buffered(Side::Upstream), before, "nobody has sent that: {result:?}");
+        let wait = wait(&mut session);
+        assert!(wait.reads(Side::Upstream) && wait.writes(Side::Upstream), "{result:?}: {after}");
+    }
+}
+
+#[test]
+fn a_write_of_the_connection_before_that_comes_late() {
+    for (result, lent) in RESULTS.into_iter().flat_map(|result| [(result, true), (result, false)]) {
+        let mut buffers = Buffers::default();
+        let now = Now { tick: Tick(0), unix_ms: 784_111_777_000, utc_offset_min: 0 };
+        let turn = &mut Turn { now, buffers: &mut buffers };
+        let (mut session, first) = retried([false, lent], turn);
+        session.handle_sent(first, result, turn);
+        assert!(wait(&mut session).writes(Side::Upstream), "{result:?}");
+        let sent = to_send(&mut session);
+        assert!(sent.starts_with(b"GET / HTTP/1.1\r\n"), "{result:?} cuts it: {}", sent.escape_ascii());
+    }
+}
+
+/// Whoever reads late writes into that memory; what the next connection reads into it would be lost.
+#[test]
+fn memory_that_a_read_uses_is_lent_again_when_it_has_come_back() {
+    let mut buffers = Buffers::default();
+    let now = Now { tick: Tick(0), unix_ms: 784_111_777_000, utc_offset_min: 0 };
+    let turn = &mut Turn { now, buffers: &mut buffers };
+    let (mut session, first) = retried([true, false], turn);
+    let second = session.connection(Side::Upstream);
+    let waits = wait(&mut session);
+    assert!(!waits.reads(Side::Upstream) && waits.writes(Side::Upstream), "{waits:?}");
+    assert!(session.receive_space(second, turn).is_none());
+    assert!(session.receive_space(first, turn).is_none(), "it was released");
+    session.handle_received(first, Ok(9), turn);
+    assert!(wait(&mut session).reads(Side::Upstream));
+    assert!(session.receive_space(first, turn).is_none());
+    assert!(session.receive_space(second, turn).is_some());
+}
+
+/// The next exchange reads no more into it than a retry does, and a report that comes twice is no second one's.
+#[test]
+fn memory_that_a_write_uses_stays_as_it_is_until_it_has_come_back() {
+    let mut buffers = Buffers::default();
+    let now = Now { tick: Tick(0), unix_ms: 784_111_777_000, utc_offset_min: 0 };
+    let turn = &mut Turn { now, buffers: &mut buffers };
+    let (mut session, first) = retried([false, true], turn);
+    let second = session.connection(Side::Upstream);
+    let waits = wait(&mut session);
+    assert!(waits.reads(Side::Upstream) && !waits.writes(Side::Upstream), "{waits:?}");
+    assert!(session.transmit(second).is_empty());
+    assert!(session.transmit(first).is_empty(), "it was released");
+    session.handle_sent(first, Err(ErrorKind::Interrupted.into()), turn);
+    assert!(wait(&mut session).writes(Side::Upstream));
+    assert!(!session.transmit(second).is_empty());
+    session.handle_sent(first, Ok(9), turn);
+    assert!(to_send(&mut session).starts_with(b"GET / HTTP/1.1\r\n"));
 }

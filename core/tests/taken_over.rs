@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use underpass_core::{
-    Buffers, Disposal, Ended, Ending, Event, Now, Outcome, Output, Relayed, Side, Tick, Timer, Tunnel,
-    TunnelSettings, Turn, Wait,
+    Buffers, Disposal, Ended, Ending, Epoch, Event, Leg, Now, Outcome, Output, Relayed, Side, Tick, Timer,
+    Tunnel, TunnelSettings, Turn, Wait,
 };
 use underpass_testkit::session_world::Machine;
 
@@ -32,8 +32,8 @@ fn waiting(session: &mut Machine) -> Wait {
     poll(session).1.expect("the tunnel is open")
 }
 
-fn transmit(session: &Machine, to: Side) -> Vec<u8> {
-    session.transmit(to).iter().flat_map(|slice| slice.to_vec()).collect()
+fn transmit(session: &mut Machine, to: Side) -> Vec<u8> {
+    session.transmit(session.connection(to)).iter().flat_map(|slice| slice.to_vec()).collect()
 }
 
 #[test]
@@ -45,17 +45,17 @@ fn what_was_read_ahead_comes_first() {
     assert_eq!(said, [Event::TunnelOpened.to_string()]);
     let wait = wait.expect("it waits");
     assert!(Side::BOTH.iter().all(|side| wait.writes(*side)));
-    assert_eq!(transmit(&session, Side::Upstream), b"from client");
-    assert_eq!(transmit(&session, Side::Downstream), b"from origin");
-    session.handle_sent(Side::Upstream, Ok(11), turn);
-    let space = session.receive_space(Side::Downstream, turn).expect("bytes are wanted");
+    assert_eq!(transmit(&mut session, Side::Upstream), b"from client");
+    assert_eq!(transmit(&mut session, Side::Downstream), b"from origin");
+    session.handle_sent(session.connection(Side::Upstream), Ok(11), turn);
+    let space = session.receive_space(session.connection(Side::Downstream), turn).expect("bytes are wanted");
     space[..4].copy_from_slice(b"more");
-    session.handle_received(Side::Downstream, Ok(4), turn);
-    assert_eq!(transmit(&session, Side::Upstream), b"more");
-    session.handle_sent(Side::Upstream, Ok(4), turn);
-    session.handle_sent(Side::Downstream, Ok(11), turn);
+    session.handle_received(session.connection(Side::Downstream), Ok(4), turn);
+    assert_eq!(transmit(&mut session, Side::Upstream), b"more");
+    session.handle_sent(session.connection(Side::Upstream), Ok(4), turn);
+    session.handle_sent(session.connection(Side::Downstream), Ok(11), turn);
     for side in Side::BOTH {
-        session.handle_received(side, Ok(0), turn);
+        session.handle_received(session.connection(side), Ok(0), turn);
     }
     let (said, wait) = poll(&mut session);
     assert!(wait.is_none(), "both streams have ended");
@@ -65,7 +65,14 @@ fn what_was_read_ahead_comes_first() {
             Event::TunnelClosed(Ended::Client).to_string(),
             format!("{:?}", Output::Shutdown(Side::Downstream)),
             format!("{:?}", Output::Shutdown(Side::Upstream)),
-            format!("{:?}", Output::Release(underpass_core::Verdict::Success, Disposal::Close(Ending::Fin))),
+            format!(
+                "{:?}",
+                Output::Release(
+                    Leg::origin(Epoch::FIRST),
+                    underpass_core::Verdict::Success,
+                    Disposal::Close(Ending::Fin)
+                )
+            ),
             format!("{:?}", Output::ExchangeDone),
             format!("{:?}", Output::Close(Ending::Fin)),
         ]
@@ -83,19 +90,19 @@ fn bytes_in_the_pipe_are_neither_overtaken_nor_forgotten() {
     let mut session = opened(TunnelSettings::default(), [b"x", b""], turn);
     assert!(!waiting(&mut session).relays(Side::Downstream), "a byte is still to go first");
     assert!(waiting(&mut session).relays(Side::Upstream));
-    session.handle_sent(Side::Upstream, Ok(1), turn);
+    session.handle_sent(session.connection(Side::Upstream), Ok(1), turn);
     assert!(waiting(&mut session).relays(Side::Downstream));
-    session.handle_relayed(Side::Downstream, Relayed { taken: 100, delivered: 0 }, turn);
+    session.handle_relayed(session.connection(Side::Downstream), Relayed { taken: 100, delivered: 0 }, turn);
     let wait = waiting(&mut session);
     assert!(!wait.reads(Side::Downstream), "nothing may overtake what is in the pipe");
     let stalls = session.snapshot(Tick(0)).timers().iter().any(|(timer, _)| *timer == Timer::UpstreamSend);
     assert!(stalls, "what is in the pipe waits for the origin server");
-    session.handle_received(Side::Downstream, Ok(0), turn);
+    session.handle_received(session.connection(Side::Downstream), Ok(0), turn);
     let (said, _) = poll(&mut session);
     assert!(said.is_empty(), "the end comes behind the last byte: {said:?}");
-    session.handle_relayed(Side::Downstream, Relayed { taken: 0, delivered: 60 }, turn);
+    session.handle_relayed(session.connection(Side::Downstream), Relayed { taken: 0, delivered: 60 }, turn);
     assert!(poll(&mut session).0.is_empty());
-    session.handle_relayed(Side::Downstream, Relayed { taken: 0, delivered: 40 }, turn);
+    session.handle_relayed(session.connection(Side::Downstream), Relayed { taken: 0, delivered: 40 }, turn);
     assert_eq!(poll(&mut session).0, [format!("{:?}", Output::Shutdown(Side::Upstream))]);
     let tunnel = session.tunnel_report().expect("it is one");
     assert_eq!(tunnel.from_client, 101);
@@ -119,7 +126,7 @@ fn what_is_delivered_starts_the_stall_timer_anew_and_what_is_taken_does_not() {
         played(TunnelSettings::default(), |session, turn| {
             for (second, taken, delivered, left) in [(0, 100, 0, 60), (1, 0, 60, 60), (2, 5, 0, 59)] {
                 turn.now.tick = Tick(second * 1_000_000_000);
-                session.handle_relayed(from, Relayed { taken, delivered }, turn);
+                session.handle_relayed(session.connection(from), Relayed { taken, delivered }, turn);
                 let snapshot = session.snapshot(turn.now.tick);
                 let runs = snapshot.timers().iter().find(|(running, _)| *running == timer);
                 assert_eq!(runs, Some(&(timer, left * 1_000_000_000)), "after {second} s");
@@ -132,9 +139,13 @@ fn what_is_delivered_starts_the_stall_timer_anew_and_what_is_taken_does_not() {
 fn what_is_taken_starts_the_timer_of_a_half_closed_tunnel_anew() {
     // C2: it is restarted by the bytes of the direction that is left.
     played(TunnelSettings::default(), |session, turn| {
-        session.handle_received(Side::Upstream, Ok(0), turn);
+        session.handle_received(session.connection(Side::Upstream), Ok(0), turn);
         turn.now.tick = Tick(1_000_000_000);
-        session.handle_relayed(Side::Downstream, Relayed { taken: 5, delivered: 0 }, turn);
+        session.handle_relayed(
+            session.connection(Side::Downstream),
+            Relayed { taken: 5, delivered: 0 },
+            turn,
+        );
         let snapshot = session.snapshot(turn.now.tick);
         assert!(snapshot.timers().contains(&(Timer::HalfClose, 60_000_000_000)), "{:?}", snapshot.timers());
     });
@@ -144,8 +155,12 @@ fn what_is_taken_starts_the_timer_of_a_half_closed_tunnel_anew() {
 fn a_tunnel_that_was_cut_stays_so() {
     // C3: an orderly end of the other stream makes it none.
     let (session, _) = played(TunnelSettings::default(), |session, turn| {
-        session.handle_received(Side::Upstream, Err(std::io::ErrorKind::ConnectionReset.into()), turn);
-        session.handle_received(Side::Downstream, Ok(0), turn);
+        session.handle_received(
+            session.connection(Side::Upstream),
+            Err(std::io::ErrorKind::ConnectionReset.into()),
+            turn,
+        );
+        session.handle_received(session.connection(Side::Downstream), Ok(0), turn);
     });
     let report = session.tunnel_report().expect("it was one");
     assert_eq!((report.outcome(), report.cut), (Outcome::Cut, true));
@@ -156,7 +171,7 @@ fn whoever_takes_no_more_has_ended_it() {
     // C7.
     for (side, ended) in [(Side::Downstream, Ended::Client), (Side::Upstream, Ended::Upstream)] {
         let (session, _) = played(TunnelSettings::default(), |session, turn| {
-            session.handle_sent(side, Err(std::io::ErrorKind::BrokenPipe.into()), turn);
+            session.handle_sent(session.connection(side), Err(std::io::ErrorKind::BrokenPipe.into()), turn);
         });
         assert_eq!(session.tunnel_report().expect("it is one").ended, Some(ended));
     }
@@ -168,7 +183,8 @@ fn without_half_close_either_end_is_both_at_once() {
     for side in Side::BOTH {
         let mut config = TunnelSettings::default();
         config.half_close = false;
-        let (_, said) = played(config, |session, turn| session.handle_received(side, Ok(0), turn));
+        let (_, said) =
+            played(config, |session, turn| session.handle_received(session.connection(side), Ok(0), turn));
         for ended in Side::BOTH {
             assert!(said.contains(&format!("{:?}", Output::Shutdown(ended))), "{side:?}: {said:?}");
         }
@@ -182,8 +198,12 @@ fn a_reset_that_is_passed_on_has_no_end_before_it() {
         let mut config = TunnelSettings::default();
         config.relay_reset = true;
         let (_, said) = played(config, |session, turn| {
-            session.handle_received(side, Err(std::io::ErrorKind::ConnectionReset.into()), turn);
-            session.handle_acknowledged(side.opposite(), turn);
+            session.handle_received(
+                session.connection(side),
+                Err(std::io::ErrorKind::ConnectionReset.into()),
+                turn,
+            );
+            session.handle_acknowledged(session.connection(side.opposite()), turn);
         });
         assert!(!said.iter().any(|output| output.starts_with("Shutdown")), "{side:?}: {said:?}");
         assert_eq!(said.last(), Some(&format!("{:?}", Output::Close(Ending::Reset))), "{side:?}");

@@ -123,9 +123,9 @@ fn asked(config: &Arc<Config>, turn: &mut Turn<'_>) -> Session {
     let client = ClientInfo { remote, local, serial: 1, secret: [0; 16] };
     let mut session = Session::new(Arc::clone(config), client, turn.now);
     let request = b"GET / HTTP/1.1\r\nHost: h.example\r\n\r\n";
-    let space = session.receive_space(Side::Downstream, turn).expect("bytes are wanted");
+    let space = session.receive_space(session.connection(Side::Downstream), turn).expect("bytes are wanted");
     space[..request.len()].copy_from_slice(request);
-    session.handle_received(Side::Downstream, Ok(request.len()), turn);
+    session.handle_received(session.connection(Side::Downstream), Ok(request.len()), turn);
     session
 }
 

@@ -614,9 +614,11 @@ fn what_comes_twice_before_a_poll_is_told_alike_both_times() {
             world.client_sends(request);
             for _ in 0..2 {
                 let (session, mut turn) = world.parts();
-                let space = session.receive_space(Side::Downstream, &mut turn).expect("bytes are wanted");
+                let space = session
+                    .receive_space(session.connection(Side::Downstream), &mut turn)
+                    .expect("bytes are wanted");
                 space[..3].copy_from_slice(b"JJJ");
-                session.handle_received(Side::Downstream, Ok(3), &mut turn);
+                session.handle_received(session.connection(Side::Downstream), Ok(3), &mut turn);
             }
             world.run();
         });

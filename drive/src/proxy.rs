@@ -180,7 +180,7 @@ impl<C: Stream, K: Connector> Proxying<'_, C, K> {
                 Output::Judge(verdict) => {
                     self.lease.iter().for_each(|lease| lease.judge(verdict, now.tick));
                 }
-                Output::Release(verdict, disposal) => {
+                Output::Release(_, verdict, disposal) => {
                     self.errand = None;
                     match disposal {
                         Disposal::Close(ending) => close(&mut self.upstream, ending),

@@ -142,7 +142,7 @@ impl Blocked {
 pub(crate) trait Machine {
     /// Whether what came since the last poll may be written at once: in a tunnel, bytes wait for nothing.
     fn is_tunnel(&self) -> bool;
-    fn transmit(&self, to: Side) -> Slices<'_>;
+    fn transmit(&mut self, to: Side) -> Slices<'_>;
     fn sent(&mut self, to: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>);
     fn receive_space(&mut self, from: Side, turn: &mut Turn<'_>) -> Option<&mut [u8]>;
     fn received(&mut self, from: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>);
@@ -150,42 +150,67 @@ pub(crate) trait Machine {
     fn timed_out(&mut self, turn: &mut Turn<'_>);
 }
 
-macro_rules! machine {
-    ($machine:ty, $self:ident => $is_tunnel:expr) => {
-        impl Machine for $machine {
-            fn is_tunnel(&$self) -> bool {
-                $is_tunnel
-            }
+/// A read or a write ends with its poll, and a connection is dropped as soon as it is released: what is reported is of the
+/// connection that its side has.
+impl Machine for Session {
+    fn is_tunnel(&self) -> bool {
+        self.tunnel_report().is_some()
+    }
 
-            fn transmit(&self, to: Side) -> Slices<'_> {
-                self.transmit(to)
-            }
+    fn transmit(&mut self, to: Side) -> Slices<'_> {
+        self.transmit(self.connection(to))
+    }
 
-            fn sent(&mut self, to: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
-                self.handle_sent(to, result, turn);
-            }
+    fn sent(&mut self, to: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
+        self.handle_sent(self.connection(to), result, turn);
+    }
 
-            fn receive_space(&mut self, from: Side, turn: &mut Turn<'_>) -> Option<&mut [u8]> {
-                self.receive_space(from, turn)
-            }
+    fn receive_space(&mut self, from: Side, turn: &mut Turn<'_>) -> Option<&mut [u8]> {
+        self.receive_space(self.connection(from), turn)
+    }
 
-            fn received(&mut self, from: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
-                self.handle_received(from, result, turn);
-            }
+    fn received(&mut self, from: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
+        self.handle_received(self.connection(from), result, turn);
+    }
 
-            fn acknowledged(&mut self, to: Side, turn: &mut Turn<'_>) {
-                self.handle_acknowledged(to, turn);
-            }
+    fn acknowledged(&mut self, to: Side, turn: &mut Turn<'_>) {
+        self.handle_acknowledged(self.connection(to), turn);
+    }
 
-            fn timed_out(&mut self, turn: &mut Turn<'_>) {
-                self.handle_timeout(turn);
-            }
-        }
-    };
+    fn timed_out(&mut self, turn: &mut Turn<'_>) {
+        self.handle_timeout(turn);
+    }
 }
 
-machine!(Session, self => self.tunnel_report().is_some());
-machine!(Tunnel, self => true);
+impl Machine for Tunnel {
+    fn is_tunnel(&self) -> bool {
+        true
+    }
+
+    fn transmit(&mut self, to: Side) -> Slices<'_> {
+        Self::transmit(self, to)
+    }
+
+    fn sent(&mut self, to: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
+        self.handle_sent(to, result, turn);
+    }
+
+    fn receive_space(&mut self, from: Side, turn: &mut Turn<'_>) -> Option<&mut [u8]> {
+        self.receive_space(from, turn)
+    }
+
+    fn received(&mut self, from: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
+        self.handle_received(from, result, turn);
+    }
+
+    fn acknowledged(&mut self, to: Side, turn: &mut Turn<'_>) {
+        self.handle_acknowledged(to, turn);
+    }
+
+    fn timed_out(&mut self, turn: &mut Turn<'_>) {
+        self.handle_timeout(turn);
+    }
+}
 
 /// One round: writes what can be written, reads what is wanted, and in a tunnel writes what that has brought; says
 /// whether anything moved.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use socket2::{Domain, Socket, Type};
-use underpass_core::{Address, ClientInfo, Fault, Now, Session, Side, Tick, Turn, Wait};
+use underpass_core::{Address, ClientInfo, Fault, Leg, Now, Session, Side, Tick, Turn, Wait};
 
 /// The moment that a session is told: ticks since `epoch`, and the wall clock.
 #[must_use]
@@ -58,24 +58,24 @@ pub fn begin_connecting(address: &Address) -> io::Result<Socket> {
 /// Writes and reads what can be written and read; says whether anything moved. "Would block" is reported, too.
 pub fn transfer(
     session: &mut Session,
-    sockets: &mut [Option<Socket>; 2],
+    sockets: &mut [Option<(Leg, Socket)>; 2],
     wait: Wait,
     turn: &mut Turn<'_>,
 ) -> bool {
     let mut moved = false;
     for (side, socket) in Side::BOTH.into_iter().zip(sockets) {
-        let Some(socket) = socket else { continue };
+        let Some((leg, socket)) = socket else { continue };
         if wait.writes(side) {
-            let result = socket.write_vectored(&session.transmit(side));
+            let result = socket.write_vectored(&session.transmit(*leg));
             moved |= result.is_ok();
-            session.handle_sent(side, result.map_err(Fault::from), turn);
+            session.handle_sent(*leg, result.map_err(Fault::from), turn);
         }
         if wait.reads(side)
-            && let Some(space) = session.receive_space(side, turn)
+            && let Some(space) = session.receive_space(*leg, turn)
         {
             let result = socket.read(space);
             moved |= !matches!(&result, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
-            session.handle_received(side, result.map_err(Fault::from), turn);
+            session.handle_received(*leg, result.map_err(Fault::from), turn);
         }
     }
     moved

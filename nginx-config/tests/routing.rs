@@ -89,17 +89,21 @@ fn request(config: &Arc<Config>, request: &str) -> Result {
                 for (side, sent) in Side::BOTH.into_iter().zip(&mut sent) {
                     if wait.writes(side) {
                         let before = sent.len();
-                        session.transmit(side).iter().for_each(|slice| sent.extend_from_slice(slice));
+                        session
+                            .transmit(session.connection(side))
+                            .iter()
+                            .for_each(|slice| sent.extend_from_slice(slice));
                         moved |= sent.len() > before;
-                        session.handle_sent(side, Ok(sent.len() - before), turn);
+                        session.handle_sent(session.connection(side), Ok(sent.len() - before), turn);
                     }
                 }
                 if !rest.is_empty() && wait.reads(Side::Downstream) {
-                    let space = session.receive_space(Side::Downstream, turn).expect("space");
+                    let space =
+                        session.receive_space(session.connection(Side::Downstream), turn).expect("space");
                     let size = space.len().min(rest.len());
                     space[..size].copy_from_slice(&rest[..size]);
                     rest = &rest[size..];
-                    session.handle_received(Side::Downstream, Ok(size), turn);
+                    session.handle_received(session.connection(Side::Downstream), Ok(size), turn);
                     moved = true;
                 }
                 if !moved {

@@ -1,8 +1,8 @@
 //! Memory that a worker lends its sessions, and one direction's use of it.
 
-mod lent;
+mod loan;
 
-pub(crate) use lent::{Lend, Lent};
+pub(crate) use loan::{Lend, Loan};
 
 use crate::{
     record::{Figures, Heads},

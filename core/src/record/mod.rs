@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use crate::{
     Address, ClientInfo,
-    buffer::{Lent, Turn},
+    buffer::{Loan, Turn},
     config::{Config, Handler, Hop, Location, Proxy, Settings},
     template::Template,
     time::{Now, Tick},
@@ -53,7 +53,7 @@ pub struct Record {
     pub(crate) requests: u64,
     pub(crate) status: u16,
     pub(crate) outcome: Outcome,
-    pub(crate) figures: Lent<Figures>,
+    pub(crate) figures: Loan<Figures>,
 }
 
 impl Record {
@@ -68,7 +68,7 @@ impl Record {
             requests: 0,
             status: 0,
             outcome: Outcome::Open,
-            figures: Lent::default(),
+            figures: Loan::default(),
         }
     }
 

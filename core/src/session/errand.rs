@@ -10,6 +10,7 @@ use crate::{
     Address,
     config::{SocketOptions, reached},
     fault::Fault,
+    session::Leg,
     shared::{GroupId, HashKey, Lease},
     time::Tick,
     verdict::Verdict,
@@ -84,6 +85,7 @@ pub enum Refusal {
 #[must_use = "answer with `handle_connected`"]
 pub struct Dial {
     pub(crate) errand: u32,
+    pub(crate) leg: Leg,
     pub(crate) group: GroupId,
     pub(crate) addresses: Option<(Arc<[IpAddr]>, u16)>,
     pub(crate) address: Option<Address>,
@@ -112,6 +114,15 @@ impl Socket {
     pub(crate) fn new(options: &SocketOptions, bind: Option<SocketAddr>) -> Self {
         let SocketOptions { keepalive, receive_buffer, send_buffer, .. } = *options;
         Self { bind, keepalive, receive_buffer, send_buffer }
+    }
+}
+
+/// What it is for.
+impl Dial {
+    /// The name of the connection that it brings, for the reports about that.
+    #[must_use]
+    pub fn leg(&self) -> Leg {
+        self.leg
     }
 }
 
@@ -247,6 +258,7 @@ impl Dial {
         let (tried, key) = (Box::default(), HashKey::default());
         Self {
             errand: 0,
+            leg: Leg::origin(super::Epoch::FIRST),
             group,
             addresses: None,
             address: None,

@@ -18,6 +18,7 @@ mod flow;
 mod forward;
 mod inbox;
 mod invariants;
+mod legs;
 mod moves;
 mod outbox;
 mod output;
@@ -40,6 +41,7 @@ mod work;
 
 pub(crate) use around::Around;
 pub use errand::{Admission, Choice, Claim, Connected, Dial, DialError, Lookup, Refusal};
+pub use legs::{Epoch, Leg};
 pub(crate) use outbox::Outbox;
 pub use outbox::Slices;
 pub use output::{Disposal, Output};
@@ -51,12 +53,13 @@ use std::{net::IpAddr, sync::Arc};
 
 use fate::{Fact, Fate};
 use flow::Flow;
+use legs::Epochs;
 pub(crate) use work::Work;
 use work::{Expectation, FinalRead, Origin};
 
 use crate::{
     Address, ClientInfo, Side,
-    buffer::{Buffers, Lent, Turn},
+    buffer::{Buffers, Loan, Turn},
     config::{Config, Settings},
     fault::Fault,
     record::Record,
@@ -97,10 +100,12 @@ pub struct Session {
     exchange: exchange::Machine,
     legs: [connection::Machine; 2],
     /// What an exchange has; lent while there is something in it.
-    work: Lent<Work>,
+    work: Loan<Work>,
     /// The tunnel, while the exchange is in the state `Tunnelling`.
     tunnel: Option<Box<Tunnel>>,
     errands: u32,
+    /// Which connections these are.
+    epochs: Epochs,
     draining: bool,
     /// Everything is over then.
     ends_by: Option<Tick>,
@@ -113,10 +118,10 @@ pub struct Session {
 /// What can happen to a session.
 #[derive(Debug)]
 enum Input<'a> {
-    Received(Side, Result<usize, Fault>),
-    Sent(Side, Result<usize, Fault>),
-    Relayed(Side, Relayed),
-    Acknowledged(Side),
+    Received(Leg, Result<usize, Fault>),
+    Sent(Leg, Result<usize, Fault>),
+    Relayed(Leg, Relayed),
+    Acknowledged(Leg),
     /// These name their errand by its number.
     Resolved(u32, Result<&'a [IpAddr], Fault>),
     Admitted(u32, Admission),
@@ -144,9 +149,10 @@ impl Session {
             record: Record::new(config, Arc::new(client), now),
             exchange: exchange::Machine::default(),
             legs: [connection::Machine::default(); 2],
-            work: Lent::default(),
+            work: Loan::default(),
             tunnel: None,
             errands: 0,
+            epochs: Epochs::default(),
             draining: false,
             ends_by: None,
             tick: now.tick,
@@ -157,25 +163,28 @@ impl Session {
 
     /// Bytes were received into [`receive_space`](Self::receive_space): so many, `Ok(0)` for the end of the
     /// stream. "Would block" is reported too: unused memory goes back. A reset may be reported whenever it
-    /// is noticed. Ignored when that connection has been closed or released.
-    pub fn handle_received(&mut self, from: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
+    /// is noticed. Of a connection that has been closed or released it only brings the memory back: a read that was
+    /// cancelled is reported with whatever it came to.
+    pub fn handle_received(&mut self, from: Leg, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
         self.apply(Input::Received(from, result), turn);
     }
 
-    /// So many bytes of [`transmit`](Self::transmit) were sent, and no layer of the shell's own holds them.
-    pub fn handle_sent(&mut self, to: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
+    /// So many bytes of [`transmit`](Self::transmit) were sent, and no layer of the shell's own holds them. "Would
+    /// block" is reported too. Of a connection that has been closed or released it only brings the memory back: a write
+    /// that was cancelled is reported with whatever it came to.
+    pub fn handle_sent(&mut self, to: Leg, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
         self.apply(Input::Sent(to, result), turn);
     }
 
     /// Bytes were moved past the session, where [`Wait::relays`] permits it. What was taken and not yet
-    /// delivered is in the shell's pipe.
-    pub fn handle_relayed(&mut self, from: Side, moved: Relayed, turn: &mut Turn<'_>) {
+    /// delivered is in the shell's pipe. Ignored when that connection has been closed or released.
+    pub fn handle_relayed(&mut self, from: Leg, moved: Relayed, turn: &mut Turn<'_>) {
         self.apply(Input::Relayed(from, moved), turn);
     }
 
     /// All that was sent to this side has been acknowledged, where [`Wait::acknowledges`] asks for it: a reset no
     /// more destroys it. Ignored when nobody has asked.
-    pub fn handle_acknowledged(&mut self, to: Side, turn: &mut Turn<'_>) {
+    pub fn handle_acknowledged(&mut self, to: Leg, turn: &mut Turn<'_>) {
         self.apply(Input::Acknowledged(to), turn);
     }
 
@@ -221,7 +230,8 @@ impl Session {
     }
 
     /// Ends the session, and gives its memory back to the worker: call it at [`Output::Done`]. A session that
-    /// is just dropped frees it instead.
+    /// is just dropped frees it instead. Where reads or writes still use that memory, their loop keeps the session
+    /// until they are over.
     pub fn recycle(mut self, buffers: &mut Buffers) {
         for flow in self.work.held().into_iter().flat_map(|work| &mut work.flows) {
             flow.recycle(buffers);
@@ -243,8 +253,9 @@ impl Session {
     /// The one place where state changes. `watch` looks on between any two steps.
     fn apply_watched(&mut self, input: Input<'_>, turn: &mut Turn<'_>, mut watch: impl FnMut(&Self)) {
         self.tick = self.tick.max(turn.now.tick);
-        let is_of_tunnel = self.report_to_tunnel(&input, turn);
-        if !is_of_tunnel {
+        let is_taken = self.takes_report(&input);
+        let is_of_tunnel = is_taken && self.report_to_tunnel(&input, turn);
+        if is_taken && !is_of_tunnel {
             self.work.lend(turn.buffers);
             self.take(input, turn);
         }
@@ -268,8 +279,8 @@ impl Session {
     /// What an input is for a session that has no open tunnel.
     fn take(&mut self, input: Input<'_>, turn: &mut Turn<'_>) {
         match input {
-            Input::Received(from, result) => self.received(from, result, turn),
-            Input::Sent(to, result) => self.sent(to, result, turn),
+            Input::Received(from, result) => self.received(from.side(), result, turn),
+            Input::Sent(to, result) => self.sent(to.side(), result, turn),
             // These are reported of a tunnel.
             Input::Relayed(..) | Input::Acknowledged(_) => {}
             Input::Resolved(errand, result) => self.resolved(errand, result, turn),

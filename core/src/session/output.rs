@@ -2,7 +2,7 @@
 
 use crate::{
     Side,
-    session::{Claim, Dial, Lookup, Note},
+    session::{Claim, Dial, Leg, Lookup, Note},
     tunnel::Said,
     verdict::Verdict,
     wait::{Ending, Wait},
@@ -25,11 +25,11 @@ pub enum Output {
     /// Tell the lease what is thought of the peer so far ([`crate::shared::Lease::judge`]): a tunnel has
     /// opened, or content without a length has begun, and it may be hours until that is released.
     Judge(Verdict),
-    /// The upstream connection, or the dial under way, is no more this session's: report the verdict to
-    /// the lease, and pool or close the connection. A dial that is pending is cancelled: drop its token
-    /// and whatever it still brings.
-    Release(Verdict, Disposal),
-    /// Shut down the write direction of this side's connection.
+    /// This upstream connection, or the dial for it that is under way, is no more this session's: report the verdict
+    /// to the lease, and pool or close the connection. A dial that is pending is cancelled: drop its token
+    /// and whatever it still brings. Reads and writes that are under way are cancelled, and reported when they are over.
+    Release(Leg, Verdict, Disposal),
+    /// Shut down the write direction of the connection that this side has now.
     Shutdown(Side),
     /// Close the client's connection.
     Close(Ending),

@@ -4,6 +4,7 @@ use super::{
     Dial, Ending, Event, Lookup, Output, Session, Slices, Wait,
     errand::{Claim, Socket},
     fate::{self, Next, Stand},
+    legs::{Leg, Lent},
     pending::{Errand, Pending},
 };
 use crate::{
@@ -28,7 +29,7 @@ impl Session {
             return Output::Judge(verdict);
         }
         if let Some((verdict, disposal)) = self.pending().and_then(|pending| pending.release.take()) {
-            return Output::Release(verdict, disposal);
+            return Output::Release(self.epochs.origin(), verdict, disposal);
         }
         if let Some(errand) = self.pending().and_then(|pending| pending.errand.take()) {
             return self.send_out(errand);
@@ -56,7 +57,7 @@ impl Session {
         let writes = Side::BOTH.map(|side| {
             let after_a_look = side == Side::Downstream && self.must_read_first();
             let paced = side == Side::Downstream && self.client_waits().is_some();
-            self.leg(side).writes() && !after_a_look && !paced && !self.transmit(side).is_empty()
+            self.leg(side).writes() && !after_a_look && !paced && !self.outgoing(side).is_empty()
         });
         for side in Side::BOTH.into_iter().filter(|side| writes[side.index()]) {
             self.flow_mut(side.opposite()).offer(true);
@@ -69,36 +70,61 @@ impl Session {
         self.work.held().map(|work| &mut work.pending)
     }
 
-    /// Where to receive bytes from this side into; `None` when none are wanted now.
-    pub fn receive_space(&mut self, from: Side, turn: &mut Turn<'_>) -> Option<&mut [u8]> {
-        if self.tunnel.is_some() {
-            return self.tunnel.as_mut()?.receive_space(from, turn);
-        }
-        if !self.wants(from) {
+    /// Where to receive bytes of this connection into; `None` when none are wanted now, when it isn't the one that its
+    /// side has, or while a read of the one before it has not been reported.
+    pub fn receive_space(&mut self, from: Leg, turn: &mut Turn<'_>) -> Option<&mut [u8]> {
+        if !self.is_current(from) {
             return None;
         }
-        let most = if from == Side::Upstream { self.origin_allowance() } else { usize::MAX };
+        let side = from.side();
+        // No other connection comes after a tunnel's: whom it lends to needs no name.
+        if self.tunnel.is_some() {
+            return self.tunnel.as_mut()?.receive_space(side, turn);
+        }
+        if !self.wants(side) {
+            return None;
+        }
+        let most = if side == Side::Upstream { self.origin_allowance() } else { usize::MAX };
         self.work.lend(turn.buffers);
-        let space = self.flow_mut(from).inbox.space(turn.buffers)?;
+        let space = self.work.flows[side.index()].inbox.space(turn.buffers)?;
+        if side == Side::Upstream {
+            self.epochs.lend_to_read();
+        }
         let length = space.len().min(most);
         space.get_mut(..length)
     }
 
-    /// What is to be sent to this side: at most four pieces, in order. Report what was sent with
+    /// What is to be sent on this connection: at most four pieces, in order. Nothing, when it isn't the one that its
+    /// side has, or while a write of the one before it has not been reported. Report what was sent with
     /// [`handle_sent`](Self::handle_sent).
-    #[must_use]
-    pub fn transmit(&self, to: Side) -> Slices<'_> {
+    #[must_use = "report what was sent with `handle_sent`"]
+    pub fn transmit(&mut self, to: Leg) -> Slices<'_> {
+        if !self.is_current(to) {
+            return Slices::one(b"");
+        }
+        let notes = to.side() == Side::Upstream && self.tunnel.is_none();
+        if notes && !self.outgoing(Side::Upstream).is_empty() {
+            self.epochs.lend_to_write();
+        }
+        self.outgoing(to.side())
+    }
+
+    fn outgoing(&self, to: Side) -> Slices<'_> {
         if let Some(tunnel) = self.open_tunnel_of() {
             return tunnel.transmit(to);
         }
         let flow = self.flow(to.opposite());
         let most = match to {
             Side::Downstream => self.client_allowance(),
-            Side::Upstream if self.leg(Side::Upstream).exists() => usize::MAX,
+            Side::Upstream if self.may_write_upstream() => usize::MAX,
             // What is to be sent is for the next connection, and the shell may not have obeyed `Release` yet.
             Side::Upstream => 0,
         };
         flow.outbox.slices_within(&flow.inbox, most)
+    }
+
+    fn may_write_upstream(&self) -> bool {
+        self.leg(Side::Upstream).exists() && self.epochs.writing() != Lent::Earlier
     }
 
     fn send_out(&mut self, errand: Errand) -> Output {
@@ -125,6 +151,7 @@ impl Session {
         self.work.pending.dialling = true;
         Output::Connect(Dial {
             errand: self.errands,
+            leg: self.epochs.next_origin(),
             group: hop.map_or(GroupId(usize::MAX), |hop| hop.group),
             addresses: self.work.addresses.clone(),
             elsewhere: self.work.elsewhere.as_slice().into(),
@@ -161,10 +188,11 @@ impl Session {
     }
 
     fn persist(&mut self) {
-        // What a released connection was offered last has no report to come.
-        for flow in &mut self.work.flows {
-            flow.offer(false);
+        // What a released connection was offered last, and nobody has taken, has no report to come.
+        if self.epochs.writing() == Lent::ToNobody {
+            self.flow_mut(Side::Downstream).offer(false);
         }
+        self.flow_mut(Side::Upstream).offer(false);
         let pipelined = !self.flow(Side::Downstream).inbox.raw().is_empty();
         self.exchange_event(exchange::Event::Persist);
         self.message_event(Side::Downstream, message::Event::Next);
@@ -229,7 +257,8 @@ impl Session {
             (Side::Upstream, _) => false,
         };
         let paced = side == Side::Upstream && self.origin_waits().is_some();
-        in_time && self.leg(side).reads() && flow.has_room() && !paced
+        let has_memory = side == Side::Downstream || self.epochs.reading() != Lent::Earlier;
+        in_time && self.leg(side).reads() && flow.has_room() && !paced && has_memory
     }
 
     /// After each input: memory goes back, chunks are cut, and it is noted what waits.

@@ -7,6 +7,7 @@ use super::{
     Session, Work,
     fate::{self, Facts, Fate},
     flow::{Content, Flow},
+    legs::Lent,
     outbox::Outline,
 };
 use crate::{
@@ -49,6 +50,8 @@ pub struct Snapshot {
     empty_lines: u8,
     resolved: bool,
     elsewhere: usize,
+    /// Who reads from an origin server, and who writes to one.
+    lent: [Lent; 2],
     /// Rate, what is free, and for how long what has moved counts.
     paces: [Option<(u64, u64, u64)>; 2],
     refusal: Option<crate::violation::Violation>,
@@ -138,6 +141,7 @@ impl Snapshot {
             work,
             // A number that only ever is compared with its own copies.
             errands: _,
+            epochs,
             draining,
             // A deadline.
             ends_by: _,
@@ -208,6 +212,7 @@ impl Snapshot {
             empty_lines: *empty_lines,
             resolved: addresses.is_some(),
             elsewhere: elsewhere.len(),
+            lent: [epochs.reading(), epochs.writing()],
             paces: paces.as_ref().map_or([None; 2], |paces| paces.outline(now)),
             refusal: *refusal,
             content_lost: *content_lost,

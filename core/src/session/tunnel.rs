@@ -22,7 +22,8 @@ impl Session {
             return false;
         }
         let request = self.flow(Side::Downstream);
-        if !request.is_complete() || !request.is_sent() {
+        // The tunnel has its buffers for itself.
+        if !request.is_complete() || !request.is_sent() || self.awaits_memory() {
             return false;
         }
         if self.connects() {
@@ -104,10 +105,10 @@ impl Session {
         let Some(tunnel) = &mut self.tunnel else { return false };
         let turn = &mut at(self.tick, turn);
         match *input {
-            Input::Received(from, result) => tunnel.handle_received(from, result, turn),
-            Input::Sent(to, result) => tunnel.handle_sent(to, result, turn),
-            Input::Relayed(from, moved) => tunnel.handle_relayed(from, moved, turn),
-            Input::Acknowledged(to) => tunnel.handle_acknowledged(to, turn),
+            Input::Received(from, result) => tunnel.handle_received(from.side(), result, turn),
+            Input::Sent(to, result) => tunnel.handle_sent(to.side(), result, turn),
+            Input::Relayed(from, moved) => tunnel.handle_relayed(from.side(), moved, turn),
+            Input::Acknowledged(to) => tunnel.handle_acknowledged(to.side(), turn),
             Input::Timeout => tunnel.handle_timeout(turn),
             Input::Drain(until) => {
                 tunnel.handle_drain(until, turn);

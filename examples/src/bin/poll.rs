@@ -11,8 +11,8 @@ use std::{
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::Socket;
 use underpass_core::{
-    Admission, Buffers, Connected, Dial, DialError, Disposal, Ending, Fault, Output, Session, Side, Turn,
-    Verdict, Wait, config::Config, shared::Lease,
+    Admission, Buffers, Connected, Dial, DialError, Disposal, Ending, Fault, Leg, Output, Session, Side,
+    Turn, Verdict, Wait, config::Config, shared::Lease,
 };
 use underpass_examples::{addresses, begin_connecting, client_info, now, transfer};
 
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             serial += 1;
             let info = client_info(remote, client.local_addr()?, serial);
             let session = Session::new(Arc::clone(&config), info, now(epoch));
-            let sockets = [Some(client.into()), None];
+            let sockets = [Some((Leg::CLIENT, client.into())), None];
             connections.push(Connection { session, sockets, lease: None, dial: None, wait: None });
         }
         connections.retain_mut(|connection| connection.turn(epoch, &mut buffers));
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 struct Connection {
     session: Session,
     /// The client's, and the origin server's: it may still be connecting.
-    sockets: [Option<Socket>; 2],
+    sockets: [Option<(Leg, Socket)>; 2],
     lease: Option<Lease>,
     /// A connection is being made.
     dial: Option<Dial>,
@@ -58,7 +58,7 @@ impl Connection {
     /// What the connection sleeps for.
     fn interest(&self) -> impl Iterator<Item = PollFd<'_>> {
         Side::BOTH.into_iter().zip(&self.sockets).filter_map(|(side, socket)| {
-            let (socket, wait) = (socket.as_ref()?, self.wait?);
+            let ((_, socket), wait) = (socket.as_ref()?, self.wait?);
             let connecting = side == Side::Upstream && self.dial.is_some();
             let mut flags = PollFlags::empty();
             flags.set(PollFlags::IN, wait.reads(side));
@@ -81,19 +81,21 @@ impl Connection {
                         let lease = self.lease.insert(self.session.handle_chosen(&dial, choice, turn));
                         match begin_connecting(lease.address()) {
                             Err(error) => self.fail(dial, error.into(), turn),
-                            Ok(socket) => (self.sockets[1], self.dial) = (Some(socket), Some(dial)),
+                            Ok(socket) => {
+                                (self.sockets[1], self.dial) = (Some((dial.leg(), socket)), Some(dial))
+                            }
                         }
                     }
                 },
                 Output::Judge(verdict) => {
                     self.lease.iter().for_each(|lease| lease.judge(verdict, turn.now.tick));
                 }
-                Output::Release(verdict, Disposal::Pool | Disposal::Close(_)) => {
+                Output::Release(_, verdict, Disposal::Pool | Disposal::Close(_)) => {
                     (self.sockets[1], self.dial) = (None, None);
                     self.lease.take().into_iter().for_each(|lease| lease.report(verdict, turn.now.tick));
                 }
                 Output::Shutdown(side) => {
-                    if let Some(socket) = &self.sockets[side as usize] {
+                    if let Some((_, socket)) = &self.sockets[side as usize] {
                         // A peer that has gone already can't be told anything.
                         let _ = socket.shutdown(Shutdown::Write);
                     }
@@ -118,7 +120,7 @@ impl Connection {
 
     /// Reports the connection that is there, or that failed; says whether one of them is so.
     fn finish_connecting(&mut self, turn: &mut Turn<'_>) -> bool {
-        let (Some(socket), Some(_)) = (&self.sockets[1], &self.dial) else { return false };
+        let (Some((_, socket)), Some(_)) = (&self.sockets[1], &self.dial) else { return false };
         let outcome = match socket.take_error() {
             Ok(None) if socket.peer_addr().is_ok() => Ok(Connected::Fresh),
             Ok(None) => return false,

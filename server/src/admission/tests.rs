@@ -55,9 +55,10 @@ fn answered(gate: &Gate, remote: &str, lines: &str, tick: u64, counted: Counted)
     let mut buffers = Buffers::default();
     let turn = &mut Turn { now, buffers: &mut buffers };
     let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
-    let space = session.receive_space(Side::Downstream, turn).expect("a request is wanted");
+    let space =
+        session.receive_space(session.connection(Side::Downstream), turn).expect("a request is wanted");
     space[..head.len()].copy_from_slice(head.as_bytes());
-    session.handle_received(Side::Downstream, Ok(head.len()), turn);
+    session.handle_received(session.connection(Side::Downstream), Ok(head.len()), turn);
     let Output::Admit(claim) = session.poll_output() else { panic!("admission is asked for") };
     gate.ask(&claim, session.record(), now, counted)
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use underpass_core::{
-    Address, Claim, Connected, Dial, DialError, Fault, Lookup, Tick, Turn, Verdict, shared::Lease,
+    Address, Claim, Connected, Dial, DialError, Fault, Leg, Lookup, Tick, Turn, Verdict, shared::Lease,
     trace::Traced,
 };
 
@@ -34,7 +34,7 @@ pub(super) enum Brought<R: Reactor> {
     /// Nothing that the shell has to keep.
     Nothing,
     /// A connection.
-    Connection(R::Stream, Lease),
+    Connection(Leg, R::Stream, Lease),
     /// Whether the request may go on.
     Decision(Claim, Decision),
 }
@@ -100,8 +100,9 @@ impl<R: Reactor> Errand<R> {
                 let (dial, lease) = *token;
                 match result {
                     Ok(stream) => {
+                        let leg = dial.leg();
                         session.handle_connected(dial, Ok(Connected::Fresh), turn);
-                        Poll::Ready(Brought::Connection(stream, lease))
+                        Poll::Ready(Brought::Connection(leg, stream, lease))
                     }
                     Err(error) => {
                         lease.report(error.verdict(), turn.now.tick);

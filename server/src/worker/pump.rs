@@ -6,7 +6,7 @@ use std::{
 };
 
 use underpass_core::{
-    Buffers, Claim, Connected, Dial, Disposal, Now, Output, Pool, Pooled, Severity, Side, Tick, Turn,
+    Buffers, Claim, Connected, Dial, Disposal, Leg, Now, Output, Pool, Pooled, Severity, Side, Tick, Turn,
     Verdict, Wait,
     shared::{Lease, Permit},
     trace::Traced,
@@ -64,6 +64,7 @@ struct Blocked {
 
 /// A connection to an origin server, in use.
 struct Upstream<R: Reactor> {
+    leg: Leg,
     stream: Pooled<R::Stream>,
     lease: Lease,
 }
@@ -165,7 +166,7 @@ impl<R: Reactor> Connection<R> {
                         upstream.lease.judge(verdict, shared.now().tick);
                     }
                 }
-                Output::Release(verdict, disposal) => self.release(verdict, disposal, shared),
+                Output::Release(_, verdict, disposal) => self.release(verdict, disposal, shared),
                 Output::Shutdown(side) => self.shutdowns[side as usize] = true,
                 Output::Close(ending) => {
                     if let Some(client) = self.client.take() {
@@ -241,9 +242,9 @@ impl<R: Reactor> Connection<R> {
         if self.blocked.writes[to as usize] {
             return false;
         }
-        let Some(stream) = stream(&mut self.client, &mut self.upstream, to) else { return false };
+        let Some((leg, stream)) = stream(&mut self.client, &mut self.upstream, to) else { return false };
         let polled = {
-            let slices = self.session.transmit(to);
+            let slices = self.session.transmit(leg);
             match &*slices {
                 [] => return false,
                 [one] => stream.poll_write(cx, one),
@@ -252,7 +253,7 @@ impl<R: Reactor> Connection<R> {
         };
         self.blocked.writes[to as usize] = polled.is_pending();
         let result = socket::outcome(polled);
-        self.session.handle_sent(to, result, &mut shared.lend());
+        self.session.handle_sent(leg, result, &mut shared.lend());
         socket::progress(result)
     }
 
@@ -260,14 +261,16 @@ impl<R: Reactor> Connection<R> {
         if self.blocked.reads[from as usize] {
             return false;
         }
-        let Some(stream) = stream(&mut self.client, &mut self.upstream, from) else { return false };
+        let Some((leg, stream)) = stream(&mut self.client, &mut self.upstream, from) else { return false };
         let polled = {
-            let Some(space) = self.session.receive_space(from, &mut shared.lend()) else { return false };
+            let Some(space) = self.session.receive_space(leg, &mut shared.lend()) else {
+                return false;
+            };
             stream.poll_read(cx, space)
         };
         self.blocked.reads[from as usize] = polled.is_pending();
         let result = socket::outcome(polled);
-        self.session.handle_received(from, result, &mut shared.lend());
+        self.session.handle_received(leg, result, &mut shared.lend());
         socket::progress(result)
     }
 
@@ -275,11 +278,11 @@ impl<R: Reactor> Connection<R> {
         if self.blocked.acknowledgements[to as usize] {
             return false;
         }
-        let Some(stream) = stream(&mut self.client, &mut self.upstream, to) else { return false };
+        let Some((leg, stream)) = stream(&mut self.client, &mut self.upstream, to) else { return false };
         let has_all = socket::has_acknowledged(stream);
         self.blocked.acknowledgements[to as usize] = !has_all;
         if has_all {
-            self.session.handle_acknowledged(to, &mut shared.lend());
+            self.session.handle_acknowledged(leg, &mut shared.lend());
         }
         has_all
     }
@@ -292,9 +295,9 @@ impl<R: Reactor> Connection<R> {
         self.errand = None;
         match brought {
             Brought::Nothing => {}
-            Brought::Connection(stream, lease) => {
+            Brought::Connection(leg, stream, lease) => {
                 let stream = Pooled::new(stream, shared.now().tick);
-                self.begin_upstream(stream, lease);
+                self.begin_upstream(leg, stream, lease);
             }
             Brought::Decision(claim, decision) => self.admit(claim, decision, shared),
         }
@@ -324,15 +327,15 @@ impl<R: Reactor> Connection<R> {
         };
         while let Some(stream) = shared.pool(&self.service).and_then(|pool| pool.take(&dial, &lease, now)) {
             if socket::is_quiet(&stream.connection) {
-                self.begin_upstream(stream, lease);
+                self.begin_upstream(dial.leg(), stream, lease);
                 return self.session.handle_connected(dial, Ok(Connected::Reused), &mut shared.lend());
             }
         }
         self.errand = Some(Box::new(Errand::connect(dial, lease)));
     }
 
-    fn begin_upstream(&mut self, stream: Pooled<R::Stream>, lease: Lease) {
-        self.upstream = Some(Upstream { stream, lease });
+    fn begin_upstream(&mut self, leg: Leg, stream: Pooled<R::Stream>, lease: Lease) {
+        self.upstream = Some(Upstream { leg, stream, lease });
         self.blocked.reads[Side::Upstream as usize] = false;
         self.blocked.writes[Side::Upstream as usize] = false;
     }
@@ -343,7 +346,7 @@ impl<R: Reactor> Connection<R> {
             errand.cancel(verdict, now);
         }
         self.shutdowns[Side::Upstream as usize] = false;
-        let Some(Upstream { stream, lease }) = self.upstream.take() else { return };
+        let Some(Upstream { stream, lease, .. }) = self.upstream.take() else { return };
         match (disposal, shared.pool(&self.service)) {
             (Disposal::Pool, Some(pool)) => drop(pool.put(&lease, stream, now)),
             (Disposal::Pool, None) => drop(stream),
@@ -355,7 +358,7 @@ impl<R: Reactor> Connection<R> {
     fn shut_down(&mut self) {
         for side in Side::BOTH {
             let wanted = std::mem::take(&mut self.shutdowns[side as usize]);
-            if wanted && let Some(stream) = stream(&mut self.client, &mut self.upstream, side) {
+            if wanted && let Some((_, stream)) = stream(&mut self.client, &mut self.upstream, side) {
                 socket::shut_down(stream);
             }
         }
@@ -394,9 +397,9 @@ fn stream<'a, R: Reactor>(
     client: &'a mut Option<R::Stream>,
     upstream: &'a mut Option<Upstream<R>>,
     side: Side,
-) -> Option<&'a mut R::Stream> {
+) -> Option<(Leg, &'a mut R::Stream)> {
     match side {
-        Side::Downstream => client.as_mut(),
-        Side::Upstream => upstream.as_mut().map(|upstream| &mut upstream.stream.connection),
+        Side::Downstream => client.as_mut().map(|stream| (Leg::CLIENT, stream)),
+        Side::Upstream => upstream.as_mut().map(|upstream| (upstream.leg, &mut upstream.stream.connection)),
     }
 }

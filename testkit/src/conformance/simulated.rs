@@ -5,18 +5,27 @@ use std::time::Duration;
 use underpass_core::Ending;
 
 use super::{Case, Driver, Names, Sight, Stage, Step, Who};
-use crate::session_world::{Connect, End, LISTEN, ORIGIN, World, config_of};
+use crate::session_world::{Completion, Connect, End, LISTEN, ORIGIN, World, config_of};
 
 /// Runs cases in a [`World`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Simulated {
     /// Tunnels are relayed past the session wherever it permits that.
     pub splices: bool,
+    /// Reads and writes complete late, in an order that follows from this seed.
+    pub completes: Option<u64>,
 }
+
+/// As cases name it, and `docs/drivers.md`.
+const NAME: &str = "simulated";
 
 impl Driver for Simulated {
     fn name(&self) -> &str {
-        "simulated"
+        if self.completes.is_some() { "completing" } else { NAME }
+    }
+
+    fn inapplicable(&self, case: &Case) -> Option<&'static str> {
+        (!case.names(NAME)).then_some(super::VIRTUAL_TIME)
     }
 
     fn start(&mut self, case: &Case) -> Result<Box<dyn Stage>, String> {
@@ -24,6 +33,7 @@ impl Driver for Simulated {
             Names { origin: ORIGIN.to_owned(), listen: LISTEN.to_owned(), log: "access.log".to_owned() };
         let mut world = World::new(config_of(&case.config(&names)));
         world.splices = self.splices;
+        world.completion = self.completes.map(Completion::with_seed);
         // Nobody listens at any other address, as on a machine where only the origin server runs.
         world.listens = Some(ORIGIN.parse().expect("an address"));
         for step in &case.steps {

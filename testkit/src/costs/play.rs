@@ -82,7 +82,7 @@ impl Course<'_> {
                 Output::Judge(verdict) => {
                     self.lease.iter().for_each(|(lease, _)| lease.judge(verdict, turn.now.tick));
                 }
-                Output::Release(verdict, disposal) => {
+                Output::Release(_, verdict, disposal) => {
                     let Some((lease, connection)) = self.lease.take() else { continue };
                     if matches!(disposal, Disposal::Pool) {
                         self.player.pool.put(&lease, connection, turn.now.tick);
@@ -128,12 +128,12 @@ impl Course<'_> {
         }
         for side in Side::BOTH {
             if wait.writes(side) {
-                let count = self.session.transmit(side).total();
+                let count = self.session.transmit(self.session.connection(side)).total();
                 self.asked |= side == Side::Upstream;
-                return self.session.handle_sent(side, Ok(count), turn);
+                return self.session.handle_sent(self.session.connection(side), Ok(count), turn);
             }
             if wait.acknowledges(side) {
-                return self.session.handle_acknowledged(side, turn);
+                return self.session.handle_acknowledged(self.session.connection(side), turn);
             }
         }
         let may = |side: Side| match side {
@@ -144,14 +144,14 @@ impl Course<'_> {
         let next = Side::BOTH.into_iter().find(|side| wait.reads(*side) && may(*side));
         let next = next.or_else(|| Side::BOTH.into_iter().find(|side| wait.reads(*side)));
         if let Some(side) = next
-            && let Some(space) = self.session.receive_space(side, turn)
+            && let Some(space) = self.session.receive_space(self.session.connection(side), turn)
         {
             let unread = &mut self.unread[side as usize];
             let count = unread.len().min(cut).min(space.len());
             let (piece, rest) = unread.split_at(count);
             space[..count].copy_from_slice(piece);
             *unread = rest;
-            return self.session.handle_received(side, Ok(count), turn);
+            return self.session.handle_received(self.session.connection(side), Ok(count), turn);
         }
         panic!("nothing can be done: {:?}", self.session.snapshot(turn.now.tick));
     }

@@ -67,13 +67,13 @@ pub(super) fn gone_is_gone(world: &World) {
         .filter(|side| world.done || (*side == Side::Upstream && world.upstream().is_none()));
     for side in gone {
         let fault = ErrorKind::ConnectionReset.into();
-        session.handle_received(side, Ok(0), turn);
-        session.handle_received(side, Err(fault), turn);
-        session.handle_sent(side, Ok(0), turn);
-        session.handle_sent(side, Err(fault), turn);
+        session.handle_received(session.connection(side), Ok(0), turn);
+        session.handle_received(session.connection(side), Err(fault), turn);
+        session.handle_sent(session.connection(side), Ok(0), turn);
+        session.handle_sent(session.connection(side), Err(fault), turn);
         if world.done {
-            session.handle_relayed(side, Relayed { taken: 1, delivered: 1 }, turn);
-            session.handle_acknowledged(side, turn);
+            session.handle_relayed(session.connection(side), Relayed { taken: 1, delivered: 1 }, turn);
+            session.handle_acknowledged(session.connection(side), turn);
         }
         assert_eq!(session.snapshot(now.tick), before, "a report about a connection that is gone");
     }

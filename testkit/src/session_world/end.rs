@@ -107,6 +107,11 @@ impl End {
         !self.sending.is_empty()
     }
 
+    /// Whether a write would come to something.
+    pub(super) fn takes(&self) -> bool {
+        self.window > 0 || self.refusal.is_some()
+    }
+
     /// Whether a read would bring bytes.
     pub(super) fn has_bytes(&self) -> bool {
         matches!(self.sending.front(), Some(Segment::Bytes(_)))

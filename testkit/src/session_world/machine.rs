@@ -4,9 +4,9 @@
 use std::{fmt, net::IpAddr};
 
 use underpass_core::{
-    Admission, Buffers, Choice, Claim, Connected, Dial, DialError, Disposal, Fault, Lookup, Note, Output,
-    Record, Relayed, Rows, Side, Slices, Tick, Timer, Tunnel, TunnelOutput, TunnelReport, TunnelSnapshot,
-    Turn, Verdict, shared::Lease, trace::Traced,
+    Admission, Buffers, Choice, Claim, Connected, Dial, DialError, Disposal, Epoch, Fault, Leg, Lookup, Note,
+    Output, Record, Relayed, Rows, Side, Slices, Tick, Timer, Tunnel, TunnelOutput, TunnelReport,
+    TunnelSnapshot, Turn, Verdict, shared::Lease, trace::Traced,
 };
 
 /// A session, traced where its world was made to, or a tunnel alone. The methods are those of
@@ -57,7 +57,8 @@ impl Alone {
         };
         let (output, next) = match self.farewell {
             Farewell::Releases => {
-                (Output::Release(Verdict::Success, Disposal::Close(report.ending)), Farewell::IsTold)
+                let leg = Leg::origin(Epoch::FIRST);
+                (Output::Release(leg, Verdict::Success, Disposal::Close(report.ending)), Farewell::IsTold)
             }
             Farewell::IsTold => (Output::ExchangeDone, Farewell::Closes),
             Farewell::Closes => (Output::Close(report.ending), Farewell::IsDone),
@@ -87,29 +88,55 @@ impl Machine {
         }
     }
 
-    pub fn receive_space(&mut self, from: Side, turn: &mut Turn<'_>) -> Option<&mut [u8]> {
-        either!(self, machine => machine.receive_space(from, turn))
-    }
-
     #[must_use]
-    pub fn transmit(&self, to: Side) -> Slices<'_> {
-        either!(self, machine => machine.transmit(to))
+    pub fn connection(&self, side: Side) -> Leg {
+        match self {
+            Self::Session(session) => session.connection(side),
+            Self::Tunnel(_) if side == Side::Downstream => Leg::CLIENT,
+            Self::Tunnel(_) => Leg::origin(Epoch::FIRST),
+        }
     }
 
-    pub fn handle_received(&mut self, from: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
-        either!(self, machine => machine.handle_received(from, result, turn));
+    pub fn receive_space(&mut self, from: Leg, turn: &mut Turn<'_>) -> Option<&mut [u8]> {
+        match self {
+            Self::Session(session) => session.receive_space(from, turn),
+            Self::Tunnel(alone) => alone.tunnel.receive_space(from.side(), turn),
+        }
     }
 
-    pub fn handle_sent(&mut self, to: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
-        either!(self, machine => machine.handle_sent(to, result, turn));
+    pub fn transmit(&mut self, to: Leg) -> Slices<'_> {
+        match self {
+            Self::Session(session) => session.transmit(to),
+            Self::Tunnel(alone) => alone.tunnel.transmit(to.side()),
+        }
     }
 
-    pub fn handle_relayed(&mut self, from: Side, moved: Relayed, turn: &mut Turn<'_>) {
-        either!(self, machine => machine.handle_relayed(from, moved, turn));
+    pub fn handle_received(&mut self, from: Leg, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
+        match self {
+            Self::Session(session) => session.handle_received(from, result, turn),
+            Self::Tunnel(alone) => alone.tunnel.handle_received(from.side(), result, turn),
+        }
     }
 
-    pub fn handle_acknowledged(&mut self, to: Side, turn: &mut Turn<'_>) {
-        either!(self, machine => machine.handle_acknowledged(to, turn));
+    pub fn handle_sent(&mut self, to: Leg, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
+        match self {
+            Self::Session(session) => session.handle_sent(to, result, turn),
+            Self::Tunnel(alone) => alone.tunnel.handle_sent(to.side(), result, turn),
+        }
+    }
+
+    pub fn handle_relayed(&mut self, from: Leg, moved: Relayed, turn: &mut Turn<'_>) {
+        match self {
+            Self::Session(session) => session.handle_relayed(from, moved, turn),
+            Self::Tunnel(alone) => alone.tunnel.handle_relayed(from.side(), moved, turn),
+        }
+    }
+
+    pub fn handle_acknowledged(&mut self, to: Leg, turn: &mut Turn<'_>) {
+        match self {
+            Self::Session(session) => session.handle_acknowledged(to, turn),
+            Self::Tunnel(alone) => alone.tunnel.handle_acknowledged(to.side(), turn),
+        }
     }
 
     pub fn handle_timeout(&mut self, turn: &mut Turn<'_>) {

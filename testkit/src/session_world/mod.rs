@@ -1,10 +1,12 @@
 //! A session in a world without sockets: scripted peers, a clock that stands still unless told, and a shell
 //! that obeys the contract to the letter and checks on every step that the session keeps it, too.
 
+mod completion;
 mod end;
 mod machine;
 mod shell;
 
+pub use completion::{Completion, Late};
 pub use end::End;
 pub use machine::{Alone, Machine, Snapshot};
 
@@ -101,6 +103,8 @@ pub struct World {
     pub connects: VecDeque<Connect>,
     /// What every further dial meets.
     pub connects_else: Connect,
+    /// So many bytes are taken at first on every further connection to an origin server.
+    pub window: usize,
     /// The only address at which dials are not refused.
     pub listens: Option<std::net::SocketAddr>,
     /// What names are resolved to; `None`: nothing answers, until [`World::answer_lookup`].
@@ -111,6 +115,8 @@ pub struct World {
     pub admission: Option<Admission>,
     /// Relays past the session wherever it permits that.
     pub splices: bool,
+    /// Reads and writes complete some time after they began, instead of being tried when a peer is ready.
+    pub completion: Option<Completion>,
     /// In which order the reports of one round are made: they commute.
     pub order: Order,
     /// Checks at rest what the contract says of a session that waits; on unless allocations are counted.
@@ -252,11 +258,13 @@ impl World {
             origins: Vec::new(),
             connects: VecDeque::new(),
             connects_else: Connect::Accept,
+            window: usize::MAX,
             listens: None,
             addresses: Some(Ok(vec![IpAddr::from([127, 0, 0, 1])])),
             local: Vec::new(),
             admission: Some(Admission::Granted),
             splices: false,
+            completion: None,
             order: Order::default(),
             checks: true,
             log: Vec::new(),
@@ -442,11 +450,13 @@ impl World {
             origins: self.origins.clone(),
             connects: self.connects.clone(),
             connects_else: self.connects_else,
+            window: self.window,
             listens: self.listens,
             addresses: self.addresses.clone(),
             local: self.local.clone(),
             admission: self.admission,
             splices: self.splices,
+            completion: self.completion.as_ref().map(Completion::copied),
             order: self.order,
             checks: self.checks,
             log: self.log.clone(),

@@ -3,8 +3,8 @@
 use std::{net::IpAddr, sync::Arc};
 
 use underpass_core::{
-    Address, Admission, Connected, Dial, DialError, Disposal, Ending, Event, Fault, Lookup, Output, Relayed,
-    Side, Tick, Turn, Verdict, Wait, shared::Lease,
+    Address, Admission, Connected, Dial, DialError, Disposal, Ending, Event, Fault, Leg, Lookup, Output,
+    Relayed, Side, Tick, Turn, Verdict, Wait, shared::Lease,
 };
 
 use super::{Connect, End, Exchange, Machine, Origin, World, name};
@@ -22,9 +22,10 @@ impl World {
     /// When the session breaks the contract, or never comes to rest.
     pub fn run(&mut self) {
         for _ in 0..ROUNDS {
-            let Some(wait) = self.obey() else { return };
+            let Some(wait) = self.obey() else { return self.come_back() };
             let due = wait.deadline.is_some_and(|deadline| deadline <= self.now.tick);
             let moved = match self.order.reads_first {
+                _ if self.completion.is_some() => self.complete(wait) | self.notice_resets(wait),
                 false => self.relay_past(wait) | self.write(wait) | self.read(wait),
                 true => self.relay_past(wait) | self.read(wait) | self.write(wait),
             } | self.acknowledge(wait);
@@ -111,9 +112,16 @@ impl World {
                         lease.judge(verdict, self.now.tick);
                     }
                 }
-                Output::Release(verdict, disposal) => self.release(verdict, disposal),
-                Output::Shutdown(side) => self.peer(side).expect("a connection to shut down").shut_down(),
+                Output::Release(leg, verdict, disposal) => {
+                    self.cancel(leg, true);
+                    self.release(verdict, disposal);
+                }
+                Output::Shutdown(side) => {
+                    self.cancel(self.session.connection(side), false);
+                    self.peer(side).expect("a connection to shut down").shut_down();
+                }
                 Output::Close(ending) => {
+                    self.cancel(Leg::CLIENT, true);
                     assert!(self.closed.is_none(), "the client's connection is closed twice");
                     self.closed = Some(ending);
                     self.client.close(ending);
@@ -188,7 +196,9 @@ impl World {
             }
             Connect::Accept => {
                 let address: Address = lease.address().clone();
-                self.origins.push(Origin { end: End::default(), address, idle: false });
+                let mut end = End::default();
+                end.set_window(self.window);
+                self.origins.push(Origin { end, address, idle: false });
                 let index = self.origins.len() - 1;
                 self.established(dial, lease, index, false);
             }
@@ -266,7 +276,7 @@ impl World {
         });
     }
 
-    fn peer(&mut self, side: Side) -> Option<&mut End> {
+    pub(super) fn peer(&mut self, side: Side) -> Option<&mut End> {
         match side {
             Side::Downstream => Some(&mut self.client),
             Side::Upstream => self.upstream.map(|index| &mut self.origins[index].end),
@@ -276,7 +286,7 @@ impl World {
     fn write(&mut self, wait: Wait) -> bool {
         let mut moved = false;
         for side in self.order.sides().into_iter().filter(|side| wait.writes(*side)) {
-            let slices = self.session.transmit(side);
+            let slices = self.session.transmit(self.session.connection(side));
             if slices.total() == 0 {
                 continue;
             }
@@ -291,7 +301,7 @@ impl World {
             let result = end.write(slices.iter().map(|slice| &**slice));
             moved |= result != Err(Fault::WOULD_BLOCK);
             let (session, mut turn) = self.parts();
-            session.handle_sent(side, result, &mut turn);
+            session.handle_sent(session.connection(side), result, &mut turn);
         }
         moved
     }
@@ -313,16 +323,29 @@ impl World {
         for side in Side::BOTH.into_iter().filter(|side| wait.acknowledges(*side)) {
             if self.peer(side).is_some_and(|end| end.has_acknowledged()) {
                 let (session, mut turn) = self.parts();
-                session.handle_acknowledged(side, &mut turn);
+                session.handle_acknowledged(session.connection(side), &mut turn);
                 reported = true;
             }
         }
         reported
     }
 
+    fn cancel(&mut self, leg: Leg, reads: bool) {
+        if let Some(completion) = &mut self.completion {
+            completion.cancel(leg, reads);
+        }
+    }
+
+    fn notice_resets(&mut self, wait: Wait) -> bool {
+        let unread = Side::BOTH.into_iter().filter(|side| !wait.reads(*side));
+        unread.fold(false, |noticed, side| noticed | self.notice_reset(side))
+    }
+
     fn read_from(&mut self, side: Side) -> bool {
         let mut turn = Turn { now: self.now, buffers: &mut self.buffers };
-        let Some(space) = self.session.receive_space(side, &mut turn) else { return false };
+        let Some(space) = self.session.receive_space(self.session.connection(side), &mut turn) else {
+            return false;
+        };
         assert!(!space.is_empty(), "space is lent to the {} that holds nothing", name(side));
         let end = match side {
             Side::Downstream => &mut self.client,
@@ -332,7 +355,7 @@ impl World {
             }
         };
         let result = end.read(space);
-        self.session.handle_received(side, result, &mut turn);
+        self.session.handle_received(self.session.connection(side), result, &mut turn);
         result != Err(Fault::WOULD_BLOCK)
     }
 
@@ -343,7 +366,7 @@ impl World {
             return false;
         }
         let (session, mut turn) = self.parts();
-        session.handle_received(side, Err(fault), &mut turn);
+        session.handle_received(session.connection(side), Err(fault), &mut turn);
         true
     }
 
@@ -369,14 +392,14 @@ impl World {
             moved |= taken + delivered > 0;
             let (session, mut turn) = self.parts();
             session.handle_relayed(
-                from,
+                session.connection(from),
                 Relayed { taken: taken as u64, delivered: delivered as u64 },
                 &mut turn,
             );
             if let Err(fault) = result
                 && !fault.is_transient()
             {
-                session.handle_sent(from.opposite(), Err(fault), &mut turn);
+                session.handle_sent(session.connection(from.opposite()), Err(fault), &mut turn);
                 moved = true;
             }
             // What was reported may have changed what is wanted.
@@ -407,7 +430,7 @@ impl World {
             assert_eq!(copy.snapshot(now.tick), before, "a timeout that came too early changed something");
         }
         for side in Side::BOTH {
-            let offered = self.session.transmit(side).total();
+            let offered = copy.transmit(copy.connection(side)).total();
             assert!(!wait.writes(side) || offered > 0, "nothing to write for the {}", name(side));
         }
         assert!(

@@ -111,7 +111,7 @@ impl Simulation {
                         upstream.lease.judge(verdict, self.now.tick);
                     }
                 }
-                Output::Release(verdict, disposal) => self.release(number, verdict, disposal),
+                Output::Release(_, verdict, disposal) => self.release(number, verdict, disposal),
                 Output::Shutdown(side) => {
                     let end = self.end(number, side).expect("a connection to shut down");
                     self.network.shut_down(end, self.time);
@@ -192,9 +192,9 @@ impl Simulation {
             91..=120 => self.random.usize(1..2000),
             _ => usize::MAX,
         };
-        let live = &self.worker.live[number];
-        let Some(session) = &live.session else { return false };
-        let slices = session.transmit(to);
+        let live = &mut self.worker.live[number];
+        let Some(session) = &mut live.session else { return false };
+        let slices = session.transmit(session.connection(to));
         if slices.total() == 0 {
             return false;
         }
@@ -208,7 +208,7 @@ impl Simulation {
         if let Ok(count) = result {
             live.gave(to, &given[..count]);
         }
-        self.report(number, |session, turn| session.handle_sent(to, result, turn));
+        self.report(number, |session, turn| session.handle_sent(session.connection(to), result, turn));
         result != Err(Fault::WOULD_BLOCK)
     }
 
@@ -221,7 +221,7 @@ impl Simulation {
         let live = &mut self.worker.live[number];
         let Some(session) = &mut live.session else { return false };
         let turn = &mut Turn { now: self.now, buffers: &mut self.worker.buffers };
-        let Some(space) = session.receive_space(from, turn) else { return false };
+        let Some(space) = session.receive_space(session.connection(from), turn) else { return false };
         assert!(!space.is_empty(), "space is lent that holds nothing");
         let limit = limit.min(space.len());
         let result = self.network.read(end, &mut space[..limit], self.time);
@@ -230,14 +230,14 @@ impl Simulation {
             (Ok(count), Some(upstream), Side::Upstream) => upstream.read += count as u64,
             _ => {}
         }
-        self.report(number, |session, turn| session.handle_received(from, result, turn));
+        self.report(number, |session, turn| session.handle_received(session.connection(from), result, turn));
         result != Err(Fault::WOULD_BLOCK)
     }
 
     fn acknowledge(&mut self, number: usize, to: Side) -> bool {
         let has_all = self.end(number, to).is_some_and(|end| self.network.has_acknowledged(end));
         if has_all {
-            self.report(number, |session, turn| session.handle_acknowledged(to, turn));
+            self.report(number, |session, turn| session.handle_acknowledged(session.connection(to), turn));
         }
         has_all
     }
@@ -252,7 +252,9 @@ impl Simulation {
         };
         let Some(Some(fault)) = self.network.readable(end, self.time) else { return false };
         self.live(number).told_of_reset[side as usize] = true;
-        self.report(number, |session, turn| session.handle_received(side, Err(fault), turn));
+        self.report(number, |session, turn| {
+            session.handle_received(session.connection(side), Err(fault), turn)
+        });
         true
     }
 
@@ -287,11 +289,13 @@ impl Simulation {
         pipe.drain(..delivered);
         live.pipes[from as usize] = pipe;
         let moved = Relayed { taken: taken as u64, delivered: delivered as u64 };
-        self.report(number, |session, turn| session.handle_relayed(from, moved, turn));
+        self.report(number, |session, turn| session.handle_relayed(session.connection(from), moved, turn));
         if let Err(fault) = result
             && !fault.is_transient()
         {
-            self.report(number, |session, turn| session.handle_sent(from.opposite(), Err(fault), turn));
+            self.report(number, |session, turn| {
+                session.handle_sent(session.connection(from.opposite()), Err(fault), turn)
+            });
             return true;
         }
         taken + delivered > 0
@@ -304,10 +308,10 @@ impl Simulation {
         let upstream = self.end(number, Side::Upstream).is_some();
         let kind = self.random.u8(0..5);
         self.report(number, |session, turn| match kind {
-            0 if !upstream => session.handle_received(Side::Upstream, Ok(7), turn),
-            1 if !upstream => session.handle_received(Side::Upstream, Err(reset), turn),
-            2 if !upstream => session.handle_sent(Side::Upstream, Ok(7), turn),
-            3 if !upstream => session.handle_sent(Side::Upstream, Err(reset), turn),
+            0 if !upstream => session.handle_received(session.connection(Side::Upstream), Ok(7), turn),
+            1 if !upstream => session.handle_received(session.connection(Side::Upstream), Err(reset), turn),
+            2 if !upstream => session.handle_sent(session.connection(Side::Upstream), Ok(7), turn),
+            3 if !upstream => session.handle_sent(session.connection(Side::Upstream), Err(reset), turn),
             _ => session.handle_timeout(turn),
         });
         self.changed_nothing(number, &before, "a report about nothing");
@@ -347,7 +351,7 @@ impl Simulation {
         }
         let snapshot = session.snapshot(now);
         for side in Side::BOTH {
-            assert!(!wait.writes(side) || session.transmit(side).total() > 0, "nothing to write");
+            assert!(!wait.writes(side) || can_send(session, side), "nothing to write");
             // A buffer, and what stands around its content.
             let held = snapshot.buffered(side);
             assert!(held <= size + 2048, "{held} bytes are held of the {side:?}");
@@ -357,6 +361,12 @@ impl Simulation {
         assert_ne!(deadline, Tick(0), "a session at rest has work to do at once");
         self.alarm(deadline.0.div_ceil(1000), Wake::Session(number));
     }
+}
+
+/// Whether a session has something to send. A copy is asked: memory that is lent has to be reported.
+fn can_send(session: &Traced, to: Side) -> bool {
+    let mut copy = session.clone();
+    copy.transmit(copy.connection(to)).total() > 0
 }
 
 impl Live {

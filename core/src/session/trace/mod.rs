@@ -21,6 +21,8 @@
 //! | `content masked` or `content plain` | whether bytes are told that are nobody's business |
 //! | `at` *ns* *ms* *min* | what time it is from here on, as in [`Now`] |
 //! | `< received client 77` | an input: a report by the shell, with its result |
+//! | `< lent space upstream`, `< lent bytes client` | memory was asked for, and its report isn't the next call |
+//! | `< late 1 sent upstream 20` | a report of the first connection to an origin server, which is no more the present one |
 //! | `= client text` *bytes* | received bytes that were read as a head, a chunk-size line, a trailer section |
 //! | `= client content 500` | so many received bytes that are content: an `x` each in a replay |
 //! | `= client bytes` *bytes* | the same when content is plain |
@@ -71,12 +73,16 @@ pub use told::{is_scheme, is_told};
 
 use std::{ops::Deref, sync::Arc};
 
-use super::{Admission, Choice, Claim, Connected, Dial, DialError, Input, Lookup, Output, Relayed, Session};
+use super::{
+    Admission, Choice, Claim, Connected, Dial, DialError, Input, Leg, Lookup, Output, Relayed, Session,
+    Slices,
+};
 use crate::{
-    Buffers, ClientInfo, Fault, Now, Side, Tick, Turn,
+    Buffers, ClientInfo, Fault, Now, Tick, Turn,
     config::Config,
     shared::{Lease, seed},
 };
+use recording::Lent;
 use tracer::Tracer;
 
 /// What a trace says of its surroundings besides the session's own configuration.
@@ -151,27 +157,41 @@ impl Traced {
     }
 
     /// As [`Session::receive_space`].
-    pub fn receive_space(&mut self, from: Side, turn: &mut Turn<'_>) -> Option<&mut [u8]> {
-        self.session.receive_space(from, turn)
+    pub fn receive_space(&mut self, from: Leg, turn: &mut Turn<'_>) -> Option<&mut [u8]> {
+        let space = self.session.receive_space(from, turn)?;
+        if let Some(tracer) = &mut self.tracer {
+            tracer.lends(Lent::Space(from.side()));
+        }
+        Some(space)
+    }
+
+    /// As [`Session::transmit`].
+    #[must_use = "report what was sent with `handle_sent`"]
+    pub fn transmit(&mut self, to: Leg) -> Slices<'_> {
+        let slices = self.session.transmit(to);
+        if let Some(tracer) = self.tracer.as_mut().filter(|_| !slices.is_empty()) {
+            tracer.lends(Lent::Bytes(to.side()));
+        }
+        slices
     }
 
     /// As [`Session::handle_received`].
-    pub fn handle_received(&mut self, from: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
+    pub fn handle_received(&mut self, from: Leg, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
         self.apply(Input::Received(from, result), turn);
     }
 
     /// As [`Session::handle_sent`].
-    pub fn handle_sent(&mut self, to: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
+    pub fn handle_sent(&mut self, to: Leg, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
         self.apply(Input::Sent(to, result), turn);
     }
 
     /// As [`Session::handle_relayed`].
-    pub fn handle_relayed(&mut self, from: Side, moved: Relayed, turn: &mut Turn<'_>) {
+    pub fn handle_relayed(&mut self, from: Leg, moved: Relayed, turn: &mut Turn<'_>) {
         self.apply(Input::Relayed(from, moved), turn);
     }
 
     /// As [`Session::handle_acknowledged`].
-    pub fn handle_acknowledged(&mut self, to: Side, turn: &mut Turn<'_>) {
+    pub fn handle_acknowledged(&mut self, to: Leg, turn: &mut Turn<'_>) {
         self.apply(Input::Acknowledged(to), turn);
     }
 
@@ -238,7 +258,7 @@ impl From<Session> for Traced {
     }
 }
 
-/// Looks, and [`Session::transmit`].
+/// Looks.
 impl Deref for Traced {
     type Target = Session;
 

@@ -111,13 +111,30 @@ pub(super) enum Event {
     Text,
 }
 
+/// Memory of a session's that its shell uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lent {
+    /// To receive from this side into.
+    Space(Side),
+    /// To be sent to this side.
+    Bytes(Side),
+}
+
 /// An input that owns what it tells.
 #[derive(Clone, Debug)]
 pub(super) enum Call {
-    Received { from: Side, result: Result<usize, Fault>, asked: bool },
+    Received {
+        from: Side,
+        result: Result<usize, Fault>,
+        asked: bool,
+    },
     Sent(Side, Result<usize, Fault>),
     Relayed(Side, Relayed),
     Acknowledged(Side),
+    /// Memory was asked for, and its report comes some calls later.
+    Lent(Lent),
+    /// A report of the connection with this number, which was no more the present one.
+    Late(u32, Box<Self>),
     Resolved(u32, Result<Vec<IpAddr>, Fault>),
     Admitted(u32, Admission),
     Chosen(u32, u32, Address),
@@ -227,6 +244,9 @@ fn time(mut words: Words<'_>) -> Option<Now> {
 }
 
 fn call(line: &str) -> Option<Call> {
+    if let Some((number, report)) = line.strip_prefix("late ").and_then(|line| line.split_once(' ')) {
+        return Some(Call::Late(number.parse().ok()?, Box::new(call(report)?)));
+    }
     let (asked, line) = line.strip_prefix("unasked ").map_or((true, line), |line| (false, line));
     let mut words = line.split_ascii_whitespace();
     Some(match words.next()? {
@@ -241,6 +261,11 @@ fn call(line: &str) -> Option<Call> {
             Call::Relayed(from, Relayed { taken: number()?, delivered: number()? })
         }
         "acknowledged" => Call::Acknowledged(side(words.next()?)?),
+        "lent" => Call::Lent(match words.next()? {
+            "space" => Lent::Space(side(words.next()?)?),
+            "bytes" => Lent::Bytes(side(words.next()?)?),
+            _ => return None,
+        }),
         "resolved" => {
             let errand = words.next()?.parse().ok()?;
             match words.clone().next() {

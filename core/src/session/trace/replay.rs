@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::{
     Configuration, Setting, Traced, Tracer,
-    recording::{Call, Event, Recording},
+    recording::{Call, Event, Lent, Recording},
 };
 use crate::{
     Buffers, Now, Side, Turn,
     config::Config,
-    session::{Input, Session},
+    session::{Epoch, Input, Leg, Session},
 };
 
 /// A session that is led through a recording, step by step. It is traced itself: a session that takes the same way
@@ -92,20 +92,39 @@ impl<'r> Replay<'r> {
     fn call(&mut self, call: &Call, bytes: &[u8]) -> Option<String> {
         let Self { session, buffers, now, .. } = self;
         let turn = &mut Turn { now: *now, buffers };
+        let (call, earlier) = match call {
+            Call::Late(number, report) => (&**report, Some(Leg::origin(Epoch::new(*number)))),
+            call => (call, None),
+        };
+        let leg = |session: &Traced, side| earlier.unwrap_or_else(|| session.connection(side));
         let input = match call {
             Call::Received { from, result, asked } => {
-                if *asked {
-                    let space = session.receive_space(*from, turn);
+                let from = leg(session, *from);
+                if *asked && earlier.is_none() {
+                    let space = session.receive_space(from, turn);
                     match space.and_then(|space| space.get_mut(..bytes.len())) {
                         Some(place) => place.copy_from_slice(bytes),
                         None => return Some("no room for what was received".to_owned()),
                     }
                 }
-                Input::Received(*from, *result)
+                Input::Received(from, *result)
             }
-            Call::Sent(to, result) => Input::Sent(*to, *result),
-            Call::Relayed(from, moved) => Input::Relayed(*from, *moved),
-            Call::Acknowledged(to) => Input::Acknowledged(*to),
+            Call::Sent(to, result) => Input::Sent(leg(session, *to), *result),
+            Call::Relayed(from, moved) => Input::Relayed(leg(session, *from), *moved),
+            Call::Acknowledged(to) => Input::Acknowledged(leg(session, *to)),
+            Call::Lent(Lent::Space(from)) => {
+                let from = session.connection(*from);
+                let lent = session.receive_space(from, turn).is_some();
+                return (!lent).then(|| "no space to receive into".to_owned());
+            }
+            Call::Lent(Lent::Bytes(to)) => {
+                let to = session.connection(*to);
+                let lent = !session.transmit(to).is_empty();
+                return (!lent).then(|| "nothing to send".to_owned());
+            }
+            // One inside of another is not written.
+            Call::Late(..) => return Some("a late report of nothing".to_owned()),
+
             Call::Resolved(errand, Ok(addresses)) => Input::Resolved(*errand, Ok(addresses)),
             Call::Resolved(errand, Err(fault)) => Input::Resolved(*errand, Err(*fault)),
             Call::Admitted(errand, admission) => Input::Admitted(*errand, *admission),

@@ -126,18 +126,18 @@ pub(super) struct Told<'i, 'a>(pub(super) &'i Input<'a>);
 impl fmt::Display for Told<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Input::Received(side, result) => {
-                write!(f, "received {} ", name(*side))?;
+            Input::Received(leg, result) => {
+                write!(f, "received {} ", name(leg.side()))?;
                 outcome(f, *result)
             }
-            Input::Sent(side, result) => {
-                write!(f, "sent {} ", name(*side))?;
+            Input::Sent(leg, result) => {
+                write!(f, "sent {} ", name(leg.side()))?;
                 outcome(f, *result)
             }
-            Input::Relayed(side, moved) => {
-                write!(f, "relayed {} {} {}", name(*side), moved.taken, moved.delivered)
+            Input::Relayed(leg, moved) => {
+                write!(f, "relayed {} {} {}", name(leg.side()), moved.taken, moved.delivered)
             }
-            Input::Acknowledged(side) => write!(f, "acknowledged {}", name(*side)),
+            Input::Acknowledged(leg) => write!(f, "acknowledged {}", name(leg.side())),
             Input::Resolved(errand, Ok(addresses)) => {
                 write!(f, "resolved {errand}")?;
                 addresses.iter().try_for_each(|address| write!(f, " {address}"))
@@ -196,7 +196,7 @@ impl fmt::Display for Said<'_> {
                 write!(f, "connect {} {}", dial.errand, if dial.may_reuse { "or reuse" } else { "afresh" })
             }
             Output::Judge(verdict) => write!(f, "judge {verdict:?}"),
-            Output::Release(verdict, disposal) => write!(f, "release {verdict:?} {disposal:?}"),
+            Output::Release(_, verdict, disposal) => write!(f, "release {verdict:?} {disposal:?}"),
             Output::Shutdown(side) => write!(f, "shutdown {}", name(*side)),
             Output::Close(ending) => write!(f, "close {ending:?}"),
             Output::Note(note) => {

@@ -6,6 +6,7 @@ use super::{
     Setting,
     mask::{mask_extension, mask_head, mask_trailers},
     reader::{Class, Reader},
+    recording::Lent,
     text::{Escaped, Said, Told, name},
 };
 use crate::{
@@ -23,6 +24,8 @@ pub(super) struct Tracer {
     readers: [Reader; 2],
     lines: Lines,
     now: Now,
+    /// Memory that was asked for and not told of: the report that follows tells of it, in most shells.
+    lent: Option<Lent>,
 }
 
 /// Lines that nobody has taken yet.
@@ -56,7 +59,7 @@ impl Tracer {
         lines.add(format_args!("buffer {}", setting.buffer_size));
         lines.add(format_args!("content {}", if setting.plain { "plain" } else { "masked" }));
         lines.time(now);
-        Self { readers: [Reader::default(), Reader::default()], lines, now }
+        Self { readers: [Reader::default(), Reader::default()], lines, now, lent: None }
     }
 
     /// The lines since the last call.
@@ -70,16 +73,21 @@ impl Tracer {
             self.now = turn.now;
             self.lines.time(self.now);
         }
-        let mut sign = "<";
+        self.tell_lent(Some(&input));
+        let late = session.late_leg(&input);
+        let mut sign = late.map_or_else(|| "<".to_owned(), |leg| format!("< late {}", leg.epoch().number()));
         match &input {
+            _ if late.is_some() => {}
             Input::Sent(to, Ok(1..)) => {
-                self.lines.sends(*to, session.unsent_head(*to).unwrap_or_default());
+                let to = to.side();
+                self.lines.sends(to, session.unsent_head(to).unwrap_or_default());
             }
             Input::Received(from, result) => {
-                match session.arriving(*from, result.unwrap_or(0)) {
+                let from = from.side();
+                match session.arriving(from, result.unwrap_or(0)) {
                     Some(bytes) => self.readers[from.index()].received(bytes),
                     // No space was asked for.
-                    None => sign = "< unasked",
+                    None => "< unasked".clone_into(&mut sign),
                 }
             }
             _ => {}
@@ -89,8 +97,27 @@ impl Tracer {
         session.apply_watched(input, turn, |session| watch(readers, lines, session));
     }
 
+    /// Memory was asked for, and there was some.
+    pub(super) fn lends(&mut self, lent: Lent) {
+        self.tell_lent(None);
+        self.lent = Some(lent);
+    }
+
+    /// Tells of memory whose report isn't what comes next: it may come after its connection has ended.
+    fn tell_lent(&mut self, next: Option<&Input<'_>>) {
+        let (what, side) = match (self.lent.take(), next) {
+            (Some(Lent::Space(from)), Some(Input::Received(leg, _))) if leg.side() == from => return,
+            (Some(Lent::Bytes(to)), Some(Input::Sent(leg, _))) if leg.side() == to => return,
+            (Some(Lent::Space(from)), _) => ("space", from),
+            (Some(Lent::Bytes(to)), _) => ("bytes", to),
+            (None, _) => return,
+        };
+        self.lines.add(format_args!("< lent {what} {}", name(side)));
+    }
+
     /// Tells the output.
     pub(super) fn poll(&mut self, session: &mut Session) -> Output {
+        self.tell_lent(None);
         let output = session.poll_output();
         watch(&mut self.readers, &mut self.lines, session);
         self.lines.add(format_args!("> {}", Said(&output, session.record())));

@@ -24,15 +24,15 @@ pub(crate) trait Lend: Default + 'static {
 /// It reads as the value all the time. Where something is to be written, [`lend`](Self::lend) gets memory from the
 /// worker first; without that, writing allocates.
 #[derive(Clone, Debug)]
-pub(crate) struct Lent<T>(Option<Box<T>>);
+pub(crate) struct Loan<T>(Option<Box<T>>);
 
-impl<T> Default for Lent<T> {
+impl<T> Default for Loan<T> {
     fn default() -> Self {
         Self(None)
     }
 }
 
-impl<T: Lend> Lent<T> {
+impl<T: Lend> Loan<T> {
     /// Gets memory, if it has none.
     pub(crate) fn lend(&mut self, buffers: &mut Buffers) {
         if self.0.is_none() {
@@ -63,7 +63,7 @@ impl<T: Lend> Lent<T> {
     }
 }
 
-impl<T: Lend> Deref for Lent<T> {
+impl<T: Lend> Deref for Loan<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -71,7 +71,7 @@ impl<T: Lend> Deref for Lent<T> {
     }
 }
 
-impl<T: Lend> DerefMut for Lent<T> {
+impl<T: Lend> DerefMut for Loan<T> {
     fn deref_mut(&mut self) -> &mut T {
         self.0.get_or_insert_default()
     }
