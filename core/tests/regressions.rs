@@ -127,7 +127,11 @@ fn a_request_keeps_its_content_when_its_pooled_connection_was_stale() {
     let mut session = on_pooled_connection(request, turn);
     session.handle_sent(session.connection(Side::Upstream), Err(Fault::from(ErrorKind::BrokenPipe)), turn);
     connect(&mut session, false, turn);
-    let sent = session.transmit(session.connection(Side::Upstream)).iter().flat_map(|slice| slice.to_vec()).collect::<Vec<u8>>();
+    let sent = session
+        .transmit(session.connection(Side::Upstream))
+        .iter()
+        .flat_map(|slice| slice.to_vec())
+        .collect::<Vec<u8>>();
     assert!(text(&sent).ends_with("\r\n\r\nhello"), "{}", text(&sent));
     assert_eq!(session.record().outcome(), Outcome::Open);
 }
@@ -164,8 +168,15 @@ fn a_reset_is_noticed_though_nothing_more_is_read() {
     world.client_sends(UPGRADE);
     world.client_sends(vec![b'x'; 64 << 10]);
     let (session, mut turn) = world.parts();
-    assert!(session.receive_space(session.connection(Side::Downstream), &mut turn).is_none(), "the buffer is full");
-    session.handle_received(session.connection(Side::Downstream), Err(Fault::from(ErrorKind::ConnectionReset)), &mut turn);
+    assert!(
+        session.receive_space(session.connection(Side::Downstream), &mut turn).is_none(),
+        "the buffer is full"
+    );
+    session.handle_received(
+        session.connection(Side::Downstream),
+        Err(Fault::from(ErrorKind::ConnectionReset)),
+        &mut turn,
+    );
     assert_eq!((session.record().status(), session.record().outcome()), (499, Outcome::ClientLeft));
 }
 
@@ -187,7 +198,8 @@ fn what_is_wanted_does_not_change_by_asking() {
     world.client_sends("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     // The buffer is full, and all that can be sent of it is the interim response in front.
     let (session, mut turn) = world.parts();
-    let space = session.receive_space(session.connection(Side::Upstream), &mut turn).expect("a response is wanted");
+    let space =
+        session.receive_space(session.connection(Side::Upstream), &mut turn).expect("a response is wanted");
     let head = b"HTTP/1.1 103 Early Hints\r\n\r\n";
     space.fill(b'H');
     space[..head.len()].copy_from_slice(head);

@@ -53,6 +53,8 @@ pub(crate) struct Fields {
     lines: Vec<Line>,
     /// Which known fields there are: a bit for each.
     present: u32,
+    /// Which of them have more than one line.
+    repeated: u32,
     options: ConnectionOptions,
     /// Made where there are so many lines that looking at each for a name would be dear, and where lines are
     /// nominated.
@@ -67,7 +69,7 @@ impl Fields {
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.lines.clear();
-        self.present = 0;
+        (self.present, self.repeated) = (0, 0);
         self.options = ConnectionOptions::default();
         self.names.clear();
     }
@@ -141,7 +143,10 @@ impl Fields {
 
     /// The lines are complete: reads off them once what is asked often.
     fn know(&mut self) {
-        self.present = self.lines.iter().fold(0, |present, line| present | line.known.bit());
+        for line in &self.lines {
+            self.repeated |= self.present & line.known.bit();
+            self.present |= line.known.bit();
+        }
         self.options = ConnectionOptions::read(self.values(Known::Connection));
         if self.lines.len() > FEW_LINES || self.options.others {
             self.index();
@@ -217,6 +222,11 @@ impl Fields {
         let found = self.names.lines(name, |line| name_of(&self.lines, line, &self.bytes));
         let indexed = found.filter_map(|line| self.lines.get(line));
         few.iter().filter(is_named).chain(indexed).map(|line| line.value.of(&self.bytes))
+    }
+
+    /// Whether any known field has more than one line.
+    pub(crate) fn repeats_any(&self) -> bool {
+        self.repeated & !Known::Other.bit() != 0
     }
 
     pub(crate) fn has(&self, known: Known) -> bool {

@@ -73,17 +73,18 @@ impl Known {
             21 => &[(b"sec-websocket-version", Self::SecWebSocketVersion)],
             _ => &[],
         };
-        if let Some((_, known)) = alike.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)) {
+        // The last byte tells most of them apart.
+        let last = name.last().map_or(0, u8::to_ascii_lowercase);
+        let is_it = |known: &[u8]| known.last() == Some(&last) && name.eq_ignore_ascii_case(known);
+        if let Some((_, known)) = alike.iter().find(|(known, _)| is_it(known)) {
             return *known;
         }
         let begins =
             |prefix: &[u8]| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-        if begins(b"sec-websocket-") {
-            Self::SecWebSocket
-        } else if begins(b"x-accel-") {
-            Self::XAccel
-        } else {
-            Self::Other
+        match name.first() {
+            Some(b's' | b'S') if begins(b"sec-websocket-") => Self::SecWebSocket,
+            Some(b'x' | b'X') if begins(b"x-accel-") => Self::XAccel,
+            _ => Self::Other,
         }
     }
 

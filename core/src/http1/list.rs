@@ -28,18 +28,10 @@ impl<'a> Iterator for Elements<'a> {
 
     fn next(&mut self) -> Option<&'a [u8]> {
         let rest = self.rest?;
-        let mut quoted = false;
-        let mut escaped = false;
-        let comma = rest.iter().position(|byte| {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' if quoted => escaped = true,
-                b'"' => quoted = !quoted,
-                b',' if !quoted => return true,
-                _ => {}
-            }
-            false
-        });
+        let comma = match memchr::memchr2(b',', b'"', rest) {
+            Some(at) if rest.get(at) == Some(&b'"') => comma_behind_quotes(rest, at),
+            comma => comma,
+        };
         let (element, behind) = match comma {
             Some(at) => (rest.get(..at), rest.get(at + 1..)),
             None => (Some(rest), None),
@@ -47,6 +39,22 @@ impl<'a> Iterator for Elements<'a> {
         self.rest = behind;
         Some(super::trim(element.unwrap_or_default()))
     }
+}
+
+/// Where the first comma stands that is in no quoted string (RFC 9110 §5.6.4): the first of these begins at `quote`.
+fn comma_behind_quotes(list: &[u8], quote: usize) -> Option<usize> {
+    let (mut quoted, mut escaped) = (false, false);
+    let behind = list.get(quote..)?.iter().position(|byte| {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b',' if !quoted => return true,
+            _ => {}
+        }
+        false
+    })?;
+    Some(quote + behind)
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ impl Flow {
 
     /// Whether bytes wait for the sink.
     pub(super) fn is_waiting(&self) -> bool {
-        !self.outbox.slices(&self.inbox).is_empty()
+        self.outbox.is_waiting(&self.inbox)
     }
 
     /// Prepares the next chunk, and gives back memory that isn't needed.

@@ -21,14 +21,13 @@ impl<'a> Slices<'a> {
     fn new(pieces: [&'a [u8]; 4], limit: usize) -> Self {
         let mut slices = [IoSlice::new(&[]); 4];
         let (mut count, mut left) = (0, limit);
-        let pieces = pieces.map(|piece| {
+        for piece in pieces {
             let piece = piece.get(..left).unwrap_or(piece);
             left -= piece.len();
-            piece
-        });
-        for (slot, piece) in slices.iter_mut().zip(pieces.into_iter().filter(|piece| !piece.is_empty())) {
-            *slot = IoSlice::new(piece);
-            count += 1;
+            if let Some(slot) = slices.get_mut(count).filter(|_| !piece.is_empty()) {
+                *slot = IoSlice::new(piece);
+                count += 1;
+            }
         }
         Self { slices, count }
     }
@@ -225,6 +224,11 @@ impl Outbox {
     /// At most so many bytes of that.
     pub(crate) fn slices_within<'a>(&'a self, inbox: &'a Inbox, limit: usize) -> Slices<'a> {
         Slices::new(self.pieces(inbox), limit)
+    }
+
+    /// Whether anything can be sent now.
+    pub(crate) fn is_waiting(&self, inbox: &Inbox) -> bool {
+        self.pieces(inbox).iter().any(|piece| !piece.is_empty())
     }
 
     fn pieces<'a>(&'a self, inbox: &'a Inbox) -> [&'a [u8]; 4] {

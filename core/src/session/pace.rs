@@ -167,9 +167,11 @@ impl Session {
 
     /// Since when what is there for the client may be sent, as far as its rate goes.
     pub(super) fn client_may_since(&self) -> Tick {
-        let flow = self.flow(Side::Upstream);
-        let wanted = flow.outbox.slices(&flow.inbox).total() as u64;
-        self.pace(|paces| &paces.to_client).map_or(Tick(0), |pace| pace.due(wanted))
+        let wanted = || {
+            let flow = self.flow(Side::Upstream);
+            flow.outbox.slices(&flow.inbox).total() as u64
+        };
+        self.pace(|paces| &paces.to_client).map_or(Tick(0), |pace| pace.due(wanted()))
     }
 
     /// Since when the origin server may be read, as far as its rate goes.

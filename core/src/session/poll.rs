@@ -57,7 +57,7 @@ impl Session {
         let writes = Side::BOTH.map(|side| {
             let after_a_look = side == Side::Downstream && self.must_read_first();
             let paced = side == Side::Downstream && self.client_waits().is_some();
-            self.leg(side).writes() && !after_a_look && !paced && !self.outgoing(side).is_empty()
+            self.leg(side).writes() && !after_a_look && !paced && self.has_outgoing(side)
         });
         for side in Side::BOTH.into_iter().filter(|side| writes[side.index()]) {
             self.flow_mut(side.opposite()).offer(true);
@@ -103,7 +103,7 @@ impl Session {
             return Slices::one(b"");
         }
         let notes = to.side() == Side::Upstream && self.tunnel.is_none();
-        if notes && !self.outgoing(Side::Upstream).is_empty() {
+        if notes && self.has_outgoing(Side::Upstream) {
             self.epochs.lend_to_write();
         }
         self.outgoing(to.side())
@@ -114,13 +114,22 @@ impl Session {
             return tunnel.transmit(to);
         }
         let flow = self.flow(to.opposite());
-        let most = match to {
+        flow.outbox.slices_within(&flow.inbox, self.allowance(to))
+    }
+
+    /// Whether there is anything to be sent to this side, outside of a tunnel.
+    fn has_outgoing(&self, to: Side) -> bool {
+        self.flow(to.opposite()).is_waiting() && self.allowance(to) > 0
+    }
+
+    /// How many bytes may be sent to this side now.
+    fn allowance(&self, to: Side) -> usize {
+        match to {
             Side::Downstream => self.client_allowance(),
             Side::Upstream if self.may_write_upstream() => usize::MAX,
             // What is to be sent is for the next connection, and the shell may not have obeyed `Release` yet.
             Side::Upstream => 0,
-        };
-        flow.outbox.slices_within(&flow.inbox, most)
+        }
     }
 
     fn may_write_upstream(&self) -> bool {

@@ -254,6 +254,9 @@ impl Session {
 
 /// What is broken by a field that is no list and has two lines (B3).
 fn repeated_field(fields: &Fields) -> Option<Violation> {
+    if !fields.repeats_any() {
+        return None;
+    }
     fields.iter().find_map(|field| {
         let violation = field.known.repeated()?;
         fields.only(field.known).is_none().then_some(violation)
