@@ -7,7 +7,7 @@
 //! that is of an earlier connection.
 
 use super::{Input, Session};
-use crate::Side;
+use crate::{Side, state::exchange};
 
 /// A connection of a session: the client's, or the origin server's so manieth.
 ///
@@ -169,9 +169,21 @@ impl Session {
         !is_late
     }
 
-    /// Whether a connection before the present one has memory that was to be read into or sent.
-    pub(super) fn awaits_memory(&self) -> bool {
-        [self.epochs.reading(), self.epochs.writing()].contains(&Lent::Earlier)
+    /// Whether the memory that this side's connection is read into is there for it, and not in use by one before it.
+    pub(super) fn may_receive(&self, from: Side) -> bool {
+        from == Side::Downstream || self.epochs.reading() != Lent::Earlier
+    }
+
+    /// The same of what is sent.
+    pub(super) fn may_send(&self, to: Side) -> bool {
+        to == Side::Downstream || self.epochs.writing() != Lent::Earlier
+    }
+
+    /// Whether a CONNECT has to wait until nobody uses its tunnel's buffers any more: it is dialled after that, within
+    /// its time. An upgrade has read and written on its own connection, which says as much.
+    pub(super) fn tunnel_waits_for_memory(&self) -> bool {
+        let is_lent = [self.epochs.reading(), self.epochs.writing()] != [Lent::ToNobody; 2];
+        is_lent && self.connects() && self.exchange.state() == exchange::State::Dialling
     }
 }
 

@@ -31,7 +31,8 @@ impl Session {
         if let Some((verdict, disposal)) = self.pending.release.take() {
             return Output::Release(self.epochs.origin(), verdict, disposal);
         }
-        if let Some(errand) = self.pending.errand.take() {
+        let must_wait = self.tunnel_waits_for_memory();
+        if let Some(errand) = self.pending.errand.take_if(|_| !must_wait) {
             return self.send_out(errand);
         }
         if std::mem::take(&mut self.pending.exchange_done) {
@@ -114,15 +115,11 @@ impl Session {
         let flow = self.flow(to.opposite());
         let most = match to {
             Side::Downstream => self.client_allowance(),
-            Side::Upstream if self.may_write_upstream() => usize::MAX,
+            Side::Upstream if self.leg(to).exists() && self.may_send(to) => usize::MAX,
             // What is to be sent is for the next connection, and the shell may not have obeyed `Release` yet.
             Side::Upstream => 0,
         };
         flow.outbox.slices_within(&flow.inbox, most)
-    }
-
-    fn may_write_upstream(&self) -> bool {
-        self.leg(Side::Upstream).exists() && self.epochs.writing() != Lent::Earlier
     }
 
     fn send_out(&mut self, errand: Errand) -> Output {
@@ -254,8 +251,7 @@ impl Session {
             (Side::Upstream, _) => false,
         };
         let paced = side == Side::Upstream && self.origin_waits().is_some();
-        let has_memory = side == Side::Downstream || self.epochs.reading() != Lent::Earlier;
-        in_time && self.leg(side).reads() && flow.has_room() && !paced && has_memory
+        in_time && self.leg(side).reads() && flow.has_room() && !paced && self.may_receive(side)
     }
 
     /// After each input: memory goes back, chunks are cut, and it is noted what waits.
