@@ -24,17 +24,43 @@
 //!    obeyed what came before. Polled again without a report between, it says the same.
 //! 2. Try IO before sleeping, and report every result, "would block" included: unused memory then goes back.
 //! 3. Bytes are reported as sent when no layer of the shell's own holds them.
-//! 4. What [`Session::receive_space`] and [`Session::transmit`] name neither moves nor changes until its
-//!    report; where none is to come, because the connection was released or closed, until
-//!    [`Output::ExchangeDone`]. Content received on one side is sent on the other from the same memory.
-//! 5. [`Lookup`], [`Claim`] and [`Dial`] are one-shot: the answer consumes the token, and an answer that
+//! 4. A connection has a name, a [`Leg`]: the client's is [`Leg::CLIENT`], and each [`Dial`] brings one for the
+//!    connection to an origin server. Requests for memory and reports carry it, and [`Output::Release`] says which
+//!    connection it is about. What is reported of a connection before the present one is ignored, but for its memory.
+//! 5. What [`Session::receive_space`] and [`Session::transmit`] name neither moves nor changes, and is lent to nobody
+//!    else, until its report, also when the connection has been released or closed meanwhile. Content received on one
+//!    side is sent on the other from the same memory.
+//! 6. [`Lookup`], [`Claim`] and [`Dial`] are one-shot: the answer consumes the token, and an answer that
 //!    comes too late is recognised by its token and ignored. [`Output::Release`] while a dial is pending
 //!    cancels it. The peer that a dial goes to is reported before anything is sent there
 //!    ([`Session::handle_chosen`], which trades the [`Choice`] for its lease): of a dial that is cancelled the
 //!    session knows whom it tried.
-//! 6. A report about a connection that the session has closed meanwhile changes nothing; a call of
+//! 7. A report about a connection that the session has closed meanwhile changes nothing; a call of
 //!    [`Session::handle_timeout`] too early neither.
-//! 7. Nothing that comes from the network makes a session panic.
+//! 8. Nothing that comes from the network makes a session panic.
+//!
+//! # Reads and writes that complete
+//!
+//! A loop in which the system reads and writes by itself and says so later (`io_uring`) gets memory when it begins
+//! one, and has it until it completes:
+//!
+//! - It keeps the [`Leg`] with each operation. At [`Output::Release`] it cancels what is under way on that connection;
+//!   at [`Output::Shutdown`] no write is under way that the session still counts on.
+//! - A cancelled operation is reported as any other one, with whatever it came to, whenever that is: after the next
+//!   connection was made, or in a later exchange. It brings back the memory, and nothing else: neither are its bytes
+//!   taken for the present connection's, nor does what was sent of an earlier request count for this one.
+//! - Until then the connection that has come since isn't given memory for the same direction: [`Wait`] doesn't ask for
+//!   it, [`Session::receive_space`] says `None`, and [`Session::transmit`] is empty. So a report that is never made makes
+//!   the exchange time out. A CONNECT is dialled when nothing is under way on an earlier connection. A tunnel has
+//!   its two connections from its beginning to its end: a [`Tunnel`] names them by their [`Side`].
+//! - The memory is the session's: a loop that hands its address to the system keeps the session, after [`Output::Done`]
+//!   too, until everything has come back, and only then calls [`Session::recycle`]. A loop without `unsafe` has
+//!   memory of its own, and copies into [`Session::receive_space`] when a read completes; where there is no space
+//!   at that moment, it keeps what it has read until [`Wait`] asks for it.
+//! - "Would block" is what a read that was cancelled for being asked reports: where [`Wait`] says that bytes are wanted
+//!   and something was reported since the read began, the session may wait to hear that there are none.
+//!
+//! A loop that tries what is ready has none of this: its reads and writes end before it polls again.
 //!
 //! # A whole upgrade
 //!

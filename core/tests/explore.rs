@@ -76,6 +76,11 @@ fn another_peer_is_asked() {
 }
 
 #[test]
+fn reads_and_writes_of_a_connection_before_that_come_back_late() {
+    closes(&alphabets::LATE_REPORTS);
+}
+
+#[test]
 fn connections_that_are_used_again() {
     closes(&alphabets::POOL);
 }

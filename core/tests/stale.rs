@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::{io::ErrorKind, net::IpAddr, sync::Arc, time::Duration};
+use std::{io::ErrorKind, net::IpAddr, ops::Range, sync::Arc, time::Duration};
 
 use common::{Only, address, proxying, world};
 use underpass_core::{
@@ -14,18 +14,28 @@ use underpass_core::{
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
+const PUT: &str = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
+
 /// A session that has read a request; its location has two peers.
 fn asked(location: Location, turn: &mut Turn<'_>) -> Session {
+    asked_to(GET, location, turn)
+}
+
+fn asked_to(request: &str, location: Location, turn: &mut Turn<'_>) -> Session {
+    let mut session = accepted(location, turn);
+    let space = session.receive_space(Leg::CLIENT, turn).expect("bytes are wanted");
+    space[..request.len()].copy_from_slice(request.as_bytes());
+    session.handle_received(Leg::CLIENT, Ok(request.len()), turn);
+    session
+}
+
+fn accepted(location: Location, turn: &mut Turn<'_>) -> Session {
     let peers = [9000, 9001].map(|port| Peer::new(address(&format!("127.0.0.1:{port}"))));
     let upstreams = Upstreams::new(vec![Group::new("g", peers.into(), KeepAlive::default())]);
     let config = Arc::new(Config::new(Arc::new(Only(Arc::new(location))), Arc::new(upstreams)));
     let (remote, local) = (address("192.0.2.7:5000"), address("192.0.2.1:80"));
     let client = ClientInfo { remote, local, serial: 1, secret: [0; 16] };
-    let mut session = Session::new(config, client, turn.now);
-    let space = session.receive_space(session.connection(Side::Downstream), turn).expect("bytes are wanted");
-    space[..GET.len()].copy_from_slice(GET.as_bytes());
-    session.handle_received(session.connection(Side::Downstream), Ok(GET.len()), turn);
-    session
+    Session::new(config, client, turn.now)
 }
 
 /// The errand that the session sends its shell on. Another copy of the session gives it out once more.
@@ -162,10 +172,17 @@ fn what_is_sent_again_is_not_for_the_connection_that_ended() {
     assert!(sent.starts_with(GET.lines().next().expect("a line").as_bytes()), "{}", sent.escape_ascii());
 }
 
-/// A session whose first connection was given up for another peer, and that connection. Where `uses` says so, a read or
-/// a write of it has not come back.
-fn retried(uses: [bool; 2], turn: &mut Turn<'_>) -> (Session, Leg) {
-    let mut session = asked(proxying(|_| {}), turn);
+/// A session whose first connection was given up for another peer, and that connection.
+struct Retried {
+    session: Session,
+    first: Leg,
+    /// The memory that it has been lent.
+    used: Vec<Range<*const u8>>,
+}
+
+/// Where `uses` says so, a read or a write of the first connection has not come back.
+fn retried(uses: [bool; 2], turn: &mut Turn<'_>) -> Retried {
+    let mut session = asked_to(PUT, proxying(|_| {}), turn);
     let connect = |session: &mut Session, turn: &mut Turn<'_>| {
         let Output::Connect(dial) = errand(session) else { panic!("a dial") };
         let choice = session.choose(&dial, turn.now.tick).expect("a peer");
@@ -176,9 +193,15 @@ fn retried(uses: [bool; 2], turn: &mut Turn<'_>) -> (Session, Leg) {
         leg
     };
     let first = connect(&mut session, turn);
+    let mut used = Vec::new();
     let [reads, writes] = uses;
-    assert!(!reads || session.receive_space(first, turn).is_some());
-    assert!(!writes || session.transmit(first).total() > 20);
+    if reads {
+        used.push(session.receive_space(first, turn).expect("bytes are wanted").as_ptr_range());
+    }
+    if writes {
+        used.extend(session.transmit(first).iter().map(|slice| slice.as_ptr_range()));
+        assert_eq!(used.len(), 2, "a head, and content");
+    }
     turn.now.tick = turn.now.tick.after(Duration::from_secs(60));
     session.handle_timeout(turn);
     let released = loop {
@@ -191,7 +214,7 @@ fn retried(uses: [bool; 2], turn: &mut Turn<'_>) -> (Session, Leg) {
     assert_eq!(released, first);
     let second = connect(&mut session, turn);
     assert_eq!((session.connection(Side::Upstream), first < second), (second, true));
-    (session, first)
+    Retried { session, first, used }
 }
 
 fn wait(session: &mut Session) -> Wait {
@@ -221,7 +244,7 @@ fn a_read_of_the_connection_before_that_comes_late() {
         let mut buffers = Buffers::default();
         let now = Now { tick: Tick(0), unix_ms: 784_111_777_000, utc_offset_min: 0 };
         let turn = &mut Turn { now, buffers: &mut buffers };
-        let (mut session, first) = retried([lent, false], turn);
+        let Retried { mut session, first, .. } = retried([lent, false], turn);
         let before = session.snapshot(turn.now.tick).buffered(Side::Upstream);
         session.handle_received(first, result, turn);
         let after = session.snapshot(turn.now.tick);
@@ -237,11 +260,11 @@ fn a_write_of_the_connection_before_that_comes_late() {
         let mut buffers = Buffers::default();
         let now = Now { tick: Tick(0), unix_ms: 784_111_777_000, utc_offset_min: 0 };
         let turn = &mut Turn { now, buffers: &mut buffers };
-        let (mut session, first) = retried([false, lent], turn);
+        let Retried { mut session, first, .. } = retried([false, lent], turn);
         session.handle_sent(first, result, turn);
         assert!(wait(&mut session).writes(Side::Upstream), "{result:?}");
         let sent = to_send(&mut session);
-        assert!(sent.starts_with(b"GET / HTTP/1.1\r\n"), "{result:?} cuts it: {}", sent.escape_ascii());
+        assert!(sent.starts_with(b"PUT / HTTP/1.1\r\n"), "{result:?} cuts it: {}", sent.escape_ascii());
     }
 }
 
@@ -251,7 +274,7 @@ fn memory_that_a_read_uses_is_lent_again_when_it_has_come_back() {
     let mut buffers = Buffers::default();
     let now = Now { tick: Tick(0), unix_ms: 784_111_777_000, utc_offset_min: 0 };
     let turn = &mut Turn { now, buffers: &mut buffers };
-    let (mut session, first) = retried([true, false], turn);
+    let Retried { mut session, first, .. } = retried([true, false], turn);
     let second = session.connection(Side::Upstream);
     let waits = wait(&mut session);
     assert!(!waits.reads(Side::Upstream) && waits.writes(Side::Upstream), "{waits:?}");
@@ -263,13 +286,38 @@ fn memory_that_a_read_uses_is_lent_again_when_it_has_come_back() {
     assert!(session.receive_space(second, turn).is_some());
 }
 
+/// A reset may be reported whenever it is noticed, by the present connection too.
+#[test]
+fn a_reset_of_the_present_connection_frees_nothing_that_another_one_uses() {
+    let reset = || Fault::from(ErrorKind::ConnectionReset);
+    for uses in [[true, false], [false, true]] {
+        let mut buffers = Buffers::default();
+        let now = Now { tick: Tick(0), unix_ms: 784_111_777_000, utc_offset_min: 0 };
+        let turn = &mut Turn { now, buffers: &mut buffers };
+        let Retried { mut session, first, used } = retried(uses, turn);
+        let second = session.connection(Side::Upstream);
+        session.handle_received(second, Err(reset()), turn);
+        session.handle_sent(second, Err(reset()), turn);
+        rest(&mut session);
+        session.handle_timeout(turn);
+        // Others of the worker's sessions ask for memory.
+        let mut others: Vec<_> = (0..4).map(|_| accepted(proxying(|_| {}), turn)).collect();
+        for other in &mut others {
+            let space = other.receive_space(Leg::CLIENT, turn).expect("bytes are wanted").as_ptr_range();
+            let overlaps = used.iter().any(|used| used.start < space.end && space.start < used.end);
+            assert!(!overlaps, "memory is lent that is in use: {uses:?}");
+        }
+        session.handle_received(first, Ok(1), turn);
+    }
+}
+
 /// The next exchange reads no more into it than a retry does, and a report that comes twice is no second one's.
 #[test]
 fn memory_that_a_write_uses_stays_as_it_is_until_it_has_come_back() {
     let mut buffers = Buffers::default();
     let now = Now { tick: Tick(0), unix_ms: 784_111_777_000, utc_offset_min: 0 };
     let turn = &mut Turn { now, buffers: &mut buffers };
-    let (mut session, first) = retried([false, true], turn);
+    let Retried { mut session, first, .. } = retried([false, true], turn);
     let second = session.connection(Side::Upstream);
     let waits = wait(&mut session);
     assert!(waits.reads(Side::Upstream) && !waits.writes(Side::Upstream), "{waits:?}");
@@ -279,5 +327,5 @@ fn memory_that_a_write_uses_stays_as_it_is_until_it_has_come_back() {
     assert!(wait(&mut session).writes(Side::Upstream));
     assert!(!session.transmit(second).is_empty());
     session.handle_sent(first, Ok(9), turn);
-    assert!(to_send(&mut session).starts_with(b"GET / HTTP/1.1\r\n"));
+    assert!(to_send(&mut session).starts_with(b"PUT / HTTP/1.1\r\n"));
 }

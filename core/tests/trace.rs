@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use proptest::prelude::*;
 use underpass_core::trace::{Configuration, Recording, Replay, Sample, Setting, Traced, read};
 use underpass_core::{Address, Admission, ClientInfo, Now, Refusal, Side, Tick, config::Config};
-use underpass_testkit::session_world::{Connect, World, config_of};
+use underpass_testkit::session_world::{Completion, Connect, Late, World, config_of};
 
 const CONFIG: &str = "http { access_log off; server { listen 127.0.0.1:8080; client_max_body_size 50;
     location / { proxy_pass http://127.0.0.1:9000; proxy_set_header Upgrade $http_upgrade;
@@ -624,5 +624,33 @@ fn what_comes_twice_before_a_poll_is_told_alike_both_times() {
         });
         assert!(!trace.contains('J') && trace.matches(" = client content 3\n").count() == 2, "{trace}");
         goes_the_same_way(trace.as_bytes());
+    }
+}
+
+/// A shell whose reads and writes complete: what comes late of the first peer is told as late, and what is lent meanwhile
+/// makes the second one wait in the replay, too.
+#[test]
+fn what_comes_late_takes_the_same_way_again() {
+    let text = "http { access_log off; upstream g { server 127.0.0.1:9000; server 127.0.0.1:9001; }
+        server { listen 127.0.0.1:8080; location / { proxy_pass http://g; } } }";
+    let setting = Setting { configuration: Configuration::new(text), buffer_size: 4096, plain: false };
+    for late in Late::ALL {
+        let mut world = World::traced(config_of(text), &setting);
+        world.completion = Some(Completion::on_command());
+        world.window = 0;
+        world.client_sends(GET);
+        world.window = usize::MAX;
+        world.elapse(Duration::from_secs(61));
+        assert_eq!(world.late(), [(true, true), (false, true)], "a read and a write of the first peer");
+        world.comes_back(0, late);
+        world.comes_back(0, late);
+        world.origin_sends(OK);
+        assert_eq!(world.exchanges[0].status, 200);
+        let trace = whole(&setting, &mut world);
+        let told = String::from_utf8_lossy(&trace);
+        for line in ["< lent space upstream", "< lent bytes upstream", "< late 1 received", "< late 1 sent"] {
+            assert!(told.contains(line), "{line} in\n{told}");
+        }
+        goes_the_same_way(&trace);
     }
 }

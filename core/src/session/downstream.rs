@@ -15,7 +15,9 @@ impl Session {
     pub(super) fn received(&mut self, from: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
         let reads = self.leg(from).reads();
         let count = result.unwrap_or(0);
-        self.flow_mut(from).inbox.received(if reads { count } else { 0 });
+        if self.may_receive(from) {
+            self.flow_mut(from).inbox.received(if reads { count } else { 0 });
+        }
         if !reads {
             // A report about a connection that was closed, or whose end was read, changes nothing, unless
             // it fails for writing too.

@@ -19,7 +19,9 @@ use crate::{
 impl Session {
     /// Bytes were sent.
     pub(super) fn sent(&mut self, to: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
-        self.flow_mut(to.opposite()).offer(false);
+        if self.may_send(to) {
+            self.flow_mut(to.opposite()).offer(false);
+        }
         if !self.leg(to).writes() {
             return;
         }

@@ -7,7 +7,7 @@
 //! that is of an earlier connection.
 
 use super::{Input, Session};
-use crate::Side;
+use crate::{Side, state::exchange};
 
 /// A connection of a session: the client's, or the origin server's so manieth.
 ///
@@ -26,6 +26,9 @@ pub struct Leg {
 pub struct Epoch(u32);
 
 impl Epoch {
+    /// Of a side that has had no connection.
+    const NONE: Self = Self(0);
+
     /// The first of a side.
     pub const FIRST: Self = Self(1);
 
@@ -74,9 +77,9 @@ pub(super) struct Epochs {
     /// Of the last dial that was given out.
     origin: Epoch,
     /// Who was given space to receive into, and has not reported.
-    reading: Option<Epoch>,
+    reading: Epoch,
     /// Who was given bytes to send, and has not reported.
-    writing: Option<Epoch>,
+    writing: Epoch,
 }
 
 /// Who has the memory of one direction.
@@ -97,16 +100,16 @@ impl Epochs {
 
     /// The name of the next connection.
     pub(super) fn next_origin(&mut self) -> Leg {
-        self.origin = Epoch(self.origin.0.wrapping_add(1));
+        self.origin = Epoch(self.origin.0.checked_add(1).unwrap_or(Epoch::FIRST.0));
         self.origin()
     }
 
     pub(super) fn lend_to_read(&mut self) {
-        self.reading = Some(self.origin);
+        self.reading = self.origin;
     }
 
     pub(super) fn lend_to_write(&mut self) {
-        self.writing = Some(self.origin);
+        self.writing = self.origin;
     }
 
     pub(super) fn reading(self) -> Lent {
@@ -117,11 +120,11 @@ impl Epochs {
         self.lent(self.writing)
     }
 
-    fn lent(self, to: Option<Epoch>) -> Lent {
+    fn lent(self, to: Epoch) -> Lent {
         match to {
-            None => Lent::ToNobody,
-            Some(epoch) if epoch == self.origin => Lent::Now,
-            Some(_) => Lent::Earlier,
+            Epoch::NONE => Lent::ToNobody,
+            _ if to == self.origin => Lent::Now,
+            _ => Lent::Earlier,
         }
     }
 }
@@ -153,7 +156,7 @@ impl Session {
     /// earlier connection isn't: its bytes belong to a message that was given up.
     pub(super) fn takes_report(&mut self, input: &Input<'_>) -> bool {
         let Some(leg) = input.leg().filter(|leg| leg.side == Side::Upstream) else { return true };
-        let of_leg = |lent: &mut Option<Epoch>| lent.take_if(|epoch| *epoch == leg.epoch).is_some();
+        let of_leg = |lent: &mut Epoch| *lent == leg.epoch && std::mem::take(lent) != Epoch::NONE;
         let was_lent = match input {
             Input::Received(..) => of_leg(&mut self.epochs.reading),
             Input::Sent(..) => of_leg(&mut self.epochs.writing),
@@ -169,9 +172,21 @@ impl Session {
         !is_late
     }
 
-    /// Whether a connection before the present one has memory that was to be read into or sent.
-    pub(super) fn awaits_memory(&self) -> bool {
-        [self.epochs.reading(), self.epochs.writing()].contains(&Lent::Earlier)
+    /// Whether the memory that this side's connection is read into is there for it, and not in use by one before it.
+    pub(super) fn may_receive(&self, from: Side) -> bool {
+        from == Side::Downstream || self.epochs.reading() != Lent::Earlier
+    }
+
+    /// The same of what is sent.
+    pub(super) fn may_send(&self, to: Side) -> bool {
+        to == Side::Downstream || self.epochs.writing() != Lent::Earlier
+    }
+
+    /// Whether a CONNECT has to wait until nobody uses its tunnel's buffers any more: it is dialled after that, within
+    /// its time. An upgrade has read and written on its own connection, which says as much.
+    pub(super) fn tunnel_waits_for_memory(&self) -> bool {
+        let is_lent = [self.epochs.reading(), self.epochs.writing()] != [Lent::ToNobody; 2];
+        is_lent && self.connects() && self.exchange.state() == exchange::State::Dialling
     }
 }
 

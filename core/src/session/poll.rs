@@ -31,7 +31,8 @@ impl Session {
         if let Some((verdict, disposal)) = self.pending().and_then(|pending| pending.release.take()) {
             return Output::Release(self.epochs.origin(), verdict, disposal);
         }
-        if let Some(errand) = self.pending().and_then(|pending| pending.errand.take()) {
+        let must_wait = self.tunnel_waits_for_memory();
+        if let Some(errand) = self.pending().and_then(|pending| pending.errand.take_if(|_| !must_wait)) {
             return self.send_out(errand);
         }
         if self.pending().is_some_and(|pending| std::mem::take(&mut pending.exchange_done)) {
@@ -126,14 +127,10 @@ impl Session {
     fn allowance(&self, to: Side) -> usize {
         match to {
             Side::Downstream => self.client_allowance(),
-            Side::Upstream if self.may_write_upstream() => usize::MAX,
+            Side::Upstream if self.leg(to).exists() && self.may_send(to) => usize::MAX,
             // What is to be sent is for the next connection, and the shell may not have obeyed `Release` yet.
             Side::Upstream => 0,
         }
-    }
-
-    fn may_write_upstream(&self) -> bool {
-        self.leg(Side::Upstream).exists() && self.epochs.writing() != Lent::Earlier
     }
 
     fn send_out(&mut self, errand: Errand) -> Output {
@@ -266,8 +263,7 @@ impl Session {
             (Side::Upstream, _) => false,
         };
         let paced = side == Side::Upstream && self.origin_waits().is_some();
-        let has_memory = side == Side::Downstream || self.epochs.reading() != Lent::Earlier;
-        in_time && self.leg(side).reads() && flow.has_room() && !paced && has_memory
+        in_time && self.leg(side).reads() && flow.has_room() && !paced && self.may_receive(side)
     }
 
     /// After each input: memory goes back, chunks are cut, and it is noted what waits.

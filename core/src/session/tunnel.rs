@@ -22,8 +22,7 @@ impl Session {
             return false;
         }
         let request = self.flow(Side::Downstream);
-        // The tunnel has its buffers for itself.
-        if !request.is_complete() || !request.is_sent() || self.awaits_memory() {
+        if !request.is_complete() || !request.is_sent() {
             return false;
         }
         if self.connects() {
@@ -58,6 +57,8 @@ impl Session {
     /// The exchange's connections, what was received behind its heads, and what is left of the head to the client
     /// become a tunnel's.
     fn begin_tunnel(&mut self, turn: &mut Turn<'_>) {
+        let up = Side::Upstream;
+        debug_assert!(self.may_receive(up) && self.may_send(up), "a tunnel has its buffers for itself");
         self.exchange_event(exchange::Event::Open);
         self.work.forget();
         for side in Side::BOTH {

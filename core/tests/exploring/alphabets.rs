@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use underpass_testkit::{
     explore::{Alphabet, Explored, History, explore},
-    session_world::{Connect, World},
+    session_world::{Completion, Connect, World},
 };
 
 use super::{
@@ -74,7 +74,7 @@ fn deep() -> bool {
 }
 
 /// All of them.
-pub(crate) static ALL: [&Exploration; 16] = [
+pub(crate) static ALL: [&Exploration; 17] = [
     &ONE_EXCHANGE,
     &TWO_EXCHANGES,
     &TWO_LOCATIONS,
@@ -85,6 +85,7 @@ pub(crate) static ALL: [&Exploration; 16] = [
     &RESPONSE_CONTENT,
     &UPGRADE_CONTENT,
     &NEXT_PEER,
+    &LATE_REPORTS,
     &POOL,
     &ERRANDS,
     &CONNECTS,
@@ -247,22 +248,39 @@ pub(crate) static UPGRADE_CONTENT: Exploration = Exploration::new(
 );
 
 /// Another peer of the group is asked.
-pub(crate) static NEXT_PEER: Exploration = Exploration::new(
-    "next-peer",
+pub(crate) static NEXT_PEER: Exploration = Exploration::new("next-peer", two_peers, || Alphabet {
+    client: vec![&[UPGRADE, PLAIN, EMPTY_POST, POST, PUT]],
+    origin: vec![&[ERROR, GARBAGE, HINTS, OK], &[ERROR, SWITCH, OK]],
+    bytes: [2, 1],
+    ..Alphabet::default()
+});
+
+fn two_peers() -> World {
+    world(
+        // Which peer is first must not depend on what was explored before.
+        "upstream g { hash x; server 127.0.0.1:9000 max_fails=0; server 127.0.0.1:9001 max_fails=0; }",
+        "",
+        "location / { proxy_pass http://g; proxy_set_header Upgrade $http_upgrade;
+         proxy_set_header Connection upgrade;
+         proxy_next_upstream error timeout invalid_header http_500; }",
+    )
+}
+
+/// Reads and writes complete, and those of a connection that was given up come back at any time after that, or never.
+pub(crate) static LATE_REPORTS: Exploration = Exploration::new(
+    "late-reports",
     || {
-        world(
-            // Which peer is first must not depend on what was explored before.
-            "upstream g { hash x; server 127.0.0.1:9000 max_fails=0; server 127.0.0.1:9001 max_fails=0; }",
-            "",
-            "location / { proxy_pass http://g; proxy_set_header Upgrade $http_upgrade;
-             proxy_set_header Connection upgrade;
-             proxy_next_upstream error timeout invalid_header http_500; }",
-        )
+        let mut world = two_peers();
+        world.completion = Some(Completion::on_command());
+        world.connects_else = Connect::Accept;
+        world
     },
     || Alphabet {
-        client: vec![&[UPGRADE, PLAIN, EMPTY_POST, POST, PUT]],
-        origin: vec![&[ERROR, GARBAGE, HINTS, OK], &[ERROR, SWITCH, OK]],
-        bytes: [2, 1],
+        client: vec![&[UPGRADE, PLAIN, PUT]],
+        origin: vec![&[ERROR, OK], &[SWITCH, OK]],
+        bytes: if deep() { [2, 1] } else { [1, 1] },
+        stalls: 1,
+        drains: deep(),
         ..Alphabet::default()
     },
 );

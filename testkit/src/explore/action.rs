@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use underpass_core::{Admission, Refusal, Side, Tick};
 
-use crate::session_world::{Connect, World};
+use crate::session_world::{Connect, Late, World};
 
 /// One input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,6 +47,8 @@ pub enum Action {
     TakesOne(Side),
     /// A peer that has stalled takes everything.
     TakesAll(Side),
+    /// A read or a write of a connection that was released comes back, the one with this number, and so.
+    ComesBack(usize, Late),
     /// Time passes to the next deadline.
     Deadline,
     /// The worker drains.
@@ -190,6 +192,8 @@ pub(super) fn actions(world: &World, history: &History, alphabet: &Alphabet) -> 
             all.push(Action::Stalls(side));
         }
     }
+    let late = world.late().len();
+    all.extend((0..late).flat_map(|number| Late::ALL.map(|late| Action::ComesBack(number, late))));
     if world.deadline().is_some() {
         all.push(Action::Deadline);
     }
@@ -271,6 +275,7 @@ pub(super) fn take(world: &mut World, history: &mut History, action: Action, alp
             open_window(world, history, side, 1);
         }
         Action::TakesAll(side) => open_window(world, history, side, usize::MAX),
+        Action::ComesBack(number, late) => world.comes_back(number, late),
         Action::Deadline => {
             world.elapse_to_deadline();
         }

@@ -64,7 +64,9 @@ pub(super) fn gone_is_gone(world: &World) {
     let mut session = world.session.clone();
     let gone = Side::BOTH
         .into_iter()
-        .filter(|side| world.done || (*side == Side::Upstream && world.upstream().is_none()));
+        .filter(|side| world.done || (*side == Side::Upstream && world.upstream().is_none()))
+        // A report of what is under way there brings memory back.
+        .filter(|_| world.late().is_empty());
     for side in gone {
         let fault = ErrorKind::ConnectionReset.into();
         session.handle_received(session.connection(side), Ok(0), turn);

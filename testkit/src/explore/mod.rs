@@ -169,6 +169,7 @@ fn key(world: &World, history: &History, view: u64) -> u128 {
                 (origin.end.state(), history.origin_over(index)).hash(&mut hasher);
             }
             history.outline().hash(&mut hasher);
+            world.under_way().hash(&mut hasher);
         }
         u128::from(hasher.finish())
     };

@@ -137,15 +137,28 @@ impl World {
         self.completion.as_ref().map_or([0; 2], |completion| completion.late)
     }
 
-    /// The oldest of these comes back.
+    /// The one of these with this number comes back.
     ///
     /// # Panics
     /// When there is none.
-    pub fn comes_back(&mut self, late: Late) {
+    pub fn comes_back(&mut self, number: usize, late: Late) {
         let completion = self.completion.as_ref().expect("a shell whose operations complete");
-        let oldest = completion.cancelled().next().expect("something that was cancelled");
-        self.report_cancelled(oldest, late);
+        let at = completion.cancelled().nth(number).expect("something that was cancelled");
+        self.report_cancelled(at, late);
         self.run();
+    }
+
+    /// What is under way, as a value that can be compared.
+    #[must_use]
+    pub fn under_way(&self) -> impl std::hash::Hash + Eq + Clone + std::fmt::Debug + use<> {
+        let operations = self.completion.iter().flat_map(|completion| &completion.operations);
+        let outline = |one: &Operation| {
+            let is_earlier = one.leg != self.session.connection(one.leg.side());
+            // Of what was cancelled nothing is sent.
+            let bytes = one.bytes.as_ref().map(|bytes| if one.is_cancelled { &[] } else { bytes.as_slice() });
+            (one.leg.side(), bytes.map(<[u8]>::to_vec), one.is_cancelled, is_earlier, one.is_old)
+        };
+        operations.map(outline).collect::<Vec<_>>()
     }
 
     /// Begins what can be begun, and lets one operation complete; says whether anything was reported.
@@ -176,6 +189,12 @@ impl World {
                 self.perform(ready[at])
             }
         }
+    }
+
+    /// Whether a read of this side's connection is under way.
+    pub(super) fn is_being_read(&self, side: Side) -> bool {
+        let leg = self.session.connection(side);
+        self.completion.as_ref().is_some_and(|completion| completion.has(leg, false))
     }
 
     /// The session is over: whatever comes back changes nothing any more.

@@ -337,8 +337,9 @@ impl World {
     }
 
     fn notice_resets(&mut self, wait: Wait) -> bool {
-        let unread = Side::BOTH.into_iter().filter(|side| !wait.reads(*side));
-        unread.fold(false, |noticed, side| noticed | self.notice_reset(side))
+        let is_read = |side: Side| wait.reads(side) || self.is_being_read(side);
+        let unread: Vec<_> = Side::BOTH.into_iter().filter(|side| !is_read(*side)).collect();
+        unread.into_iter().fold(false, |noticed, side| noticed | self.notice_reset(side))
     }
 
     fn read_from(&mut self, side: Side) -> bool {

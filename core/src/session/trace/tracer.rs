@@ -99,7 +99,9 @@ impl Tracer {
 
     /// Memory was asked for, and there was some.
     pub(super) fn lends(&mut self, lent: Lent) {
-        self.tell_lent(None);
+        if self.lent.is_some_and(|earlier| earlier != lent) {
+            self.tell_lent(None);
+        }
         self.lent = Some(lent);
     }
 
