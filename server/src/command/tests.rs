@@ -1,4 +1,7 @@
-use super::*;
+use super::{
+    arguments::{command, listen_address},
+    *,
+};
 
 const PROGRAM: Program = Program { name: "underpass", version: "1.2.3", build: "built with nothing" };
 

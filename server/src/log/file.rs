@@ -36,16 +36,12 @@ impl LogFile {
 
     /// Appends `line`, which has no line end, and a line end.
     pub fn append(&self, line: &[u8]) {
-        if !self.shared.offer(None, line) {
-            self.shared.count_lost(lines_in(line));
-        }
+        self.shared.append(None, line);
     }
 
     /// Appends the line of an event.
     pub(super) fn append_event(&self, severity: Severity, line: &[u8]) {
-        if !self.offer_event(severity, line) {
-            self.shared.count_lost(lines_in(line));
-        }
+        self.shared.append(Some(severity), line);
     }
 
     /// The same, but a line that finds no room is not counted. Whether there was room.
@@ -94,7 +90,52 @@ impl Drop for LogFile {
     }
 }
 
-/// How many lines `text` is, which has no line end itself.
-fn lines_in(text: &[u8]) -> u64 {
-    memchr::memchr_iter(b'\n', text).count() as u64 + 1
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        thread,
+        time::{Duration, Instant},
+    };
+
+    use super::{super::queue::Queue, *};
+
+    /// Bounds hangs.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// Whoever is about to write the last lines tells losses behind them, and doesn't look again.
+    #[test]
+    fn a_lost_line_is_counted_before_the_writer_is_woken() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let target = Target::Path(folder.path().join("log"));
+        let opening =
+            Opening { target, readers: Readers::Usual, buffering: Buffering::default(), preamble: None };
+        let queue = Arc::new(Queue::default());
+        queue.room.resize(10);
+        // A writer that does nothing yet.
+        let (mut bell, pipe) = io::pipe().expect("a pipe");
+        let mut ringing = pipe.try_clone().expect("a descriptor");
+        queue.attach_writer(pipe).expect("the first");
+        let log = LogFile::from(Shared::open(opening, Arc::clone(&queue)).expect("a folder of ours"));
+        log.append(b"it");
+        queue.hear(&bell);
+        // As long as the pipe is full, whoever rings the bell waits.
+        rustix::io::ioctl_fionbio(&ringing, true).expect("it is ours");
+        let mut filled = 0;
+        while let Ok(count) = ringing.write(&[0; 4096]) {
+            filled += count;
+        }
+        rustix::io::ioctl_fionbio(&ringing, false).expect("it is ours");
+        thread::scope(|scope| {
+            let appending = scope.spawn(|| log.append(b"finds no room"));
+            let begin = Instant::now();
+            while log.lost() == 0 && begin.elapsed() < PATIENCE {
+                thread::sleep(Duration::from_millis(1));
+            }
+            let (lost, is_ringing) = (log.lost(), !appending.is_finished());
+            bell.read_exact(&mut vec![0; filled]).expect("what fills it");
+            appending.join().expect("no panic");
+            assert_eq!((lost, is_ringing), (1, true));
+        });
+    }
 }

@@ -123,24 +123,33 @@ impl Shared {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a line; whether there was room for it.
-    pub(super) fn offer(self: &Arc<Self>, severity: Option<Severity>, line: &[u8]) -> bool {
-        let room = &self.queue.room;
+    /// Adds a line. One that finds no room is counted.
+    pub(super) fn append(self: &Arc<Self>, severity: Option<Severity>, line: &[u8]) {
         let mut pending = self.pending();
-        let accepted = match &self.target {
+        if !self.add(&mut pending, severity, line) {
+            // Before the writer goes on: it may tell what was lost behind the last line, and not look again.
+            pending.lose(memchr::memchr_iter(b'\n', line).count() as u64 + 1);
+        }
+        self.see_to(pending);
+    }
+
+    /// Adds a line, if there is room for it; whether there is.
+    pub(super) fn offer(self: &Arc<Self>, severity: Option<Severity>, line: &[u8]) -> bool {
+        let mut pending = self.pending();
+        let accepted = self.add(&mut pending, severity, line);
+        self.see_to(pending);
+        accepted
+    }
+
+    fn add(&self, pending: &mut Pending, severity: Option<Severity>, line: &[u8]) -> bool {
+        let room = &self.queue.room;
+        match &self.target {
             Target::Syslog(_) => pending.add(framed(line.len()), room, |bytes| frame(severity, line, bytes)),
             Target::Stderr | Target::Path(_) => pending.add(line.len() + 1, room, |bytes| {
                 bytes.extend_from_slice(line);
                 bytes.push(b'\n');
             }),
-        };
-        self.see_to(pending);
-        accepted
-    }
-
-    /// Lines are lost that nobody has accepted.
-    pub(super) fn count_lost(&self, lines: u64) {
-        self.pending().lose(lines);
+        }
     }
 
     /// How many lines were lost since the log was opened.
