@@ -51,7 +51,9 @@ mod values;
 pub use access::{
     Access, ClientRule, ConnectionLimit, ConnectionZone, RequestLimit, RequestZone, Users, Who, Zones,
 };
-pub use directives::{NGINX_VERSION, configure_options, markdown as directives_markdown, migrating_markdown};
+pub use directives::{NGINX_VERSION, configure_options};
+#[doc(hidden)]
+pub use directives::{markdown as directives_markdown, migrating_markdown};
 pub use error::{Error, Note, Position};
 pub use loaded::{
     CpuAffinity, ErrorLog, KeepAliveProbes, ListenOptions, Listener, Loaded, LogFile, LogTarget, Main,
