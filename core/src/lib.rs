@@ -172,7 +172,7 @@ pub use fault::Fault;
 pub use http1::Version;
 pub use intervals::Networks;
 pub use pool::{Pool, Pooled};
-pub use record::{Ended, Event, NoUpgrade, Note, Outcome, Record, RequestHead, Severity, UnknownSeverity};
+pub use record::{EndedBy, Event, NoUpgrade, Note, Outcome, Record, RequestHead, Severity, UnknownSeverity};
 pub use session::{
     Admission, Choice, Claim, Connected, Dial, DialError, Disposal, Epoch, Leg, Lookup, Output, Refusal,
     Session, Slices, Snapshot, trace,

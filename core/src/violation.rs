@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Who broke a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Fault {
+pub enum Culprit {
     /// The client.
     Client,
     /// The origin server.
@@ -14,7 +14,7 @@ pub enum Fault {
 }
 
 macro_rules! violations {
-    ($($(#[$doc:meta])* $variant:ident: $status:literal, $fault:ident, $section:literal, $rule:literal, $switch:expr, $sentence:literal;)+) => {
+    ($($(#[$doc:meta])* $variant:ident: $status:literal, $culprit:ident, $section:literal, $rule:literal, $switch:expr, $sentence:literal;)+) => {
         /// A rule that a message broke. Each has a status, the clause it rests on, the side at fault, and the
         /// switch that relaxes it, if there is one.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,8 +33,8 @@ macro_rules! violations {
 
             /// Who is at fault.
             #[must_use]
-            pub const fn fault(self) -> Fault {
-                match self { $(Self::$variant => Fault::$fault,)+ }
+            pub const fn culprit(self) -> Culprit {
+                match self { $(Self::$variant => Culprit::$culprit,)+ }
             }
 
             /// The clause, as `RFC 9112 §3.2`, or the directive.
@@ -201,7 +201,7 @@ mod tests {
             assert!(!violation.sentence().ends_with('.'), "{violation:?}");
             let letter = violation.rule().as_bytes().first().copied();
             assert!(letter.is_some_and(|letter| (b'A'..=b'F').contains(&letter)), "{violation:?}");
-            if violation.fault() == Fault::Origin {
+            if violation.culprit() == Culprit::Origin {
                 assert!((500..600).contains(&violation.status()), "{violation:?}");
             }
         }

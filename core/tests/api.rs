@@ -3,7 +3,7 @@
 use std::{fmt::Debug, sync::Arc};
 
 use underpass_core::{
-    Address, Admission, Buffers, Choice, Claim, ClientInfo, Connected, Dial, DialError, Disposal, Ended,
+    Address, Admission, Buffers, Choice, Claim, ClientInfo, Connected, Dial, DialError, Disposal, EndedBy,
     Ending, Event, Fault, Lookup, Network, Note, Now, Outcome, Output, Pool, Pooled, Record, Refusal,
     Relayed, RequestHead, Session, Severity, Side, Snapshot, Tick, Timer, Tunnel, TunnelOutput, TunnelReport,
     TunnelSettings, TunnelSnapshot, Turn, Verdict, Version, Wait, config, shared, template, violation,
@@ -73,9 +73,9 @@ fn a_session_and_its_memory_move_between_threads() {
 fn plain_values_are_plain() {
     fn copied<T: Copy + Eq + std::hash::Hash + Debug + Send + Sync>() {}
     copied::<handshake::Agreed<'_>>();
-    copied::<handshake::AnswerFault>();
-    copied::<handshake::OfferFault>();
-    copied::<handshake::RequestFault>();
+    copied::<handshake::AnswerViolation>();
+    copied::<handshake::OfferViolation>();
+    copied::<handshake::RequestViolation>();
     copied::<CloseCode>();
     copied::<DataRun>();
     copied::<FrameHeader>();
@@ -87,7 +87,7 @@ fn plain_values_are_plain() {
     copied::<Connected>();
     copied::<DialError>();
     copied::<Disposal>();
-    copied::<Ended>();
+    copied::<EndedBy>();
     copied::<Ending>();
     copied::<Event>();
     copied::<Fault>();

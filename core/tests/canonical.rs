@@ -8,8 +8,7 @@ use std::sync::Arc;
 use common::{proxying, template, text, world};
 use proptest::{prelude::*, sample::select};
 use underpass_core::config::{
-    AddedField, Additions, Expires, HttpVersion, Location, SetHeader, Settings, Substituted, Substitution,
-    Target, Via,
+    AddedField, Additions, Expires, Location, SetHeader, Settings, Substituted, Substitution, Target, Via,
 };
 use underpass_testkit::{
     session_world::World,
@@ -106,7 +105,8 @@ fn change() -> impl Strategy<Value = Change> {
 impl Change {
     fn location(&self) -> Location {
         let mut location = proxying(|proxy| {
-            proxy.http_version = if self.http10 { HttpVersion::Http10 } else { HttpVersion::Http11 };
+            proxy.http_version =
+                if self.http10 { underpass_core::Version::Http10 } else { underpass_core::Version::Http11 };
             proxy.via = self.via;
             proxy.method = self.method.map(template);
             proxy.set_body = self.body.map(template);

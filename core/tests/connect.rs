@@ -6,7 +6,7 @@ use std::{io::ErrorKind, net::IpAddr, sync::Arc, time::Duration};
 
 use common::demands::http;
 use underpass_core::{
-    Address, Admission, Ended, Ending, Event, Outcome, Refusal, RequestHead, Timer,
+    Address, Admission, EndedBy, Ending, Event, Outcome, Refusal, RequestHead, Timer,
     config::{
         Config, Destination, DestinationHost, DestinationPolicy, DestinationRule, Handler, Location, Route,
         Router, Target, TunnelPass,
@@ -320,7 +320,7 @@ fn a_silent_tunnel_ends_by_its_idle_timer() {
     world.elapse(Duration::from_secs(60));
     let exchange = world.exchanges.last().expect("it is over");
     assert_eq!(exchange.outcome, Outcome::TimedOut(Timer::TunnelIdle));
-    let closed = Event::TunnelClosed(Ended::Timer(Timer::TunnelIdle));
+    let closed = Event::TunnelClosed(EndedBy::Timer(Timer::TunnelIdle));
     assert!(world.notes.iter().any(|(event, _)| *event == closed));
 }
 

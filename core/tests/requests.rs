@@ -104,7 +104,7 @@ fn content_of_the_configuration_stands_in_the_place_of_the_client_s() {
     }
     // It may hold anything, and be sent to a server of HTTP/1.0 though the client's length is unknown.
     let old = |proxy: &mut Proxy| {
-        proxy.http_version = underpass_core::config::HttpVersion::Http10;
+        proxy.http_version = underpass_core::Version::Http10;
         proxy.set_body = Some(template("$uri"));
     };
     let got = sent(old, "POST /%0d%0a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");

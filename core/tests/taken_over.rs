@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use underpass_core::{
-    Buffers, Disposal, Ended, Ending, Epoch, Event, Leg, Now, Outcome, Output, Relayed, Side, Tick, Timer,
+    Buffers, Disposal, EndedBy, Ending, Epoch, Event, Leg, Now, Outcome, Output, Relayed, Side, Tick, Timer,
     Tunnel, TunnelSettings, Turn, Wait,
 };
 use underpass_testkit::session_world::Machine;
@@ -62,7 +62,7 @@ fn what_was_read_ahead_comes_first() {
     assert_eq!(
         said,
         [
-            Event::TunnelClosed(Ended::Client).to_string(),
+            Event::TunnelClosed(EndedBy::Client).to_string(),
             format!("{:?}", Output::Shutdown(Side::Downstream)),
             format!("{:?}", Output::Shutdown(Side::Upstream)),
             format!(
@@ -169,7 +169,7 @@ fn a_tunnel_that_was_cut_stays_so() {
 #[test]
 fn whoever_takes_no_more_has_ended_it() {
     // C7.
-    for (side, ended) in [(Side::Downstream, Ended::Client), (Side::Upstream, Ended::Upstream)] {
+    for (side, ended) in [(Side::Downstream, EndedBy::Client), (Side::Upstream, EndedBy::Upstream)] {
         let (session, _) = played(TunnelSettings::default(), |session, turn| {
             session.handle_sent(session.connection(side), Err(std::io::ErrorKind::BrokenPipe.into()), turn);
         });

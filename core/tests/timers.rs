@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use underpass_core::{Ended, Ending, Event, Outcome, Side, Timer, TunnelSettings};
+use underpass_core::{EndedBy, Ending, Event, Outcome, Side, Timer, TunnelSettings};
 use underpass_testkit::session_world::{Connect, World, config_of, tunnel_settings};
 
 const UPGRADE: &str = "GET /u HTTP/1.1\r\nHost: a\r\nUpgrade: foo\r\nConnection: upgrade\r\n\r\n";
@@ -76,7 +76,7 @@ fn a_tunnel_that_waits_for_a_client_that_takes_nothing() {
         assert_eq!(world.exchanges[0].outcome, Outcome::TimedOut(Timer::ClientSend));
         assert_eq!(
             world.exchanges[0].tunnel.and_then(|tunnel| tunnel.2),
-            Some(Ended::Timer(Timer::ClientSend))
+            Some(EndedBy::Timer(Timer::ClientSend))
         );
         assert!(fired(&world, Timer::ClientSend) && world.done);
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use underpass_core::{Ended, TunnelReport, TunnelSettings};
+use underpass_core::{EndedBy, TunnelReport, TunnelSettings};
 
 /// How relays live. One value serves any number of them.
 #[derive(Clone, Default)]
@@ -55,7 +55,7 @@ pub struct Report {
     /// How long it lived.
     pub duration: Duration,
     /// Who or what ended it first; absent: its future was dropped before.
-    pub ended: Option<Ended>,
+    pub ended: Option<EndedBy>,
     /// A stream of it was cut: it ended with a reset, or its bytes could not be delivered any more.
     pub cut: bool,
 }

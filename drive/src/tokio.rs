@@ -45,9 +45,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for Io<S> {
 
 /// tokio's clock, the paused one of tests included.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Clock;
+pub struct TokioClock;
 
-impl crate::Clock for Clock {
+impl crate::Clock for TokioClock {
     fn now(&self) -> Instant {
         time::Instant::now().into_std()
     }
@@ -71,7 +71,7 @@ where
     A: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,
 {
-    Relay::new(Io(client), Io(upstream), settings, Arc::new(Clock))
+    Relay::new(Io(client), Io(upstream), settings, Arc::new(TokioClock))
 }
 
 /// Serves one client, whose stream has tokio's traits: see [`proxy_with`].
@@ -80,5 +80,5 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
     K: Connector,
 {
-    proxy_with(Io(client), info, config, connector, &ProxySettings::new(Arc::new(Clock))).await;
+    proxy_with(Io(client), info, config, connector, &ProxySettings::new(Arc::new(TokioClock))).await;
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use common::{ByHand, End, Task, connection};
-use underpass_core::{Ended, Timer, TunnelSettings};
+use underpass_core::{EndedBy, Timer, TunnelSettings};
 use underpass_futures::{Acknowledging, Futures, Relay, Report, Settings};
 
 type Relaying = Task<Relay<Futures<End>, Futures<End>>>;
@@ -35,7 +35,7 @@ fn bytes_cross_and_each_side_ends_its_own_direction() {
     let report = relay.run().expect("both directions are over");
     assert!(client.is_over());
     assert_eq!((report.from_client, report.from_upstream), (20, 300_000));
-    assert_eq!((report.ended, report.cut), (Some(Ended::Client), false));
+    assert_eq!((report.ended, report.cut), (Some(EndedBy::Client), false));
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn silence_ends_it_and_both_sides_learn_it() {
     assert_eq!(relay.run(), None, "a byte has moved since");
     clock.pass(Duration::from_secs(2));
     let report = relay.run().expect("nothing has moved for ten seconds");
-    assert_eq!(report.ended, Some(Ended::Timer(Timer::TunnelIdle)));
+    assert_eq!(report.ended, Some(EndedBy::Timer(Timer::TunnelIdle)));
     assert_eq!(report.duration, Duration::from_secs(20));
     assert!(client.is_over());
     drop(upstream);
@@ -94,7 +94,7 @@ fn who_takes_nothing_is_not_waited_for_without_end() {
         relay.run()
     });
     let report = report.expect("it has an end");
-    assert_eq!(report.ended, Some(Ended::Timer(Timer::UpstreamSend)));
+    assert_eq!(report.ended, Some(EndedBy::Timer(Timer::UpstreamSend)));
     drop(upstream);
 }
 
@@ -191,7 +191,7 @@ fn a_dropped_relay_is_told_of_too() {
     let told = told.lock().expect("not poisoned");
     let facts: Vec<_> =
         told.iter().map(|told| (told.from_client, told.duration.as_secs(), told.ended)).collect();
-    assert_eq!(facts, [(3, 3, None), (0, 0, Some(Ended::Client))]);
+    assert_eq!(facts, [(3, 3, None), (0, 0, Some(EndedBy::Client))]);
 }
 
 /// A round looks at the clock once. What has come is written in the round that has read it, and a second one finds that

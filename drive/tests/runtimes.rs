@@ -87,7 +87,7 @@ mod on_tokio {
     use tokio::net;
     use underpass_futures::tokio::{Io, proxy, relay};
 
-    use underpass_core::Ended;
+    use underpass_core::EndedBy;
 
     use super::*;
 
@@ -125,7 +125,7 @@ mod on_tokio {
     async fn its_paused_clock_counts() {
         let ((client, ours), (theirs, upstream)) = (tokio::io::duplex(64), tokio::io::duplex(64));
         let report = relay(ours, theirs, &Settings::default()).await;
-        assert_eq!(report.ended, Some(Ended::Timer(underpass_core::Timer::TunnelIdle)));
+        assert_eq!(report.ended, Some(EndedBy::Timer(underpass_core::Timer::TunnelIdle)));
         assert_eq!(report.duration.as_secs(), 60);
         drop((client, upstream));
     }

@@ -25,8 +25,8 @@ pub use cookie::{CookieFlag, CookieFlags, SameSite};
 pub(crate) use hop::Hop;
 pub use locations::{Locations, Place};
 pub use proxy::{
-    Bind, HttpVersion, InvalidFieldName, NextUpstream, Proxy, ProxyUri, ResponseRewriting, SetHeader,
-    SocketOptions, Target, Upgrade, UpgradeProtocols, Via,
+    Bind, InvalidFieldName, NextUpstream, Proxy, ProxyUri, ResponseRewriting, SetHeader, SocketOptions,
+    Target, Upgrade, UpgradeProtocols, Via,
 };
 pub use rate::Rates;
 pub use route::{Server, ServerName, ServerTable};

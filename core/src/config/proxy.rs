@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use super::{CookieFlags, Substitution};
 use crate::{
+    Version,
     shared::{GroupId, Peers},
     template::{Template, Variable},
 };
@@ -23,8 +24,8 @@ pub struct Proxy {
     pub host: Arc<str>,
     /// `$proxy_port`.
     pub port: Arc<str>,
-    /// `proxy_http_version`. 1.1 (nginx since 1.29.7).
-    pub http_version: HttpVersion,
+    /// `proxy_http_version`. 1.1 (nginx since 1.29.7); 1.0 knows no persistence unless configured, and no upgrade (E15).
+    pub http_version: Version,
     /// `proxy_set_header` lines in the order of the file, those of one level only (B2).
     pub set_headers: Vec<SetHeader>,
     /// `proxy_connect_timeout`. 60 s.
@@ -81,7 +82,7 @@ impl Proxy {
             uri: None,
             host: host.into(),
             port: port.into(),
-            http_version: HttpVersion::Http11,
+            http_version: Version::Http11,
             set_headers: Vec::new(),
             connect_timeout: Duration::from_secs(60),
             send_timeout: Duration::from_secs(60),
@@ -209,15 +210,6 @@ impl ProxyUri {
     pub fn new(matched: usize, replacement: &[u8]) -> Self {
         Self { matched, replacement: replacement.into() }
     }
-}
-
-/// The version towards the origin server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HttpVersion {
-    /// 1.0: no persistence unless configured, no upgrade (E15).
-    Http10,
-    /// 1.1.
-    Http11,
 }
 
 /// One `proxy_set_header`.

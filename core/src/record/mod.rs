@@ -23,7 +23,7 @@ pub(crate) use figures::Figures;
 pub use head::RequestHead;
 pub(crate) use heads::Heads;
 pub use note::{Event, NoUpgrade, Note};
-pub use outcome::{Ended, Outcome};
+pub use outcome::{EndedBy, Outcome};
 pub use severity::{Severity, UnknownSeverity};
 pub(crate) use url::{Leads, Prefix, Url};
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, io::Write as _};
 
-use super::{Ended, Record, Severity};
+use super::{EndedBy, Record, Severity};
 use crate::{
     fault::Fault,
     template::{Escape, write_escaped},
@@ -52,7 +52,7 @@ pub enum Event {
     /// A tunnel has opened.
     TunnelOpened,
     /// A tunnel is over.
-    TunnelClosed(Ended),
+    TunnelClosed(EndedBy),
     /// A mistake of this program: an event came in a state that has no row for it.
     IllegalTransition,
     /// So many notes more had no room.
@@ -102,9 +102,11 @@ impl fmt::Display for NoUpgrade {
 impl Event {
     pub(crate) const fn note(self) -> Note {
         let severity = match self {
-            Self::Violation(violation) => match violation.fault() {
-                crate::violation::Fault::Client => Severity::Info,
-                crate::violation::Fault::Origin | crate::violation::Fault::Configuration => Severity::Error,
+            Self::Violation(violation) => match violation.culprit() {
+                crate::violation::Culprit::Client => Severity::Info,
+                crate::violation::Culprit::Origin | crate::violation::Culprit::Configuration => {
+                    Severity::Error
+                }
             },
             Self::ConnectFailed(_) | Self::UpstreamFailed(_) | Self::UpstreamClosed => Severity::Error,
             Self::StaleConnection
@@ -164,7 +166,7 @@ impl fmt::Display for Event {
     }
 }
 
-impl fmt::Display for Ended {
+impl fmt::Display for EndedBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Client => f.write_str("client"),
@@ -191,7 +193,7 @@ impl Record {
         }
         self.write_context(line);
         if let Event::Violation(violation) = note.event
-            && violation.fault() == crate::violation::Fault::Configuration
+            && violation.culprit() == crate::violation::Culprit::Configuration
         {
             let mut blamed = Vec::new();
             self.write_blamed(&mut blamed);

@@ -26,7 +26,7 @@ pub enum Outcome {
 /// Who ended a tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Ended {
+pub enum EndedBy {
     /// The client.
     Client,
     /// The origin server.

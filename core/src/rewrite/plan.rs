@@ -5,7 +5,7 @@ use super::{
     method::{SentMethod, write_beginning},
 };
 use crate::{
-    config::{HttpVersion, Proxy},
+    config::Proxy,
     http1::{ConnectionOptions, Known, Request, Version, elements, listed, protocols, trim},
     record::{NoUpgrade, Record},
     time::Now,
@@ -79,7 +79,7 @@ impl Plan {
             return Err(Violation::NoPeer);
         };
         let method = write_beginning(record, proxy, &heads.request, now, head)?;
-        let is_http11 = proxy.http_version == HttpVersion::Http11;
+        let is_http11 = proxy.http_version == Version::Http11;
         let connection = configured_connection(record, proxy, now, offered)?;
         let option = UpgradeOption::of(offered).unwrap_or_default();
         // An empty value removes the line (B2), even the one that HTTP/1.0 would have by default.

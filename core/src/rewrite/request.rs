@@ -7,7 +7,7 @@ use super::{
     trim_value, write_line,
 };
 use crate::{
-    config::{HttpVersion, Proxy, Via},
+    config::{Proxy, Via},
     http1::{
         ConnectionOptions, Framing, Known, Request, Version, authority, write_encoded_path,
         write_encoded_query, write_encoded_target, write_encoded_uri,
@@ -65,8 +65,8 @@ fn write_head(
     write_target(proxy, heads, plan.method, out);
     // Our own version, whatever the client's (RFC 9112 §2.3, E14).
     out.extend_from_slice(match proxy.http_version {
-        HttpVersion::Http11 => b" HTTP/1.1\r\n",
-        HttpVersion::Http10 => b" HTTP/1.0\r\n",
+        Version::Http11 => b" HTTP/1.1\r\n",
+        Version::Http10 => b" HTTP/1.0\r\n",
     });
     let mut lines = Lines { record, proxy, now, out };
     lines.configured(plan, offered)?;
@@ -191,7 +191,7 @@ impl Lines<'_> {
 
     /// `TE` goes with the option that confines it to this hop (RFC 9110 §10.1.4), and only as configured.
     fn says_te(&self, configured: ConnectionOptions) -> bool {
-        configured.te && self.proxy.http_version == HttpVersion::Http11 && self.sets("te")
+        configured.te && self.proxy.http_version == Version::Http11 && self.sets("te")
     }
 
     /// Exactly one Host goes upstream; an empty one becomes `$proxy_host` (B2).

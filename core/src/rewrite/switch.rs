@@ -6,7 +6,7 @@ use crate::{
     http1::{Known, Protocol, Version, elements, listed, protocol, protocols},
     record::Heads,
     violation::Violation,
-    websocket::handshake::{self, AnswerFault},
+    websocket::handshake::{self, AnswerViolation},
 };
 
 /// How many protocols a connection may be switched to at once, one above the other (RFC 9110 §7.8). Each is looked for
@@ -70,7 +70,7 @@ fn check_subprotocol(heads: &Heads, proxy: &Proxy) -> Result<(), Violation> {
     };
     match handshake::check_subprotocol(offered.pairs(), chosen.pairs()) {
         Ok(_) => Ok(()),
-        Err(AnswerFault::SeveralSubprotocols) => Err(Violation::SeveralSubprotocols),
+        Err(AnswerViolation::SeveralSubprotocols) => Err(Violation::SeveralSubprotocols),
         Err(_) if is_hidden() => Ok(()),
         Err(_) => Err(Violation::UnofferedSubprotocol),
     }

@@ -11,7 +11,7 @@ use crate::{
     state::{exchange, message},
     template::Template,
     time::{Now, write_decimal},
-    violation::{Fault, Violation},
+    violation::{Culprit, Violation},
 };
 
 /// The media type of our own words.
@@ -41,7 +41,7 @@ impl Session {
     }
 
     fn answer_violation(&mut self, violation: Violation, status: u16, turn: &mut Turn<'_>) {
-        self.drop_upstream(if violation.fault() == Fault::Origin {
+        self.drop_upstream(if violation.culprit() == Culprit::Origin {
             Verdict::Failure
         } else {
             Verdict::Unjudged
@@ -59,7 +59,7 @@ impl Session {
         let mut text = turn.buffers.scratch();
         write_page(status, &mut text);
         // What the client did wrong it may know, and how to have it otherwise; the rest is for the log.
-        if violation.fault() == Fault::Client {
+        if violation.culprit() == Culprit::Client {
             violation.explain(&mut text);
         }
         self.reply(status, PLAIN, &text, turn);

@@ -13,7 +13,7 @@ use crate::{
         Persistence, ResponseHead, SentMethod, check_switch, has_trailers, write_interim, write_response,
     },
     state::{exchange, message},
-    violation::{Fault, Violation},
+    violation::{Culprit, Violation},
 };
 
 /// Interim responses that one exchange may have (A10).
@@ -51,7 +51,7 @@ impl Session {
         match outcome {
             Ok(()) => {}
             // The response is well-formed; what we were to make of it isn't.
-            Err(violation) if violation.fault() == Fault::Configuration => self.refuse(violation, turn),
+            Err(violation) if violation.culprit() == Culprit::Configuration => self.refuse(violation, turn),
             Err(violation) => self.fail_attempt(Failure::Head(violation), turn),
         }
         true

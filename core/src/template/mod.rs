@@ -135,7 +135,7 @@ impl Template {
 
     /// The text, when there is no variable in it.
     #[must_use]
-    pub fn as_literal(&self) -> Option<&[u8]> {
+    pub(crate) fn as_literal(&self) -> Option<&[u8]> {
         match &*self.parts {
             [] => Some(b""),
             [Part::Literal(text)] => Some(text),

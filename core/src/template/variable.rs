@@ -47,7 +47,7 @@ macro_rules! variables {
         impl Variable {
             /// The variable that is called `name` everywhere.
             #[must_use]
-            pub fn built_in(name: &str) -> Option<Self> {
+            pub(crate) fn built_in(name: &str) -> Option<Self> {
                 Some(match name {
                     $($name => Self::$variant,)*
                     _ => return Self::with_prefix(name),

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Side,
     buffer::Turn,
-    record::{Ended, Event},
+    record::{EndedBy, Event},
     session::Slices,
     wait::Wait,
 };
@@ -37,7 +37,8 @@ impl Tunnel {
             Event::TunnelOpened
         } else if self.busy.take(Busy::ILLEGAL) {
             Event::IllegalTransition
-        } else if let (true, Some(Ended::Timer(timer))) = (self.busy.take(Busy::TIMED_OUT), self.report.ended)
+        } else if let (true, Some(EndedBy::Timer(timer))) =
+            (self.busy.take(Busy::TIMED_OUT), self.report.ended)
         {
             Event::TimedOut(timer)
         } else if let (true, Some(ended)) = (self.busy.take(Busy::CLOSED), self.report.ended) {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     Side,
-    record::{Ended, Outcome},
+    record::{EndedBy, Outcome},
     time::Tick,
     wait::Ending,
 };
@@ -26,14 +26,14 @@ pub struct TunnelReport {
     /// Bytes that the origin server was sent.
     pub to_upstream: u64,
     /// Who ended it: the side that ended first, or what ended it before its sides did. Absent while nobody has.
-    pub ended: Option<Ended>,
+    pub ended: Option<EndedBy>,
     /// Whether a stream ended otherwise than in order.
     pub cut: bool,
     /// How both connections are to be closed.
     pub ending: Ending,
 }
 
-impl From<Side> for Ended {
+impl From<Side> for EndedBy {
     fn from(side: Side) -> Self {
         match side {
             Side::Downstream => Self::Client,
@@ -60,8 +60,8 @@ impl TunnelReport {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self.ended {
-            Some(Ended::Timer(timer)) => Outcome::TimedOut(timer),
-            Some(Ended::Drain) => Outcome::Drained,
+            Some(EndedBy::Timer(timer)) => Outcome::TimedOut(timer),
+            Some(EndedBy::Drain) => Outcome::Drained,
             _ if self.cut => Outcome::Cut,
             _ => Outcome::Complete,
         }

@@ -14,7 +14,7 @@ pub struct TunnelSnapshot {
     /// Nanoseconds until each timer that runs.
     timers: Vec<(Timer, u64)>,
     busy: Busy,
-    ended: (Option<crate::Ended>, bool, crate::Ending),
+    ended: (Option<crate::EndedBy>, bool, crate::Ending),
 }
 
 /// One direction.

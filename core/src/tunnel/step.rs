@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Fault, Side,
     buffer::Turn,
-    record::Ended,
+    record::EndedBy,
     state::{connection, tunnel},
     time::Tick,
     timer::Timer,
@@ -279,20 +279,20 @@ impl Tunnel {
             }
             // The poll that follows asks again.
             (Timer::Acknowledgement, Stage::Lingering { asked, .. }) => *asked = now,
-            (Timer::Drain, _) => self.finish(Some(Ended::Drain)),
+            (Timer::Drain, _) => self.finish(Some(EndedBy::Drain)),
             _ => {
-                self.finish(Some(Ended::Timer(timer)));
+                self.finish(Some(EndedBy::Timer(timer)));
                 self.busy.set(Busy::TIMED_OUT);
             }
         }
     }
 
     /// Both directions are over, or nobody waits for them any more: `because` of something else than its sides.
-    fn finish(&mut self, because: Option<Ended>) {
+    fn finish(&mut self, because: Option<EndedBy>) {
         if because.is_some() {
             self.report.ended = because;
         }
-        let resets = matches!(because, Some(Ended::Timer(_))) && self.settings.reset_timedout_connection;
+        let resets = matches!(because, Some(EndedBy::Timer(_))) && self.settings.reset_timedout_connection;
         if self.relays_reset() || resets || self.busy.has(Busy::ILLEGAL) {
             self.report.ending = Ending::Reset;
         }
@@ -317,7 +317,7 @@ impl Tunnel {
         if !legal {
             debug_assert!(legal, "{machine}: no row for {event:?} in {:?}", self.directions);
             self.busy.set(Busy::ILLEGAL);
-            self.finish(Some(Ended::Drain));
+            self.finish(Some(EndedBy::Drain));
         }
     }
 

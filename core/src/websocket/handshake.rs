@@ -39,10 +39,10 @@ mod request;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-pub use answer::{Agreed, AnswerFault, check_answer};
+pub use answer::{Agreed, AnswerViolation, check_answer};
 pub(crate) use answer::{check_accept, check_subprotocol};
 pub(crate) use request::check_offer;
-pub use request::{OfferFault, RequestFault, check_request};
+pub use request::{OfferViolation, RequestViolation, check_request};
 
 /// How many characters a value of `Sec-WebSocket-Accept` has: 20 bytes in base64.
 const ACCEPT: usize = 28;

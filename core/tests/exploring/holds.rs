@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use underpass_core::{Ended, Outcome, Side, Timer};
+use underpass_core::{EndedBy, Outcome, Side, Timer};
 use underpass_testkit::{
     explore::{History, Over},
     session_world::{Snapshot, World},
@@ -291,14 +291,14 @@ impl View<'_> {
         if let Some(exchange) = ended {
             let (counted_up, counted_down, ended, cut) = exchange.tunnel.expect("its record");
             assert!(!cut, "a cut tunnel is not complete");
-            if self.half_close || ended == Some(Ended::Client) {
+            if self.half_close || ended == Some(EndedBy::Client) {
                 assert_eq!(
                     (up, counted_up),
                     (from_client, from_client.len() as u64),
                     "not all went upstream"
                 );
             }
-            if self.half_close || ended == Some(Ended::Upstream) {
+            if self.half_close || ended == Some(EndedBy::Upstream) {
                 assert_eq!(
                     (down, counted_down),
                     (from_origin, from_origin.len() as u64),

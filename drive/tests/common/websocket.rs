@@ -10,7 +10,7 @@ use std::{
 };
 
 use tungstenite::{Message, WebSocket, protocol::Role};
-use underpass_core::{Address, ClientInfo, Ended, config::Config};
+use underpass_core::{Address, ClientInfo, EndedBy, config::Config};
 use underpass_futures::Report;
 
 /// An origin server that accepts one WebSocket and sends every message back.
@@ -48,7 +48,7 @@ fn converse<S: io::Read + io::Write>(mut socket: WebSocket<S>) {
 /// Whoever's relay it was: a megabyte each way, ended in order.
 pub(crate) fn check(report: &Report) {
     assert!(report.from_client > 1 << 20 && report.from_upstream > 1 << 20, "{report:?}");
-    assert!(matches!(report.ended, Some(Ended::Client | Ended::Upstream)), "{report:?}");
+    assert!(matches!(report.ended, Some(EndedBy::Client | EndedBy::Upstream)), "{report:?}");
     assert!(!report.cut, "{report:?}");
 }
 

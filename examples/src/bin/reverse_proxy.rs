@@ -19,7 +19,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use underpass_core::{
     Version,
-    websocket::handshake::{AnswerFault, OfferFault, RequestFault, check_answer, check_request},
+    websocket::handshake::{AnswerViolation, OfferViolation, RequestViolation, check_answer, check_request},
 };
 use underpass_examples::addresses;
 use underpass_futures::{Settings, tokio::relay};
@@ -51,7 +51,7 @@ async fn serve(request: Request<Incoming>, origin: SocketAddr) -> hyper::Result<
     );
     let response = match checked {
         Ok(_key) => upgrade(request, origin).await,
-        Err(RequestFault::Offer(fault)) => return Ok(refusal(fault)),
+        Err(RequestViolation::Offer(fault)) => return Ok(refusal(fault)),
         // It asks for no WebSocket, but for an ordinary response.
         Err(_) => forward(request, origin).await,
     };
@@ -72,7 +72,7 @@ async fn upgrade(
             tokio::spawn(tunnel(client, upstream));
         }
         // It declines: the client gets its ordinary response.
-        Err(AnswerFault::Status) => strip(response.headers_mut()),
+        Err(AnswerViolation::Status) => strip(response.headers_mut()),
         Err(fault) => return Err(fault.into()),
     }
     Ok(response.map(Either::Left))
@@ -119,9 +119,9 @@ fn strip(fields: &mut HeaderMap) {
     }
 }
 
-fn refusal(fault: OfferFault) -> Response<Body> {
+fn refusal(fault: OfferViolation) -> Response<Body> {
     match fault {
-        OfferFault::OtherVersion => {
+        OfferViolation::OtherVersion => {
             let mut response = answer(StatusCode::UPGRADE_REQUIRED, &fault.to_string());
             response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             response

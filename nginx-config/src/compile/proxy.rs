@@ -3,9 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use underpass_core::{
+    Version,
     config::{
-        Bind, HttpVersion, NextUpstream, Proxy, ResponseRewriting, SetHeader, SocketOptions, Upgrade,
-        UpgradeProtocols, Via,
+        Bind, NextUpstream, Proxy, ResponseRewriting, SetHeader, SocketOptions, Upgrade, UpgradeProtocols,
+        Via,
     },
     template::{Escape, Template},
 };
@@ -37,8 +38,8 @@ impl Builder<'_> {
         };
         proxy.uri = destination.uri;
         proxy.http_version = level.value("proxy_http_version", |text| match text {
-            "1.0" => Some(HttpVersion::Http10),
-            "1.1" => Some(HttpVersion::Http11),
+            "1.0" => Some(Version::Http10),
+            "1.1" => Some(Version::Http11),
             _ => None,
         })?;
         proxy.connect_timeout = level.time("proxy_connect_timeout")?;

@@ -5,7 +5,7 @@ use std::{fmt, path::Path, time::Duration};
 use serde::Deserialize;
 use underpass_core::{
     config::Identity,
-    violation::{Fault, Violation},
+    violation::{Culprit, Violation},
 };
 
 /// The cases of one file.
@@ -170,7 +170,7 @@ fn with_refusals(text: &str) -> String {
     let violation = violation.unwrap_or_else(|| panic!("there is no violation {name}"));
     let (status, reason) = (violation.status(), reason(violation.status()));
     let mut content = format!("{status} {reason}\n");
-    if violation.fault() == Fault::Client {
+    if violation.culprit() == Culprit::Client {
         let section = violation.section().replace('§', "section ");
         content += &format!("\n{} ({section})\n", violation.sentence());
         content += &violation.switch().map_or_else(String::new, |switch| format!("see: {switch}\n"));

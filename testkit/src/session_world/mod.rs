@@ -87,7 +87,7 @@ pub struct Exchange {
     /// What it sent to the client.
     pub bytes_sent: u64,
     /// Bytes each way and the end of its tunnel, if there was one.
-    pub tunnel: Option<(u64, u64, Option<underpass_core::Ended>, bool)>,
+    pub tunnel: Option<(u64, u64, Option<underpass_core::EndedBy>, bool)>,
 }
 
 /// A proxy with one client.

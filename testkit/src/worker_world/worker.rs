@@ -1,7 +1,7 @@
 //! What a shell keeps: for all sessions of a worker, and for each of them.
 
 use underpass_core::{
-    Buffers, Dial, Ended, Outcome, Pool, Pooled, Snapshot, Wait, shared::Lease, trace::Traced,
+    Buffers, Dial, EndedBy, Outcome, Pool, Pooled, Snapshot, Wait, shared::Lease, trace::Traced,
 };
 
 use super::{network::EndOf, script};
@@ -76,7 +76,7 @@ pub(super) struct Facts {
 pub(super) struct Exchange {
     pub(super) status: u16,
     pub(super) outcome: Outcome,
-    pub(super) tunnel: Option<(u64, u64, Option<Ended>, bool)>,
+    pub(super) tunnel: Option<(u64, u64, Option<EndedBy>, bool)>,
     pub(super) attempts: usize,
     /// Number of its last origin server.
     pub(super) origin: Option<usize>,

@@ -24,27 +24,27 @@ pub struct Agreed<'a> {
 /// What was offered (key, subprotocols, extensions) is read from the request.
 ///
 /// # Errors
-/// The first thing that is missing or wrong, in the order of [`AnswerFault`]. [`AnswerFault::Connection`] is the last:
+/// The first thing that is missing or wrong, in the order of [`AnswerViolation`]. [`AnswerViolation::Connection`] is the last:
 /// whoever forgives it knows that all else fits.
 pub fn check_answer<'a, 'b>(
     request: impl IntoIterator<Item = (&'a [u8], &'a [u8]), IntoIter: Clone>,
     status: u16,
     version: Version,
     response: impl IntoIterator<Item = (&'b [u8], &'b [u8]), IntoIter: Clone>,
-) -> Result<Agreed<'b>, AnswerFault> {
+) -> Result<Agreed<'b>, AnswerViolation> {
     let (request, response) = (request.into_iter(), response.into_iter());
     if status != 101 {
-        return Err(AnswerFault::Status);
+        return Err(AnswerViolation::Status);
     }
     if version != Version::Http11 {
-        return Err(AnswerFault::Http10);
+        return Err(AnswerViolation::Http10);
     }
     check_upgrade(response.clone())?;
     check_accept(request.clone(), response.clone())?;
     let subprotocol = check_subprotocol(request.clone(), response.clone())?;
     check_extensions(request, response.clone())?;
     if !ConnectionOptions::read(values(response, "connection")).upgrade {
-        return Err(AnswerFault::Connection);
+        return Err(AnswerViolation::Connection);
     }
     Ok(Agreed { subprotocol })
 }
@@ -52,15 +52,15 @@ pub fn check_answer<'a, 'b>(
 /// One `Upgrade`, and in it `websocket` alone (§4.1 item 2).
 fn check_upgrade<'a>(
     response: impl IntoIterator<Item = Line<'a>, IntoIter: Clone>,
-) -> Result<(), AnswerFault> {
+) -> Result<(), AnswerViolation> {
     let lines = values(response, "upgrade");
     let websockets = listed(lines.clone()).filter(Protocol::is_websocket).count();
     match (websockets, elements(lines.clone()).count(), lines.clone().count()) {
         (1, 1, 1) => Ok(()),
-        (0, ..) => Err(AnswerFault::Upgrade),
-        (1, 1, _) => Err(AnswerFault::SeveralUpgrades),
-        (1, ..) => Err(AnswerFault::OtherProtocol),
-        _ => Err(AnswerFault::SeveralUpgrades),
+        (0, ..) => Err(AnswerViolation::Upgrade),
+        (1, 1, _) => Err(AnswerViolation::SeveralUpgrades),
+        (1, ..) => Err(AnswerViolation::OtherProtocol),
+        _ => Err(AnswerViolation::SeveralUpgrades),
     }
 }
 
@@ -68,12 +68,12 @@ fn check_upgrade<'a>(
 pub(crate) fn check_accept<'a, 'b>(
     request: impl IntoIterator<Item = Line<'a>, IntoIter: Clone>,
     response: impl IntoIterator<Item = Line<'b>, IntoIter: Clone>,
-) -> Result<(), AnswerFault> {
+) -> Result<(), AnswerViolation> {
     let key = only(values(request, "sec-websocket-key"));
     let accept = only(values(response, "sec-websocket-accept"));
     match (key, accept) {
         (Some(key), Some(accept)) if accept == accept_key(key) => Ok(()),
-        _ => Err(AnswerFault::Accept),
+        _ => Err(AnswerViolation::Accept),
     }
 }
 
@@ -83,18 +83,18 @@ pub(crate) fn check_accept<'a, 'b>(
 pub(crate) fn check_subprotocol<'a, 'b>(
     request: impl IntoIterator<Item = Line<'a>, IntoIter: Clone>,
     response: impl IntoIterator<Item = Line<'b>, IntoIter: Clone>,
-) -> Result<Option<&'b [u8]>, AnswerFault> {
+) -> Result<Option<&'b [u8]>, AnswerViolation> {
     let mut lines = values(response, SUBPROTOCOL);
     let Some(chosen) = lines.next() else { return Ok(None) };
     if lines.next().is_some() || chosen.contains(&b',') {
-        return Err(AnswerFault::SeveralSubprotocols);
+        return Err(AnswerViolation::SeveralSubprotocols);
     }
     let mut offered =
         values(request, SUBPROTOCOL).flat_map(|line| line.split(|byte| *byte == b',')).map(trim);
     if !chosen.is_empty() && offered.any(|offer| offer == chosen) {
         Ok(Some(chosen))
     } else {
-        Err(AnswerFault::Subprotocol)
+        Err(AnswerViolation::Subprotocol)
     }
 }
 
@@ -102,12 +102,12 @@ pub(crate) fn check_subprotocol<'a, 'b>(
 fn check_extensions<'a, 'b>(
     request: impl IntoIterator<Item = Line<'a>, IntoIter: Clone>,
     response: impl IntoIterator<Item = Line<'b>, IntoIter: Clone>,
-) -> Result<(), AnswerFault> {
+) -> Result<(), AnswerViolation> {
     const NAME: &str = "sec-websocket-extensions";
     let offered = elements(values(request, NAME)).map(extension);
     let mut chosen = elements(values(response, NAME)).map(extension);
     let was_offered = |name: &[u8]| offered.clone().any(|offer| offer.eq_ignore_ascii_case(name));
-    if chosen.all(was_offered) { Ok(()) } else { Err(AnswerFault::Extension) }
+    if chosen.all(was_offered) { Ok(()) } else { Err(AnswerViolation::Extension) }
 }
 
 /// The name of an extension, without its parameters.
@@ -118,7 +118,7 @@ fn extension(element: &[u8]) -> &[u8] {
 /// Why a response doesn't open a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum AnswerFault {
+pub enum AnswerViolation {
     /// The status code is not 101: it is an ordinary response.
     Status,
     /// It is HTTP/1.0, which knows no 101.
@@ -141,7 +141,7 @@ pub enum AnswerFault {
     Connection,
 }
 
-impl AnswerFault {
+impl AnswerViolation {
     /// All of them, for tables and tests.
     pub const ALL: &'static [Self] = &[
         Self::Status,
@@ -185,13 +185,13 @@ impl AnswerFault {
 }
 
 /// The sentence with the clause.
-impl fmt::Display for AnswerFault {
+impl fmt::Display for AnswerViolation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.sentence(), self.section())
     }
 }
 
-impl std::error::Error for AnswerFault {}
+impl std::error::Error for AnswerViolation {}
 
 #[cfg(test)]
 mod tests {
@@ -211,7 +211,7 @@ mod tests {
         fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()))
     }
 
-    fn fault(response: &[(&str, &str)]) -> Option<AnswerFault> {
+    fn fault(response: &[(&str, &str)]) -> Option<AnswerViolation> {
         check_answer(lines(&REQUEST), 101, Version::Http11, lines(response)).err()
     }
 
@@ -220,8 +220,8 @@ mod tests {
         let answer = [ACCEPT, UPGRADE, CONNECTION];
         let check = |status, version| check_answer(lines(&REQUEST), status, version, lines(&answer));
         assert_eq!(check(101, Version::Http11), Ok(Agreed { subprotocol: None }));
-        assert_eq!(check(200, Version::Http11), Err(AnswerFault::Status));
-        assert_eq!(check(101, Version::Http10), Err(AnswerFault::Http10));
+        assert_eq!(check(200, Version::Http11), Err(AnswerViolation::Status));
+        assert_eq!(check(101, Version::Http10), Err(AnswerViolation::Http10));
         for chosen in ["chat", "superchat", "V2"] {
             let subprotocol = ("sec-websocket-protocol", chosen);
             let answer = [ACCEPT, UPGRADE, CONNECTION, subprotocol];
@@ -239,35 +239,39 @@ mod tests {
         let extensions = |value| ("Sec-WebSocket-Extensions", value);
         let with =
             |lines: &[(&'static str, &'static str)]| fault(&[&[ACCEPT, UPGRADE, CONNECTION], lines].concat());
-        assert_eq!(fault(&[ACCEPT, CONNECTION]), Some(AnswerFault::Upgrade));
+        assert_eq!(fault(&[ACCEPT, CONNECTION]), Some(AnswerViolation::Upgrade));
         for (value, expected) in [
-            ("", AnswerFault::Upgrade),
-            ("foo", AnswerFault::Upgrade),
-            ("websocket/13", AnswerFault::Upgrade),
-            ("websocket, websocket", AnswerFault::SeveralUpgrades),
-            ("websocket, foo", AnswerFault::OtherProtocol),
-            ("websocket, b@d", AnswerFault::OtherProtocol),
+            ("", AnswerViolation::Upgrade),
+            ("foo", AnswerViolation::Upgrade),
+            ("websocket/13", AnswerViolation::Upgrade),
+            ("websocket, websocket", AnswerViolation::SeveralUpgrades),
+            ("websocket, foo", AnswerViolation::OtherProtocol),
+            ("websocket, b@d", AnswerViolation::OtherProtocol),
         ] {
             assert_eq!(fault(&[ACCEPT, CONNECTION, upgrade(value)]), Some(expected), "{value}");
         }
-        assert_eq!(with(&[upgrade("websocket")]), Some(AnswerFault::SeveralUpgrades));
-        assert_eq!(with(&[upgrade("")]), Some(AnswerFault::SeveralUpgrades));
-        assert_eq!(with(&[upgrade("foo")]), Some(AnswerFault::OtherProtocol));
-        assert_eq!(fault(&[UPGRADE, CONNECTION]), Some(AnswerFault::Accept));
-        assert_eq!(with(&[ACCEPT]), Some(AnswerFault::Accept));
+        assert_eq!(with(&[upgrade("websocket")]), Some(AnswerViolation::SeveralUpgrades));
+        assert_eq!(with(&[upgrade("")]), Some(AnswerViolation::SeveralUpgrades));
+        assert_eq!(with(&[upgrade("foo")]), Some(AnswerViolation::OtherProtocol));
+        assert_eq!(fault(&[UPGRADE, CONNECTION]), Some(AnswerViolation::Accept));
+        assert_eq!(with(&[ACCEPT]), Some(AnswerViolation::Accept));
         for value in ["", "S3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo"] {
-            assert_eq!(fault(&[UPGRADE, CONNECTION, accept(value)]), Some(AnswerFault::Accept), "{value}");
+            assert_eq!(
+                fault(&[UPGRADE, CONNECTION, accept(value)]),
+                Some(AnswerViolation::Accept),
+                "{value}"
+            );
         }
         for value in ["", "Chat", "v2", "chats", "cha t", "\"chat\""] {
-            assert_eq!(with(&[subprotocol(value)]), Some(AnswerFault::Subprotocol), "{value}");
+            assert_eq!(with(&[subprotocol(value)]), Some(AnswerViolation::Subprotocol), "{value}");
         }
         for lines in [&[subprotocol("chat"), subprotocol("chat")][..], &[subprotocol("chat, V2")]] {
-            assert_eq!(with(lines), Some(AnswerFault::SeveralSubprotocols));
+            assert_eq!(with(lines), Some(AnswerViolation::SeveralSubprotocols));
         }
         assert_eq!(with(&[extensions("X, permessage-deflate;a=\"b,c\"")]), None);
-        assert_eq!(with(&[extensions("x"), extensions("y; z")]), Some(AnswerFault::Extension));
-        assert_eq!(fault(&[ACCEPT, UPGRADE]), Some(AnswerFault::Connection));
-        assert_eq!(fault(&[ACCEPT, UPGRADE, connection("close")]), Some(AnswerFault::Connection));
+        assert_eq!(with(&[extensions("x"), extensions("y; z")]), Some(AnswerViolation::Extension));
+        assert_eq!(fault(&[ACCEPT, UPGRADE]), Some(AnswerViolation::Connection));
+        assert_eq!(fault(&[ACCEPT, UPGRADE, connection("close")]), Some(AnswerViolation::Connection));
         assert_eq!(fault(&[ACCEPT, UPGRADE, connection("x"), connection("y, UPGRADE")]), None);
     }
 
@@ -275,15 +279,15 @@ mod tests {
     fn the_connection_is_what_is_said_last() {
         for line in [("Upgrade", "foo"), ("Sec-WebSocket-Protocol", "no"), ("Sec-WebSocket-Extensions", "no")]
         {
-            assert_ne!(fault(&[ACCEPT, UPGRADE, line]), Some(AnswerFault::Connection), "{line:?}");
+            assert_ne!(fault(&[ACCEPT, UPGRADE, line]), Some(AnswerViolation::Connection), "{line:?}");
         }
         let without_key = check_answer(lines(&[]), 101, Version::Http11, lines(&[UPGRADE, ACCEPT]));
-        assert_eq!(without_key, Err(AnswerFault::Accept));
+        assert_eq!(without_key, Err(AnswerViolation::Accept));
     }
 
     #[test]
     fn sentences_have_a_clause() {
-        for fault in AnswerFault::ALL {
+        for fault in AnswerViolation::ALL {
             assert!(fault.section().starts_with("RFC 6455 "));
             assert_eq!(fault.to_string(), format!("{} ({})", fault.sentence(), fault.section()));
         }

@@ -25,24 +25,24 @@ const KEY: GeneralPurpose =
 /// The request-target is left to whoever routes by it, `Origin` to whoever decides by it (§10.2).
 ///
 /// # Errors
-/// The first thing that is missing or wrong, in the order of [`RequestFault`].
+/// The first thing that is missing or wrong, in the order of [`RequestViolation`].
 pub fn check_request<'a>(
     method: &[u8],
     version: Version,
     lines: impl IntoIterator<Item = (&'a [u8], &'a [u8]), IntoIter: Clone>,
-) -> Result<&'a [u8], RequestFault> {
+) -> Result<&'a [u8], RequestViolation> {
     let lines = lines.into_iter();
     if version != Version::Http11 {
-        return Err(RequestFault::Http10);
+        return Err(RequestViolation::Http10);
     }
     if only(values(lines.clone(), "host")).is_none_or(<[u8]>::is_empty) {
-        return Err(RequestFault::Host);
+        return Err(RequestViolation::Host);
     }
     if !listed(values(lines.clone(), "upgrade")).any(|protocol| protocol.is_websocket()) {
-        return Err(RequestFault::Upgrade);
+        return Err(RequestViolation::Upgrade);
     }
     if !ConnectionOptions::read(values(lines.clone(), "connection")).upgrade {
-        return Err(RequestFault::Connection);
+        return Err(RequestViolation::Connection);
     }
     Ok(check_offer(method, lines)?)
 }
@@ -51,30 +51,30 @@ pub fn check_request<'a>(
 pub(crate) fn check_offer<'a>(
     method: &[u8],
     lines: impl IntoIterator<Item = Line<'a>, IntoIter: Clone>,
-) -> Result<&'a [u8], OfferFault> {
+) -> Result<&'a [u8], OfferViolation> {
     let lines = lines.into_iter();
     if method != b"GET" {
-        return Err(OfferFault::Method);
+        return Err(OfferViolation::Method);
     }
     // The version before the key: a client of another version may have no key (§4.4).
     match only(values(lines.clone(), "sec-websocket-version")) {
         Some(b"13") => {}
-        Some(_) => return Err(OfferFault::OtherVersion),
-        None => return Err(OfferFault::Version),
+        Some(_) => return Err(OfferViolation::OtherVersion),
+        None => return Err(OfferViolation::Version),
     }
     let mut bytes = [0; 18];
-    let key = only(values(lines, "sec-websocket-key")).ok_or(OfferFault::Key)?;
+    let key = only(values(lines, "sec-websocket-key")).ok_or(OfferViolation::Key)?;
     match KEY.decode_slice(key, &mut bytes) {
         Ok(16) => Ok(key),
-        _ => Err(OfferFault::Key),
+        _ => Err(OfferViolation::Key),
     }
 }
 
 /// Why a request doesn't open a WebSocket. The answer is a 400, or what another protocol makes of it; to
-/// [`OfferFault::OtherVersion`] it is a 426.
+/// [`OfferViolation::OtherVersion`] it is a 426.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum RequestFault {
+pub enum RequestViolation {
     /// It is HTTP/1.0, which knows no `Upgrade` (RFC 9110 §7.8).
     Http10,
     /// There is not one `Host`, or it is empty.
@@ -84,14 +84,14 @@ pub enum RequestFault {
     /// `Connection` doesn't hold `upgrade`: the request is an ordinary one (RFC 9110 §7.8).
     Connection,
     /// It asks for WebSocket, and not as it has to.
-    Offer(OfferFault),
+    Offer(OfferViolation),
 }
 
 /// What is wrong with a request for WebSocket in what is WebSocket's own (RFC 6455 §4.2.1, §4.4). As a
 /// [`Violation`] it has a status code and a sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum OfferFault {
+pub enum OfferViolation {
     /// The method is not GET.
     Method,
     /// `Sec-WebSocket-Version` is not 13. The answer says `Sec-WebSocket-Version: 13` (§4.4).
@@ -102,24 +102,24 @@ pub enum OfferFault {
     Key,
 }
 
-impl From<OfferFault> for RequestFault {
-    fn from(fault: OfferFault) -> Self {
+impl From<OfferViolation> for RequestViolation {
+    fn from(fault: OfferViolation) -> Self {
         Self::Offer(fault)
     }
 }
 
-impl From<OfferFault> for Violation {
-    fn from(fault: OfferFault) -> Self {
+impl From<OfferViolation> for Violation {
+    fn from(fault: OfferViolation) -> Self {
         match fault {
-            OfferFault::Method => Self::WebSocketMethod,
-            OfferFault::OtherVersion => Self::WebSocketVersion,
-            OfferFault::Version => Self::WebSocketVersions,
-            OfferFault::Key => Self::WebSocketKey,
+            OfferViolation::Method => Self::WebSocketMethod,
+            OfferViolation::OtherVersion => Self::WebSocketVersion,
+            OfferViolation::Version => Self::WebSocketVersions,
+            OfferViolation::Key => Self::WebSocketKey,
         }
     }
 }
 
-impl fmt::Display for RequestFault {
+impl fmt::Display for RequestViolation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Http10 => "a WebSocket handshake has to be HTTP/1.1 (RFC 6455 §4.2.1)",
@@ -131,16 +131,16 @@ impl fmt::Display for RequestFault {
     }
 }
 
-impl fmt::Display for OfferFault {
+impl fmt::Display for OfferViolation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let violation = Violation::from(*self);
         write!(f, "{} ({})", violation.sentence(), violation.section())
     }
 }
 
-impl std::error::Error for RequestFault {}
+impl std::error::Error for RequestViolation {}
 
-impl std::error::Error for OfferFault {}
+impl std::error::Error for OfferViolation {}
 
 #[cfg(test)]
 mod tests {
@@ -163,20 +163,20 @@ mod tests {
         let key = |text: &'static str| ("Sec-WebSocket-Key", text);
         assert_eq!(check("GET", &[KEY, VERSION]), Ok(KEY.1.into()));
         assert_eq!(check("GET", &[key(" dGhlIHNhbXBsZSBub25jZQ==\t"), VERSION]), Ok(KEY.1.into()));
-        assert_eq!(check("POST", &[KEY, VERSION]), Err(OfferFault::Method));
-        assert_eq!(check("get", &[KEY, VERSION]), Err(OfferFault::Method));
-        assert_eq!(check("GET", &[VERSION]), Err(OfferFault::Key));
-        assert_eq!(check("GET", &[KEY, KEY, VERSION]), Err(OfferFault::Key));
-        assert_eq!(check("GET", &[key("dGhlIHNhbXBsZQ=="), VERSION]), Err(OfferFault::Key));
-        assert_eq!(check("GET", &[key("dGhlIHNhbXBsZSBub25jZTE="), VERSION]), Err(OfferFault::Key));
-        assert_eq!(check("GET", &[key("dGhlIHNhbXBsZSBub25jZQ"), VERSION]), Err(OfferFault::Key));
+        assert_eq!(check("POST", &[KEY, VERSION]), Err(OfferViolation::Method));
+        assert_eq!(check("get", &[KEY, VERSION]), Err(OfferViolation::Method));
+        assert_eq!(check("GET", &[VERSION]), Err(OfferViolation::Key));
+        assert_eq!(check("GET", &[KEY, KEY, VERSION]), Err(OfferViolation::Key));
+        assert_eq!(check("GET", &[key("dGhlIHNhbXBsZQ=="), VERSION]), Err(OfferViolation::Key));
+        assert_eq!(check("GET", &[key("dGhlIHNhbXBsZSBub25jZTE="), VERSION]), Err(OfferViolation::Key));
+        assert_eq!(check("GET", &[key("dGhlIHNhbXBsZSBub25jZQ"), VERSION]), Err(OfferViolation::Key));
         // The example of §4.1 item 7 has bits left over, as has a key that a client draws letter by letter.
         for left_over in ["AQIDBAUGBwgJCgsMDQ4PEC==", "dGhlIHNhbXBsZSBub25jZf=="] {
             assert_eq!(check("GET", &[key(left_over), VERSION]), Ok(left_over.into()));
         }
-        assert_eq!(check("GET", &[KEY]), Err(OfferFault::Version));
-        assert_eq!(check("GET", &[KEY, VERSION, VERSION]), Err(OfferFault::Version));
-        assert_eq!(check("GET", &[("Sec-WebSocket-Version", "8")]), Err(OfferFault::OtherVersion));
+        assert_eq!(check("GET", &[KEY]), Err(OfferViolation::Version));
+        assert_eq!(check("GET", &[KEY, VERSION, VERSION]), Err(OfferViolation::Version));
+        assert_eq!(check("GET", &[("Sec-WebSocket-Version", "8")]), Err(OfferViolation::OtherVersion));
     }
 
     #[test]
@@ -189,19 +189,19 @@ mod tests {
                 .collect()
         };
         assert_eq!(check(Version::Http11, &with(&[], "")), None);
-        assert_eq!(check(Version::Http10, &with(&[], "")), Some(RequestFault::Http10));
-        assert_eq!(check(Version::Http11, &with(&[], "host")), Some(RequestFault::Host));
-        assert_eq!(check(Version::Http11, &with(&[("Host", "b")], "")), Some(RequestFault::Host));
-        assert_eq!(check(Version::Http11, &with(&[("host", "")], "host")), Some(RequestFault::Host));
+        assert_eq!(check(Version::Http10, &with(&[], "")), Some(RequestViolation::Http10));
+        assert_eq!(check(Version::Http11, &with(&[], "host")), Some(RequestViolation::Host));
+        assert_eq!(check(Version::Http11, &with(&[("Host", "b")], "")), Some(RequestViolation::Host));
+        assert_eq!(check(Version::Http11, &with(&[("host", "")], "host")), Some(RequestViolation::Host));
         for (value, right) in [("foo, websocket", true), ("websocket/13", false), ("web socket", false)] {
             let fault = check(Version::Http11, &with(&[("upgrade", value)], "upgrade"));
-            assert_eq!(fault, (!right).then_some(RequestFault::Upgrade), "{value}");
+            assert_eq!(fault, (!right).then_some(RequestViolation::Upgrade), "{value}");
         }
-        assert_eq!(check(Version::Http11, &with(&[], "upgrade")), Some(RequestFault::Upgrade));
+        assert_eq!(check(Version::Http11, &with(&[], "upgrade")), Some(RequestViolation::Upgrade));
         for (value, right) in [("upgrade", true), ("close", false), ("upgrades", false)] {
             let fault = check(Version::Http11, &with(&[("connection", value)], "connection"));
-            assert_eq!(fault, (!right).then_some(RequestFault::Connection), "{value}");
+            assert_eq!(fault, (!right).then_some(RequestViolation::Connection), "{value}");
         }
-        assert_eq!(check(Version::Http11, &OTHERS), Some(OfferFault::Version.into()));
+        assert_eq!(check(Version::Http11, &OTHERS), Some(OfferViolation::Version.into()));
     }
 }

@@ -24,7 +24,7 @@ fn the_first_recipe_of_nginx_s_page() {
     );
     let proxy = site.proxy("/chat/");
     assert_eq!(headers(proxy), ["Upgrade: $http_upgrade", "Connection: upgrade"]);
-    assert_eq!(proxy.http_version, HttpVersion::Http11);
+    assert_eq!(proxy.http_version, underpass_core::Version::Http11);
     assert_eq!((&*proxy.host, &*proxy.port), ("backend", "80"));
     assert_eq!(proxy.uri, None);
     assert_eq!(site.peers("/chat/"), "127.0.0.1:9000");

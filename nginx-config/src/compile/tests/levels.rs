@@ -38,7 +38,7 @@ fn scalar_values_come_from_the_innermost_level() {
     assert_eq!(times("/a"), (seconds(60), seconds(5), seconds(90)));
     assert_eq!(times("/b"), (seconds(0), seconds(5), seconds(120)));
     assert_eq!(times("/c"), (seconds(60), seconds(5), seconds(3600)));
-    assert_eq!(site.proxy("/b").http_version, HttpVersion::Http10);
+    assert_eq!(site.proxy("/b").http_version, underpass_core::Version::Http10);
     let a = &site.location("/a").settings;
     assert_eq!((a.client_max_body_size, a.keepalive_requests), (0, 3));
     assert_eq!((a.client_header_timeout, a.keepalive_timeout), (seconds(7), seconds(10)));

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::{io, net::IpAddr};
 
 use underpass_core::{
-    config::{Condition, Handler, HttpVersion, Location, Proxy, ProxyUri, Return, Step, Target},
+    config::{Condition, Handler, Location, Proxy, ProxyUri, Return, Step, Target},
     shared::{Endpoint, Peer},
     template::SetId,
 };
