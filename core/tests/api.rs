@@ -37,6 +37,8 @@ fn what_several_workers_share_is_send_and_sync() {
     shared::<shared::Lease>();
     shared::<shared::LimitConn>();
     shared::<shared::LimitReq>();
+    shared::<Box<dyn shared::Peers>>();
+    shared::<Box<dyn shared::ChosenPeer>>();
     shared::<shared::Permit>();
     shared::<shared::DrainGate>();
     shared::<shared::Pass>();
@@ -101,6 +103,7 @@ fn plain_values_are_plain() {
     copied::<Timer>();
     copied::<TunnelReport>();
     copied::<Verdict>();
+    copied::<violation::Culprit>();
     copied::<Version>();
     copied::<Wait>();
     shared::<Address>();

@@ -44,7 +44,7 @@ impl Registry {
 
     fn untried(&self, context: &ChoiceContext<'_>) -> Option<Address> {
         let choices = self.heard.lock().expect("nobody panics").choices.len();
-        let known = self.known.get(choices).or(self.known.last())?;
+        let known = self.known.get(choices).or_else(|| self.known.last())?;
         known.iter().map(|peer| address(peer)).find(|peer| !context.has_tried(peer))
     }
 }
@@ -154,7 +154,7 @@ fn a_peer_that_left_between_two_tries_is_not_tried() {
 fn where_they_have_nobody_the_client_gets_a_502() {
     let (mut world, heard) = world(&[&[]]);
     world.client_sends(GET);
-    assert!(text(&world.client.received()).starts_with("HTTP/1.1 502 "));
+    assert!(text(world.client.received()).starts_with("HTTP/1.1 502 "));
     assert_eq!(verdicts(&heard), []);
     assert_eq!(world.log, ["502 rooms 502"]);
 }
@@ -165,7 +165,7 @@ fn a_dial_that_is_given_up_is_judged_once() {
     world.connects_else = Connect::Hang;
     world.client_sends(GET);
     world.elapse(Duration::from_secs(60));
-    assert!(text(&world.client.received()).starts_with("HTTP/1.1 504 "));
+    assert!(text(world.client.received()).starts_with("HTTP/1.1 504 "));
     assert_eq!(verdicts(&heard), [blue("127.0.0.1:9001", Verdict::Failure)]);
     assert_eq!(heard.lock().expect("nobody panics").over, ["127.0.0.1:9001"]);
 }
