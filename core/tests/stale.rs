@@ -130,7 +130,7 @@ fn a_connection_that_went_back() {
             session.handle_received(session.connection(Side::Upstream), report, turn);
         });
         assert_ignored(session, &mut turn, |session, turn| {
-            session.handle_sent(session.connection(Side::Upstream), report, turn)
+            session.handle_sent(session.connection(Side::Upstream), report, turn);
         });
         of_the_world.handle_received(of_the_world.connection(Side::Upstream), report, &mut turn);
         of_the_world.handle_sent(of_the_world.connection(Side::Upstream), report, &mut turn);

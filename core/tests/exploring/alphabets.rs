@@ -278,7 +278,7 @@ pub(crate) static LATE_REPORTS: Exploration = Exploration::new(
     || Alphabet {
         client: vec![&[UPGRADE, PLAIN, PUT]],
         origin: vec![&[ERROR, OK], &[SWITCH, OK]],
-        bytes: if deep() { [2, 1] } else { [1, 1] },
+        bytes: if deep() { [1, 1] } else { [1, 0] },
         stalls: 1,
         drains: deep(),
         ..Alphabet::default()

@@ -82,7 +82,7 @@ impl Connection {
                         match begin_connecting(lease.address()) {
                             Err(error) => self.fail(dial, error.into(), turn),
                             Ok(socket) => {
-                                (self.sockets[1], self.dial) = (Some((dial.leg(), socket)), Some(dial))
+                                (self.sockets[1], self.dial) = (Some((dial.leg(), socket)), Some(dial));
                             }
                         }
                     }

@@ -253,7 +253,7 @@ impl Simulation {
         let Some(Some(fault)) = self.network.readable(end, self.time) else { return false };
         self.live(number).told_of_reset[side as usize] = true;
         self.report(number, |session, turn| {
-            session.handle_received(session.connection(side), Err(fault), turn)
+            session.handle_received(session.connection(side), Err(fault), turn);
         });
         true
     }
@@ -294,7 +294,7 @@ impl Simulation {
             && !fault.is_transient()
         {
             self.report(number, |session, turn| {
-                session.handle_sent(session.connection(from.opposite()), Err(fault), turn)
+                session.handle_sent(session.connection(from.opposite()), Err(fault), turn);
             });
             return true;
         }
