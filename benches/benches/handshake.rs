@@ -68,14 +68,15 @@ fn upgraded(config: &Arc<Config>, origin: std::net::SocketAddr, turn: &mut Turn<
 }
 
 fn receive(session: &mut Session, from: Side, bytes: &[u8], turn: &mut Turn<'_>) {
-    session.receive_space(from, turn).expect("bytes are wanted")[..bytes.len()].copy_from_slice(bytes);
-    session.handle_received(from, Ok(bytes.len()), turn);
+    session.receive_space(session.connection(from), turn).expect("bytes are wanted")[..bytes.len()]
+        .copy_from_slice(bytes);
+    session.handle_received(session.connection(from), Ok(bytes.len()), turn);
 }
 
 fn send(session: &mut Session, to: Side, turn: &mut Turn<'_>) {
     assert!(wait(session).writes(to));
-    let count = black_box(session.transmit(to)).total();
-    session.handle_sent(to, Ok(count), turn);
+    let count = black_box(session.transmit(session.connection(to))).total();
+    session.handle_sent(session.connection(to), Ok(count), turn);
 }
 
 fn wait(session: &mut Session) -> Wait {

@@ -1,11 +1,14 @@
 //! A value that a worker lends its memory for while there is something in it.
 
-use std::ops::{Deref, DerefMut};
+use std::{
+    any::Any,
+    ops::{Deref, DerefMut},
+};
 
 use super::Buffers;
 
 /// A value that is the same for everybody who has nothing in it.
-pub(crate) trait Lend: Default + 'static {
+pub(crate) trait Lend: Default + Send + Sync + 'static {
     /// What is read where nothing was lent: the value with nothing in it.
     fn quiet() -> &'static Self;
 
@@ -16,7 +19,24 @@ pub(crate) trait Lend: Default + 'static {
     fn clear(&mut self);
 
     /// Where a worker keeps what nobody has.
-    fn spare(buffers: &mut Buffers) -> &mut Vec<Box<Self>>;
+    fn spare(buffers: &mut Buffers) -> &mut Spares;
+}
+
+/// Pieces of one kind that nobody has. What kind that is, who lends them knows.
+#[derive(Debug, Default)]
+pub(crate) struct Spares(Vec<Box<dyn Any + Send + Sync>>);
+
+impl Spares {
+    fn take<T: Lend>(&mut self) -> Option<Box<T>> {
+        self.0.pop()?.downcast().ok()
+    }
+
+    fn put<T: Lend>(&mut self, mut piece: Box<T>) {
+        if self.0.len() < Buffers::SPARE {
+            piece.clear();
+            self.0.push(piece);
+        }
+    }
 }
 
 /// A value, or nothing where nothing is in it: one pointer.
@@ -36,7 +56,7 @@ impl<T: Lend> Loan<T> {
     /// Gets memory, if it has none.
     pub(crate) fn lend(&mut self, buffers: &mut Buffers) {
         if self.0.is_none() {
-            self.0 = Some(T::spare(buffers).pop().unwrap_or_default());
+            self.0 = Some(T::spare(buffers).take().unwrap_or_default());
         }
     }
 
@@ -54,11 +74,8 @@ impl<T: Lend> Loan<T> {
 
     /// Gives the memory back, and forgets what is in it.
     pub(crate) fn give_back(&mut self, buffers: &mut Buffers) {
-        let Some(mut value) = self.0.take() else { return };
-        let spare = T::spare(buffers);
-        if spare.len() < Buffers::SPARE {
-            value.clear();
-            spare.push(value);
+        if let Some(value) = self.0.take() {
+            T::spare(buffers).put(value);
         }
     }
 }

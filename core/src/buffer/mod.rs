@@ -2,13 +2,9 @@
 
 mod loan;
 
-pub(crate) use loan::{Lend, Loan};
+pub(crate) use loan::{Lend, Loan, Spares};
 
-use crate::{
-    record::{Figures, Heads},
-    session::{Around, Work},
-    time::Now,
-};
+use crate::{record::Heads, session::Around, time::Now};
 
 /// The memory of one worker: IO buffers of one size and the scratch space of heads, lent and taken back.
 ///
@@ -22,8 +18,8 @@ pub struct Buffers {
     scratch: Vec<Vec<u8>>,
     heads: Vec<Box<Heads>>,
     arounds: Vec<Box<Around>>,
-    pub(crate) figures: Vec<Box<Figures>>,
-    pub(crate) works: Vec<Box<Work>>,
+    pub(crate) figures: Spares,
+    pub(crate) works: Spares,
 }
 
 /// What a worker lends for one turn of its loop: time and memory.
@@ -58,8 +54,8 @@ impl Buffers {
             scratch: Vec::new(),
             heads: Vec::new(),
             arounds: Vec::new(),
-            figures: Vec::new(),
-            works: Vec::new(),
+            figures: Spares::default(),
+            works: Spares::default(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::Attempt;
 use crate::{
-    buffer::{Buffers, Lend},
+    buffer::{Buffers, Lend, Spares},
     time::Tick,
     tunnel::TunnelReport,
 };
@@ -55,7 +55,7 @@ impl Lend for Figures {
         *self = Self::NONE;
     }
 
-    fn spare(buffers: &mut Buffers) -> &mut Vec<Box<Self>> {
+    fn spare(buffers: &mut Buffers) -> &mut Spares {
         &mut buffers.figures
     }
 }

@@ -4,7 +4,7 @@ use std::{mem, net::IpAddr, sync::Arc};
 
 use super::{Ending, fate::Facts, flow::Flow, pace::Paces, pending::Pending};
 use crate::{
-    buffer::{Buffers, Lend},
+    buffer::{Buffers, Lend, Spares},
     http1::Framing,
     rewrite::{Offer, SentMethod},
     time::Tick,
@@ -158,7 +158,7 @@ impl Lend for Work {
         *self = Self::NONE;
     }
 
-    fn spare(buffers: &mut Buffers) -> &mut Vec<Box<Self>> {
+    fn spare(buffers: &mut Buffers) -> &mut Spares {
         &mut buffers.works
     }
 }

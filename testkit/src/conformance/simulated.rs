@@ -16,7 +16,7 @@ pub struct Simulated {
     pub completes: Option<u64>,
 }
 
-/// As cases name it, and `docs/drivers.md`.
+/// As cases name it, and `docs/evidence/drivers.md`.
 const NAME: &str = "simulated";
 
 impl Driver for Simulated {
