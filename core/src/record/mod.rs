@@ -30,7 +30,7 @@ pub(crate) use url::{Leads, Prefix, Url};
 use std::sync::Arc;
 
 use crate::{
-    Address, ClientInfo,
+    ClientInfo,
     buffer::{Loan, Turn},
     config::{Config, Handler, Hop, Location, Proxy, Settings},
     template::Template,
@@ -106,17 +106,8 @@ impl Record {
 
     /// The numbers of the peers that have been tried.
     pub(crate) fn tried(&self) -> impl Iterator<Item = u32> {
-        self.attempts().filter_map(|attempt| attempt.tried)
-    }
-
-    /// Their addresses.
-    pub(crate) fn tried_addresses(&self) -> impl Iterator<Item = &Address> {
-        self.attempts().filter(|attempt| attempt.tried.is_some()).filter_map(|attempt| attempt.peer.as_ref())
-    }
-
-    fn attempts(&self) -> impl Iterator<Item = &Attempt> {
         let earlier = self.heads.iter().flat_map(|heads| &heads.earlier);
-        earlier.chain([&self.figures.attempt])
+        earlier.chain([&self.figures.attempt]).filter_map(|attempt| attempt.tried)
     }
 
     /// The client's connection.

@@ -153,7 +153,7 @@ impl Session {
         let Some(Target::Peers { peers, .. }) = self.record.hop().and_then(|hop| hop.target) else {
             return upstreams.choose(dial, now);
         };
-        let context = ChoiceContext::new(&self.record, now).ok_or(DialError::NoPeer)?;
+        let context = self.record.choice_context(now).ok_or(DialError::NoPeer)?;
         upstreams.choose_of(&**peers, dial, &context)
     }
 
@@ -174,6 +174,12 @@ fn address(text: &[u8]) -> Option<SocketAddr> {
 }
 
 impl Record {
+    /// What an embedder's own peers are chosen by.
+    pub(super) fn choice_context(&self, now: Tick) -> Option<ChoiceContext<'_>> {
+        let heads = self.heads.as_deref()?;
+        Some(ChoiceContext::new(heads, &self.figures.attempt, self.remote(), now))
+    }
+
     /// Where upstream connections of the exchange come from.
     pub(super) fn bind(&self) -> Option<SocketAddr> {
         match &self.hop()?.socket.bind {

@@ -9,7 +9,6 @@ use crate::{
     config::Target,
     fault::Fault,
     rewrite::SentMethod,
-    shared::ChoiceContext,
     state::{connection, exchange, message},
     timer::Timer,
     violation::Violation,
@@ -254,7 +253,7 @@ impl Session {
             _ if self.record.given_address().is_some() => tries < 1,
             (Some((addresses, _)), _) => tries < addresses.len(),
             (None, Some(Target::Peers { peers, .. })) => {
-                ChoiceContext::new(&self.record, self.tick).is_some_and(|context| peers.has_next(&context))
+                self.record.choice_context(self.tick).is_some_and(|context| peers.has_next(&context))
             }
             (None, _) => {
                 self.record.config.upstreams.group(hop.group).is_some_and(|group| tries < group.tries())

@@ -1,11 +1,15 @@
 //! Choosing the peer that a dial goes to.
 
 use super::{
+    dial_facts::DialFacts,
+    group::Group,
+    lease::{Holder, Lease, Told},
     peers::{ChoiceContext, Peers},
     sync::Arc,
     upstreams::Upstreams,
 };
 use crate::{
+    Address,
     session::{Choice, Dial, DialError},
     time::Tick,
 };
@@ -16,9 +20,14 @@ impl Upstreams {
     /// down, have `max_conns` leases, or have failed too often of late.
     pub(crate) fn choose(self: &Arc<Self>, dial: &Dial, now: Tick) -> Result<Choice, DialError> {
         if let Some(own) = dial.own_address() {
-            return own.map(|own| Choice(self.lease_of_stranger(dial, own)));
+            // An address that is none of the group's peers: nobody counts it.
+            return own.map(|own| self.lease(dial, own, Holder::Nobody));
         }
-        self.lease(dial, now).map(Choice).ok_or(DialError::NoPeer)
+        let facts =
+            DialFacts { tried: &dial.tried, client: dial.client, key: dial.key, chance: dial.chance, now };
+        let choose = |group: &Group| group.peer_table().hold().choose(group.balance(), &facts);
+        let peer = self.group(dial.group()).and_then(choose).ok_or(DialError::NoPeer)?;
+        Ok(self.lease(dial, peer, Holder::Group))
     }
 
     /// Has `peers`, which are none of the group's, choose where `dial` goes.
@@ -29,6 +38,13 @@ impl Upstreams {
         context: &ChoiceContext<'_>,
     ) -> Result<Choice, DialError> {
         let chosen = peers.choose(context).ok_or(DialError::NoPeer)?;
-        Ok(Choice(self.lease_of_chosen(dial, chosen)))
+        // They have no numbers: any will do that the exchange's tries have not had.
+        let number = dial.tried.iter().max().map_or(0, |last| last.saturating_add(1));
+        let peer = (number, chosen.address().clone());
+        Ok(self.lease(dial, peer, Holder::Chosen(Told::new(chosen))))
+    }
+
+    fn lease(self: &Arc<Self>, dial: &Dial, peer: (u32, Address), holder: Holder) -> Choice {
+        Choice(Lease::new(self, (dial.group(), dial.bind()), peer, holder))
     }
 }

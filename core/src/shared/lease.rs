@@ -9,7 +9,7 @@ use super::{
     sync::{Arc, Lock},
     upstreams::Upstreams,
 };
-use crate::{Address, session::Dial, time::Tick, verdict::Verdict};
+use crate::{Address, time::Tick, verdict::Verdict};
 
 /// One active connection to a peer. Dropping it un-counts, so that counts can't drift.
 #[must_use = "a dropped lease is no longer counted"]
@@ -55,20 +55,14 @@ impl Told {
 }
 
 impl Lease {
+    /// A lease on the peer `number` at `address`, for connections from `bind`.
     pub(super) fn new(
         upstreams: &Arc<Upstreams>,
-        dial: &Dial,
+        (group, bind): (GroupId, Option<SocketAddr>),
         (number, address): (u32, Address),
         holder: Holder,
     ) -> Self {
-        Self {
-            upstreams: Arc::clone(upstreams),
-            group: dial.group(),
-            number,
-            address,
-            bind: dial.bind(),
-            holder,
-        }
+        Self { upstreams: Arc::clone(upstreams), group, number, address, bind, holder }
     }
 
     /// Where to connect to.

@@ -45,6 +45,7 @@
 
 mod balance;
 mod choose;
+mod dial_facts;
 mod drain;
 mod group;
 mod lease;

@@ -3,11 +3,12 @@
 use core::time::Duration;
 
 use super::{
+    dial_facts::DialFacts,
     peer::Peer,
     standing::{Load, Standing},
     sync::Arc,
 };
-use crate::{Address, session::Dial, time::Tick, verdict::Verdict};
+use crate::{Address, time::Tick, verdict::Verdict};
 
 /// One address of a `server` line.
 #[derive(Debug)]
@@ -49,12 +50,12 @@ impl PeerState {
 
     /// Whether it can be chosen. A peer that is `alone` in its group is never taken for dead: there would be
     /// nobody else to ask.
-    pub(super) fn may_be_chosen(&self, dial: &Dial, now: Tick, alone: bool) -> bool {
+    pub(super) fn may_be_chosen(&self, facts: &DialFacts<'_>, alone: bool) -> bool {
         self.is_present()
             && !self.peer.down
-            && !dial.tried.contains(&self.number)
+            && !facts.tried.contains(&self.number)
             && (self.peer.max_conns == 0 || self.leases < self.peer.max_conns)
-            && (alone || !self.is_unavailable(now))
+            && (alone || !self.is_unavailable(facts.now))
     }
 
     pub(super) fn is_unavailable(&self, now: Tick) -> bool {

@@ -4,11 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{
     balance::{self, Continuum},
+    dial_facts::DialFacts,
     peer::{Balance, Endpoint, Peer},
     peer_state::PeerState,
     sync::Arc,
 };
-use crate::{Address, session::Dial, time::Tick, verdict::Verdict};
+use crate::{Address, time::Tick, verdict::Verdict};
 
 /// What the workers share of a group.
 #[derive(Debug, Default)]
@@ -41,10 +42,10 @@ impl PeerTable {
     }
 
     /// Chooses a peer, and counts a lease on it: number and address.
-    pub(super) fn choose(&mut self, balance: &Balance, dial: &Dial, now: Tick) -> Option<(u32, Address)> {
-        let index = balance::choose(&mut self.states, balance, &self.continuum, dial, now)?;
+    pub(super) fn choose(&mut self, balance: &Balance, facts: &DialFacts<'_>) -> Option<(u32, Address)> {
+        let index = balance::choose(&mut self.states, balance, &self.continuum, facts)?;
         let state = self.states.get_mut(index)?;
-        state.take(now);
+        state.take(facts.now);
         Some((state.number, state.address.clone()))
     }
 

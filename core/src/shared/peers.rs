@@ -4,8 +4,7 @@ use std::fmt;
 
 use crate::{
     Address, RequestHead,
-    record::{Heads, Record},
-    session::Dial,
+    record::{Attempt, Heads},
     time::Tick,
     verdict::Verdict,
 };
@@ -89,14 +88,16 @@ pub trait ChosenPeer: fmt::Debug + Send + Sync {
 /// The facts by which [`Peers`] choose.
 #[derive(Clone, Copy, Debug)]
 pub struct ChoiceContext<'a> {
-    record: &'a Record,
     heads: &'a Heads,
+    last: &'a Attempt,
+    client: &'a Address,
     now: Tick,
 }
 
 impl<'a> ChoiceContext<'a> {
-    pub(crate) fn new(record: &'a Record, now: Tick) -> Option<Self> {
-        Some(Self { record, heads: record.heads.as_deref()?, now })
+    /// Of an exchange with these heads, for `client`, whose attempt before this try was `last`.
+    pub(crate) fn new(heads: &'a Heads, last: &'a Attempt, client: &'a Address, now: Tick) -> Self {
+        Self { heads, last, client, now }
     }
 
     /// The request.
@@ -105,16 +106,17 @@ impl<'a> ChoiceContext<'a> {
         RequestHead(self.heads)
     }
 
-    /// What else is known of the exchange: the client, the location, variables.
+    /// The client: who connected or, where the location trusts that one, who it says it speaks for.
     #[must_use]
-    pub fn record(&self) -> &'a Record {
-        self.record
+    pub fn client(&self) -> &'a Address {
+        self.client
     }
 
     /// Where the exchange has been before for this location, in the order of its tries. A try that found a connection
     /// from the pool already closed doesn't count.
     pub fn tried(&self) -> impl Iterator<Item = &'a Address> + use<'a> {
-        self.record.tried_addresses()
+        let attempts = self.heads.earlier.iter().chain([self.last]);
+        attempts.filter(|attempt| attempt.tried.is_some()).filter_map(|attempt| attempt.peer.as_ref())
     }
 
     /// Whether it has been at `address`.
@@ -127,12 +129,5 @@ impl<'a> ChoiceContext<'a> {
     #[must_use]
     pub fn now(&self) -> Tick {
         self.now
-    }
-}
-
-impl Dial {
-    /// A number that the exchange's tries have not had: peers of an embedder's own have none.
-    pub(super) fn next_number(&self) -> u32 {
-        self.tried.iter().max().map_or(0, |last| last.saturating_add(1))
     }
 }

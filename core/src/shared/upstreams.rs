@@ -1,15 +1,12 @@
-//! All groups, and the leases on their peers.
+//! All groups of a configuration.
 
 use std::{borrow::Cow, collections::HashMap, net::IpAddr};
 
 use super::{
     group::Group,
-    lease::{Holder, Lease, Told},
     peer::{Endpoint, GroupId},
-    peers::ChosenPeer,
-    sync::Arc,
 };
-use crate::{Address, session::Dial, time::Tick};
+use crate::{Address, time::Tick};
 
 /// All groups of a configuration, shared by its workers. A group is locked while a peer is chosen and when a
 /// lease ends, never while bytes move.
@@ -22,7 +19,7 @@ pub struct Upstreams {
     hosts: HashMap<Box<str>, Vec<(u16, GroupId)>>,
 }
 
-/// Choosing.
+/// Groups, and how they are found.
 impl Upstreams {
     /// A table of `groups`; a [`GroupId`] is an index into it.
     #[must_use]
@@ -57,24 +54,6 @@ impl Upstreams {
         let plain = self.hosts.get(&*host).into_iter().flatten();
         let plain = plain.filter(|(known, _)| *known == port.unwrap_or(80)).map(|(_, id)| *id);
         upstreams.chain(plain).find(has_peers)
-    }
-
-    /// Chooses a peer of the dial's group by its [`super::Balance`], and takes a lease on it.
-    pub(super) fn lease(self: &Arc<Self>, dial: &Dial, now: Tick) -> Option<Lease> {
-        let group = self.group(dial.group())?;
-        let (number, address) = group.peer_table().hold().choose(group.balance(), dial, now)?;
-        Some(Lease::new(self, dial, (number, address), Holder::Group))
-    }
-
-    /// A lease on an address that is none of the group's peers: nobody counts it.
-    pub(super) fn lease_of_stranger(self: &Arc<Self>, dial: &Dial, stranger: (u32, Address)) -> Lease {
-        Lease::new(self, dial, stranger, Holder::Nobody)
-    }
-
-    /// A lease on a peer that an embedder's own [`super::Peers`] have chosen.
-    pub(super) fn lease_of_chosen(self: &Arc<Self>, dial: &Dial, chosen: Box<dyn ChosenPeer>) -> Lease {
-        let peer = (dial.next_number(), chosen.address().clone());
-        Lease::new(self, dial, peer, Holder::Chosen(Told::new(chosen)))
     }
 }
 

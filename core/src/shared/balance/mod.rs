@@ -15,8 +15,7 @@ pub(crate) use chance::seed;
 pub(super) use continuum::Continuum;
 pub(crate) use crc32::HashKey;
 
-use super::{peer::Balance, peer_state::PeerState};
-use crate::{session::Dial, time::Tick};
+use super::{dial_facts::DialFacts, peer::Balance, peer_state::PeerState};
 use chance::Draws;
 use hash::Wheel;
 use turn::{in_turn, least_conn};
@@ -26,22 +25,21 @@ pub(super) fn choose(
     states: &mut [PeerState],
     balance: &Balance,
     continuum: &Continuum,
-    dial: &Dial,
-    now: Tick,
+    facts: &DialFacts<'_>,
 ) -> Option<usize> {
     let alone = states.iter().filter(|state| state.is_present()).nth(1).is_none();
-    let may = |state: &PeerState| state.may_be_chosen(dial, now, alone);
+    let may = |state: &PeerState| state.may_be_chosen(facts, alone);
     let primary = |state: &PeerState| state.is_primary() && may(state);
     let backup = |state: &PeerState| !state.is_primary() && may(state);
-    let draws = Draws::new(dial.chance);
+    let draws = Draws::new(facts.chance);
     let found = match balance {
         Balance::LeastConn => return least_conn(states, primary).or_else(|| least_conn(states, backup)),
         Balance::RoundRobin => None,
-        Balance::IpHash => Wheel::of(states).and_then(|wheel| wheel.ip_hash(dial.client, primary)),
-        Balance::Hash { .. } if dial.key.is_empty() => None,
-        Balance::Hash { consistent: true, .. } => continuum.choose(states, dial.key, may),
+        Balance::IpHash => Wheel::of(states).and_then(|wheel| wheel.ip_hash(facts.client, primary)),
+        Balance::Hash { .. } if facts.key.is_empty() => None,
+        Balance::Hash { consistent: true, .. } => continuum.choose(states, facts.key, may),
         Balance::Hash { consistent: false, .. } => {
-            Wheel::of(states).and_then(|wheel| wheel.hash(dial.key, primary))
+            Wheel::of(states).and_then(|wheel| wheel.hash(facts.key, primary))
         }
         Balance::Random { two: false } => Wheel::of(states).and_then(|wheel| wheel.random(draws, primary)),
         Balance::Random { two: true } => Wheel::of(states).and_then(|wheel| wheel.random_two(draws, primary)),
