@@ -180,7 +180,7 @@ impl Snapshot {
             refusal,
             ending,
         } = &**work;
-        // The heads of an exchange that is over wait to be given back, and are of no consequence.
+        // The heads and the counts of an exchange that is over wait to be given back, and are of no consequence.
         let is_over = session.is_between_exchanges();
         let deadlines = session.deadlines().running();
         let under_way = record.heads.as_ref().filter(|_| !is_over);
@@ -218,9 +218,9 @@ impl Snapshot {
             content_lost: *content_lost,
             upstream_broke: *upstream_broke,
             content_received: *content_received,
-            nothing_sent: record.figures.attempt.sent == 0,
+            nothing_sent: is_over || record.figures.attempt.sent == 0,
             request: under_way.map_or_else(Vec::new, |heads| heads.request.fields.bytes().to_vec()),
-            nothing_received: record.figures.attempt.received == 0,
+            nothing_received: is_over || record.figures.attempt.received == 0,
             detour: under_way.map_or_else(Default::default, |heads| heads.detour.clone()),
             draining: *draining,
             status: record.status,
