@@ -75,7 +75,7 @@ impl Record {
             Variable::RequestTime => write_seconds(out, now.tick, self.figures.began),
             Variable::BytesSent => write_decimal(out, self.figures.sent),
             Variable::BodyBytesSent => {
-                write_decimal(out, self.figures.sent.saturating_sub(self.figures.head_sent))
+                write_decimal(out, self.figures.sent.saturating_sub(self.figures.head_sent));
             }
             Variable::RequestLength => write_decimal(out, self.figures.request_length),
             Variable::RequestCompletion if self.outcome == Outcome::Complete => out.extend_from_slice(b"OK"),

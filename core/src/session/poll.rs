@@ -4,6 +4,7 @@ use super::{
     Dial, Ending, Event, Lookup, Output, Session, Slices, Wait,
     errand::{Claim, Socket},
     fate::{self, Next, Stand},
+    flow::Content,
     legs::{Leg, Lent},
     pending::{Errand, Pending},
 };
@@ -203,6 +204,10 @@ impl Session {
         self.exchange_event(exchange::Event::Persist);
         self.message_event(Side::Downstream, message::Event::Next);
         self.flow_mut(Side::Upstream).message = message::Machine::default();
+        for flow in &mut self.work.flows {
+            flow.content = Content::Empty;
+            flow.inbox.keep(false);
+        }
         self.work.forget();
         self.work.pipelined = pipelined;
     }
