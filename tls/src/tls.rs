@@ -1,0 +1,456 @@
+use std::{fmt, sync::Arc};
+
+use rustls::pki_types::ServerName;
+
+use crate::{
+    Choose, ClientSettings, Error, Facts, ServerSettings,
+    config::ClientCertificate,
+    connection::Connection,
+    hello::{self, CLIENT_HELLO_MAX, Scan},
+    record::{self, Seen},
+};
+
+/// How long the records may be together that wait for the end of a handshake message: 64 KiB, as the library allows for a
+/// message, and one record more.
+pub const HANDSHAKE_MAX: usize = (1 << 16) + record::HEADER + record::SEALED_MAX;
+
+/// One connection's TLS: encrypted bytes on one side, plaintext on the other, no socket.
+///
+/// The memory of a connection that idles is that of its keys. What waits inside is an incomplete record or handshake message,
+/// at most one record's plaintext that found no room, and nothing else; each gives its memory back when it goes.
+///
+/// After an error it stays failed, whatever is asked of it.
+pub struct Tls {
+    phase: Phase,
+    held: Held,
+    /// Opened, and not yet taken.
+    opened: Opened,
+    /// The name that a client looked for, the one thing that the library doesn't keep for us.
+    server_name: Option<Box<str>>,
+    peer_closed: bool,
+    closed: bool,
+}
+
+enum Phase {
+    /// A server that hasn't seen the client's first message.
+    Greeting(Box<Greeting>),
+    Connected {
+        connection: Connection,
+        settings: Option<ServerSettings>,
+    },
+    Failed,
+}
+
+struct Greeting {
+    choose: Arc<dyn Choose>,
+    scan: Scan,
+}
+
+/// What [`Tls::feed`] has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Fed {
+    /// So many of the encrypted bytes have been taken: all of them, unless plaintext found no room. The rest is lent again,
+    /// at the front, once there is room.
+    pub consumed: usize,
+    /// So many bytes of plaintext have been written to the front of the memory for it.
+    pub opened: usize,
+}
+
+/// How a stream has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The peer has said that nothing follows: what came is whole.
+    Notified,
+    /// The connection ended without a word: what came may be cut (RFC 8446 §6.1, RFC 9112 §9.8).
+    Cut,
+    /// It ended before the handshake had.
+    Handshake,
+}
+
+impl Tls {
+    /// A server's end. The settings are chosen when the client has said whom it looks for.
+    pub fn server(choose: Arc<dyn Choose>) -> Self {
+        Self::new(Phase::Greeting(Box::new(Greeting { choose, scan: Scan::default() })))
+    }
+
+    /// A client's end of a connection to `name`, which is verified, and sent, as the settings say. What has to be sent first
+    /// is written by the first [`Tls::feed`], without bytes.
+    ///
+    /// # Errors
+    /// `Protocol` if the settings can't be used for `name`: it is neither a DNS name nor an address, and is to be verified.
+    pub fn client(settings: &ClientSettings, name: &str) -> Result<Self, Error> {
+        let (config, name) = settings.for_name(name)?;
+        let connection = Self::connect(config, name)?;
+        Ok(Self::new(Phase::Connected { connection, settings: None }))
+    }
+
+    fn connect(config: Arc<rustls::ClientConfig>, name: ServerName<'static>) -> Result<Connection, Error> {
+        Connection::client(config, name)
+    }
+
+    fn new(phase: Phase) -> Self {
+        Self {
+            phase,
+            held: Held::default(),
+            opened: Opened::default(),
+            server_name: None,
+            peer_closed: false,
+            closed: false,
+        }
+    }
+
+    /// Takes encrypted bytes from memory that is lent for the call, in which they may be changed; writes plaintext to `plain`,
+    /// and appends what has to be sent to `send`: parts of the handshake, answers, alerts.
+    ///
+    /// An incomplete record is copied, so that the lent memory is free afterwards. A record whose plaintext doesn't fit into
+    /// `plain` waits inside for the next call, and nothing behind it is taken. Bytes behind `close_notify` are taken and
+    /// ignored (RFC 8446 §6.1).
+    ///
+    /// The cost is linear in the bytes: each is copied at most once here, and goes into the library once its record is whole.
+    ///
+    /// # Errors
+    /// The connection has failed; what fits as an alert, if anything does, has been appended to `send`. Plaintext of records
+    /// before the one that failed was given by earlier calls or is dropped: what comes behind a failure isn't whole anyway.
+    /// With [`Error::PlainHttp`] the lent bytes are as they were.
+    pub fn feed(&mut self, encrypted: &mut [u8], plain: &mut [u8], send: &mut Vec<u8>) -> Result<Fed, Error> {
+        let fed = self.take(encrypted, plain, send);
+        if fed.is_err() {
+            self.fail();
+        }
+        fed
+    }
+
+    fn take(&mut self, encrypted: &mut [u8], plain: &mut [u8], send: &mut Vec<u8>) -> Result<Fed, Error> {
+        let mut fed = Fed { consumed: 0, opened: self.opened.take(plain) };
+        if let Phase::Greeting(greeting) = &mut self.phase {
+            match greet(greeting, &mut self.held, encrypted, send)? {
+                Greeted::Waiting => return Ok(Fed { consumed: encrypted.len(), opened: 0 }),
+                Greeted::Chosen { settings, server_name, taken } => {
+                    fed.consumed = taken;
+                    self.server_name = server_name;
+                    let connection = Connection::server(settings.config())?;
+                    self.phase = Phase::Connected { connection, settings: Some(settings) };
+                }
+            }
+        }
+        let Phase::Connected { connection, .. } = &mut self.phase else { return Err(Error::Failed) };
+        if encrypted.is_empty() && self.held.bytes.is_empty() {
+            // A client's first words.
+            connection.advance(&mut [], &mut |_| {}, send)?;
+        }
+        while self.opened.is_empty() && (fed.opened == 0 || fed.opened < plain.len()) {
+            if self.peer_closed {
+                self.held = Held::default();
+                fed.consumed = encrypted.len();
+                break;
+            }
+            let Some(rest) = encrypted.get_mut(fed.consumed..) else { break };
+            let opened = &mut self.opened;
+            let mut open = |record: &[u8]| fed.opened += opened.put(record, &mut plain[fed.opened..]);
+            match self.held.next(connection, rest, &mut open, send)? {
+                Next::Advanced { taken, closed } => {
+                    fed.consumed += taken;
+                    self.peer_closed |= closed;
+                }
+                Next::Waiting => {
+                    fed.consumed = encrypted.len();
+                    break;
+                }
+            }
+        }
+        Ok(fed)
+    }
+
+    fn fail(&mut self) {
+        self.phase = Phase::Failed;
+        self.held = Held::default();
+        self.opened = Opened::default();
+    }
+
+    /// Seals plaintext into records, of at most 16 KiB of it each, which are appended to `send`. Nothing is sealed for nothing.
+    ///
+    /// # Errors
+    /// `Handshaking`, `Closed` after [`Tls::close`], `Failed`; `Exhausted`, with TLS 1.2 after 2^24 records or more: then
+    /// the connection is to be closed. In all of them nothing has been sealed.
+    pub fn seal(&mut self, plain: &[u8], send: &mut Vec<u8>) -> Result<(), Error> {
+        if self.closed {
+            return Err(Error::Closed);
+        }
+        let seen = self.held.seen;
+        match &mut self.phase {
+            Phase::Connected { connection, .. } => connection.seal(&mut self.held.bytes[..seen], plain, send),
+            Phase::Greeting(_) => Err(Error::Handshaking),
+            Phase::Failed => Err(Error::Failed),
+        }
+    }
+
+    /// Says that nothing of ours follows: appends `close_notify` to `send`. What the peer sends is opened on (RFC 8446 §6.1).
+    /// Closed already, or failed, it does nothing.
+    ///
+    /// # Errors
+    /// `Handshaking`: there is no stream to end yet, and nothing has been written.
+    pub fn close(&mut self, send: &mut Vec<u8>) -> Result<(), Error> {
+        let seen = self.held.seen;
+        match &mut self.phase {
+            Phase::Connected { connection, .. } if !self.closed => {
+                connection.close(&mut self.held.bytes[..seen], send)?;
+                self.closed = true;
+                Ok(())
+            }
+            Phase::Greeting(_) => Err(Error::Handshaking),
+            Phase::Connected { .. } | Phase::Failed => Ok(()),
+        }
+    }
+
+    /// Whether the handshake is under way: until it is over, plaintext is neither opened nor sealed.
+    pub fn is_handshaking(&self) -> bool {
+        match &self.phase {
+            Phase::Greeting(_) => true,
+            Phase::Connected { connection, .. } => connection.state().is_handshaking(),
+            Phase::Failed => false,
+        }
+    }
+
+    /// Whether plaintext waits inside, which the next [`Tls::feed`] gives, without bytes too.
+    pub fn has_plaintext(&self) -> bool {
+        !self.opened.is_empty()
+    }
+
+    /// Whether more bytes of the peer mean anything: not after its `close_notify`, nor a failure.
+    pub fn wants(&self) -> bool {
+        !self.peer_closed && !matches!(self.phase, Phase::Failed)
+    }
+
+    /// How many bytes wait inside: of an incomplete record or handshake message, and opened ones.
+    pub fn waiting(&self) -> usize {
+        self.held.bytes.len() + self.opened.left().len()
+    }
+
+    /// What it means that the peer's bytes have ended, or what it would mean now.
+    pub fn end(&self) -> End {
+        match self.peer_closed {
+            true => End::Notified,
+            false if self.is_handshaking() => End::Handshake,
+            false => End::Cut,
+        }
+    }
+
+    /// What the handshake has found; `None` before its end, and after a failure.
+    pub fn facts(&self) -> Option<Facts<'_>> {
+        let Phase::Connected { connection, .. } = &self.phase else { return None };
+        Facts::of(connection.state(), self.server_name.as_deref())
+    }
+
+    /// What a server thinks of its client's certificate. The chain is verified each time that this is called, against the
+    /// settings that the connection began with, at the present time.
+    pub fn client_certificate(&self) -> ClientCertificate {
+        match &self.phase {
+            Phase::Connected { connection, settings: Some(settings) } => {
+                settings.verify(connection.state().peer_certificates().unwrap_or_default())
+            }
+            _ => ClientCertificate::None,
+        }
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls")
+            .field("handshaking", &self.is_handshaking())
+            .field("waiting", &self.waiting())
+            .field("end", &self.end())
+            .finish_non_exhaustive()
+    }
+}
+
+enum Greeted {
+    /// All bytes were taken, and the message isn't whole.
+    Waiting,
+    Chosen {
+        settings: ServerSettings,
+        server_name: Option<Box<str>>,
+        taken: usize,
+    },
+}
+
+/// Collects a client's first message. Whole at once, as it nearly always comes, it is read where it is lent.
+fn greet(
+    greeting: &mut Greeting,
+    held: &mut Held,
+    lent: &[u8],
+    send: &mut Vec<u8>,
+) -> Result<Greeted, Error> {
+    if held.bytes.is_empty() {
+        let Some(&byte) = lent.first() else { return Ok(Greeted::Waiting) };
+        record::first(byte).inspect_err(|error| send_own_alert(error, send))?;
+    }
+    let before = held.bytes.len();
+    let room = CLIENT_HELLO_MAX - before;
+    let mut bytes = lent;
+    if before > 0 {
+        held.bytes.extend_from_slice(&lent[..lent.len().min(room)]);
+        bytes = &held.bytes;
+    }
+    let chosen = match greeting.scan.end(bytes) {
+        Ok(Some(end)) => hello::accept(&bytes[..end], &*greeting.choose, send).map(|found| (found, end)),
+        Ok(None) if lent.len() > room => Err(Error::ClientHelloTooLong),
+        Ok(None) => {
+            if before == 0 {
+                held.bytes.extend_from_slice(lent);
+            }
+            return Ok(Greeted::Waiting);
+        }
+        Err(error) => Err(error),
+    };
+    let ((settings, server_name), end) = chosen.inspect_err(|error| send_own_alert(error, send))?;
+    // What came behind the message is left to the caller.
+    held.bytes.truncate(end);
+    Ok(Greeted::Chosen { settings, server_name, taken: if before > 0 { end - before } else { 0 } })
+}
+
+/// The alert for what isn't the library's judgement: there are no keys yet.
+fn send_own_alert(error: &Error, send: &mut Vec<u8>) {
+    let alert = match error {
+        Error::OldHello | Error::NotTls => rustls::AlertDescription::ProtocolVersion,
+        Error::RecordTooLong { .. } => rustls::AlertDescription::RecordOverflow,
+        Error::ClientHelloTooLong => rustls::AlertDescription::DecodeError,
+        Error::Refused => rustls::AlertDescription::UnrecognisedName,
+        _ => return,
+    };
+    record::clear_alert(alert.into(), send);
+}
+
+/// Bytes that wait: what the library has seen and still needs (a part of a handshake message), then unseen records.
+#[derive(Default)]
+struct Held {
+    bytes: Vec<u8>,
+    seen: usize,
+}
+
+enum Next {
+    Advanced {
+        taken: usize,
+        closed: bool,
+    },
+    /// All bytes were taken, and there is no whole record.
+    Waiting,
+}
+
+impl Held {
+    /// Takes the next record: from where it is lent, if nothing waits before it.
+    fn next(
+        &mut self,
+        connection: &mut Connection,
+        lent: &mut [u8],
+        open: &mut dyn FnMut(&[u8]),
+        send: &mut Vec<u8>,
+    ) -> Result<Next, Error> {
+        let mut taken = 0;
+        loop {
+            let waits = !self.bytes.is_empty();
+            match record::look(if waits { &self.bytes[self.seen..] } else { lent }, record::SEALED_MAX) {
+                Seen::Whole(whole) if waits => {
+                    let end = self.seen + whole;
+                    let advance = connection.advance(&mut self.bytes[..end], open, send)?;
+                    self.forget(end, advance.discard);
+                    return self.bounded(connection, Next::Advanced { taken, closed: advance.closed }, send);
+                }
+                Seen::Whole(whole) => {
+                    let advance = connection.advance(&mut lent[..whole], open, send)?;
+                    self.bytes.extend_from_slice(&lent[advance.discard..whole]);
+                    self.seen = self.bytes.len();
+                    return self.bounded(
+                        connection,
+                        Next::Advanced { taken: whole, closed: advance.closed },
+                        send,
+                    );
+                }
+                Seen::Missing(missing) if waits => {
+                    let more = missing.min(lent.len() - taken);
+                    self.bytes.extend_from_slice(&lent[taken..taken + more]);
+                    taken += more;
+                    if more < missing {
+                        return Ok(Next::Waiting);
+                    }
+                }
+                Seen::Missing(_) => {
+                    self.bytes.extend_from_slice(lent);
+                    return Ok(Next::Waiting);
+                }
+                Seen::Bad(error) => {
+                    self.complain(connection, send);
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// The library has seen everything up to `end`, and needs the first `discard` bytes no more.
+    fn forget(&mut self, end: usize, discard: usize) {
+        if discard == self.bytes.len() {
+            *self = Self::default();
+        } else {
+            self.bytes.drain(..discard);
+            self.seen = end - discard;
+        }
+    }
+
+    fn bounded(
+        &mut self,
+        connection: &mut Connection,
+        next: Next,
+        send: &mut Vec<u8>,
+    ) -> Result<Next, Error> {
+        if self.seen <= HANDSHAKE_MAX {
+            return Ok(next);
+        }
+        self.complain(connection, send);
+        Err(Error::HandshakeTooLong)
+    }
+
+    /// Has the library send `decode_error`, sealed if there are keys: it says that for a record of no known type.
+    fn complain(&mut self, connection: &mut Connection, send: &mut Vec<u8>) {
+        self.bytes.truncate(self.seen);
+        self.bytes.extend_from_slice(&[0; record::HEADER]);
+        // The error is known already, and a better one.
+        let _ = connection.advance(&mut self.bytes, &mut |_| {}, send);
+    }
+}
+
+/// One record's plaintext that found no room.
+#[derive(Default)]
+struct Opened {
+    bytes: Vec<u8>,
+    taken: usize,
+}
+
+impl Opened {
+    fn left(&self) -> &[u8] {
+        &self.bytes[self.taken..]
+    }
+
+    fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Puts what fits of a record into `plain`, keeps the rest, and says how much that was.
+    fn put(&mut self, record: &[u8], plain: &mut [u8]) -> usize {
+        let fits = if self.is_empty() { record.len().min(plain.len()) } else { 0 };
+        plain[..fits].copy_from_slice(&record[..fits]);
+        self.bytes.extend_from_slice(&record[fits..]);
+        fits
+    }
+
+    /// Gives what fits of what was kept.
+    fn take(&mut self, plain: &mut [u8]) -> usize {
+        let left = self.left();
+        let fits = left.len().min(plain.len());
+        plain[..fits].copy_from_slice(&left[..fits]);
+        self.taken += fits;
+        if self.taken == self.bytes.len() {
+            *self = Self::default();
+        }
+        fits
+    }
+}
