@@ -11,6 +11,11 @@ pub enum Error {
     PlainHttp,
     /// A client's first message is in the form of SSL 2.0, which RFC 6176 forbids.
     OldHello,
+    /// A client's newest version is one that RFC 7568 or RFC 8996 forbids: SSL 3.0, TLS 1.0 or TLS 1.1.
+    OldVersion {
+        /// The second half of its number on the wire: 0, 1 or 2.
+        minor: u8,
+    },
     /// What came is no record of TLS.
     NotTls,
     /// A record is longer than any may be (RFC 8446 §5.2).
@@ -47,6 +52,8 @@ impl fmt::Display for Error {
         match self {
             Self::PlainHttp => f.write_str("client sent plain HTTP request to HTTPS port"),
             Self::OldHello => f.write_str("client speaks SSL 2.0"),
+            Self::OldVersion { minor: 0 } => f.write_str("client speaks SSL 3.0"),
+            Self::OldVersion { minor } => write!(f, "client speaks TLS 1.{}", minor.saturating_sub(1)),
             Self::NotTls => f.write_str("peer doesn't speak TLS"),
             Self::RecordTooLong { length } => write!(f, "record of {length} bytes is too long"),
             Self::ClientHelloTooLong => f.write_str("ClientHello is too long"),

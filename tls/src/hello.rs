@@ -1,6 +1,9 @@
 //! The client's first message: it is read before there are settings to answer it with.
 
-use rustls::server::{Acceptor, ClientHello};
+use rustls::{
+    AlertDescription,
+    server::{Acceptor, ClientHello},
+};
 
 use crate::{Error, ServerSettings, record};
 
@@ -81,13 +84,21 @@ impl std::fmt::Debug for Hello<'_> {
 pub(crate) struct Scan {
     /// Where the first record begins that isn't whole.
     at: usize,
-    /// Type and length of the message.
-    head: [u8; 4],
+    /// Type and length of the message, then its version.
+    head: [u8; 6],
     /// So much of the message is in whole records.
     length: usize,
 }
 
 impl Scan {
+    /// The version that the message says it has: 3.3 since TLS 1.2 (RFC 8446 §4.1.2). Known at the end.
+    pub(crate) fn version(&self) -> Result<(), Error> {
+        match self.head {
+            [CLIENT_HELLO, _, _, _, 3, minor @ 0..=2] if self.length >= 6 => Err(Error::OldVersion { minor }),
+            _ => Ok(()),
+        }
+    }
+
     /// Where the last record of the first message ends, once it is there; the bytes of all calls begin at the same place.
     ///
     /// Records that can't be part of one end it, too: the library knows which alert they get.
@@ -108,7 +119,7 @@ impl Scan {
                 *to = *from;
             }
             self.length += content.len();
-            let [kind, high, middle, low] = self.head;
+            let [kind, high, middle, low, ..] = self.head;
             let needed = 4 + u32::from_be_bytes([0, high, middle, low]) as usize;
             if kind != CLIENT_HELLO || (self.length >= 4 && self.length >= needed) {
                 return Ok(Some(self.at));
@@ -149,8 +160,20 @@ pub(crate) fn accept(
         }
         Ok(None) => Err(rustls::Error::HandshakeNotComplete.into()),
         Err((error, mut alert)) => {
+            let before = send.len();
             // Writing to memory doesn't fail.
             let _ = alert.write_all(send);
+            if send.len() == before {
+                // What an acceptor doesn't say, a connection would.
+                let alert = match &error {
+                    rustls::Error::InappropriateMessage { .. }
+                    | rustls::Error::InappropriateHandshakeMessage { .. } => {
+                        AlertDescription::UnexpectedMessage
+                    }
+                    _ => AlertDescription::HandshakeFailure,
+                };
+                record::clear_alert(alert.into(), send);
+            }
             Err(error.into())
         }
     }

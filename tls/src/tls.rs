@@ -293,7 +293,11 @@ fn greet(
         bytes = &held.bytes;
     }
     let chosen = match greeting.scan.end(bytes) {
-        Ok(Some(end)) => hello::accept(&bytes[..end], &*greeting.choose, send).map(|found| (found, end)),
+        Ok(Some(end)) => {
+            let accepted =
+                greeting.scan.version().and_then(|()| hello::accept(&bytes[..end], &*greeting.choose, send));
+            accepted.map(|found| (found, end))
+        }
         Ok(None) if lent.len() > room => Err(Error::ClientHelloTooLong),
         Ok(None) => {
             if before == 0 {
@@ -312,7 +316,9 @@ fn greet(
 /// The alert for what isn't the library's judgement: there are no keys yet.
 fn send_own_alert(error: &Error, send: &mut Vec<u8>) {
     let alert = match error {
-        Error::OldHello | Error::NotTls => rustls::AlertDescription::ProtocolVersion,
+        Error::OldHello | Error::OldVersion { .. } | Error::NotTls => {
+            rustls::AlertDescription::ProtocolVersion
+        }
         Error::RecordTooLong { .. } => rustls::AlertDescription::RecordOverflow,
         Error::ClientHelloTooLong => rustls::AlertDescription::DecodeError,
         Error::Refused => rustls::AlertDescription::UnrecognisedName,

@@ -8,54 +8,54 @@ use underpass_tls::{
     ClientOptions, ClientSettings, Error, Identity, Protocols, ServerOptions, ServerSettings, Tls, Trust,
 };
 
-pub const CA: &[u8] = include_bytes!("../../testdata/ca.pem");
-pub const REVOKED: &[u8] = include_bytes!("../../testdata/revoked.crl");
-pub const ECDSA: (&[u8], &[u8]) =
+pub(crate) const CA: &[u8] = include_bytes!("../../testdata/ca.pem");
+pub(crate) const REVOKED: &[u8] = include_bytes!("../../testdata/revoked.crl");
+pub(crate) const ECDSA: (&[u8], &[u8]) =
     (include_bytes!("../../testdata/ecdsa.pem"), include_bytes!("../../testdata/ecdsa.key"));
-pub const RSA: (&[u8], &[u8]) =
+pub(crate) const RSA: (&[u8], &[u8]) =
     (include_bytes!("../../testdata/rsa.pem"), include_bytes!("../../testdata/rsa.key"));
-pub const ED25519: (&[u8], &[u8]) =
+pub(crate) const ED25519: (&[u8], &[u8]) =
     (include_bytes!("../../testdata/ed25519.pem"), include_bytes!("../../testdata/ed25519.key"));
-pub const CLIENT: (&[u8], &[u8]) =
+pub(crate) const CLIENT: (&[u8], &[u8]) =
     (include_bytes!("../../testdata/client.pem"), include_bytes!("../../testdata/client.key"));
 
 /// Whom the certificates are for.
-pub const NAME: &str = "server.example";
+pub(crate) const NAME: &str = "server.example";
 
-pub fn identity((chain, key): (&[u8], &[u8])) -> Identity {
+pub(crate) fn identity((chain, key): (&[u8], &[u8])) -> Identity {
     Identity::from_pem(chain, key).expect("an identity")
 }
 
-pub fn trust() -> Trust {
+pub(crate) fn trust() -> Trust {
     Trust::from_pem(CA).expect("an authority")
 }
 
-pub fn server_options(protocols: Protocols) -> ServerOptions {
+pub(crate) fn server_options(protocols: Protocols) -> ServerOptions {
     ServerOptions { identities: vec![identity(ECDSA)], protocols, ..ServerOptions::default() }
 }
 
-pub fn client_options(protocols: Protocols) -> ClientOptions {
+pub(crate) fn client_options(protocols: Protocols) -> ClientOptions {
     ClientOptions { trust: Some(trust()), send_name: true, protocols, ..ClientOptions::default() }
 }
 
-pub fn server_settings(protocols: Protocols) -> ServerSettings {
+pub(crate) fn server_settings(protocols: Protocols) -> ServerSettings {
     server_options(protocols).settings().expect("a server's settings")
 }
 
-pub fn client_settings(protocols: Protocols) -> ClientSettings {
+pub(crate) fn client_settings(protocols: Protocols) -> ClientSettings {
     client_options(protocols).settings().expect("a client's settings")
 }
 
-pub fn server(settings: &ServerSettings) -> Tls {
+pub(crate) fn server(settings: &ServerSettings) -> Tls {
     Tls::server(Arc::new(settings.clone()))
 }
 
-pub fn client(settings: &ClientSettings) -> Tls {
+pub(crate) fn client(settings: &ClientSettings) -> Tls {
     Tls::client(settings, NAME).expect("a client")
 }
 
 /// Everything that comes out of some encrypted bytes, with so much room for plaintext at a time.
-pub fn feed_all(
+pub(crate) fn feed_all(
     tls: &mut Tls,
     mut bytes: &mut [u8],
     room: usize,
@@ -75,13 +75,13 @@ pub fn feed_all(
 }
 
 /// Does a handshake, each flight in one piece, until nobody has anything to say.
-pub fn shake(client: &mut Tls, server: &mut Tls) {
+pub(crate) fn shake(client: &mut Tls, server: &mut Tls) {
     try_shake(client, server).expect("a handshake");
     assert!(!client.is_handshaking() && !server.is_handshaking(), "the handshake is over");
 }
 
 /// The first error, and whose it is.
-pub fn try_shake(client: &mut Tls, server: &mut Tls) -> Result<(), (&'static str, Error)> {
+pub(crate) fn try_shake(client: &mut Tls, server: &mut Tls) -> Result<(), (&'static str, Error)> {
     let mut to_server = Vec::new();
     let mut to_client = Vec::new();
     client.feed(&mut [], &mut [], &mut to_server).map_err(|error| ("client", error)).map(drop)?;
@@ -95,21 +95,21 @@ pub fn try_shake(client: &mut Tls, server: &mut Tls) -> Result<(), (&'static str
 }
 
 /// Two ends after their handshake.
-pub fn pair(protocols: Protocols) -> (Tls, Tls) {
+pub(crate) fn pair(protocols: Protocols) -> (Tls, Tls) {
     let (mut client, mut server) = (client(&client_settings(protocols)), server(&server_settings(protocols)));
     shake(&mut client, &mut server);
     (client, server)
 }
 
 /// What one end seals of this.
-pub fn sealed(tls: &mut Tls, plain: &[u8]) -> Vec<u8> {
+pub(crate) fn sealed(tls: &mut Tls, plain: &[u8]) -> Vec<u8> {
     let mut send = Vec::new();
     tls.seal(plain, &mut send).expect("an open connection");
     send
 }
 
 /// What comes out, and that nothing is to be sent.
-pub fn opened(tls: &mut Tls, bytes: &mut [u8]) -> Vec<u8> {
+pub(crate) fn opened(tls: &mut Tls, bytes: &mut [u8]) -> Vec<u8> {
     let mut send = Vec::new();
     let plain = feed_all(tls, bytes, 16_384, &mut send).expect("a good record");
     assert_eq!(send, b"");
