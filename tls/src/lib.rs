@@ -9,10 +9,12 @@ mod hello;
 mod provider;
 mod record;
 mod tls;
+mod waiting;
 
 pub use config::*;
 pub use error::{Alert, Error, Reason};
 pub use facts::Facts;
 pub use hello::{CLIENT_HELLO_MAX, Choose, Hello};
 pub use provider::PROVIDER;
-pub use tls::{End, Fed, HANDSHAKE_MAX, Tls};
+pub use tls::{End, Fed, Tls};
+pub use waiting::HANDSHAKE_MAX;

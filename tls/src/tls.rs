@@ -7,12 +7,9 @@ use crate::{
     config::ClientCertificate,
     connection::Connection,
     hello::{self, CLIENT_HELLO_MAX, Scan},
-    record::{self, Seen},
+    record,
+    waiting::{Held, Next, Opened},
 };
-
-/// How long the records may be together that wait for the end of a handshake message: 64 KiB, as the library allows for a
-/// message, and one record more.
-pub const HANDSHAKE_MAX: usize = (1 << 16) + record::HEADER + record::SEALED_MAX;
 
 /// One connection's TLS: encrypted bytes on one side, plaintext on the other, no socket.
 ///
@@ -38,7 +35,8 @@ enum Phase {
         connection: Connection,
         settings: Option<ServerSettings>,
     },
-    Failed,
+    /// With the reason, if it hasn't been told yet.
+    Failed(Option<Error>),
 }
 
 struct Greeting {
@@ -110,22 +108,31 @@ impl Tls {
     /// The cost is linear in the bytes: each is copied at most once here, and goes into the library once its record is whole.
     ///
     /// # Errors
-    /// The connection has failed; what fits as an alert, if anything does, has been appended to `send`. Plaintext of records
-    /// before the one that failed was given by earlier calls or is dropped: what comes behind a failure isn't whole anyway.
-    /// With [`Error::PlainHttp`] the lent bytes are as they were.
+    /// The connection has failed; what fits as an alert, if anything does, has been appended to `send`, and all is taken. What
+    /// was opened before is given first: so it doesn't matter how the bytes were cut. With [`Error::PlainHttp`] the lent bytes
+    /// are as they were. Once it has been told, the failure is [`Error::Failed`].
     pub fn feed(&mut self, encrypted: &mut [u8], plain: &mut [u8], send: &mut Vec<u8>) -> Result<Fed, Error> {
-        let fed = self.take(encrypted, plain, send);
-        if fed.is_err() {
-            self.fail();
-        }
-        fed
+        let mut fed = Fed { consumed: 0, opened: self.opened.take(plain) };
+        let Err(error) = self.advance(&mut fed, encrypted, plain, send) else { return Ok(fed) };
+        self.held = Held::default();
+        let first = fed.opened > 0 || !self.opened.is_empty();
+        self.phase = Phase::Failed(first.then(|| error.clone()));
+        if first { Ok(Fed { consumed: encrypted.len(), ..fed }) } else { Err(error) }
     }
 
-    fn take(&mut self, encrypted: &mut [u8], plain: &mut [u8], send: &mut Vec<u8>) -> Result<Fed, Error> {
-        let mut fed = Fed { consumed: 0, opened: self.opened.take(plain) };
+    fn advance(
+        &mut self,
+        fed: &mut Fed,
+        encrypted: &mut [u8],
+        plain: &mut [u8],
+        send: &mut Vec<u8>,
+    ) -> Result<(), Error> {
         if let Phase::Greeting(greeting) = &mut self.phase {
             match greet(greeting, &mut self.held, encrypted, send)? {
-                Greeted::Waiting => return Ok(Fed { consumed: encrypted.len(), opened: 0 }),
+                Greeted::Waiting => {
+                    fed.consumed = encrypted.len();
+                    return Ok(());
+                }
                 Greeted::Chosen { settings, server_name, taken } => {
                     fed.consumed = taken;
                     self.server_name = server_name;
@@ -134,7 +141,12 @@ impl Tls {
                 }
             }
         }
-        let Phase::Connected { connection, .. } = &mut self.phase else { return Err(Error::Failed) };
+        let connection = match &mut self.phase {
+            Phase::Connected { connection, .. } => connection,
+            Phase::Failed(_) if fed.opened > 0 || !self.opened.is_empty() => return Ok(()),
+            Phase::Failed(error) => return Err(error.take().unwrap_or(Error::Failed)),
+            Phase::Greeting(_) => return Ok(()),
+        };
         if encrypted.is_empty() && self.held.bytes.is_empty() {
             // A client's first words.
             connection.advance(&mut [], &mut |_| {}, send)?;
@@ -159,13 +171,7 @@ impl Tls {
                 }
             }
         }
-        Ok(fed)
-    }
-
-    fn fail(&mut self) {
-        self.phase = Phase::Failed;
-        self.held = Held::default();
-        self.opened = Opened::default();
+        Ok(())
     }
 
     /// Seals plaintext into records, of at most 16 KiB of it each, which are appended to `send`. Nothing is sealed for nothing.
@@ -177,11 +183,10 @@ impl Tls {
         if self.closed {
             return Err(Error::Closed);
         }
-        let seen = self.held.seen;
         match &mut self.phase {
-            Phase::Connected { connection, .. } => connection.seal(&mut self.held.bytes[..seen], plain, send),
+            Phase::Connected { connection, .. } => connection.seal(self.held.seen(), plain, send),
             Phase::Greeting(_) => Err(Error::Handshaking),
-            Phase::Failed => Err(Error::Failed),
+            Phase::Failed(_) => Err(Error::Failed),
         }
     }
 
@@ -191,15 +196,14 @@ impl Tls {
     /// # Errors
     /// `Handshaking`: there is no stream to end yet, and nothing has been written.
     pub fn close(&mut self, send: &mut Vec<u8>) -> Result<(), Error> {
-        let seen = self.held.seen;
         match &mut self.phase {
             Phase::Connected { connection, .. } if !self.closed => {
-                connection.close(&mut self.held.bytes[..seen], send)?;
+                connection.close(self.held.seen(), send)?;
                 self.closed = true;
                 Ok(())
             }
             Phase::Greeting(_) => Err(Error::Handshaking),
-            Phase::Connected { .. } | Phase::Failed => Ok(()),
+            Phase::Connected { .. } | Phase::Failed(_) => Ok(()),
         }
     }
 
@@ -208,18 +212,19 @@ impl Tls {
         match &self.phase {
             Phase::Greeting(_) => true,
             Phase::Connected { connection, .. } => connection.state().is_handshaking(),
-            Phase::Failed => false,
+            Phase::Failed(_) => false,
         }
     }
 
-    /// Whether plaintext waits inside, which the next [`Tls::feed`] gives, without bytes too.
-    pub fn has_plaintext(&self) -> bool {
-        !self.opened.is_empty()
+    /// Whether the next [`Tls::feed`] has something to give without bytes: plaintext that found no room, or the failure behind
+    /// plaintext.
+    pub fn has_more(&self) -> bool {
+        !self.opened.is_empty() || matches!(self.phase, Phase::Failed(Some(_)))
     }
 
     /// Whether more bytes of the peer mean anything: not after its `close_notify`, nor a failure.
     pub fn wants(&self) -> bool {
-        !self.peer_closed && !matches!(self.phase, Phase::Failed)
+        !self.peer_closed && !matches!(self.phase, Phase::Failed(_))
     }
 
     /// How many bytes wait inside: of an incomplete record or handshake message, and opened ones.
@@ -325,138 +330,4 @@ fn send_own_alert(error: &Error, send: &mut Vec<u8>) {
         _ => return,
     };
     record::clear_alert(alert.into(), send);
-}
-
-/// Bytes that wait: what the library has seen and still needs (a part of a handshake message), then unseen records.
-#[derive(Default)]
-struct Held {
-    bytes: Vec<u8>,
-    seen: usize,
-}
-
-enum Next {
-    Advanced {
-        taken: usize,
-        closed: bool,
-    },
-    /// All bytes were taken, and there is no whole record.
-    Waiting,
-}
-
-impl Held {
-    /// Takes the next record: from where it is lent, if nothing waits before it.
-    fn next(
-        &mut self,
-        connection: &mut Connection,
-        lent: &mut [u8],
-        open: &mut dyn FnMut(&[u8]),
-        send: &mut Vec<u8>,
-    ) -> Result<Next, Error> {
-        let mut taken = 0;
-        loop {
-            let waits = !self.bytes.is_empty();
-            match record::look(if waits { &self.bytes[self.seen..] } else { lent }, record::SEALED_MAX) {
-                Seen::Whole(whole) if waits => {
-                    let end = self.seen + whole;
-                    let advance = connection.advance(&mut self.bytes[..end], open, send)?;
-                    self.forget(end, advance.discard);
-                    return self.bounded(connection, Next::Advanced { taken, closed: advance.closed }, send);
-                }
-                Seen::Whole(whole) => {
-                    let advance = connection.advance(&mut lent[..whole], open, send)?;
-                    self.bytes.extend_from_slice(&lent[advance.discard..whole]);
-                    self.seen = self.bytes.len();
-                    return self.bounded(
-                        connection,
-                        Next::Advanced { taken: whole, closed: advance.closed },
-                        send,
-                    );
-                }
-                Seen::Missing(missing) if waits => {
-                    let more = missing.min(lent.len() - taken);
-                    self.bytes.extend_from_slice(&lent[taken..taken + more]);
-                    taken += more;
-                    if more < missing {
-                        return Ok(Next::Waiting);
-                    }
-                }
-                Seen::Missing(_) => {
-                    self.bytes.extend_from_slice(lent);
-                    return Ok(Next::Waiting);
-                }
-                Seen::Bad(error) => {
-                    self.complain(connection, send);
-                    return Err(error);
-                }
-            }
-        }
-    }
-
-    /// The library has seen everything up to `end`, and needs the first `discard` bytes no more.
-    fn forget(&mut self, end: usize, discard: usize) {
-        if discard == self.bytes.len() {
-            *self = Self::default();
-        } else {
-            self.bytes.drain(..discard);
-            self.seen = end - discard;
-        }
-    }
-
-    fn bounded(
-        &mut self,
-        connection: &mut Connection,
-        next: Next,
-        send: &mut Vec<u8>,
-    ) -> Result<Next, Error> {
-        if self.seen <= HANDSHAKE_MAX {
-            return Ok(next);
-        }
-        self.complain(connection, send);
-        Err(Error::HandshakeTooLong)
-    }
-
-    /// Has the library send `decode_error`, sealed if there are keys: it says that for a record of no known type.
-    fn complain(&mut self, connection: &mut Connection, send: &mut Vec<u8>) {
-        self.bytes.truncate(self.seen);
-        self.bytes.extend_from_slice(&[0; record::HEADER]);
-        // The error is known already, and a better one.
-        let _ = connection.advance(&mut self.bytes, &mut |_| {}, send);
-    }
-}
-
-/// One record's plaintext that found no room.
-#[derive(Default)]
-struct Opened {
-    bytes: Vec<u8>,
-    taken: usize,
-}
-
-impl Opened {
-    fn left(&self) -> &[u8] {
-        &self.bytes[self.taken..]
-    }
-
-    fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
-    /// Puts what fits of a record into `plain`, keeps the rest, and says how much that was.
-    fn put(&mut self, record: &[u8], plain: &mut [u8]) -> usize {
-        let fits = if self.is_empty() { record.len().min(plain.len()) } else { 0 };
-        plain[..fits].copy_from_slice(&record[..fits]);
-        self.bytes.extend_from_slice(&record[fits..]);
-        fits
-    }
-
-    /// Gives what fits of what was kept.
-    fn take(&mut self, plain: &mut [u8]) -> usize {
-        let left = self.left();
-        let fits = left.len().min(plain.len());
-        plain[..fits].copy_from_slice(&left[..fits]);
-        self.taken += fits;
-        if self.taken == self.bytes.len() {
-            *self = Self::default();
-        }
-        fits
-    }
 }

@@ -93,7 +93,7 @@ fn nothing_is_taken_for_which_there_is_no_room() {
     assert_eq!(server.waiting(), 2);
     let fed = server.feed(&mut bytes[one..], &mut plain, &mut send).expect("what waited");
     assert_eq!((fed.opened, &plain[..2]), (3, &b"st"[..]), "the rest, and the next record's beginning");
-    assert!(server.has_plaintext());
+    assert!(server.has_more());
 }
 
 proptest! {

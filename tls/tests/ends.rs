@@ -110,3 +110,39 @@ fn a_failure_after_our_own_end_is_an_error() {
         assert_eq!(feed_all(&mut ends, &mut record, 100, &mut send), Err(Error::Failed));
     });
 }
+
+/// What was sealed before the bytes went wrong is opened, in whatever pieces they come; then the failure is told, once.
+#[test]
+fn a_failure_comes_behind_what_was_opened_before_it() {
+    for piece in [1, 10, 33, 10_000] {
+        both_ways(|mut from, mut to| {
+            let mut bytes = sealed(&mut from, b"whole");
+            bytes.extend(sealed(&mut from, b"whole, too"));
+            let mut broken = sealed(&mut from, b"broken");
+            broken[10] ^= 1;
+            bytes.extend(broken);
+            let (mut plain, mut send, mut space) = (Vec::new(), Vec::new(), [0; 4]);
+            let mut failures = Vec::new();
+            for piece in bytes.chunks_mut(piece) {
+                let mut rest = piece;
+                while !rest.is_empty() || to.has_more() {
+                    match to.feed(rest, &mut space, &mut send) {
+                        Ok(fed) => {
+                            plain.extend_from_slice(&space[..fed.opened]);
+                            rest = &mut rest[fed.consumed..];
+                        }
+                        Err(error) => {
+                            failures.push(error);
+                            break;
+                        }
+                    }
+                }
+            }
+            assert_eq!(plain, b"wholewhole, too");
+            assert!(matches!(failures[0], Error::Protocol(_)), "{failures:?}");
+            assert!(failures[1..].iter().all(|error| *error == Error::Failed), "{failures:?}");
+            assert!(!send.is_empty(), "an alert");
+            assert_eq!((to.wants(), to.has_more(), to.waiting()), (false, false, 0));
+        });
+    }
+}

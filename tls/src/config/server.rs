@@ -104,6 +104,6 @@ impl ResolvesServerCert for ByKind {
         let schemes = hello.signature_schemes();
         let fits = self.0.iter().find(|key| key.key.choose_scheme(schemes).is_some());
         // The library refuses what doesn't fit, with the alert for it.
-        fits.or(self.0.first()).cloned()
+        fits.or_else(|| self.0.first()).cloned()
     }
 }

@@ -67,7 +67,7 @@ pub(crate) fn feed_all(
         let fed = tls.feed(bytes, &mut space, send)?;
         plain.extend_from_slice(&space[..fed.opened]);
         bytes = &mut bytes[fed.consumed..];
-        if bytes.is_empty() && !tls.has_plaintext() {
+        if bytes.is_empty() && !tls.has_more() {
             return Ok(plain);
         }
         assert!(fed.consumed + fed.opened > 0 || !bytes.is_empty(), "no progress");
