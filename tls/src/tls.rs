@@ -35,8 +35,8 @@ enum Phase {
         connection: Connection,
         settings: Option<ServerSettings>,
     },
-    /// With the reason, if it hasn't been told yet.
-    Failed(Option<Error>),
+    /// With the reason, if it hasn't been told yet. Boxed, since a connection that hasn't failed would be larger for it.
+    Failed(Option<Box<Error>>),
 }
 
 struct Greeting {
@@ -116,7 +116,7 @@ impl Tls {
         let Err(error) = self.advance(&mut fed, encrypted, plain, send) else { return Ok(fed) };
         self.held = Held::default();
         let first = fed.opened > 0 || !self.opened.is_empty();
-        self.phase = Phase::Failed(first.then(|| error.clone()));
+        self.phase = Phase::Failed(first.then(|| Box::new(error.clone())));
         if first { Ok(Fed { consumed: encrypted.len(), ..fed }) } else { Err(error) }
     }
 
@@ -144,7 +144,7 @@ impl Tls {
         let connection = match &mut self.phase {
             Phase::Connected { connection, .. } => connection,
             Phase::Failed(_) if fed.opened > 0 || !self.opened.is_empty() => return Ok(()),
-            Phase::Failed(error) => return Err(error.take().unwrap_or(Error::Failed)),
+            Phase::Failed(error) => return Err(error.take().map_or(Error::Failed, |error| *error)),
             Phase::Greeting(_) => return Ok(()),
         };
         if encrypted.is_empty() && self.held.bytes.is_empty() {

@@ -55,7 +55,8 @@ fn report(what: &str, protocols: Protocols, keep_server: bool, at_most: usize) {
 
 #[test]
 fn an_idle_connection_is_its_keys() {
-    let most = 4096;
+    // The others' keys are larger than ring's.
+    let most = if underpass_tls::PROVIDER == "ring" { 4096 } else { 5120 };
     report("server, TLS 1.3", Protocols::Tls13, true, most);
     report("server, TLS 1.2", Protocols::Tls12, true, most);
     report("client, TLS 1.3", Protocols::Tls13, false, most + 2048);
