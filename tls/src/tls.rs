@@ -183,11 +183,8 @@ impl Tls {
         if self.closed {
             return Err(Error::Closed);
         }
-        match &mut self.phase {
-            Phase::Connected { connection, .. } => connection.seal(self.held.seen(), plain, send),
-            Phase::Greeting(_) => Err(Error::Handshaking),
-            Phase::Failed(_) => Err(Error::Failed),
-        }
+        let connection = connected(&mut self.phase)?;
+        connection.seal(self.held.seen(), plain, send)
     }
 
     /// Says that nothing of ours follows: appends `close_notify` to `send`. What the peer sends is opened on (RFC 8446 §6.1).
@@ -196,15 +193,12 @@ impl Tls {
     /// # Errors
     /// `Handshaking`: there is no stream to end yet, and nothing has been written.
     pub fn close(&mut self, send: &mut Vec<u8>) -> Result<(), Error> {
-        match &mut self.phase {
-            Phase::Connected { connection, .. } if !self.closed => {
-                connection.close(self.held.seen(), send)?;
-                self.closed = true;
-                Ok(())
-            }
-            Phase::Greeting(_) => Err(Error::Handshaking),
-            Phase::Connected { .. } | Phase::Failed(_) => Ok(()),
+        if self.closed || matches!(self.phase, Phase::Failed(_)) {
+            return Ok(());
         }
+        connected(&mut self.phase)?.close(self.held.seen(), send)?;
+        self.closed = true;
+        Ok(())
     }
 
     /// Whether the handshake is under way: until it is over, plaintext is neither opened nor sealed.
@@ -266,6 +260,15 @@ impl fmt::Debug for Tls {
             .field("waiting", &self.waiting())
             .field("end", &self.end())
             .finish_non_exhaustive()
+    }
+}
+
+/// The connection, once plaintext may be sealed. Before, the library isn't asked: it would answer with parts of the handshake.
+fn connected(phase: &mut Phase) -> Result<&mut Connection, Error> {
+    match phase {
+        Phase::Connected { connection, .. } if !connection.state().is_handshaking() => Ok(connection),
+        Phase::Connected { .. } | Phase::Greeting(_) => Err(Error::Handshaking),
+        Phase::Failed(_) => Err(Error::Failed),
     }
 }
 

@@ -86,6 +86,9 @@ fn an_end_within_the_handshake_is_neither() {
             (client(&client_settings(protocols)), server(&server_settings(protocols)));
         assert_eq!((client.end(), server.end()), (End::Handshake, End::Handshake));
         let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
+        assert_eq!(client.seal(b"too early", &mut to_server), Err(Error::Handshaking));
+        assert_eq!(client.close(&mut to_server), Err(Error::Handshaking));
+        assert_eq!(to_server, b"", "its first message is for feed to give");
         feed_all(&mut client, &mut [], 1, &mut to_server).expect("a first message");
         feed_all(&mut server, &mut to_server, 1, &mut to_client).expect("a first answer");
         assert_eq!((client.end(), server.end()), (End::Handshake, End::Handshake));
