@@ -1,7 +1,5 @@
 use std::{fmt, sync::Arc};
 
-use rustls::pki_types::ServerName;
-
 use crate::{
     Choose, ClientSettings, Error, Facts, ServerSettings,
     config::ClientCertificate,
@@ -79,12 +77,8 @@ impl Tls {
     /// `Protocol` if the settings can't be used for `name`: it is neither a DNS name nor an address, and is to be verified.
     pub fn client(settings: &ClientSettings, name: &str) -> Result<Self, Error> {
         let (config, name) = settings.for_name(name)?;
-        let connection = Self::connect(config, name)?;
+        let connection = Connection::client(config, name)?;
         Ok(Self::new(Phase::Connected { connection, settings: None }))
-    }
-
-    fn connect(config: Arc<rustls::ClientConfig>, name: ServerName<'static>) -> Result<Connection, Error> {
-        Connection::client(config, name)
     }
 
     fn new(phase: Phase) -> Self {
@@ -226,7 +220,8 @@ impl Tls {
         self.held.bytes.len() + self.opened.left().len()
     }
 
-    /// What it means that the peer's bytes have ended, or what it would mean now.
+    /// What it means that the peer's bytes have ended, or what it would mean now. Its `close_notify` counts once all that was
+    /// before it has been given.
     pub fn end(&self) -> End {
         match self.peer_closed {
             true => End::Notified,
