@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use proptest::prelude::*;
-use underpass_tls::{Protocols, ServerOptions, Tls};
+use underpass_tls::{ClientOptions, Identity, Protocols, ServerOptions, Tls, VerifyClient};
 
 const BOTH: [Protocols; 2] = [Protocols::Tls12, Protocols::Tls13];
 
@@ -73,6 +73,39 @@ fn handshake_messages_split_over_records() {
             shake_in_pieces(&mut client, &mut server, &[cut], 50);
             let sealed = sealed(&mut server, &[9; 1000]);
             assert_eq!(feed_in_pieces(&mut client, &sealed, &[cut], 50, &mut Vec::new()), [9; 1000]);
+        }
+    }
+}
+
+/// A server that wants another group than the client guessed asks for a second first message (RFC 8446 §4.1.4).
+#[test]
+fn a_second_first_message_in_any_cut() {
+    let options = ServerOptions { groups: vec!["secp384r1".into()], ..server_options(Protocols::Tls13) };
+    let server_settings = options.settings().expect("settings");
+    for cut in [1, 4, 5, 6, 7, 100, 10_000] {
+        let (mut client, mut server) = (client(&client_settings(Protocols::Tls13)), server(&server_settings));
+        shake_in_pieces(&mut client, &mut server, &[cut], 50);
+        assert_eq!(server.facts().expect("facts").group, Some("secp384r1"));
+    }
+}
+
+/// A chain longer than a record waits inside until it is whole, and gives its memory back.
+#[test]
+fn a_message_longer_than_a_record() {
+    for protocols in BOTH {
+        let chain = [CLIENT.0, &CA.repeat(60)].concat();
+        let identity = Some(Identity::from_pem(&chain, CLIENT.1).expect("an identity"));
+        let client_settings =
+            ClientOptions { identity, ..client_options(protocols) }.settings().expect("settings");
+        let verify = VerifyClient::OptionalNoCa(None);
+        let server_settings =
+            ServerOptions { verify, ..server_options(protocols) }.settings().expect("settings");
+        for cut in [1, 1000, 20_000, 100_000] {
+            let (mut client, mut server) = (client(&client_settings), server(&server_settings));
+            shake_in_pieces(&mut client, &mut server, &[cut], 50);
+            let facts = server.facts().expect("facts");
+            assert!(facts.peer_certificates().map(<[u8]>::len).sum::<usize>() > 16_384);
+            assert_eq!(facts.peer_certificates().count(), 61);
         }
     }
 }

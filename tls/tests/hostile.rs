@@ -160,6 +160,24 @@ fn a_record_in_pieces_of_one_byte_costs_what_its_length_is() {
     }
 }
 
+/// The same of a first message, and of one whose records are as small as can be.
+#[test]
+fn a_first_message_in_pieces_of_one_byte_costs_what_its_length_is() {
+    let settings = server_settings(Protocols::Both);
+    for piece in [1, 16_384] {
+        let mut bytes = records(1, &vec![0; 16_000], piece);
+        bytes.truncate(16_000);
+        let mut server = server(&settings);
+        let counted = measure(|| {
+            for byte in bytes.chunks_mut(1) {
+                let fed = server.feed(byte, &mut [], &mut Vec::new()).expect("a part of a message");
+                assert_eq!(fed.consumed, 1);
+            }
+        });
+        assert!(counted.bytes_total < 6 * 16_000 && counted.count_total < 20, "{counted:?}");
+    }
+}
+
 /// Likewise for many small records, each of which is one call into the library: so many blocks each, whatever is lent.
 #[test]
 fn small_records_cost_the_same_each_however_many_are_lent() {

@@ -32,7 +32,7 @@ fn refused(
 }
 
 #[test]
-fn facts_have_opensslish_names() {
+fn facts_are_spelled_as_openssl_does() {
     let alpn = vec![b"http/1.1".to_vec()];
     for (protocols, name, version, cipher) in [
         (Protocols::Tls12, ECDSA, "TLSv1.2", "ECDHE-ECDSA-AES128-GCM-SHA256"),
