@@ -162,6 +162,36 @@ fn a_server_is_verified_or_not() {
     }
 }
 
+/// A trusted file may be the server's own certificate: signed by itself, even as an authority, or by another. Its name and its
+/// time count all the same.
+#[test]
+fn a_trusted_file_may_be_the_leaf_itself() {
+    for protocols in BOTH {
+        for leaf in [OWN, ECDSA, RSA] {
+            let server_options =
+                ServerOptions { identities: vec![identity(leaf)], ..server_options(protocols) };
+            let trust = |file: &[u8]| Some(Trust::from_pem(file).expect("a certificate"));
+            let client_options = ClientOptions { trust: trust(leaf.0), ..client_options(protocols) };
+            connect(&server_options, &client_options);
+            let (_, error) = refused(&server_options, &client_options, "another.example");
+            assert!(matches!(error, Error::Certificate(_)), "{error:?}");
+            // Another one with the same name is a stranger; so is this one where lists have to speak for it.
+            let other = if leaf == ECDSA { RSA } else { ECDSA };
+            let stranger = ClientOptions { trust: trust(other.0), ..client_options.clone() };
+            assert!(matches!(refused(&server_options, &stranger, NAME), ("client", Error::Certificate(_))));
+            let listed = client_options.trust.clone().map(|trust| trust.with_crls(REVOKED).expect("a list"));
+            let listed = ClientOptions { trust: listed, ..client_options };
+            assert!(matches!(refused(&server_options, &listed, NAME), ("client", Error::Certificate(_))));
+        }
+        let server_options =
+            ServerOptions { identities: vec![identity(EXPIRED)], ..server_options(protocols) };
+        let trust = Some(Trust::from_pem(EXPIRED.0).expect("a certificate"));
+        let (_, error) =
+            refused(&server_options, &ClientOptions { trust, ..client_options(protocols) }, NAME);
+        assert!(error.to_string().contains("expired"), "{error}");
+    }
+}
+
 #[test]
 fn a_client_is_asked_as_the_mode_says() {
     let revoked = trust().with_crls(REVOKED).expect("a list");

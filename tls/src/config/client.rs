@@ -7,7 +7,10 @@ use rustls::{
     sign::SingleCertAndKey,
 };
 
-use super::{Identity, Protocols, SettingsError, Trust, suites, verify::AnyServer};
+use super::{
+    Identity, Protocols, SettingsError, Trust, suites,
+    verify::{AnyServer, Listed},
+};
 use crate::{Error, provider::provider};
 
 /// What a client's settings are made of. The default verifies nobody, as nginx's `proxy_ssl_verify off` does.
@@ -50,7 +53,7 @@ impl ClientOptions {
                 .with_crls(trust.lists.iter().cloned())
                 .build()
                 .map_err(|error| rustls::Error::General(error.to_string()))?;
-                builder.with_custom_certificate_verifier(verifier)
+                builder.with_custom_certificate_verifier(Arc::new(Listed::new(verifier, trust)))
             }
         };
         let mut config = match &self.identity {

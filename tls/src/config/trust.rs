@@ -9,24 +9,29 @@ use rustls::{
 #[derive(Clone, Debug)]
 pub struct Trust {
     pub(crate) roots: Arc<RootCertStore>,
+    /// The roots as they came, for servers whose own certificate is among them.
+    pub(crate) certificates: Arc<[CertificateDer<'static>]>,
     pub(crate) lists: Vec<CertificateRevocationListDer<'static>>,
 }
 
 impl Trust {
-    /// Reads certificates of authorities from PEM (`ssl_client_certificate`, `ssl_trusted_certificate`).
+    /// Reads certificates of authorities from PEM (`ssl_client_certificate`, `ssl_trusted_certificate`). A server's own
+    /// certificate may stand among them: it is believed as it is, self-signed or not.
     ///
     /// # Errors
     /// The file is broken PEM, has no certificate, or one that can't be an anchor of trust.
     pub fn from_pem(certificates: &[u8]) -> Result<Self, TrustError> {
         let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(certificates) {
-            let certificate = certificate.map_err(|error| TrustError::Pem(error.to_string()))?;
+        let certificates: Arc<[_]> = CertificateDer::pem_slice_iter(certificates)
+            .collect::<Result<_, _>>()
+            .map_err(|error| TrustError::Pem(error.to_string()))?;
+        for certificate in certificates.iter().cloned() {
             roots.add(certificate).map_err(|error| TrustError::Certificate(error.to_string()))?;
         }
         if roots.is_empty() {
             return Err(TrustError::NoCertificate);
         }
-        Ok(Self { roots: Arc::new(roots), lists: Vec::new() })
+        Ok(Self { roots: Arc::new(roots), certificates, lists: Vec::new() })
     }
 
     /// With lists of revoked certificates, from PEM (`ssl_crl`). As with OpenSSL each certificate of a chain needs a list then:

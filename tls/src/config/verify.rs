@@ -1,12 +1,16 @@
 use std::{fmt, sync::Arc};
 
 use rustls::{
-    DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        verify_server_name,
+    },
     crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
     server::{
-        WebPkiClientVerifier,
+        ParsedCertificate, WebPkiClientVerifier,
         danger::{ClientCertVerified, ClientCertVerifier},
     },
 };
@@ -175,6 +179,76 @@ impl ServerCertVerifier for AnyServer {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         algorithms().supported_schemes()
+    }
+}
+
+/// Takes a server's certificate that stands itself in the trusted file, besides those that the file's authorities issued.
+///
+/// The library takes only authorities, and no authority as a server. OpenSSL takes what is in the file, and `openssl req -x509`
+/// makes certificates that are both.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    chain: Arc<WebPkiServerVerifier>,
+    certificates: Arc<[CertificateDer<'static>]>,
+}
+
+impl Listed {
+    pub(crate) fn new(chain: Arc<WebPkiServerVerifier>, trust: &Trust) -> Self {
+        // With lists of revoked certificates, being in the file isn't enough: no list speaks for it.
+        let certificates = if trust.lists.is_empty() { Arc::clone(&trust.certificates) } else { [].into() };
+        Self { chain, certificates }
+    }
+}
+
+impl ServerCertVerifier for Listed {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        match self.chain.verify_server_cert(certificate, others, name, ocsp, now) {
+            Err(error) if is_of_issuer(&error) && self.certificates.contains(certificate) => {
+                verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chain.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chain.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.chain.supported_verify_schemes()
+    }
+}
+
+/// Whether all that is wrong with a certificate is who issued it. The library looks at its time before.
+fn is_of_issuer(error: &Error) -> bool {
+    match error {
+        Error::InvalidCertificate(CertificateError::UnknownIssuer) => true,
+        Error::InvalidCertificate(CertificateError::Other(other)) => {
+            matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+        }
+        _ => false,
     }
 }
 

@@ -16,6 +16,10 @@ pub(crate) const RSA: (&[u8], &[u8]) =
     (include_bytes!("../../testdata/rsa.pem"), include_bytes!("../../testdata/rsa.key"));
 pub(crate) const ED25519: (&[u8], &[u8]) =
     (include_bytes!("../../testdata/ed25519.pem"), include_bytes!("../../testdata/ed25519.key"));
+pub(crate) const OWN: (&[u8], &[u8]) =
+    (include_bytes!("../../testdata/own.pem"), include_bytes!("../../testdata/own.key"));
+pub(crate) const EXPIRED: (&[u8], &[u8]) =
+    (include_bytes!("../../testdata/expired.pem"), include_bytes!("../../testdata/own.key"));
 pub(crate) const CLIENT: (&[u8], &[u8]) =
     (include_bytes!("../../testdata/client.pem"), include_bytes!("../../testdata/client.key"));
 
