@@ -10,6 +10,7 @@ use rustls::{
 use super::{
     ClientCertificate, Identity, Protocols, SettingsError, Tickets, VerifyClient, suites, verify::AskClient,
 };
+use crate::connection::Connection;
 
 /// What a server's settings are made of. The default lacks nothing but an identity.
 #[derive(Clone, Debug, Default)]
@@ -63,9 +64,12 @@ impl ServerOptions {
         }
         config.alpn_protocols.clone_from(&self.alpn);
         config.max_fragment_size = self.record_size;
+        let config = Arc::new(config);
         // The library looks at the size only when a connection begins.
-        rustls::server::UnbufferedServerConnection::new(Arc::new(config.clone()))?;
-        Ok(ServerSettings { config: Arc::new(config), ask })
+        match Connection::server(Arc::clone(&config)) {
+            Err(crate::Error::Protocol(reason)) => Err(SettingsError::Other(reason)),
+            _ => Ok(ServerSettings { config, ask }),
+        }
     }
 }
 
