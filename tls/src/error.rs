@@ -83,9 +83,6 @@ impl From<rustls::Error> for Error {
             rustls::Error::PeerIncompatible(_) | rustls::Error::NoApplicationProtocol => {
                 Self::Incompatible(Reason(error))
             }
-            rustls::Error::PeerSentOversizedRecord => {
-                Self::RecordTooLong { length: crate::record::SEALED_MAX }
-            }
             error => Self::Protocol(Reason(error)),
         }
     }
