@@ -89,6 +89,37 @@ fn a_second_first_message_in_any_cut() {
     }
 }
 
+/// A session ticket comes after the handshake, here in records of a few bytes: what is sealed meanwhile doesn't
+/// disturb it.
+#[test]
+fn sealing_while_half_a_handshake_message_is_here() {
+    let options = ServerOptions { record_size: Some(32), sessions: 10, ..server_options(Protocols::Tls13) };
+    let (settings, client_settings) =
+        (options.settings().expect("settings"), client_settings(Protocols::Tls13));
+    let (mut client, mut server) = (client(&client_settings), server(&settings));
+    let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
+    while server.is_handshaking() {
+        to_server.extend(answer(&mut client, &std::mem::take(&mut to_client)));
+        to_client.extend(answer(&mut server, &std::mem::take(&mut to_server)));
+    }
+    assert!(to_client.len() > 200, "tickets in several records");
+    let mut most = 0;
+    for byte in to_client {
+        assert!(opened(&mut client, &mut [byte]).is_empty());
+        most = most.max(client.waiting());
+        assert_eq!(opened(&mut server, &mut sealed(&mut client, b"meanwhile")), b"meanwhile");
+    }
+    assert!(most > 100, "a part of a ticket waited: {most}");
+    assert_eq!(client.waiting(), 0);
+    assert_eq!(opened(&mut client, &mut sealed(&mut server, b"after it")), b"after it");
+}
+
+fn answer(tls: &mut Tls, bytes: &[u8]) -> Vec<u8> {
+    let mut send = Vec::new();
+    feed_all(tls, &mut bytes.to_vec(), 50, &mut send).expect("good bytes");
+    send
+}
+
 /// A chain longer than a record waits inside until it is whole, and gives its memory back.
 #[test]
 fn a_message_longer_than_a_record() {
