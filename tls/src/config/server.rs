@@ -1,0 +1,113 @@
+use std::sync::Arc;
+
+use rustls::{
+    ServerConfig, SignatureAlgorithm,
+    pki_types::CertificateDer,
+    server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerSessionMemoryCache},
+    sign::CertifiedKey,
+};
+
+use super::{
+    ClientCertificate, Identity, Protocols, SettingsError, Tickets, VerifyClient, suites, verify::AskClient,
+};
+use crate::connection::Connection;
+
+/// What a server's settings are made of. The default lacks nothing but an identity.
+#[derive(Clone, Debug, Default)]
+pub struct ServerOptions {
+    /// Certificates with their keys: one for each kind of key.
+    pub identities: Vec<Identity>,
+    /// Versions (`ssl_protocols`).
+    pub protocols: Protocols,
+    /// Cipher suites by OpenSSL's names, in order (`ssl_ciphers`); empty: all.
+    pub ciphers: Vec<String>,
+    /// Groups by OpenSSL's names, in order (`ssl_ecdh_curve`); empty: all.
+    pub groups: Vec<String>,
+    /// Whether our order of cipher suites counts, not the client's (`ssl_prefer_server_ciphers`).
+    pub prefer_own_ciphers: bool,
+    /// Whether clients are asked for certificates.
+    pub verify: VerifyClient,
+    /// Session tickets.
+    pub tickets: Tickets,
+    /// How many sessions are kept here for clients to resume (`ssl_session_cache`); 0: none. A session is about a kilobyte.
+    pub sessions: usize,
+    /// Protocols to be spoken inside, by their ALPN names; empty: the extension isn't answered.
+    pub alpn: Vec<Vec<u8>>,
+    /// The longest record in bytes, header included (`ssl_buffer_size`); `None`: the longest that there may be.
+    pub record_size: Option<usize>,
+}
+
+impl ServerOptions {
+    /// Makes settings, to be shared by any number of connections.
+    ///
+    /// # Errors
+    /// What is missing or unknown.
+    pub fn settings(&self) -> Result<ServerSettings, SettingsError> {
+        if self.identities.is_empty() {
+            return Err(SettingsError::NoIdentity);
+        }
+        let ask = self.verify.verifier()?;
+        let builder = ServerConfig::builder_with_provider(suites::restricted(&self.ciphers, &self.groups)?)
+            .with_protocol_versions(self.protocols.versions())?;
+        let builder = match ask.clone() {
+            Some(ask) => builder.with_client_cert_verifier(ask),
+            None => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_cert_resolver(Arc::new(ByKind::of(&self.identities)));
+        config.ignore_client_order = self.prefer_own_ciphers;
+        config.session_storage = match self.sessions {
+            0 => Arc::new(NoServerSessionStorage {}),
+            sessions => ServerSessionMemoryCache::new(sessions),
+        };
+        if let Some(tickets) = &self.tickets.0 {
+            config.ticketer = Arc::clone(tickets);
+        }
+        config.alpn_protocols.clone_from(&self.alpn);
+        config.max_fragment_size = self.record_size;
+        let config = Arc::new(config);
+        // The library looks at the size only when a connection begins.
+        match Connection::server(Arc::clone(&config)) {
+            Err(crate::Error::Protocol(reason)) => Err(SettingsError::Other(reason)),
+            _ => Ok(ServerSettings { config, ask }),
+        }
+    }
+}
+
+/// How a server's end of connections behaves. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ServerSettings {
+    config: Arc<ServerConfig>,
+    ask: Option<Arc<AskClient>>,
+}
+
+impl ServerSettings {
+    pub(crate) fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config)
+    }
+
+    pub(crate) fn verify(&self, certificates: &[CertificateDer<'static>]) -> ClientCertificate {
+        self.ask.as_ref().map_or(ClientCertificate::None, |ask| ask.judge(certificates))
+    }
+}
+
+/// Gives a client the certificate whose signature it can check; an elliptic curve's before RSA's, which costs us ten times as
+/// much to sign with.
+#[derive(Debug)]
+struct ByKind(Vec<Arc<CertifiedKey>>);
+
+impl ByKind {
+    fn of(identities: &[Identity]) -> Self {
+        let mut keys: Vec<_> = identities.iter().map(|identity| Arc::clone(&identity.0)).collect();
+        keys.sort_by_key(|key| key.key.algorithm() == SignatureAlgorithm::RSA);
+        Self(keys)
+    }
+}
+
+impl ResolvesServerCert for ByKind {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let schemes = hello.signature_schemes();
+        let fits = self.0.iter().find(|key| key.key.choose_scheme(schemes).is_some());
+        // The library refuses what doesn't fit, with the alert for it.
+        fits.or_else(|| self.0.first()).cloned()
+    }
+}
