@@ -52,9 +52,7 @@ impl Flow {
     /// Whether it holds nothing, nor is in the middle of anything.
     pub(super) fn is_quiet(&self) -> bool {
         let Self { inbox, outbox, message, content: _, moves: _ } = self;
-        inbox.is_vacant()
-            && outbox.is_vacant()
-            && matches!(message.state(), message::State::Head | message::State::Switched)
+        inbox.is_vacant() && outbox.is_vacant() && message.state() == message::State::Head
     }
 
     /// Whether the message has been read whole.

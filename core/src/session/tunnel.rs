@@ -63,8 +63,11 @@ impl Session {
         self.work.forget();
         for side in Side::BOTH {
             self.message_event(side, message::Event::Switch);
+            // There are no messages any more, and no content of one.
             let flow = self.flow_mut(side);
+            flow.message = message::Machine::default();
             flow.content = super::flow::Content::Empty;
+            flow.inbox.keep(false);
             flow.outbox.begin_content(Coding::Plain, turn.buffers);
         }
         let [from_client, from_upstream] = &mut self.work.flows;
