@@ -1,4 +1,4 @@
-//! A value that a worker lends its memory for while there is something in it.
+//! Values whose memory a worker lends only while there is something in them.
 
 use std::{
     any::Any,
@@ -7,9 +7,9 @@ use std::{
 
 use super::Buffers;
 
-/// A value that is the same for everybody who has nothing in it.
+/// A value that a session doesn't need at all times. With nothing in it, it is the same for every session.
 pub(crate) trait Lend: Default + Send + Sync + 'static {
-    /// What is read where nothing was lent: the value with nothing in it.
+    /// The value with nothing in it: what a session reads that has no memory for it.
     fn quiet() -> &'static Self;
 
     /// Whether nothing is in it, so that its memory can go back.
@@ -18,11 +18,12 @@ pub(crate) trait Lend: Default + Send + Sync + 'static {
     /// Makes it what [`Self::quiet`] is; memory that it grew is kept.
     fn clear(&mut self);
 
-    /// Where a worker keeps what nobody has.
+    /// Where a worker keeps the memory that no session has.
     fn spare(buffers: &mut Buffers) -> &mut Spares;
 }
 
-/// Pieces of one kind that nobody has. What kind that is, who lends them knows.
+/// Memory of one kind of value that no session has. The store need not know the kind: that would tie it to everybody who
+/// borrows.
 #[derive(Debug, Default)]
 pub(crate) struct Spares(Vec<Box<dyn Any + Send + Sync>>);
 
@@ -39,10 +40,10 @@ impl Spares {
     }
 }
 
-/// A value, or nothing where nothing is in it: one pointer.
+/// A value, or no memory while there is nothing in it: one pointer.
 ///
-/// It reads as the value all the time. Where something is to be written, [`lend`](Self::lend) gets memory from the
-/// worker first; without that, writing allocates.
+/// It can be read at all times. Before it is written to, [`lend`](Self::lend) gets memory from the worker; a write without
+/// that allocates.
 #[derive(Clone, Debug)]
 pub(crate) struct Loan<T>(Option<Box<T>>);
 
@@ -91,5 +92,40 @@ impl<T: Lend> Deref for Loan<T> {
 impl<T: Lend> DerefMut for Loan<T> {
     fn deref_mut(&mut self) -> &mut T {
         self.0.get_or_insert_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Figures;
+
+    #[test]
+    fn what_is_quiet_goes_back_and_what_is_not_stays() {
+        let mut buffers = Buffers::default();
+        let mut figures = Loan::<Figures>::default();
+        assert_eq!((figures.sent, figures.held().is_some()), (0, false), "it reads as empty, without memory");
+        figures.lend(&mut buffers);
+        figures.sent = 7;
+        figures.settle(&mut buffers);
+        assert_eq!((figures.sent, buffers.figures.0.len()), (7, 0));
+        figures.sent = 0;
+        figures.settle(&mut buffers);
+        assert_eq!((figures.held().is_some(), buffers.figures.0.len()), (false, 1));
+        // What comes back with something in it is lent again without.
+        figures.lend(&mut buffers);
+        figures.sent = 7;
+        figures.give_back(&mut buffers);
+        figures.lend(&mut buffers);
+        assert_eq!((figures.sent, buffers.figures.0.len()), (0, 0));
+    }
+
+    #[test]
+    fn what_a_burst_needed_beyond_the_spare_pieces_is_not_kept() {
+        let mut buffers = Buffers::default();
+        let mut lent: Vec<_> = (0..Buffers::SPARE + 2).map(|_| Loan::<Figures>::default()).collect();
+        lent.iter_mut().for_each(|figures| figures.lend(&mut buffers));
+        lent.iter_mut().for_each(|figures| figures.give_back(&mut buffers));
+        assert_eq!(buffers.figures.0.len(), Buffers::SPARE);
     }
 }
