@@ -206,6 +206,25 @@ fn more_than_a_buffer_holds_is_not_kept() {
     }
 }
 
+/// However much has come when the origin server ends: the next one gets all of it, or isn't asked.
+#[test]
+fn what_was_let_go_is_lost_before_the_rest_comes() {
+    // One of these fills the buffer at once.
+    let asked = (4090..4100).map(|length| {
+        let mut world = world("");
+        world.client_sends(request("PUT", "Content-Length: 5000"));
+        let sent = "x".repeat(length);
+        world.client_sends(&sent);
+        assert_eq!(content(&world, 0), sent);
+        world.origin_ends();
+        let is_asked = world.origins.len() == 2;
+        assert_eq!(if is_asked { content(&world, 1) } else { sent.clone() }, sent, "{} bytes", sent.len());
+        is_asked
+    });
+    let asked: Vec<_> = asked.collect();
+    assert!(asked.contains(&true) && asked.contains(&false), "a buffer holds some of it");
+}
+
 #[test]
 fn what_stands_behind_it_waits_for_its_turn() {
     let mut world = pooled("");
