@@ -233,6 +233,18 @@ fn a_quiet_tunnel_in_a_session_is_small() {
         proxy.receive(Side::Upstream, b"pong");
         proxy.rest();
     };
+    // Nothing is reported behind the 101, and nothing may be for hours.
+    let opened = |proxy: &mut Proxy| {
+        proxy.session_bytes(BROWSER);
+        proxy.receive(Side::Upstream, SWITCH);
+        // As a pump does with what comes in a tunnel: it is written before the next poll.
+        let turn = &mut Turn { now: now(), buffers: &mut proxy.buffers };
+        let client = proxy.session.connection(Side::Downstream);
+        let count = proxy.session.transmit(client).total();
+        proxy.session.handle_sent(client, Ok(count), turn);
+        proxy.rest_and(false);
+    };
+    assert_eq!(held("off", opened).pieces, 4, "a tunnel that nothing has come through yet");
     for log in ["off", "/dev/null combined"] {
         let Held { bytes, pieces } = held(log, quiet);
         let client = size_of::<ClientInfo>() + 2 * size_of::<usize>();
@@ -451,7 +463,11 @@ impl Proxy {
                     self.session.forget_exchange(turn.buffers);
                     continue;
                 }
-                Output::Note(_) | Output::Judge(_) => continue,
+                Output::Judge(_) => {
+                    self.session.forget_exchange(turn.buffers);
+                    continue;
+                }
+                Output::Note(_) => continue,
                 other => panic!("{other:?}"),
             };
             let mut moved = wait.deadline.is_some_and(|deadline| deadline < now().tick);

@@ -179,6 +179,7 @@ impl<C: Stream, K: Connector> Proxying<'_, C, K> {
                 Output::Connect(dial) => self.connect(dial),
                 Output::Judge(verdict) => {
                     self.lease.iter().for_each(|lease| lease.judge(verdict, now.tick));
+                    lend(now, |turn| self.session.forget_exchange(turn.buffers));
                 }
                 Output::Release(_, verdict, disposal) => {
                     self.errand = None;

@@ -139,7 +139,7 @@ pub enum Target {
     },
     /// Peers that somebody else finds, chosen for each try.
     Peers {
-        /// Who finds them.
+        /// The embedder's own peers, which are asked for each try.
         peers: Arc<dyn Peers>,
         /// The group whose settings hold; its own list of peers may be empty.
         group: GroupId,

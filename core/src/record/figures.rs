@@ -24,7 +24,7 @@ pub(crate) struct Figures {
     /// The last attempt; those before it stand with the heads.
     pub(crate) attempt: Attempt,
     pub(crate) tunnel: Option<TunnelReport>,
-    /// What the log lines of a tunnel need of the heads that it has dropped.
+    /// The values of the heads that the log lines of a tunnel need: the tunnel has dropped the heads themselves.
     pub(super) frozen: Option<Box<[u8]>>,
 }
 

@@ -174,7 +174,7 @@ fn address(text: &[u8]) -> Option<SocketAddr> {
 }
 
 impl Record {
-    /// What an embedder's own peers are chosen by.
+    /// The facts by which an embedder's own peers choose, while there is a request.
     pub(super) fn choice_context(&self, now: Tick) -> Option<ChoiceContext<'_>> {
         let heads = self.heads.as_deref()?;
         Some(ChoiceContext::new(heads, &self.figures.attempt, self.remote(), now))

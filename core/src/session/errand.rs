@@ -117,7 +117,7 @@ impl Socket {
     }
 }
 
-/// What it is for.
+/// The facts that a shell dials by.
 impl Dial {
     /// The name of the connection that it brings, for the reports about that.
     #[must_use]

@@ -86,7 +86,7 @@ use crate::{
 /// The loop of a shell, in six steps:
 ///
 /// 1. Poll; do what the output says, and report what an errand brought. At [`Output::ExchangeDone`] read the record,
-///    then give its memory back ([`forget_exchange`](Self::forget_exchange)).
+///    then give its memory back ([`forget_exchange`](Self::forget_exchange)), and so behind [`Output::Judge`].
 /// 2. At `Wait`: for each side that `writes`, write `transmit(side)` and report with `handle_sent`.
 /// 3. For each side that `reads`, read into `receive_space(side)` and report with `handle_received`,
 ///    "would block" included. A shell that can tell reports `handle_acknowledged` for a side that `acknowledges`.

@@ -280,9 +280,10 @@ impl Session {
         self.forget_exchange(turn.buffers);
     }
 
-    /// Gives the memory of an exchange that is over back to the worker. To be called when [`Output::ExchangeDone`] was
-    /// obeyed and the record was read: nothing may be reported of this connection for hours, and what isn't given back
-    /// here goes back with the next report. While an exchange lasts this changes nothing.
+    /// Gives the memory of an exchange that is over, or has become a tunnel, back to the worker. To be called when
+    /// [`Output::ExchangeDone`] was obeyed and the record was read, and behind [`Output::Judge`], which tells that a tunnel
+    /// has opened: nothing may be reported of this connection for hours, and what isn't given back here goes back with the
+    /// next report. While an exchange lasts this changes nothing.
     pub fn forget_exchange(&mut self, buffers: &mut Buffers) {
         // What the record shows of the exchange stays until it has been handed out.
         if self.is_between_exchanges() && !self.work.pending.exchange_done {

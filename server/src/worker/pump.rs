@@ -165,6 +165,8 @@ impl<R: Reactor> Connection<R> {
                     if let Some(upstream) = &self.upstream {
                         upstream.lease.judge(verdict, shared.now().tick);
                     }
+                    // A tunnel may have opened, and be quiet from here on.
+                    self.session.forget_exchange(&mut shared.buffers);
                 }
                 Output::Release(_, verdict, disposal) => self.release(verdict, disposal, shared),
                 Output::Shutdown(side) => self.shutdowns[side as usize] = true,
