@@ -15,6 +15,9 @@ What doesn't build behind a switch (a const fn that a constant needs, an `impl T
 with `let`) is listed as `left`, and is for `cargo mutants` itself: `core/mutants.sh left FILE...`.
 
 A mutated operator keeps its operands: `a && b && c` becomes `(a || b) && c`, and not `a || b && c`.
+
+Two kinds come besides, which `cargo mutants` lacks: one condition of several is dropped (`a && b` becomes `a`, or `b`),
+and a count or sum grows no further than 255, as if it had only eight bits.
 """
 import json, os, re, resource, shutil, subprocess, sys, time
 from pathlib import Path
@@ -59,20 +62,87 @@ def listed():
     out = subprocess.run(["cargo", "mutants", "--list", "--json", "-p", "underpass-core"], cwd=ROOT,
                          check=True, capture_output=True, text=True).stdout
     mutants = json.loads(out)
+    for file in sorted({mutant["file"] for mutant in mutants}):
+        mutants += own(file, (ROOT / file).read_bytes())
     for number, mutant in enumerate(mutants, 1):
         mutant["number"] = number
         mutant.pop("diff", None)
     return mutants
 
 
+def parse(text):
+    import tree_sitter, tree_sitter_rust
+    return tree_sitter.Parser(tree_sitter.Language(tree_sitter_rust.language())).parse(text)
+
+
+def joins(node):
+    """The sign by which an expression joins two conditions, if it does."""
+    operator = node.child_by_field_name("operator") if node.type == "binary_expression" else None
+    return operator.text if operator and operator.text in (b"&&", b"||") else None
+
+
+# Methods whose result is a count or a sum.
+COUNTS = {"count", "sum", "saturating_add", "wrapping_add"}
+OWN = {"Condition", "Bound"}
+
+
+def own(file, text):
+    """The mutants of the kinds that `cargo mutants` lacks, in its form."""
+    found = []
+
+    def add(node, genre, name):
+        (row, column), (end_row, end_column) = node.start_point, node.end_point
+        function = node
+        while function is not None and function.type != "function_item":
+            function = function.parent
+        if function is None:
+            return
+        # cargo mutants counts characters, from 1.
+        lines = text.split(b"\n")
+        place = [{"line": line + 1, "column": len(lines[line][:byte].decode()) + 1}
+                 for line, byte in ((row, column), (end_row, end_column))]
+        called = function.child_by_field_name("name").text.decode()
+        found.append({"file": file, "genre": genre, "function": {"function_name": called, "return_type": ""},
+                      "name": f"{file}:{place[0]['line']}:{place[0]['column']}: {name} in {called}",
+                      "span": {"start": place[0], "end": place[1]}, "replacement": ""})
+
+    def look(node):
+        if node.type in ("mod_item", "function_item"):
+            before = node.prev_named_sibling
+            while before is not None and before.type in ("attribute_item", "line_comment"):
+                if before.type == "attribute_item" and re.search(rb"\b(test|debug_assertions|loom)\b", before.text):
+                    return
+                before = before.prev_named_sibling
+        operands = []
+        if joins(node):
+            sides = [node.child_by_field_name("left"), node.child_by_field_name("right")]
+            operands = [side for side in sides if joins(side) != joins(node)]
+        elif node.type == "let_chain":
+            operands = [child for child in node.named_children if child.type != "let_condition"]
+        for operand in operands:
+            shown = re.sub(r"\s+", " ", operand.text.decode())
+            add(operand, "Condition", f"drop the condition {shown}")
+        if node.type == "compound_assignment_expr" and node.child_by_field_name("operator").text == b"+=":
+            add(node, "Bound", f"bound {node.child_by_field_name('left').text.decode()}")
+        if node.type == "call_expression":
+            called = node.child_by_field_name("function")
+            if called.type == "generic_function":
+                called = called.child_by_field_name("function")
+            if called.type == "field_expression" and called.child_by_field_name("field").text.decode() in COUNTS:
+                add(node, "Bound", f"bound the result of {called.child_by_field_name('field').text.decode()}")
+        for child in node.named_children:
+            look(child)
+
+    look(parse(text).root_node)
+    return found
+
+
 class Source:
     """One file, and the places in it that mutants change."""
 
     def __init__(self, path, mutants, keep_const):
-        import tree_sitter, tree_sitter_rust
         self.path, self.text = path, (ROOT / path).read_bytes()
-        parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_rust.language()))
-        self.tree = parser.parse(self.text)
+        self.tree = parse(self.text)
         self.keep_const = keep_const
         self.lines = self.text.split(b"\n")
         self.offsets = [0]
@@ -91,7 +161,8 @@ class Source:
             else:
                 self.sites.append(site)
         self.const_functions()
-        self.sites.sort(key=lambda site: (site[0], -site[1]))
+        # What wraps a whole expression stands before what changes that expression.
+        self.sites.sort(key=lambda site: (site[0], -site[1], not site[2].__name__.startswith("wrapped")))
 
     def offset(self, place):
         line = self.lines[place["line"] - 1].decode()
@@ -99,6 +170,13 @@ class Source:
 
     def node(self, start, end):
         return self.tree.root_node.descendant_for_byte_range(start, end)
+
+    def spanning(self, start, end):
+        """The outermost expression from `start` to `end` that another one stands beside."""
+        node = self.node(start, end)
+        while node.parent is not None and (node.parent.start_byte, node.parent.end_byte) == (start, end):
+            node = node.parent
+        return node
 
     def const_functions(self):
         """A switch can't be in a const fn: it is made a plain one, unless a constant needs it."""
@@ -121,6 +199,25 @@ class Source:
             lines = "".join(f"\n/*M{m['number']}*/ {m['number']} => {text}," for m, text in arms)
             return f"(match {at} {{{lines}\n_ => {otherwise} }})"
 
+        if genre == "Condition":
+            operand = self.spanning(start, end)
+            joined = operand.parent
+            drops = "||" if joined.type == "let_chain" or joins(joined) == b"&&" else "&& !"
+
+            def wrapped_condition():
+                return f"(({self.render(operand)})\n{drops} /*M{number}*/ {on})"
+            return (start, end, wrapped_condition)
+        if genre == "Bound":
+            node = self.spanning(start, end)
+            if node.type == "call_expression":
+                def wrapped_count():
+                    return f"{{ /*M{number}*/ let it = {self.render(node)};\n/*M{number}*/ if {on} {{ it.min(255) }} else {{ it }} }}"
+                return (start, end, wrapped_count)
+
+            def wrapped_sum():
+                left = self.text[node.child_by_field_name("left").start_byte:node.child_by_field_name("left").end_byte].decode()
+                return f"{{ {self.render(node)};\n/*M{number}*/ if {on} {{ {left} = ({left}).min(255); }} }}"
+            return (start, end, wrapped_sum)
         if genre == "FnValue":
             block = self.node(start, start)
             while block and block.type != "block":
@@ -453,7 +550,9 @@ def run(arguments):
     for mutant in chosen(state, arguments):
         number, name = mutant["number"], mutant["name"]
         if number not in first:
-            if results.get(name, {}).get("by") != "cargo mutants":
+            if mutant["genre"] in OWN:
+                keep(name, {"outcome": "unviable"})
+            elif results.get(name, {}).get("by") != "cargo mutants":
                 keep(name, {"outcome": "left"})
             continue
         if name in results and results[name]["outcome"] in ("caught", "timeout") and not again:
@@ -494,7 +593,7 @@ def left(arguments):
     """What has no switch, by `cargo mutants`, which builds anew for each."""
     state = json.loads(STATE.read_text())
     gone = set(state["dropped"]) | set(state["left"])
-    here = [m for m in chosen(state, arguments) if m["number"] in gone]
+    here = [m for m in chosen(state, arguments) if m["number"] in gone and m["genre"] not in OWN]
     if not here:
         return
     names = [m["name"] for m in here]
