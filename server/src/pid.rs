@@ -1,7 +1,7 @@
 //! The file that tells other programs which process to signal.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
@@ -47,8 +47,7 @@ impl PidFile {
     /// Writes the number of a process.
     pub(crate) fn of(path: impl Into<PathBuf>, number: u32) -> io::Result<Self> {
         let path = path.into();
-        let write = || writeln!(File::create(&path)?, "{number}");
-        match write() {
+        match write(&path, &format!("{number}\n")) {
             Ok(()) => Ok(Self { path, number, kept: None }),
             Err(error) => Err(io::Error::new(error.kind(), unopened(&path, error))),
         }
@@ -75,6 +74,23 @@ impl PidFile {
             && fs::symlink_metadata(&self.path).is_ok_and(|found| found.is_file())
             && fs::read_to_string(&self.path).is_ok_and(|text| text.trim() == self.number.to_string())
     }
+}
+
+/// Whoever waits for a file to appear finds the whole text in it. What is there already is written to, whatever it is.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Ok(_) | Err(_) => return fs::write(path, text),
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let unnamed = PathBuf::from(name);
+    // A process may have been killed between the two. Removed, and made anew: a link that somebody put there leads nowhere.
+    let _may_not_exist = fs::remove_file(&unnamed);
+    let created = File::create_new(&unnamed)?;
+    (&created).write_all(text.as_bytes()).and_then(|()| fs::rename(&unnamed, path)).inspect_err(|_| {
+        let _what_failed_is_told = fs::remove_file(&unnamed);
+    })
 }
 
 /// Reads the number of a process out of the file of another one.
@@ -118,6 +134,27 @@ mod tests {
         assert_eq!(fs::read_to_string(file.path()).expect("the file"), format!("{}\n", process::id()));
         drop(file);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn whoever_sees_the_file_sees_the_number() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("underpass.pid");
+        let number = format!("{}\n", process::id());
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut seen = 0;
+                while seen < 1000 {
+                    if let Ok(text) = fs::read_to_string(&path) {
+                        assert_eq!(text, number);
+                        seen += 1;
+                    }
+                }
+            });
+            while !reader.is_finished() {
+                drop(PidFile::create(&path).expect("a writable folder"));
+            }
+        });
     }
 
     #[test]

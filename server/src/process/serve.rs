@@ -103,11 +103,13 @@ impl<R: Runtime> Process<R> {
         while let Ok(event) = events.recv() {
             match event {
                 Event::Drafted(draft) => {
-                    let next: Next = self.prepare((*draft)?)?;
-                    self.log = next.log().clone();
+                    let draft = (*draft)?;
+                    // The file of the process's number says that it serves: nothing fails once that is there.
                     self.logs
-                        .start_writer(self.main.log_queue)
+                        .start_writer(draft.main.log_queue)
                         .map_err(|error| Trouble::not_started("the writer of logs", error))?;
+                    let next: Next = self.prepare(draft)?;
+                    self.log = next.log().clone();
                     self.event(Severity::Notice, &format!("{}/{}", program.name, program.version));
                     self.event(Severity::Notice, &format!("workers: {}", next.workers()));
                     self.change(next);
