@@ -35,6 +35,29 @@ fn relative_links_lead_somewhere() {
 }
 
 #[test]
+fn every_rule_can_be_linked_to() {
+    let page = read(Path::new("docs/design/behaviour.md"));
+    let mut rules = 0;
+    let mut before = "";
+    for line in lines_outside_of_code(&page) {
+        if let Some((name, _)) = line.split_once(". ").filter(|(name, _)| is_rule(name)) {
+            assert_eq!(before, format!("<a id=\"{}\"></a>", name.to_lowercase()), "in front of {name}");
+            rules += 1;
+        }
+        before = line;
+    }
+    assert!(rules > 50, "the rules are found: {rules}");
+}
+
+/// Whether it is a letter and a number, such as `A5`.
+fn is_rule(name: &str) -> bool {
+    let mut letters = name.chars();
+    letters.next().is_some_and(|letter| letter.is_ascii_uppercase())
+        && !letters.as_str().is_empty()
+        && letters.all(|letter| letter.is_ascii_digit())
+}
+
+#[test]
 fn pages_that_are_named_are_there() {
     let mut named = 0;
     let mut missing = Vec::new();
@@ -89,16 +112,18 @@ fn follow(page: &Path, link: &str) -> Result<(), &'static str> {
     if !root().join(&target).exists() {
         return Err("leads nowhere");
     }
-    let has_heading = || {
+    let has_place = || {
         let text = read(&target);
-        lines_outside_of_code(&text)
+        let written = format!("<a id=\"{fragment}\"></a>");
+        let has_heading = lines_outside_of_code(&text)
             .filter_map(|line| line.strip_prefix('#'))
-            .any(|heading| anchor(heading.trim_start_matches('#').trim()) == fragment)
+            .any(|heading| anchor(heading.trim_start_matches('#').trim()) == fragment);
+        has_heading || lines_outside_of_code(&text).any(|line| line == written)
     };
-    if fragment.is_empty() || !is_page(&target) || has_heading() {
+    if fragment.is_empty() || !is_page(&target) || has_place() {
         Ok(())
     } else {
-        Err("has no such heading")
+        Err("has no such heading or anchor")
     }
 }
 
