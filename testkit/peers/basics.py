@@ -69,6 +69,17 @@ def process_tree(pid: int) -> list[int]:
     return [pid, *(below for child in _children(pid) for below in process_tree(child))]
 
 
+def open_files(pid: int) -> set[str]:
+    """The files that a process, or one that descends from it, has open at this moment."""
+    files = set()
+    for each in process_tree(pid):
+        for descriptor in Path(f"/proc/{each}/fd").iterdir():
+            # One may be closed meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                files.add(os.readlink(descriptor))
+    return files
+
+
 def private_kib(pid: int, kinds: str = "Clean|Dirty|Hugetlb") -> int:
     """Memory that a process shares with nobody."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()

@@ -22,6 +22,7 @@ from basics import (
     PATIENCE,
     ROOT,
     free_port,
+    open_files,
     private_kib,
     process_tree,
     wait_until,
@@ -41,6 +42,7 @@ __all__ = [
     "conf",
     "default_kind",
     "free_port",
+    "open_files",
     "process_tree",
     "program",
     "underpass_binary",
@@ -225,6 +227,10 @@ class Proxy:
             return self.values.setdefault(match[1], str(free_port()))
 
         return PLACEHOLDER.sub(value, text)
+
+    def wait_until_closed(self, path: Path) -> None:
+        """Until no process has the file open any more: that another one is there doesn't show that it is written to."""
+        wait_until(lambda: str(path) not in open_files(self.pid), f"{path} to be closed")
 
     def _nginx_text(self) -> str:
         own = "".join(

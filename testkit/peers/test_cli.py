@@ -361,7 +361,7 @@ def test_words_instead_of_signals(start_proxy: StartProxy, origin: RawOrigin) ->
         log = proxy.prefix / "access.log"
         log.rename(proxy.prefix / "access.log.1")
         say(proxy, "reopen")
-        wait_until(log.exists, "the log to be reopened")
+        proxy.wait_until_closed(proxy.prefix / "access.log.1")
         say(proxy, "reload")
         wait_until(lambda: "reconfiguring" in proxy.error_log(), "the reload")
         assert_echoes(tunnel)

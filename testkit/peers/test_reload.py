@@ -309,7 +309,7 @@ def test_logs_are_reopened(proxy: Proxy) -> None:
     generation(proxy)
     log.rename(old)
     proxy.process.send_signal(signal.SIGUSR1)
-    wait_until(log.exists, "the new file")
+    proxy.wait_until_closed(old)
     wait_until(lambda: "GET /generation" in old.read_text(), "the lines of the buffer")
     size = old.stat().st_size
     generation(proxy)
@@ -326,7 +326,7 @@ def test_tunnels_of_an_earlier_configuration_reopen_logs_too(proxy: Proxy) -> No
         reload(proxy, generation=1)
         log.rename(old)
         proxy.process.send_signal(signal.SIGUSR1)
-        wait_until(log.exists, "the new file")
+        proxy.wait_until_closed(old)
     wait_until(lambda: "GET /chat/tunnel" in log.read_text(), "the tunnel's line")
 
 

@@ -209,7 +209,7 @@ fn logs_are_reopened() {
         fs::rename(path(name), path(&format!("{name}.1"))).expect("a rename");
     }
     site.server.signal(Signal::USR1);
-    site.server.wait_until("new files", || path("access.log").exists() && path("error.log").exists());
+    site.server.wait_until_closed(&[&path("access.log.1"), &path("error.log.1")]);
     // It began before the reload, and its line goes to the file that is there all the same.
     drop(old);
     ends("access.log");

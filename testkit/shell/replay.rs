@@ -131,7 +131,7 @@ fn a_trace_has_no_secret_and_its_configuration_once() {
     site.server.wait_until("all sessions", || told(&file, " > done\n") == 3);
     fs::rename(&file, &moved).expect("a rename");
     site.server.signal(Signal::USR1);
-    site.server.wait_until("a new file", || file.exists());
+    site.server.wait_until_closed(&[&moved]);
     exchange(&site, &listener, "third");
     site.server.wait_until("the session", || file.exists() && told(&file, " > done\n") == 1);
     // The same configuration again, and another one.

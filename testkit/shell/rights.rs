@@ -149,9 +149,10 @@ fn without_a_user_it_is_nobody() {
     fs::set_permissions(site.folder.path(), fs::Permissions::from_mode(0o700)).expect("a folder of ours");
     assert_eq!(site.log("run.pid"), format!("{}\n", site.server.child.id()));
     site.server.wait_until("a line", || !site.log("access.log").is_empty());
-    fs::rename(site.folder.path().join("access.log"), site.folder.path().join("old")).expect("a rename");
+    let moved = site.folder.path().join("old");
+    fs::rename(site.folder.path().join("access.log"), &moved).expect("a rename");
     site.server.signal(Signal::USR1);
-    site.server.wait_until("a new file", || site.folder.path().join("access.log").exists());
+    site.server.wait_until_closed(&[&moved]);
     answers(site.server.address);
     site.server.wait_until("a line", || !site.log("access.log").is_empty());
     site.reload(&text.replace("processes 2", "processes 3"));
@@ -378,7 +379,7 @@ fn a_reload_may_do_what_only_root_can() {
     }
     site.server.signal(Signal::USR1);
     let path = |name: &str| site.folder.path().join(name);
-    site.server.wait_until("new files", || path("access.log").exists() && path("error.log").exists());
+    site.server.wait_until_closed(&[&path("access.log.1"), &path("error.log.1")]);
     answers(site.server.address);
     let text = || fs::read_to_string(path("access.log")).unwrap_or_default();
     site.server.wait_until("a line", || text().contains("\"GET / HTTP/1.1\" 200 "));

@@ -53,6 +53,16 @@ impl Server {
         wait_until(what, condition);
     }
 
+    /// Waits until the process, which has been told to reopen its logs, has none of these files open any more. That
+    /// another file is there shows less: it may not be written to yet.
+    pub(crate) fn wait_until_closed(&self, files: &[&Path]) {
+        let descriptors = format!("/proc/{}/fd", self.child.id());
+        self.wait_until("the old files are closed", || {
+            let open = fs::read_dir(&descriptors).expect("it runs").flatten();
+            !open.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|file| files.contains(&&*file))
+        });
+    }
+
     pub(crate) fn end(mut self) -> ExitStatus {
         let begin = Instant::now();
         loop {
