@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,10 @@ FLAGS = [
 class Browser:
     """A browser with an empty profile and one page."""
 
-    def __init__(self, tmp_path: Path, proxy: str | None = None) -> None:
-        """`proxy`: host and port of a proxy for everything, loopback addresses included."""
-        self._flags = list(FLAGS)
+    def __init__(self, tmp_path: Path, proxy: str | None = None, flags: Sequence[str] = ()) -> None:
+        """`proxy`: host and port of a proxy for everything, loopback addresses included; `flags`: more of the command
+        line."""
+        self._flags = [*FLAGS, *flags]
         if proxy is not None:
             self._flags.remove("--no-proxy-server")
             self._flags += [f"--proxy-server={proxy}", "--proxy-bypass-list=<-loopback>"]

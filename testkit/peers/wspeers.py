@@ -7,6 +7,7 @@ Python's `websockets`, with the same commands and the same events.
 from __future__ import annotations
 
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -21,13 +22,19 @@ Event = dict[str, Any]
 class Peer:
     """A script that takes JSON commands and tells JSON events, one per line."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], environment: dict[str, str] | None = None) -> None:
         self.command = command
+        self._environment = os.environ | (environment or {})
         self._events: queue.Queue[Event | None] = queue.Queue()
 
     def __enter__(self) -> Peer:
         self.process = subprocess.Popen(
-            self.command, cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            self.command,
+            cwd=HERE,
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         # A thread reads, so that a peer never waits for a test that doesn't listen.
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -95,8 +102,8 @@ class Origin(Peer):
 class Client(Peer):
     """A WebSocket client; `kind` is "ws" (Node) or "websockets" (Python)."""
 
-    def __init__(self, kind: str, url: str, **options: object) -> None:
-        super().__init__([*_interpreter(kind, "clients", "client"), url, json.dumps(options)])
+    def __init__(self, kind: str, url: str, environment: dict[str, str] | None = None, **options: object) -> None:
+        super().__init__([*_interpreter(kind, "clients", "client"), url, json.dumps(options)], environment)
         self.kind = kind
         self.opened: Event = {}
 
