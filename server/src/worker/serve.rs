@@ -233,7 +233,7 @@ impl<R: Reactor> Worker<R> {
         self.told = false;
         let Accepted { stream, remote, local } = accepted;
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-        let client = ClientInfo { remote, local, serial, secret: self.secret };
+        let client = ClientInfo::new(remote, local, serial, self.secret);
         let tracing = service.trace().and_then(|trace| trace.setting(&client));
         let (config, now) = (Arc::clone(&service.config), self.shared.now());
         let session = match panics::catch(|| Traced::new(config, client, now, tracing)) {
