@@ -16,6 +16,7 @@ use crate::{
     error::{Error, Note},
     loaded::SessionTrace,
     syntax::Directive,
+    tls::ServerTls,
 };
 
 /// A server and where it is reached.
@@ -26,6 +27,8 @@ pub(super) struct VirtualServer {
     pub(super) settings: Arc<Settings>,
     /// Counts where it is the default server of a socket.
     pub(super) trace: Option<SessionTrace>,
+    /// Counts where it is reached by TLS.
+    pub(super) tls: Arc<ServerTls>,
     pub(super) sites: Vec<Site>,
     /// Its own level.
     pub(super) otherwise: Arc<Location>,
@@ -52,6 +55,7 @@ impl Builder<'_> {
         let names = self.names(block)?;
         let server_name: Arc<str> = names.first().map_or("", |name| &name.shown).into();
         let level = self.level(Some(http), block.inside())?;
+        let tls = self.server_tls(&level, &block.name.position)?;
         let mut script =
             self.script(block.inside(), Forwarding { level: &level, server_name: &server_name })?;
         let answer = first_return(&mut script);
@@ -78,6 +82,7 @@ impl Builder<'_> {
             names,
             settings: level.settings,
             trace: level.trace,
+            tls,
             sites,
             otherwise: Arc::new(otherwise),
         })

@@ -502,7 +502,8 @@ fn silent_names_hold_up_no_other() {
     let asking = resolver(&[&server], &[Kind::V4]);
     let mut waiting = Vec::new();
     while waiting.len() < 2_000 {
-        waiting.extend((0..FEW).map(|number| asking.ask(&format!("{}.silent.test", waiting.len() + number))));
+        let asked = waiting.len();
+        waiting.extend((0..FEW).map(|number| asking.ask(&format!("{}.silent.test", asked + number))));
         server.wait_for_questions(waiting.len());
     }
     assert_eq!(wait(asking.ask("good.test")).expect("known"), [v4(1)]);
