@@ -304,6 +304,11 @@ impl<R: Reactor> Connection<R> {
         self.errand = None;
         match brought {
             Brought::Nothing => {}
+            Brought::Refused(reason) => {
+                let Shared { line, moment, .. } = shared;
+                let log = &self.service.provisions.log;
+                log.remark(&self.session, Severity::Error, &reason, line, *moment);
+            }
             Brought::Connection(leg, stream, lease) => {
                 let stream = Pooled::new(stream, shared.now().tick);
                 self.begin_upstream(leg, stream, lease);
@@ -341,7 +346,7 @@ impl<R: Reactor> Connection<R> {
                 return self.session.handle_connected(dial, Ok(Connected::Reused), &mut shared.lend());
             }
         }
-        self.errand = Some(Box::new(Errand::connect(dial, lease)));
+        self.errand = Some(Box::new(Errand::connect(dial, lease, &self.service.provisions)));
     }
 
     fn begin_upstream(&mut self, leg: Leg, stream: Pooled<Secured<R::Stream>>, lease: Lease) {

@@ -8,7 +8,7 @@ use super::{
     *,
 };
 
-fn testdata(name: &str) -> Vec<u8> {
+pub(super) fn testdata(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tls/testdata");
     std::fs::read(folder.join(name)).expect("a file of the tests")
 }
@@ -31,32 +31,32 @@ fn worker(listener: Listener) -> ByTurns {
 }
 
 /// A client that has said its first words, or is about to.
-fn client(stream: TcpStream) -> Secured<Connection> {
+pub(super) fn client(stream: TcpStream) -> Secured<Connection> {
     let trust = Some(Trust::from_pem(&testdata("ca.pem")).expect("an authority"));
     let settings = ClientOptions { trust, send_name: true, ..ClientOptions::default() }.settings();
     let client = Secured::client(Connection(stream), &settings.expect("settings"), "server.example");
     client.unwrap_or_else(|failure| panic!("{failure}"))
 }
 
-fn context() -> Context<'static> {
+pub(super) fn context() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }
 
 /// A client with a handshake behind it.
-fn shaken(worker: &mut ByTurns, address: SocketAddr) -> Secured<Connection> {
+pub(super) fn shaken(worker: &mut ByTurns, address: SocketAddr) -> Secured<Connection> {
     let mut client = client(connected(address));
     shake(worker, &mut client);
     client
 }
 
-fn shake(worker: &mut ByTurns, client: &mut Secured<Connection>) {
+pub(super) fn shake(worker: &mut ByTurns, client: &mut Secured<Connection>) {
     worker.until(|| match client.poll_handshake(&mut context()) {
         Poll::Ready(shaken) => Some(shaken.unwrap_or_else(|failure| panic!("{failure}"))),
         Poll::Pending => None,
     });
 }
 
-fn send(to: &mut Secured<Connection>, bytes: &[u8]) {
+pub(super) fn send(to: &mut Secured<Connection>, bytes: &[u8]) {
     let Poll::Ready(Ok(count)) = to.poll_write(&mut context(), bytes) else { panic!("room for a head") };
     assert_eq!(count, bytes.len());
 }
@@ -95,7 +95,7 @@ fn a_header_of_the_proxy_protocol_comes_before_the_handshake() {
     for pieces in [1, 7, 10_000] {
         let (listener, address) =
             secured("return 200 $proxy_protocol_addr:$proxy_protocol_port;", |config| {
-                config.proxy_protocol = true
+                config.proxy_protocol = true;
             });
         let mut worker = worker(listener);
         // What the client says is passed on in pieces, behind the header.
