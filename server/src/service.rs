@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use underpass_core::config::Config;
 
-use crate::{Log, Resolver, SystemNames, Trace, admission::Gate};
+use crate::{Log, Resolver, SystemNames, Trace, admission::Gate, listen::Chooser};
 
 /// What the sessions of a configuration need besides it. A clone stands for the same things.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +31,8 @@ pub struct Service {
     pub config: Arc<Config>,
     /// What it doesn't hold.
     pub provisions: Provisions,
+    /// Who chooses the settings of TLS handshakes, where clients are under TLS.
+    pub tls: Option<Chooser>,
     /// How many times the worker's configuration had been replaced.
     pub generation: u64,
 }

@@ -17,6 +17,7 @@ mod settings;
 mod substitution;
 mod tunnel_pass;
 
+pub use crate::tls::{TlsRules, VerifyClient};
 pub use answer::{
     AddedField, Additions, ContentTypes, ErrorLogs, ErrorPage, ErrorStatus, ErrorTarget, Expires,
 };
@@ -62,6 +63,9 @@ pub struct Config {
     pub identity: Arc<Identity>,
     /// `listen … proxy_protocol`: connections begin with a PROXY protocol header.
     pub proxy_protocol: bool,
+    /// `listen … ssl`: connections are under TLS. A client whose connection isn't ([`crate::ClientInfo::tls`]) has sent plain
+    /// HTTP, and is told so (H2). A PROXY protocol header has been read before there is a session.
+    pub tls: bool,
     /// Whether sessions may be traced ([`crate::trace`]), and how: number of the rule in the shell's table.
     pub trace: Option<u32>,
 }
@@ -77,6 +81,7 @@ impl Config {
             maps: Arc::default(),
             identity: Arc::default(),
             proxy_protocol: false,
+            tls: false,
             trace: None,
         }
     }

@@ -33,6 +33,7 @@ mod script;
 mod segment;
 mod snapshot;
 mod timeout;
+mod tls;
 pub mod trace;
 mod tunnel;
 mod unwanted;
@@ -138,7 +139,7 @@ impl Session {
     pub fn new(config: Arc<Config>, client: ClientInfo, now: Now) -> Self {
         let mut session = Self::unconnected(config, client, now);
         session.leg_event(Side::Downstream, connection::Event::Established);
-        if !session.record.config.proxy_protocol {
+        if !session.record.config.proxy_protocol || session.record.config.tls {
             session.exchange_event(exchange::Event::Greeted);
         }
         session

@@ -14,7 +14,7 @@ use underpass_core::{
     trace::Traced,
 };
 
-use super::{Reactor, socket};
+use super::{Reactor, secured::Secured, socket};
 use crate::{Provisions, admission::Decision};
 
 type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -26,7 +26,7 @@ pub(super) enum Errand<R: Reactor> {
     /// A password is compared.
     Admit(Option<Claim>, Pending<Decision>),
     /// A connection is made.
-    Connect(Option<Box<(Dial, Lease)>>, Pending<Result<R::Stream, DialError>>),
+    Connect(Option<Box<(Dial, Lease)>>, Pending<Result<Secured<R::Stream>, DialError>>),
 }
 
 /// What an errand brought, besides its report to the session.
@@ -34,7 +34,7 @@ pub(super) enum Brought<R: Reactor> {
     /// Nothing that the shell has to keep.
     Nothing,
     /// A connection.
-    Connection(Leg, R::Stream, Lease),
+    Connection(Leg, Secured<R::Stream>, Lease),
     /// Whether the request may go on.
     Decision(Claim, Decision),
 }
@@ -57,18 +57,20 @@ impl<R: Reactor> Errand<R> {
 
     pub(super) fn connect(dial: Dial, lease: Lease) -> Self {
         let address = lease.address().clone();
-        let connection: Pending<Result<R::Stream, DialError>> = match &address {
+        let connection: Pending<Result<Secured<R::Stream>, DialError>> = match &address {
             Address::Ip(to) => {
                 let (socket, to) = (socket::for_dial(&dial, *to), *to);
                 Box::pin(async move {
                     // Nobody has been asked for anything yet.
                     let socket = socket.map_err(|error| DialError::Local(error.into()))?;
-                    R::connect(socket, to).await.map_err(|error| socket::dial_error(error, &address))
+                    let connected = R::connect(socket, to).await;
+                    connected.map(Secured::plain).map_err(|error| socket::dial_error(error, &address))
                 })
             }
             Address::Unix(path) => {
                 let connected = socket::connect_unix(path).and_then(R::stream);
-                let connected = connected.map_err(|error| socket::dial_error(error, &address));
+                let connected =
+                    connected.map(Secured::plain).map_err(|error| socket::dial_error(error, &address));
                 Box::pin(async { connected })
             }
         };

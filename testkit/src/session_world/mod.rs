@@ -217,6 +217,16 @@ impl World {
         Self::around(Traced::from(session).into(), config, now)
     }
 
+    /// The same, for a client of which more is known: `tell` says what.
+    #[must_use]
+    pub fn of_client(config: Arc<Config>, tell: impl FnOnce(&mut ClientInfo)) -> Self {
+        let now = Now { tick: Tick(0), unix_ms: BEGINNING_MS, utc_offset_min: 0 };
+        let mut client = client_info();
+        tell(&mut client);
+        let session = Session::new(Arc::clone(&config), client, now);
+        Self::around(Traced::from(session).into(), config, now)
+    }
+
     /// The same, and the session is traced.
     #[must_use]
     pub fn traced(config: Arc<Config>, setting: &Setting) -> Self {
@@ -488,7 +498,7 @@ fn address(text: &str) -> Address {
 }
 
 fn client_info() -> ClientInfo {
-    ClientInfo { remote: address("127.0.0.1:50000"), local: address(LISTEN), serial: 1, secret: [7; 16] }
+    ClientInfo::new(address("127.0.0.1:50000"), address(LISTEN), 1, [7; 16])
 }
 
 /// The other side, for messages.

@@ -49,7 +49,7 @@ pub(super) fn unescape(text: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn hex(digits: &[u8; 2]) -> Option<u8> {
+pub(super) fn hex(digits: &[u8; 2]) -> Option<u8> {
     u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
