@@ -155,6 +155,7 @@ violations! {
     OriginClosed: 502, Origin, "RFC 9110 §15.6.3", "E13", None, "the origin server closed the connection before its response head was complete";
     OriginFailed: 502, Origin, "RFC 9110 §15.6.3", "E13", None, "the connection to the origin server failed";
     ConnectFailed: 502, Origin, "RFC 9110 §15.6.3", "E13", None, "no connection to the origin server could be made";
+    OriginHandshake: 502, Origin, "RFC 9110 §15.6.3", "H4", None, "there was no TLS handshake with the origin server";
     LocalFault: 500, Configuration, "RFC 9110 §15.6.1", "E13", None, "the gateway could not make a connection";
     NoPeer: 502, Origin, "RFC 9110 §15.6.3", "E13", None, "no live peer is left";
     UnknownName: 502, Origin, "RFC 9110 §15.6.3", "E13", None, "the origin server's name could not be resolved";

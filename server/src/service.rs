@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use underpass_core::config::Config;
+use underpass_tls::ClientSettings;
 
 use crate::{Log, Resolver, SystemNames, Trace, admission::Gate, listen::Chooser};
 
@@ -19,6 +20,9 @@ pub struct Provisions {
     pub resolvers: Arc<[Resolver]>,
     /// Who looks names up as the system does.
     pub system_names: SystemNames,
+    /// Settings of TLS towards origin servers, by the number that the configuration gave them
+    /// ([`underpass_core::config::ProxyTls::settings`]).
+    pub upstream_tls: Arc<[ClientSettings]>,
     /// Which sessions are traced, and where to, by the number that the configuration has
     /// ([`Config::trace`]).
     pub traces: Arc<[Trace]>,

@@ -9,6 +9,7 @@ mod cookie;
 mod hop;
 mod locations;
 mod proxy;
+mod proxy_tls;
 mod rate;
 mod route;
 mod router;
@@ -29,6 +30,8 @@ pub use proxy::{
     Bind, InvalidFieldName, NextUpstream, Proxy, ProxyUri, ResponseRewriting, SetHeader, SocketOptions,
     Target, Upgrade, UpgradeProtocols, Via,
 };
+pub(crate) use proxy_tls::without_port;
+pub use proxy_tls::{PeerName, ProxyTls};
 pub use rate::Rates;
 pub use route::{Server, ServerName, ServerTable};
 pub use router::{Route, Router};

@@ -59,13 +59,13 @@ impl ServerTable {
     pub fn named_in_handshake(&self, name: Option<&str>) -> usize {
         let Some(name) = name else { return self.default };
         let mut captures = Captures::default();
-        let mut by_pattern = || {
+        let by_pattern = || {
             let mut patterns = self.patterns.iter();
             patterns
                 .find(|(regex, _)| regex.pattern().find(name.as_bytes(), &mut captures))
                 .map(|(_, at)| *at)
         };
-        self.names.find(name.as_bytes()).copied().or_else(|| by_pattern()).unwrap_or(self.default)
+        self.names.find(name.as_bytes()).copied().or_else(by_pattern).unwrap_or(self.default)
     }
 }
 

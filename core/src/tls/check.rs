@@ -44,7 +44,7 @@ pub(crate) fn check(facts: &TlsFacts, asked: TlsRules, shaken: TlsRules) -> Resu
         return match (&facts.certificate, asked.verify) {
             (None, VerifyClient::On) => Err(Violation::NoCertificate),
             (Some(certificate), VerifyClient::On | VerifyClient::Optional) => {
-                certificate.verdict.as_ref().map(|()| ()).map_err(|_| Violation::BadCertificate)
+                certificate.verdict.as_ref().copied().map_err(|_| Violation::BadCertificate)
             }
             _ => Ok(()),
         };

@@ -5,10 +5,13 @@
 mod certificate;
 mod check;
 mod facts;
+mod peer;
 mod pem;
 
 pub(crate) use certificate::Certificate;
 pub(crate) use check::check;
 pub use check::{TlsRules, VerifyClient};
 pub use facts::{PeerCertificate, TlsFacts};
+pub(crate) use peer::SharedPeer;
+pub use peer::TlsPeer;
 pub(crate) use pem::{write_escaped_pem, write_pem, write_tabbed_pem};

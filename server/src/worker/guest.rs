@@ -74,7 +74,7 @@ impl<R: Reactor> Guest<R> {
     pub(super) fn tell(&self, panic: &Panic, shared: &mut Shared<R>) {
         match self {
             Self::Entrance(entrance) => {
-                entrance.tell(Severity::Alert, &format!("a client is dropped: {panic}"), shared)
+                entrance.tell(Severity::Alert, &format!("a client is dropped: {panic}"), shared);
             }
             Self::Session(connection) => connection.tell(panic, shared),
             // It has nothing that could panic, nor anybody to tell of.

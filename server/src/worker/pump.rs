@@ -17,7 +17,7 @@ use super::{
     errand::{Brought, Errand},
     farewell::Farewell,
     machine,
-    secured::Secured,
+    secured::{End, Secured},
     socket,
 };
 use crate::{
@@ -304,6 +304,11 @@ impl<R: Reactor> Connection<R> {
         self.errand = None;
         match brought {
             Brought::Nothing => {}
+            Brought::Refused(reason) => {
+                let Shared { line, moment, .. } = shared;
+                let log = &self.service.provisions.log;
+                log.remark(&self.session, Severity::Error, &reason, line, *moment);
+            }
             Brought::Connection(leg, stream, lease) => {
                 let stream = Pooled::new(stream, shared.now().tick);
                 self.begin_upstream(leg, stream, lease);
@@ -341,7 +346,7 @@ impl<R: Reactor> Connection<R> {
                 return self.session.handle_connected(dial, Ok(Connected::Reused), &mut shared.lend());
             }
         }
-        self.errand = Some(Box::new(Errand::connect(dial, lease)));
+        self.errand = Some(Box::new(Errand::connect(dial, lease, &self.service.provisions)));
     }
 
     fn begin_upstream(&mut self, leg: Leg, stream: Pooled<Secured<R::Stream>>, lease: Lease) {
@@ -381,7 +386,7 @@ impl<R: Reactor> Connection<R> {
         shared: &mut Shared<R>,
         cx: &mut Context<'_>,
     ) {
-        if let Some(stream) = stream.close(ending, cx) {
+        if let Some(stream) = stream.close(ending, self.end(), cx) {
             // Who takes nothing for so long is waited for no longer, here as elsewhere.
             let patience = self.service.config.edge.send_timeout;
             let deadline = shared.now().tick.after(patience);
@@ -389,11 +394,17 @@ impl<R: Reactor> Connection<R> {
         }
     }
 
+    /// What the end of a stream is to say now.
+    fn end(&self) -> End {
+        if self.session.is_cut() { End::Cut } else { End::Whole }
+    }
+
     fn shut_down(&mut self, cx: &mut Context<'_>) {
+        let end = self.end();
         for side in Side::BOTH {
             let wanted = std::mem::take(&mut self.shutdowns[side as usize]);
             if wanted && let Some((_, stream)) = stream(&mut self.client, &mut self.upstream, side) {
-                stream.shut_down(cx);
+                stream.shut_down(end, cx);
             }
         }
     }

@@ -17,6 +17,7 @@ use underpass_core::{Address, Severity, Tick, config::Config, shared::GroupId};
 use underpass_nginx_config::Loaded;
 
 mod tls;
+mod tls_upstream;
 
 use super::{Reactor, Stream, serve};
 use crate::{

@@ -39,6 +39,8 @@ pub enum Connect {
     Refuse,
     /// It can't be made from here.
     Fail,
+    /// It is accepted, and the TLS handshake fails.
+    Unshaken,
     /// Nothing happens, until [`World::answer_dial`].
     Hang,
 }
@@ -129,6 +131,8 @@ pub struct World {
     pub exchanges: Vec<Exchange>,
     /// Every release.
     pub releases: Vec<(Verdict, Disposal)>,
+    /// Whom every dial under TLS was to be secured with: number of the settings, name.
+    pub secured_with: Vec<(u32, String)>,
     /// How the client's connection was closed.
     pub closed: Option<Ending>,
     /// Whether the session is over.
@@ -281,6 +285,7 @@ impl World {
             notes: Vec::new(),
             exchanges: Vec::new(),
             releases: Vec::new(),
+            secured_with: Vec::new(),
             closed: None,
             done: false,
             config,
@@ -473,6 +478,7 @@ impl World {
             notes: self.notes.clone(),
             exchanges: self.exchanges.clone(),
             releases: self.releases.clone(),
+            secured_with: self.secured_with.clone(),
             closed: self.closed,
             done: self.done,
             config: Arc::clone(&self.config),

@@ -286,6 +286,7 @@ fn call(line: &str) -> Option<Call> {
             let result = match words.clone().next()? {
                 "nobody" => Err(DialError::NoPeer),
                 "ourselves" => Err(DialError::OwnListener),
+                "unshaken" => Err(DialError::Tls),
                 "local" => {
                     let _local = words.next();
                     Err(DialError::Local(outcome(words, |_| None::<()>)?.err()?))

@@ -163,6 +163,7 @@ impl fmt::Display for Told<'_, '_> {
                     Ok(Connected::Reused) => f.write_str("reused"),
                     Err(DialError::NoPeer) => f.write_str("nobody"),
                     Err(DialError::OwnListener) => f.write_str("ourselves"),
+                    Err(DialError::Tls) => f.write_str("unshaken"),
                     Err(DialError::Local(fault)) => write!(f, "local {}", Failure(*fault)),
                     Err(DialError::Io(fault)) => write!(f, "{}", Failure(*fault)),
                 }

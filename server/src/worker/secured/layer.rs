@@ -43,7 +43,7 @@ pub(super) struct Layer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OurEnd {
     Open,
-    /// `close_notify` has been sealed, and the socket's end follows it.
+    /// `close_notify` has been sealed if it is to be, and the socket's end follows.
     Wanted,
     Sent,
 }
@@ -88,12 +88,14 @@ impl Layer {
     }
 
     /// Our direction is to end, behind what waits.
-    pub(super) fn end(&mut self) {
+    pub(super) fn end(&mut self, end: super::End) {
         if self.end != OurEnd::Open {
             return;
         }
         self.end = OurEnd::Wanted;
-        if let Some(tls) = &mut self.tls {
+        if let Some(tls) = &mut self.tls
+            && end == super::End::Whole
+        {
             // While the handshake is under way there is no stream yet that could end in order.
             let _nothing_to_say = tls.close(&mut self.unsent);
         }

@@ -30,6 +30,15 @@ use underpass_core::Ending;
 
 use super::{Stream, socket};
 
+/// What the end of a stream says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It is whole.
+    Whole,
+    /// Something is missing.
+    Cut,
+}
+
 /// A connection, plain or under TLS. Plain, it costs a word.
 #[derive(Debug)]
 pub(super) struct Secured<S> {
@@ -56,11 +65,11 @@ impl<S: Stream> Secured<S> {
         self.layer.as_ref().is_some_and(|layer| layer.has_unsent())
     }
 
-    /// Ends what is sent: with `close_notify` (RFC 8446 §6.1), then with the socket's end (H5), both behind what waits.
-    pub(super) fn shut_down(&mut self, cx: &mut Context<'_>) {
+    /// Ends what is sent, behind what waits: with `close_notify`, unless it was cut (RFC 8446 §6.1, H5), and with the socket's end.
+    pub(super) fn shut_down(&mut self, end: End, cx: &mut Context<'_>) {
         match &mut self.layer {
             Some(layer) => {
-                layer.end();
+                layer.end(end);
                 // A failure is that of the connection: the next read has it.
                 let _broken_or_later = layer.poll_flush(&mut self.socket, cx);
             }
@@ -71,11 +80,11 @@ impl<S: Stream> Secured<S> {
     /// Ends the connection. In order, its end comes behind what waits: where the socket doesn't take that now, the connection comes
     /// back, to be flushed.
     #[must_use]
-    pub(super) fn close(mut self, ending: Ending, cx: &mut Context<'_>) -> Option<Self> {
+    pub(super) fn close(mut self, ending: Ending, end: End, cx: &mut Context<'_>) -> Option<Self> {
         if ending == Ending::Fin
             && let Some(layer) = &mut self.layer
         {
-            layer.end();
+            layer.end(end);
             if layer.poll_flush(&mut self.socket, cx).is_pending() {
                 return Some(self);
             }

@@ -8,7 +8,7 @@ use std::{
     task::Waker,
 };
 
-use underpass_tls::{ClientOptions, End, Identity, Protocols, ServerOptions, ServerSettings, Trust};
+use underpass_tls::{ClientOptions, Identity, Protocols, ServerOptions, ServerSettings, Trust};
 
 use super::*;
 
@@ -161,12 +161,12 @@ fn an_end_in_order_ends_one_direction() {
     for protocols in BOTH {
         let (mut server, mut client) = shaken(protocols);
         written(&mut client, b"last");
-        client.shut_down(cx());
+        client.shut_down(End::Whole, cx());
         assert_eq!(read(&mut server, 100), (b"last".to_vec(), None, true));
         assert_eq!(read(&mut server, 100), (Vec::new(), None, true), "it stays ended");
         written(&mut server, b"answer");
         assert_eq!(read(&mut client, 100), (b"answer".to_vec(), None, false));
-        assert!(server.close(Ending::Fin, cx()).is_none());
+        assert!(server.close(Ending::Fin, End::Whole, cx()).is_none());
         assert_eq!(read(&mut client, 100), (Vec::new(), None, true));
     }
 }
@@ -179,8 +179,14 @@ fn an_end_without_a_word_is_a_cut() {
         written(&mut client, b"part");
         client.socket.0.shutdown(std::net::Shutdown::Write).expect("it is open");
         assert_eq!(read(&mut server, 100), (b"part".to_vec(), Some(io::ErrorKind::UnexpectedEof), false));
+        for end in [End::Cut, End::Whole] {
+            let (server, mut client) = shaken(protocols);
+            assert!(server.close(Ending::Fin, end, cx()).is_none());
+            let kind = (end == End::Cut).then_some(io::ErrorKind::UnexpectedEof);
+            assert_eq!(read(&mut client, 100), (Vec::new(), kind, kind.is_none()), "{end:?}");
+        }
         let (server, mut client) = shaken(protocols);
-        assert!(server.close(Ending::Reset, cx()).is_none());
+        assert!(server.close(Ending::Reset, End::Whole, cx()).is_none());
         assert_eq!(read(&mut client, 100), (Vec::new(), Some(io::ErrorKind::UnexpectedEof), false));
     }
 }
@@ -199,7 +205,7 @@ fn a_record_waits_for_who_takes_nothing_and_no_more() {
     let waiting = server.layer.as_ref().expect("it is under TLS").unsent();
     assert!(waiting <= 16_384 + 256, "{waiting}");
     // Nothing of it is lost when the connection is closed.
-    let mut closing = server.close(Ending::Fin, cx()).expect("something waits");
+    let mut closing = server.close(Ending::Fin, End::Whole, cx()).expect("something waits");
     assert!(closing.poll_flush(cx()).is_pending());
     let (mut all, mut ended) = (Vec::new(), false);
     while !ended {
@@ -225,7 +231,7 @@ fn a_pooled_connection_is_quiet_until_something_comes() {
         written(&mut server, b"!");
         assert!(!client.is_quiet());
         let (mut server, mut client) = shaken(protocols);
-        server.shut_down(cx());
+        server.shut_down(End::Whole, cx());
         assert!(!client.is_quiet(), "it has ended");
         let (server, mut client) = shaken(protocols);
         drop(server);
@@ -314,5 +320,5 @@ fn bytes_that_were_received_already_are_those_of_the_handshake() {
     written(&mut client, b"early");
     assert!(matches!(server.poll_handshake(cx()), Poll::Ready(Ok(Shaken::Secured))));
     assert_eq!(read(&mut server, 100).0, b"early");
-    assert_eq!(server.tls().map(underpass_tls::Tls::end), Some(End::Cut));
+    assert_eq!(server.tls().map(underpass_tls::Tls::end), Some(underpass_tls::End::Cut));
 }

@@ -3,9 +3,12 @@
 use underpass_core::Ending;
 use underpass_tls::{ClientOptions, Identity, ServerOptions, Trust};
 
-use super::{super::secured::Secured, *};
+use super::{
+    super::secured::{End, Secured},
+    *,
+};
 
-fn testdata(name: &str) -> Vec<u8> {
+pub(super) fn testdata(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tls/testdata");
     std::fs::read(folder.join(name)).expect("a file of the tests")
 }
@@ -28,32 +31,32 @@ fn worker(listener: Listener) -> ByTurns {
 }
 
 /// A client that has said its first words, or is about to.
-fn client(stream: TcpStream) -> Secured<Connection> {
+pub(super) fn client(stream: TcpStream) -> Secured<Connection> {
     let trust = Some(Trust::from_pem(&testdata("ca.pem")).expect("an authority"));
     let settings = ClientOptions { trust, send_name: true, ..ClientOptions::default() }.settings();
     let client = Secured::client(Connection(stream), &settings.expect("settings"), "server.example");
     client.unwrap_or_else(|failure| panic!("{failure}"))
 }
 
-fn context() -> Context<'static> {
+pub(super) fn context() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }
 
 /// A client with a handshake behind it.
-fn shaken(worker: &mut ByTurns, address: SocketAddr) -> Secured<Connection> {
+pub(super) fn shaken(worker: &mut ByTurns, address: SocketAddr) -> Secured<Connection> {
     let mut client = client(connected(address));
     shake(worker, &mut client);
     client
 }
 
-fn shake(worker: &mut ByTurns, client: &mut Secured<Connection>) {
+pub(super) fn shake(worker: &mut ByTurns, client: &mut Secured<Connection>) {
     worker.until(|| match client.poll_handshake(&mut context()) {
         Poll::Ready(shaken) => Some(shaken.unwrap_or_else(|failure| panic!("{failure}"))),
         Poll::Pending => None,
     });
 }
 
-fn send(to: &mut Secured<Connection>, bytes: &[u8]) {
+pub(super) fn send(to: &mut Secured<Connection>, bytes: &[u8]) {
     let Poll::Ready(Ok(count)) = to.poll_write(&mut context(), bytes) else { panic!("room for a head") };
     assert_eq!(count, bytes.len());
 }
@@ -92,7 +95,7 @@ fn a_header_of_the_proxy_protocol_comes_before_the_handshake() {
     for pieces in [1, 7, 10_000] {
         let (listener, address) =
             secured("return 200 $proxy_protocol_addr:$proxy_protocol_port;", |config| {
-                config.proxy_protocol = true
+                config.proxy_protocol = true;
             });
         let mut worker = worker(listener);
         // What the client says is passed on in pieces, behind the header.
@@ -304,41 +307,81 @@ fn what_waits_for_a_slow_client_comes_before_the_end() {
     ended.expect("close_notify");
 }
 
-/// H5: what a client cuts is no end in order, and a reset says it to the other side; what ends in order does so there.
+/// A tunnel whose both sides are under TLS or not: a client, a worker with these lines and an origin server, a message behind them.
+fn tunnel(lines: &str) -> (ByTurns, Secured<Connection>, TcpStream) {
+    let origin = listening();
+    let (listener, address) = secured(
+        &format!(
+            "location / {{ proxy_pass http://{}; proxy_set_header Upgrade $http_upgrade;
+             proxy_set_header Connection upgrade; upgrade_websocket_validation off; {lines} }}",
+            origin.local_addr().expect("it is bound")
+        ),
+        |_| {},
+    );
+    let mut worker = worker(listener);
+    let mut client = shaken(&mut worker, address);
+    let upgrade = "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+    send(&mut client, format!("GET / HTTP/1.1\r\nHost: e\r\n{upgrade}").as_bytes());
+    let mut server = worker.until(|| origin.accept().ok()).0;
+    server.set_nonblocking(true).expect("a plain socket");
+    worker.brings(&mut server, b"\r\n\r\n");
+    write!(server, "HTTP/1.1 101 Switching Protocols\r\n{upgrade}").expect("room for a head");
+    send(&mut client, b"hello");
+    worker.brings(&mut server, b"hello");
+    (worker, client, server)
+}
+
+/// What comes until the end, and how that was.
+fn to_the_origin(worker: &mut ByTurns, server: &mut TcpStream) -> (Vec<u8>, io::Result<()>) {
+    let mut all = Vec::new();
+    let ended = worker.until(|| match server.read_to_end(&mut all) {
+        Ok(_) => Some(Ok(())),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+        Err(error) => Some(Err(error)),
+    });
+    (all, ended)
+}
+
+/// H5, C2: a client's `close_notify` ends its direction, and the other one goes on.
 #[test]
-fn a_tunnel_tells_ends_from_cuts() {
-    for is_cut in [false, true] {
-        let origin = listening();
-        let (listener, address) = secured(
-            &format!(
-                "location / {{ proxy_pass http://{}; proxy_set_header Upgrade $http_upgrade;
-                 proxy_set_header Connection upgrade; upgrade_websocket_validation off; }}",
-                origin.local_addr().expect("it is bound")
-            ),
-            |_| {},
+fn a_tunnel_under_tls_may_be_half_closed() {
+    let (mut worker, mut client, mut server) = tunnel("");
+    send(&mut client, b"last");
+    client.shut_down(End::Whole, &mut context());
+    let (all, ended) = to_the_origin(&mut worker, &mut server);
+    assert_eq!(all, b"last");
+    ended.expect("an end in order");
+    server.write_all(b"answer").expect("room");
+    server.shutdown(std::net::Shutdown::Write).expect("it is open");
+    let (text, ended) = to_the_end(&mut worker, &mut client);
+    assert!(text.ends_with("\r\n\r\nanswer"), "{text}");
+    ended.expect("close_notify");
+}
+
+/// H5, C3: a client's end without `close_notify` is a cut, which `upgrade_relay_reset` passes on.
+#[test]
+fn a_client_s_cut_is_one_in_the_tunnel() {
+    for relays in [false, true] {
+        let (mut worker, client, mut server) = tunnel(if relays { "upgrade_relay_reset on;" } else { "" });
+        assert!(client.close(Ending::Fin, End::Cut, &mut context()).is_none());
+        let (_, ended) = to_the_origin(&mut worker, &mut server);
+        assert_eq!(
+            ended.map_err(|error| error.kind()).err(),
+            relays.then_some(io::ErrorKind::ConnectionReset)
         );
-        let mut worker = worker(listener);
-        let mut client = shaken(&mut worker, address);
-        let upgrade = "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n";
-        send(&mut client, format!("GET / HTTP/1.1\r\nHost: e\r\n{upgrade}").as_bytes());
-        let mut server = worker.until(|| origin.accept().ok()).0;
-        server.set_nonblocking(true).expect("a plain socket");
-        worker.brings(&mut server, b"\r\n\r\n");
-        write!(server, "HTTP/1.1 101 Switching Protocols\r\n{upgrade}").expect("room for a head");
-        send(&mut client, b"hello");
-        worker.brings(&mut server, b"hello");
+    }
+}
+
+/// H5: what the origin server cuts ends without `close_notify`, reset or not; what it ends in order ends with it.
+#[test]
+fn an_origin_server_s_cut_is_no_end_in_order() {
+    for is_cut in [false, true] {
+        let (mut worker, mut client, server) = tunnel("");
         if is_cut {
-            // The socket ends, and TLS says nothing.
-            drop(client);
-        } else {
-            assert!(client.close(Ending::Fin, &mut context()).is_none());
+            socket2::SockRef::from(&server).set_linger(Some(Duration::ZERO)).expect("a socket");
         }
-        let ended = worker.until(|| match server.read(&mut [0; 100]) {
-            Ok(0) => Some(None),
-            Ok(_) => None,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-            Err(error) => Some(Some(error.kind())),
-        });
-        assert_eq!(ended, is_cut.then_some(io::ErrorKind::ConnectionReset));
+        drop(server);
+        let (_, ended) = to_the_end(&mut worker, &mut client);
+        assert_eq!(ended.map_err(|error| error.kind()).err(), is_cut.then_some(io::ErrorKind::UnexpectedEof));
     }
 }
