@@ -63,7 +63,7 @@ pub use resolve::{Resolve, SystemResolver};
 pub use source::SourceFile;
 pub use tls::{
     ClientVerification, IdentityFiles, ListenerTls, NamedFile, ServerTls, SessionCache, TlsVersions,
-    UpstreamTls, VerifyMode, Written,
+    UpstreamTls, Written,
 };
 
 use std::{

@@ -3,14 +3,18 @@
 use core::time::Duration;
 use std::{path::PathBuf, sync::Arc};
 
+use underpass_core::config::{ServerName, ServerTable, VerifyClient};
+
 use crate::error::Position;
 
 /// TLS of a listening socket: `listen … ssl`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ListenerTls {
-    /// What each server of the socket says, in the order of the socket's
-    /// [`ServerTable`](underpass_core::config::ServerTable).
+    /// The servers of the socket, which a client's name chooses one of
+    /// ([`named_in_handshake`](ServerTable::named_in_handshake)).
+    pub table: Arc<ServerTable>,
+    /// What each of them says of TLS, in their order.
     pub servers: Vec<Arc<ServerTls>>,
     /// The number of the default server in `servers`. It answers clients that send no name or one of nobody.
     pub default: usize,
@@ -23,6 +27,8 @@ pub struct ListenerTls {
 pub struct ServerTls {
     /// Where the `server` stands.
     pub position: Position,
+    /// Its names.
+    pub names: Vec<ServerName>,
     /// `ssl_certificate` and `ssl_certificate_key`, each certificate with its key; there is one for each kind of key.
     pub identities: Vec<IdentityFiles>,
     /// `ssl_reject_handshake`: clients that look for this server are refused. Off.
@@ -68,7 +74,7 @@ pub struct IdentityFiles {
 #[non_exhaustive]
 pub struct ClientVerification {
     /// `ssl_verify_client`. Off.
-    pub mode: VerifyMode,
+    pub mode: VerifyClient,
     /// `ssl_client_certificate`: the authorities that are believed, and whose names clients are sent.
     pub authorities: Option<NamedFile>,
     /// `ssl_trusted_certificate`: authorities that are believed, too, and not named to clients.
@@ -77,20 +83,6 @@ pub struct ClientVerification {
     pub depth: u32,
     /// `ssl_crl`: lists of revoked certificates.
     pub crl: Option<NamedFile>,
-}
-
-/// `ssl_verify_client`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum VerifyMode {
-    /// Nobody is asked.
-    #[default]
-    Off,
-    /// Who has no certificate, or one that isn't right, gets a 400.
-    On,
-    /// Who has one that isn't right gets a 400.
-    Optional,
-    /// As `Optional`, but whoever issued it.
-    OptionalNoCa,
 }
 
 /// `ssl_session_cache`: where the sessions of clients are kept.

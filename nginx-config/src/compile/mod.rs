@@ -54,7 +54,7 @@ use crate::{
     loaded::{Listener, Loaded, LogFile, Resolver, SessionTrace},
     source::{Source, SourceFile},
     syntax::{Directive, Word},
-    tls::UpstreamTls,
+    tls::{ClientVerification, UpstreamTls},
 };
 use access::Zones;
 use server::VirtualServer;
@@ -102,6 +102,8 @@ struct Builder<'o> {
     /// The sizes of the zones of `ssl_session_cache`, by name.
     session_zones: HashMap<String, usize>,
     upstream_tls: Vec<UpstreamTls>,
+    /// What certificates of clients are judged by, each that differs once.
+    judges: Vec<ClientVerification>,
     /// The rules that locations have by their numbers.
     access: Vec<Access>,
     /// Our own addresses.
@@ -126,6 +128,7 @@ impl<'o> Builder<'o> {
             zones: Zones::default(),
             session_zones: HashMap::new(),
             upstream_tls: Vec::new(),
+            judges: Vec::new(),
             access: Vec::new(),
             folder: folder.to_owned(),
             own: Vec::new(),
@@ -145,7 +148,8 @@ impl<'o> Builder<'o> {
         let sockets = Sockets::of(&servers, &mut self.notes)?;
         let upstreams = Arc::new(Upstreams::new(self.groups.take()));
         let listeners = sockets.listeners(&servers, |shared| {
-            let mut config = Config::new(Arc::new(shared.router), Arc::clone(&upstreams));
+            let mut config = Config::new(shared.router, Arc::clone(&upstreams));
+            config.tls = shared.tls;
             config.edge = shared.edge;
             config.proxy_protocol = shared.proxy_protocol;
             config.trace = shared.trace.map(|trace| {

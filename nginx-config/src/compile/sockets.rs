@@ -36,7 +36,9 @@ struct Socket<'s> {
 
 /// What the configuration of a socket is made of.
 pub(super) struct Shared {
-    pub(super) router: ServerTable,
+    pub(super) router: Arc<ServerTable>,
+    /// `ssl`.
+    pub(super) tls: bool,
     /// What holds before a request is routed.
     pub(super) edge: Arc<Settings>,
     pub(super) proxy_protocol: bool,
@@ -85,14 +87,21 @@ impl<'s> Sockets<'s> {
             let default = socket.default.unwrap_or(0);
             let edge = members.get(default).map(|server| Arc::clone(&server.settings)).unwrap_or_default();
             let trace = members.get(default).and_then(|server| server.trace.clone());
-            let router = ServerTable::new(members.iter().map(|server| server.to_server()).collect(), default);
+            let table = members.iter().map(|server| server.to_server()).collect();
+            let router = Arc::new(ServerTable::new(table, default));
             Listener {
                 address: socket.listen.address.clone(),
-                tls: socket.tls(&members),
+                tls: socket.tls(&members, &router),
                 options: socket.options.and_then(|listen| listen.options.clone()).unwrap_or_default(),
                 written: socket.listen.written.clone(),
                 position: socket.listen.position.clone(),
-                config: config(Shared { router, edge, proxy_protocol: socket.proxy_protocol, trace }),
+                config: config(Shared {
+                    router,
+                    tls: socket.ssl,
+                    edge,
+                    proxy_protocol: socket.proxy_protocol,
+                    trace,
+                }),
             }
         };
         self.0.into_iter().map(listener).collect()
@@ -132,9 +141,10 @@ impl<'s> Socket<'s> {
         Ok(())
     }
 
-    fn tls(&self, members: &[&VirtualServer]) -> Option<ListenerTls> {
+    fn tls(&self, members: &[&VirtualServer], table: &Arc<ServerTable>) -> Option<ListenerTls> {
         let servers = members.iter().map(|server| Arc::clone(&server.tls)).collect();
-        self.ssl.then(|| ListenerTls { servers, default: self.default.unwrap_or(0) })
+        let default = self.default.unwrap_or(0);
+        self.ssl.then(|| ListenerTls { table: Arc::clone(table), servers, default })
     }
 
     /// The default server has a certificate, or refuses everybody, and then each other server has one or does.

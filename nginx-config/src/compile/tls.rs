@@ -2,21 +2,22 @@
 
 use std::{collections::hash_map::Entry, sync::Arc};
 
-use underpass_core::template::Escape;
+use underpass_core::{
+    config::{TlsRules, VerifyClient},
+    template::Escape,
+};
 
 use super::{
     Builder,
     access::LEAST,
     level::{Level, value_or_default},
+    names::Name,
 };
 use crate::{
     directives::Context,
     error::{Error, Note, Position},
     syntax::{Directive, Word},
-    tls::{
-        ClientVerification, IdentityFiles, NamedFile, ServerTls, SessionCache, TlsVersions, VerifyMode,
-        Written,
-    },
+    tls::{ClientVerification, IdentityFiles, NamedFile, ServerTls, SessionCache, TlsVersions, Written},
     values,
 };
 
@@ -25,10 +26,12 @@ impl Builder<'_> {
     pub(super) fn server_tls(
         &mut self,
         level: &Level<'_>,
+        names: &[Name],
         position: &Position,
     ) -> Result<Arc<ServerTls>, Error> {
         Ok(Arc::new(ServerTls {
             position: position.clone(),
+            names: names.iter().map(|name| name.name.clone()).collect(),
             identities: self.identities(level)?,
             reject: level.flag("ssl_reject_handshake")?,
             versions: self.tls_versions(level, "ssl_protocols")?,
@@ -154,10 +157,10 @@ impl Builder<'_> {
         let file = |name| level.innermost(name).map(|line| self.named_file(line.argument(0))).transpose();
         let mode = level.value("ssl_verify_client", |text| {
             Some(match text {
-                "off" => VerifyMode::Off,
-                "on" => VerifyMode::On,
-                "optional" => VerifyMode::Optional,
-                "optional_no_ca" => VerifyMode::OptionalNoCa,
+                "off" => VerifyClient::Off,
+                "on" => VerifyClient::On,
+                "optional" => VerifyClient::Optional,
+                "optional_no_ca" => VerifyClient::OptionalNoCa,
                 _ => return None,
             })
         })?;
@@ -168,13 +171,23 @@ impl Builder<'_> {
             depth: level.value("ssl_verify_depth", depth)?,
             crl: file("ssl_crl")?,
         };
-        let needs_authorities = matches!(mode, VerifyMode::On | VerifyMode::Optional);
+        let needs_authorities = matches!(mode, VerifyClient::On | VerifyClient::Optional);
         if needs_authorities && verify.authorities.is_none() && verify.trusted.is_none() {
             let message = "no ssl_client_certificate or ssl_trusted_certificate for ssl_verify_client";
             let line = level.innermost("ssl_verify_client").map(|line| &line.name.position);
             return Err(Error::new(line.unwrap_or(position), message));
         }
         Ok(verify)
+    }
+
+    /// What sessions decide by: equal numbers stand for equal judges.
+    pub(super) fn tls_rules(&mut self, verify: &ClientVerification) -> TlsRules {
+        let judge = ClientVerification { mode: VerifyClient::Off, ..verify.clone() };
+        let number = self.judges.iter().position(|known| *known == judge).unwrap_or_else(|| {
+            self.judges.push(judge);
+            self.judges.len() - 1
+        });
+        TlsRules::new(verify.mode, u32::try_from(number).unwrap_or(u32::MAX))
     }
 
     fn stapling_file(&mut self, level: &Level<'_>) -> Result<Option<NamedFile>, Error> {

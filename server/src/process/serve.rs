@@ -103,7 +103,10 @@ impl<R: Runtime> Process<R> {
         while let Ok(event) = events.recv() {
             match event {
                 Event::Drafted(draft) => {
-                    let next: Next = self.prepare((*draft)?)?;
+                    let draft = (*draft)?;
+                    // What is odd in the file itself has been told where the program was started.
+                    let warnings = draft.tls.warnings.clone();
+                    let next: Next = self.prepare(draft)?;
                     self.log = next.log().clone();
                     self.logs
                         .start_writer(self.main.log_queue)
@@ -111,6 +114,7 @@ impl<R: Runtime> Process<R> {
                     self.event(Severity::Notice, &format!("{}/{}", program.name, program.version));
                     self.event(Severity::Notice, &format!("workers: {}", next.workers()));
                     self.change(next);
+                    warnings.iter().for_each(|warning| self.event(Severity::Warn, warning));
                     if let Some(warning) = self.user.as_ref().and_then(Credentials::warning) {
                         self.event(Severity::Warn, warning);
                     }

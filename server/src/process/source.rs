@@ -17,6 +17,7 @@ use crate::{
     Files, Target,
     command::{DEFAULT_PREFIX, Options},
     keeper::{Keeper, Names},
+    tls::Reader,
 };
 
 /// A configuration as the command line names it.
@@ -108,11 +109,21 @@ impl Source {
             (Place::File(path), None) => load(path, &self.options)?,
             (Place::Text { name, text }, _) => load_text(name, text.as_str(), &self.options)?,
         };
-        refuse_tls(&loaded)?;
+        if !loaded.upstream_tls.is_empty() {
+            // Plaintext never stands in for TLS.
+            return Err(Trouble::new(
+                "TLS to origin servers is not in this version: \"proxy_pass https://\"",
+            ));
+        }
         if let Some(keeper) = &self.keeper {
             keeper.accept(&self.looked_up.known())?;
         }
         Ok(loaded)
+    }
+
+    /// Who reads the files of TLS.
+    pub(crate) fn reader(&self) -> Reader {
+        Reader::by(self.keeper.as_ref())
     }
 
     /// What messages call it.
@@ -131,18 +142,6 @@ impl Source {
             _ => None,
         }
     }
-}
-
-/// Plaintext never stands in for TLS, and no worker speaks TLS in this version.
-fn refuse_tls(loaded: &Loaded) -> Result<(), Trouble> {
-    if let Some(listener) = loaded.listeners.iter().find(|listener| listener.tls.is_some()) {
-        let place = &listener.position;
-        return Err(Trouble::new(format!("TLS is not in this version: \"ssl\" of \"listen\" in {place}")));
-    }
-    if !loaded.upstream_tls.is_empty() {
-        return Err(Trouble::new("TLS is not in this version: \"proxy_pass https://\""));
-    }
-    Ok(())
 }
 
 /// Looks names up, and remembers what they came to.

@@ -2,8 +2,10 @@
 
 use core::time::Duration;
 
+use underpass_core::config::VerifyClient;
+
 use super::*;
-use crate::{Listener, SessionCache, TlsVersions, UpstreamTls, VerifyMode, load_text};
+use crate::{Listener, SessionCache, TlsVersions, UpstreamTls, load_text};
 
 fn loaded(http: &str) -> Loaded {
     let mut options = LoadOptions::new("/prefix");
@@ -61,7 +63,7 @@ fn a_server_has_what_it_says_and_what_holds_around_it() {
     assert_eq!(first.session_timeout, Duration::from_secs(300));
     assert_eq!(second.session_timeout, Duration::from_secs(86_400));
     assert_eq!((first.buffer_size, second.buffer_size), (16 << 10, 4 << 10));
-    assert_eq!((first.verify.mode, second.verify.mode), (VerifyMode::Off, VerifyMode::Optional));
+    assert_eq!((first.verify.mode, second.verify.mode), (VerifyClient::Off, VerifyClient::Optional));
     assert_eq!(second.verify.depth, 3);
     let path = |file: &Option<crate::NamedFile>| file.as_ref().map(|file| file.path.display().to_string());
     assert_eq!(path(&second.verify.authorities).as_deref(), Some("/etc/ca.pem"));
