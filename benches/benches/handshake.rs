@@ -52,8 +52,7 @@ fn main() {
 
 /// A session whose exchange has become a tunnel. The shell's part is done as cheaply as it can be.
 fn upgraded(config: &Arc<Config>, origin: std::net::SocketAddr, turn: &mut Turn<'_>) -> Session {
-    let client =
-        ClientInfo { remote: Address::Ip(origin), local: Address::Ip(origin), serial: 1, secret: [7; 16] };
+    let client = ClientInfo::new(Address::Ip(origin), Address::Ip(origin), 1, [7; 16]);
     let mut session = Session::new(Arc::clone(config), client, turn.now);
     receive(&mut session, Side::Downstream, REQUEST, turn);
     let Output::Connect(dial) = session.poll_output() else { panic!("a dial is due") };

@@ -77,8 +77,7 @@ fn wait_of_session(session: &mut Session) -> Wait {
 fn opened(turn: &mut Turn<'_>) -> Session {
     let origin: std::net::SocketAddr = "127.0.0.1:9000".parse().expect("an address");
     let config = Arc::new(Config::proxy_to(Address::Ip(origin), "origin"));
-    let client =
-        ClientInfo { remote: Address::Ip(origin), local: Address::Ip(origin), serial: 1, secret: [7; 16] };
+    let client = ClientInfo::new(Address::Ip(origin), Address::Ip(origin), 1, [7; 16]);
     let mut session = Session::new(Arc::clone(&config), client, turn.now);
     let request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n";
     receive(&mut session, Side::Downstream, request, turn);

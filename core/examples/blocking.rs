@@ -43,7 +43,7 @@ fn serve(client: TcpStream, serial: u64, config: Arc<Config>) -> std::io::Result
     client.set_nonblocking(true)?;
     client.set_nodelay(true)?;
     let (remote, local) = (client.peer_addr()?.into(), client.local_addr()?.into());
-    let info = ClientInfo { remote, local, serial, secret: *b"an example only!" };
+    let info = ClientInfo::new(remote, local, serial, *b"an example only!");
     let (epoch, mut buffers) = (Instant::now(), Buffers::default());
     let mut session = Session::new(Arc::clone(&config), info, now(epoch));
     let mut sockets = [Some((Leg::CLIENT, client)), None];

@@ -88,12 +88,8 @@
 //!
 //! let peer: std::net::SocketAddr = "127.0.0.1:9000".parse()?;
 //! let config = Arc::new(Config::proxy_to(Address::Ip(peer), "backend"));
-//! let client = ClientInfo {
-//!     remote: Address::Ip("192.0.2.1:40000".parse()?),
-//!     local: Address::Ip("192.0.2.2:80".parse()?),
-//!     serial: 1,
-//!     secret: [7; 16],
-//! };
+//! let (remote, local) = (Address::Ip("192.0.2.1:40000".parse()?), Address::Ip("192.0.2.2:80".parse()?));
+//! let client = ClientInfo::new(remote, local, 1, [7; 16]);
 //! let now = Now { tick: Tick(0), unix_ms: 784_111_777_000, utc_offset_min: 0 };
 //! let mut buffers = Buffers::default();
 //! let turn = &mut Turn { now, buffers: &mut buffers };
@@ -151,7 +147,7 @@ mod fault;
 mod http1;
 mod intervals;
 mod pool;
-mod proxy_protocol;
+pub mod proxy_protocol;
 mod record;
 mod rewrite;
 mod session;
@@ -160,6 +156,7 @@ mod state;
 pub mod template;
 mod time;
 mod timer;
+mod tls;
 mod tunnel;
 mod verdict;
 pub mod violation;
@@ -181,6 +178,7 @@ pub use session::{
 pub use state::Rows;
 pub use time::{Now, Tick};
 pub use timer::Timer;
+pub use tls::{PeerCertificate, TlsFacts, TlsPeer};
 pub use tunnel::{Tunnel, TunnelOutput, TunnelReport, TunnelSettings, TunnelSnapshot};
 pub use verdict::Verdict;
 pub use wait::{Ending, Relayed, Wait};

@@ -6,10 +6,11 @@ use core::time::Duration;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
+    sync::Arc,
 };
 
 use crate::{
-    Address,
+    Address, TlsPeer,
     session::Dial,
     shared::{GroupId, KeepAlive, Lease},
     time::Tick,
@@ -38,11 +39,14 @@ struct Place {
     address: Address,
     /// Another source address would be another connection.
     bind: Option<SocketAddr>,
+    /// Neither is a name's connection another name's, nor one of other settings (H4).
+    tls: Option<Arc<TlsPeer>>,
 }
 
 impl Place {
     fn of(lease: &Lease) -> Self {
-        Self { group: lease.group(), address: lease.address().clone(), bind: lease.bind() }
+        let (group, address) = (lease.group(), lease.address().clone());
+        Self { group, address, bind: lease.bind(), tls: lease.tls().cloned() }
     }
 }
 
@@ -223,6 +227,26 @@ mod tests {
         assert!(pool.put(&lease(&bound), Pooled::new('a', Tick(0)), Tick(0)).is_none());
         assert!(pool.take(&dial(true), &lease(&dial(true)), Tick(0)).is_none());
         assert!(pool.take(&bound, &lease(&bound), Tick(0)).is_some());
+    }
+
+    /// H4: what was verified for one name, or by some settings, says nothing of others.
+    #[test]
+    fn another_name_or_other_settings_of_tls_are_another_connection() {
+        let upstreams = table(8);
+        let secured = |settings: u32, name: &str| {
+            let tls = Some(Arc::new(TlsPeer { settings, name: name.into() }));
+            Dial { tls, ..dial(true) }
+        };
+        let all = [dial(true), secured(0, "a"), secured(0, "b"), secured(1, "a")];
+        let lease = |dial: &Dial| upstreams.choose(dial, Tick(0)).expect("a peer").0;
+        for (number, dial) in all.iter().enumerate() {
+            let mut pool = Pool::default();
+            assert!(pool.put(&lease(dial), Pooled::new('a', Tick(0)), Tick(0)).is_none());
+            for (other, asked) in all.iter().enumerate().filter(|(other, _)| *other != number) {
+                assert!(pool.take(asked, &lease(asked), Tick(0)).is_none(), "{number} {other}");
+            }
+            assert!(pool.take(dial, &lease(dial), Tick(0)).is_some(), "{number}");
+        }
     }
 
     #[test]

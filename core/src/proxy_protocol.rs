@@ -7,16 +7,17 @@ use crate::{Address, time::write_decimal};
 
 /// What a header tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Proxied {
+#[non_exhaustive]
+pub struct Proxied {
     /// The client.
-    pub(crate) source: SocketAddr,
+    pub source: SocketAddr,
     /// Where it connected to.
-    pub(crate) destination: SocketAddr,
+    pub destination: SocketAddr,
 }
 
 /// What reading a header has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Greeting {
+pub enum Greeting {
     /// More bytes are needed.
     Partial,
     /// It took so many bytes, and tells of a client or of none (a health check of the proxy itself, or a
@@ -33,7 +34,8 @@ const LONGEST_V1: usize = 107;
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
 /// Reads a header from the front of `bytes`.
-pub(crate) fn read(bytes: &[u8]) -> Greeting {
+#[must_use]
+pub fn read(bytes: &[u8]) -> Greeting {
     if starts_alike(bytes, SIGNATURE) {
         return read_v2(bytes);
     }

@@ -71,6 +71,10 @@ violations! {
     UnsupportedVersion: 505, Client, "RFC 9110 §15.6.6", "E3", None, "the major version is not 1";
     BadTarget: 400, Client, "RFC 9112 §3.2", "E4", None, "the request-target holds a byte or a form that is not allowed";
     WrongScheme: 421, Client, "RFC 9110 §7.4", "E4", None, "the request-target asks for https over cleartext";
+    PlainHttp: 400, Client, "RFC 9110 §4.2.2", "H2", None, "The plain HTTP request was sent to HTTPS port";
+    BadCertificate: 400, Client, "RFC 9110 §15.5.1", "H2", Some("ssl_verify_client"), "The SSL certificate error";
+    NoCertificate: 400, Client, "RFC 9110 §15.5.1", "H2", Some("ssl_verify_client"), "No required SSL certificate was sent";
+    Misdirected: 421, Client, "RFC 9110 §7.4", "H2", None, "the request is for another server than the handshake, which wants another certificate";
     BareCr: 400, Client, "RFC 9112 §2.2", "E3", None, "a CR without LF in the head";
     BareLf: 400, Client, "RFC 9112 §2.2", "E3", Some("allow_bare_lf on"), "a line of the head ends in LF without CR";
     ControlByte: 400, Client, "RFC 9110 §5.5", "E3", None, "a control byte in the head";
@@ -151,6 +155,7 @@ violations! {
     OriginClosed: 502, Origin, "RFC 9110 §15.6.3", "E13", None, "the origin server closed the connection before its response head was complete";
     OriginFailed: 502, Origin, "RFC 9110 §15.6.3", "E13", None, "the connection to the origin server failed";
     ConnectFailed: 502, Origin, "RFC 9110 §15.6.3", "E13", None, "no connection to the origin server could be made";
+    OriginHandshake: 502, Origin, "RFC 9110 §15.6.3", "H4", None, "there was no TLS handshake with the origin server";
     LocalFault: 500, Configuration, "RFC 9110 §15.6.1", "E13", None, "the gateway could not make a connection";
     NoPeer: 502, Origin, "RFC 9110 §15.6.3", "E13", None, "no live peer is left";
     UnknownName: 502, Origin, "RFC 9110 §15.6.3", "E13", None, "the origin server's name could not be resolved";
@@ -161,6 +166,16 @@ violations! {
 }
 
 impl Violation {
+    /// The status code by which `error_page` finds a page for it: nginx has numbers of its own for what is a 400 (H2).
+    pub(crate) const fn page(self) -> u16 {
+        match self {
+            Self::BadCertificate => 495,
+            Self::NoCertificate => 496,
+            Self::PlainHttp => 497,
+            other => other.status(),
+        }
+    }
+
     /// Appends what a client may know of it: the sentence, the clause, the switch.
     pub(crate) fn explain(self, out: &mut Vec<u8>) {
         let (source, number) = self.section().split_once('§').unwrap_or_else(|| (self.section(), ""));
@@ -200,7 +215,7 @@ mod tests {
             assert!(violation.section().starts_with("RFC "), "{violation:?}");
             assert!(!violation.sentence().ends_with('.'), "{violation:?}");
             let letter = violation.rule().as_bytes().first().copied();
-            assert!(letter.is_some_and(|letter| (b'A'..=b'F').contains(&letter)), "{violation:?}");
+            assert!(letter.is_some_and(|letter| (b'A'..=b'H').contains(&letter)), "{violation:?}");
             if violation.culprit() == Culprit::Origin {
                 assert!((500..600).contains(&violation.status()), "{violation:?}");
             }

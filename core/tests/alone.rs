@@ -35,7 +35,7 @@ impl Alone {
     fn with(config: Arc<Config>, pooled: bool) -> Self {
         let address: std::net::SocketAddr = "127.0.0.1:8080".parse().expect("an address");
         let address = Address::Ip(address);
-        let client = ClientInfo { remote: address.clone(), local: address, serial: 1, secret: [0; 16] };
+        let client = ClientInfo::new(address.clone(), address, 1, [0; 16]);
         let now = Now { tick: Tick(0), unix_ms: 0, utc_offset_min: 0 };
         let session = Session::new(config, client, now);
         Self { session, buffers: Buffers::default(), now, pooled }

@@ -380,12 +380,7 @@ impl Proxy {
 
     fn with(buffers: Buffers, config: Arc<Config>) -> Self {
         let address = |text: &str| Address::Ip(text.parse().expect("an address"));
-        let client = ClientInfo {
-            remote: address("127.0.0.1:50000"),
-            local: address("127.0.0.1:8080"),
-            serial: 1,
-            secret: [0; 16],
-        };
+        let client = ClientInfo::new(address("127.0.0.1:50000"), address("127.0.0.1:8080"), 1, [0; 16]);
         let session = Session::new(Arc::clone(&config), client, now());
         Self { session, buffers, config, lease: None, idle: false, sent: [0; 2], exchanges: 0 }
     }

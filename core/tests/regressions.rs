@@ -93,7 +93,7 @@ fn on_pooled_connection(request: &[u8], turn: &mut Turn<'_>) -> Session {
     let peer: std::net::SocketAddr = "127.0.0.1:9000".parse().expect("an address");
     let config = Arc::new(Config::proxy_to(Address::Ip(peer), "b"));
     let address = Address::Ip(peer);
-    let client = ClientInfo { remote: address.clone(), local: address, serial: 1, secret: [0; 16] };
+    let client = ClientInfo::new(address.clone(), address, 1, [0; 16]);
     let mut session = Session::new(config, client, turn.now);
     let space = session.receive_space(session.connection(Side::Downstream), turn).expect("bytes are wanted");
     space[..request.len()].copy_from_slice(request);

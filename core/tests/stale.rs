@@ -34,7 +34,7 @@ fn accepted(location: Location, turn: &mut Turn<'_>) -> Session {
     let upstreams = Upstreams::new(vec![Group::new("g", peers.into(), KeepAlive::default())]);
     let config = Arc::new(Config::new(Arc::new(Only(Arc::new(location))), Arc::new(upstreams)));
     let (remote, local) = (address("192.0.2.7:5000"), address("192.0.2.1:80"));
-    let client = ClientInfo { remote, local, serial: 1, secret: [0; 16] };
+    let client = ClientInfo::new(remote, local, 1, [0; 16]);
     Session::new(config, client, turn.now)
 }
 

@@ -120,7 +120,7 @@ fn one_address_is_tried_once_and_a_group_s_peers_all() {
 /// A session that has read a request.
 fn asked(config: &Arc<Config>, turn: &mut Turn<'_>) -> Session {
     let (remote, local) = (address("192.0.2.7:5000"), address("192.0.2.1:80"));
-    let client = ClientInfo { remote, local, serial: 1, secret: [0; 16] };
+    let client = ClientInfo::new(remote, local, 1, [0; 16]);
     let mut session = Session::new(Arc::clone(config), client, turn.now);
     let request = b"GET / HTTP/1.1\r\nHost: h.example\r\n\r\n";
     let space = session.receive_space(session.connection(Side::Downstream), turn).expect("bytes are wanted");

@@ -319,8 +319,7 @@ fn lines_that_are_none_are_named() {
 #[test]
 fn a_sample_is_a_part_of_all_sessions() {
     let address = Address::Ip("127.0.0.1:1".parse().expect("an address"));
-    let client =
-        |serial| ClientInfo { remote: address.clone(), local: address.clone(), serial, secret: [7; 16] };
+    let client = |serial| ClientInfo::new(address.clone(), address.clone(), serial, [7; 16]);
     let count = |sample: Sample| (0..10_000).filter(|serial| sample.has(&client(*serial))).count();
     assert_eq!(count(Sample::ALL), 10_000);
     assert_eq!(count(Sample { share: 0, of: 1 }), 0);
@@ -548,11 +547,13 @@ fn a_recording_tells_whose_session_it_is() {
     let config = Arc::new(config);
     let now = Now { tick: Tick(5), unix_ms: 6, utc_offset_min: -7 };
     let setting = Setting { configuration: Configuration::new("one\ntwo"), buffer_size: 8192, plain: true };
-    let client = |serial| ClientInfo {
-        remote: Address::Ip("[2001:db8::1]:7".parse().expect("an address")),
-        local: Address::Unix(std::path::Path::new("/run/a b.sock").into()),
-        serial,
-        secret: [7; 16],
+    let client = |serial| {
+        ClientInfo::new(
+            Address::Ip("[2001:db8::1]:7".parse().expect("an address")),
+            Address::Unix(std::path::Path::new("/run/a b.sock").into()),
+            serial,
+            [7; 16],
+        )
     };
     let mut trace = setting.configuration.lines().into_bytes();
     for serial in [9, 10] {

@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for serial in 1.. {
             let (client, remote) = listener.accept().await?;
             let (remote, local) = (remote.into(), client.local_addr()?.into());
-            let info = ClientInfo { remote, local, serial, secret: *b"an example only!" };
+            let info = ClientInfo::new(remote, local, serial, *b"an example only!");
             let config = Arc::clone(&config);
             smol::spawn(async move { proxy(client, info, &config, &connect).await }).detach();
         }

@@ -224,7 +224,15 @@ impl<C: Stream, K: Connector> Proxying<'_, C, K> {
             Ok(choice) => {
                 let lease = lend(now, |turn| self.session.handle_chosen(&dial, choice, turn));
                 let (connector, address) = (self.connector, lease.address().clone());
-                let connecting = Box::pin(async move { connector.connect(&address).await });
+                // Plaintext never stands in for TLS, and a connector knows of none (H4).
+                let is_plain = dial.tls().is_none();
+                let connecting = Box::pin(async move {
+                    if is_plain {
+                        connector.connect(&address).await
+                    } else {
+                        Err(ErrorKind::Unsupported.into())
+                    }
+                });
                 (self.lease, self.errand) = (Some(lease), Some(Errand::Connect(dial, connecting)));
             }
         }
@@ -257,7 +265,8 @@ impl<C: Stream, K: Connector> Proxying<'_, C, K> {
                 }
                 Poll::Ready(Err(error)) => {
                     self.lease.take().into_iter().for_each(|lease| lease.report(Verdict::Failure, now.tick));
-                    let error = DialError::Io(error.into());
+                    let unshaken = dial.tls().is_some();
+                    let error = if unshaken { DialError::Tls } else { DialError::Io(error.into()) };
                     lend(now, |turn| self.session.handle_connected(dial, Err(error), turn));
                 }
             },

@@ -24,7 +24,7 @@ pub fn now(epoch: Instant) -> Now {
 /// What a session has to know of a client that was accepted.
 #[must_use]
 pub fn client_info(remote: SocketAddr, local: SocketAddr, serial: u64) -> ClientInfo {
-    ClientInfo { remote: remote.into(), local: local.into(), serial, secret: *b"an example only!" }
+    ClientInfo::new(remote.into(), local.into(), serial, *b"an example only!")
 }
 
 /// Two addresses from the command line: where to listen, and the origin server.

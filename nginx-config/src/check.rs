@@ -15,7 +15,7 @@ pub(crate) fn check(
     earlier: &[Directive],
 ) -> Result<&'static Row, Error> {
     let row = check_place(directive, context)?;
-    refuse_tls(row, directive)?;
+    refuse(row, directive)?;
     if !row.repeatable && earlier.iter().any(|earlier| earlier.name.text == row.name) {
         let message = format!("\"{}\" directive is duplicate", row.name);
         return Err(Error::new(&directive.name.position, message));
@@ -24,19 +24,23 @@ pub(crate) fn check(
     Ok(row)
 }
 
-/// Plaintext never stands in for TLS.
-fn refuse_tls(row: &Row, directive: &Directive) -> Result<(), Error> {
-    let asks = match row.effect {
-        Effect::Tls => true,
-        Effect::TlsUnlessOff => values::flag(&directive.argument(0).text) != Some(false),
-        Effect::Full | Effect::None(_) | Effect::Content => false,
+/// What is asked for and would not come: nobody is left to think that it does.
+fn refuse(row: &Row, directive: &Directive) -> Result<(), Error> {
+    let (advice, value) = match row.effect {
+        Effect::Refused(advice) => (advice, None),
+        Effect::RefusedUnlessOff(advice) => (advice, Some(directive.argument(0))),
+        Effect::Full | Effect::None(_) | Effect::Content => return Ok(()),
     };
-    if !asks {
-        return Ok(());
-    }
-    let message = format!("TLS is not in this version: \"{}\"", row.name);
-    Err(Error::new(&directive.name.position, message)
-        .hint("let another server terminate TLS in front, and remove the line"))
+    let value = match value {
+        None => String::new(),
+        Some(word) if values::flag(&word.text) == Some(false) => return Ok(()),
+        Some(word) => {
+            check_value(row, word)?;
+            format!(" {}", word.text)
+        }
+    };
+    let message = format!("\"{}{value}\" is not in this version", row.name);
+    Err(Error::new(&directive.name.position, message).hint(advice))
 }
 
 /// What the others are wanted for in an `if` can be said by a value.

@@ -46,6 +46,7 @@ mod regex;
 mod resolve;
 mod source;
 mod syntax;
+mod tls;
 mod values;
 
 pub use access::{
@@ -60,6 +61,10 @@ pub use loaded::{
 pub use recorded::load_recorded;
 pub use resolve::{Resolve, SystemResolver};
 pub use source::SourceFile;
+pub use tls::{
+    ClientVerification, IdentityFiles, ListenerTls, NamedFile, ServerTls, SessionCache, TlsVersions,
+    UpstreamTls, Written,
+};
 
 use std::{
     path::{Path, PathBuf},

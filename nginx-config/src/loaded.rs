@@ -11,6 +11,7 @@ use crate::{
     mask::masked,
     source::SourceFile,
     syntax::{Directive, Printed},
+    tls::{ListenerTls, UpstreamTls},
 };
 
 /// A configuration, ready to be used.
@@ -25,6 +26,9 @@ pub struct Loaded {
     /// `resolver` of each group: number of the one in [`Main::resolvers`] that its names are looked up with.
     /// Absent: the system's.
     pub resolvers_of_groups: Vec<Option<u32>>,
+    /// TLS towards origin servers, each that differs once: a number of TLS settings in the core's configuration is an index
+    /// into them.
+    pub upstream_tls: Vec<UpstreamTls>,
     /// What concerns the process.
     pub main: Main,
     /// Who may use the locations: [`underpass_core::config::Location::admission`] is an index into them.
@@ -60,6 +64,8 @@ pub struct Listener {
     pub address: Address,
     /// Options of the socket, as the `listen` that has some says.
     pub options: ListenOptions,
+    /// `ssl`: connections begin with a TLS handshake. Absent: they are in clear.
+    pub tls: Option<ListenerTls>,
     /// How the first `listen` of this address was written.
     pub written: String,
     /// Where that stands.

@@ -174,7 +174,12 @@ impl Reader<'_> {
             };
         };
         let row = check::check(directive, context, earlier)?;
-        if let Effect::None(why) = row.effect
+        let why = match row.effect {
+            Effect::None(why) => Some(why),
+            Effect::RefusedUnlessOff(_) => Some("it is never on in this version"),
+            Effect::Full | Effect::Content | Effect::Refused(_) => None,
+        };
+        if let Some(why) = why
             && self.without_effect.insert(row.name)
         {
             let message = format!("\"{}\" has no effect: {why}", row.name);

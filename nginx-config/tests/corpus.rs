@@ -60,7 +60,7 @@ fn products_recipes_load_or_are_refused_as_their_cases_say() {
     assert!(count >= 40, "only {count} cases");
 }
 
-/// Copies a folder; `/etc/nginx` in its files becomes `place`.
+/// Copies a folder; in its files `/etc/nginx` becomes `place`, and `/etc/letsencrypt` a folder in it.
 fn copy(from: &Path, to: &Path, place: &str) {
     fs::create_dir_all(to).expect("a folder");
     for entry in fs::read_dir(from).expect("a folder") {
@@ -70,7 +70,9 @@ fn copy(from: &Path, to: &Path, place: &str) {
             copy(&path, &target, place);
         } else {
             let text = fs::read_to_string(&path).expect("text");
-            fs::write(target, text.replace("/etc/nginx", place)).expect("a file");
+            let text = text.replace("/etc/nginx", place);
+            let text = text.replace("/etc/letsencrypt", &format!("{place}/letsencrypt"));
+            fs::write(target, text).expect("a file");
         }
     }
 }

@@ -222,7 +222,7 @@ fn ipv6only_is_nothing_to_an_ipv4_socket() {
 fn what_has_no_meaning_is_noted_once_for_each_name() {
     let text = "http {
         sendfile on; tcp_nopush on; gzip on; gzip_types a b; types_hash_max_size 2048;
-        server { gzip off; sendfile off; ssl_session_timeout 1d; ssl off; return 200; }
+        server { gzip off; sendfile off; ssl_dhparam a; ssl off; return 200; }
     }";
     let loaded = load_text("f", text, &options()).expect("loads");
     let said: Vec<_> = loaded.notes.iter().map(|note| note.message.as_str()).collect();
@@ -234,7 +234,8 @@ fn what_has_no_meaning_is_noted_once_for_each_name() {
             "\"gzip\" has no effect: nothing is compressed or unpacked in this version",
             "\"gzip_types\" has no effect: nothing is compressed or unpacked in this version",
             "\"types_hash_max_size\" has no effect: memory is laid out differently here",
-            "\"ssl_session_timeout\" has no effect: there is no TLS in this version",
+            "\"ssl_dhparam\" has no effect: keys are exchanged on elliptic curves only",
+            "\"ssl\" has no effect: it is never on in this version",
         ]
     );
 }

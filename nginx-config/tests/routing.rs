@@ -63,12 +63,7 @@ impl Result {
 /// Gives `request` to a session, and to the origin server what it wants to have; it never answers.
 fn request(config: &Arc<Config>, request: &str) -> Result {
     let address = |text: &str| Address::Ip(text.parse().expect("an address"));
-    let client = ClientInfo {
-        remote: address("198.51.100.1:50000"),
-        local: address("198.51.100.2:80"),
-        serial: 1,
-        secret: [7; 16],
-    };
+    let client = ClientInfo::new(address("198.51.100.1:50000"), address("198.51.100.2:80"), 1, [7; 16]);
     let now = Now { tick: Tick(0), unix_ms: 0, utc_offset_min: 0 };
     let mut buffers = Buffers::default();
     let mut session = Session::new(Arc::clone(config), client, now);

@@ -11,6 +11,7 @@
 //! | [`log`] | log files, the error log in nginx's shape, which line goes where |
 //! | [`clock`] | the only place where a worker reads a clock |
 //! | [`timers`] | deadlines that are checked lazily, one queue per worker |
+//! | `tls` | certificates and keys: read, checked, watched, and chosen by the name that a client looks for |
 //! | [`trace`] | sessions that are recorded |
 //! | [`panics`] | a panic ends the session that it happened in, and is told |
 //! | `threads` | a few threads for what blocks, and a bounded queue in front of them |
@@ -43,6 +44,7 @@ pub mod signals;
 pub mod system_names;
 mod threads;
 pub mod timers;
+pub(crate) mod tls;
 pub mod trace;
 pub mod wake;
 pub mod worker;

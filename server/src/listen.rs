@@ -1,7 +1,7 @@
 //! A listening socket, as a worker is given it.
 
 use std::{
-    io,
+    fmt, io,
     net::{SocketAddr, TcpListener},
     os::unix::net::UnixListener,
     path::Path,
@@ -13,6 +13,7 @@ use std::{
 
 use socket2::{Domain, Protocol, Socket, Type};
 use underpass_core::{Address, Fault, config::Config};
+use underpass_tls::Choose;
 
 /// How many connections may wait to be accepted: nginx's number.
 pub(crate) const BACKLOG: i32 = 511;
@@ -24,8 +25,25 @@ pub struct Listener {
     socket: Option<Listening>,
     address: Address,
     config: Arc<Config>,
+    tls: Option<Chooser>,
     /// Lives as long as somebody besides workers has the socket, who sees to it that it is accepted from.
     holder: Weak<()>,
+}
+
+/// Who chooses the settings of a TLS handshake. A clone stands for the same.
+#[derive(Clone)]
+pub struct Chooser(Arc<dyn Choose>);
+
+impl Chooser {
+    pub(crate) fn into_inner(self) -> Arc<dyn Choose> {
+        self.0
+    }
+}
+
+impl fmt::Debug for Chooser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chooser").finish_non_exhaustive()
+    }
 }
 
 /// A listening socket of no runtime, non-blocking.
@@ -74,7 +92,14 @@ impl Listener {
 
     fn of(socket: Listening, address: Address, config: Arc<Config>) -> io::Result<Self> {
         socket.prepare()?;
-        Ok(Self { number: next_number(), socket: Some(socket), address, config, holder: Weak::new() })
+        Ok(Self {
+            number: next_number(),
+            socket: Some(socket),
+            address,
+            config,
+            tls: None,
+            holder: Weak::new(),
+        })
     }
 
     /// The socket with this number: `socket` is a handle to it, or absent where the worker has one.
@@ -85,10 +110,24 @@ impl Listener {
         config: Arc<Config>,
         holder: Weak<()>,
     ) -> Self {
-        Self { number, socket, address, config, holder }
+        Self { number, socket, address, config, tls: None, holder }
     }
 
-    /// The same socket with another configuration: for a [`crate::Reload`] of the worker that has it.
+    /// Has clients begin with a TLS handshake, for which `choose` has the settings. The configuration has to say so, too
+    /// ([`Config::tls`]): of a client that sends plain HTTP it is told nothing else.
+    #[must_use]
+    pub fn secured_by(mut self, choose: Arc<dyn Choose>) -> Self {
+        self.tls = Some(Chooser(choose));
+        self
+    }
+
+    /// Who chooses the settings of TLS handshakes, if there are any.
+    pub(crate) fn chooser(&self) -> Option<&Chooser> {
+        self.tls.as_ref()
+    }
+
+    /// The same socket with another configuration, and without TLS until that is said again: for a [`crate::Reload`] of the
+    /// worker that has it.
     #[must_use]
     pub fn renewed(&self, config: Arc<Config>) -> Self {
         Self::shared(self.number, None, self.address.clone(), config, Weak::clone(&self.holder))

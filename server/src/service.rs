@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use underpass_core::config::Config;
+use underpass_tls::ClientSettings;
 
-use crate::{Log, Resolver, SystemNames, Trace, admission::Gate};
+use crate::{Log, Resolver, SystemNames, Trace, admission::Gate, listen::Chooser};
 
 /// What the sessions of a configuration need besides it. A clone stands for the same things.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +20,9 @@ pub struct Provisions {
     pub resolvers: Arc<[Resolver]>,
     /// Who looks names up as the system does.
     pub system_names: SystemNames,
+    /// Settings of TLS towards origin servers, by the number that the configuration gave them
+    /// ([`underpass_core::config::ProxyTls::settings`]).
+    pub upstream_tls: Arc<[ClientSettings]>,
     /// Which sessions are traced, and where to, by the number that the configuration has
     /// ([`Config::trace`]).
     pub traces: Arc<[Trace]>,
@@ -31,6 +35,8 @@ pub struct Service {
     pub config: Arc<Config>,
     /// What it doesn't hold.
     pub provisions: Provisions,
+    /// Who chooses the settings of TLS handshakes, where clients are under TLS.
+    pub tls: Option<Chooser>,
     /// How many times the worker's configuration had been replaced.
     pub generation: u64,
 }

@@ -2,9 +2,11 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::*;
 use proptest::prelude::*;
-use underpass_tls::{ClientOptions, Identity, Protocols, ServerOptions, Tls, VerifyClient};
+use underpass_tls::{ClientOptions, Identity, Protocols, ServerOptions, Sessions, Tls, VerifyClient};
 
 const BOTH: [Protocols; 2] = [Protocols::Tls12, Protocols::Tls13];
 
@@ -93,7 +95,11 @@ fn a_second_first_message_in_any_cut() {
 /// disturb it.
 #[test]
 fn sealing_while_half_a_handshake_message_is_here() {
-    let options = ServerOptions { record_size: Some(32), sessions: 10, ..server_options(Protocols::Tls13) };
+    let options = ServerOptions {
+        record_size: Some(32),
+        sessions: Sessions::kept(10, Duration::from_secs(300)),
+        ..server_options(Protocols::Tls13)
+    };
     let (settings, client_settings) =
         (options.settings().expect("settings"), client_settings(Protocols::Tls13));
     let (mut client, mut server) = (client(&client_settings), server(&settings));

@@ -2,15 +2,18 @@
 
 mod common;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use allocation_counter::measure;
 use common::*;
 use underpass_tls::{
-    CLIENT_HELLO_MAX, ClientOptions, Error, HANDSHAKE_MAX, Hello, Protocols, ServerOptions, Tls,
+    CLIENT_HELLO_MAX, ClientOptions, Error, HANDSHAKE_MAX, Hello, Protocols, ServerOptions, Sessions, Tls,
 };
 
 const BOTH: [Protocols; 2] = [Protocols::Tls12, Protocols::Tls13];
@@ -311,7 +314,8 @@ fn garbage_on_an_open_connection_is_an_error() {
 fn open(protocols: Protocols) -> (Tls, Tls) {
     thread_local! {
         static SETTINGS: [(underpass_tls::ServerSettings, underpass_tls::ClientSettings); 2] = BOTH.map(|protocols| {
-            let server = ServerOptions { sessions: 10, ..server_options(protocols) };
+            let sessions = Sessions::kept(10, Duration::from_secs(300));
+            let server = ServerOptions { sessions, ..server_options(protocols) };
             let client = ClientOptions { sessions: 10, ..client_options(protocols) };
             (server.settings().expect("settings"), client.settings().expect("settings"))
         });

@@ -2,12 +2,12 @@
 
 mod common;
 
-use std::{sync::Arc, thread};
+use std::{sync::Arc, thread, time::Duration};
 
 use common::*;
 use underpass_tls::{
     ClientCertificate, ClientOptions, Error, Hello, Identity, IdentityError, Protocols, ServerOptions,
-    SettingsError, TicketKey, Tickets, Tls, Trust, TrustError, VerifyClient, ciphers, groups,
+    Sessions, SettingsError, TicketKey, Tickets, Tls, Trust, TrustError, VerifyClient, ciphers, groups,
 };
 
 const BOTH: [Protocols; 2] = [Protocols::Tls12, Protocols::Tls13];
@@ -235,8 +235,13 @@ fn sessions_are_resumed() {
             (Tickets::random(300).expect("random bytes"), 0, true),
             (Tickets::with_keys(key(), 300), 0, true),
         ] {
-            let settings =
-                ServerOptions { tickets, sessions, ..options.clone() }.settings().expect("settings");
+            let settings = ServerOptions {
+                tickets,
+                sessions: Sessions::kept(sessions, Duration::from_secs(300)),
+                ..options.clone()
+            }
+            .settings()
+            .expect("settings");
             let client_settings =
                 ClientOptions { sessions: 10, ..client_options(protocols) }.settings().expect("settings");
             for round in 0..3 {

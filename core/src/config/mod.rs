@@ -9,6 +9,7 @@ mod cookie;
 mod hop;
 mod locations;
 mod proxy;
+mod proxy_tls;
 mod rate;
 mod route;
 mod router;
@@ -17,6 +18,7 @@ mod settings;
 mod substitution;
 mod tunnel_pass;
 
+pub use crate::tls::{TlsRules, VerifyClient};
 pub use answer::{
     AddedField, Additions, ContentTypes, ErrorLogs, ErrorPage, ErrorStatus, ErrorTarget, Expires,
 };
@@ -28,6 +30,8 @@ pub use proxy::{
     Bind, InvalidFieldName, NextUpstream, Proxy, ProxyUri, ResponseRewriting, SetHeader, SocketOptions,
     Target, Upgrade, UpgradeProtocols, Via,
 };
+pub(crate) use proxy_tls::without_port;
+pub use proxy_tls::{PeerName, ProxyTls};
 pub use rate::Rates;
 pub use route::{Server, ServerName, ServerTable};
 pub use router::{Route, Router};
@@ -62,6 +66,9 @@ pub struct Config {
     pub identity: Arc<Identity>,
     /// `listen … proxy_protocol`: connections begin with a PROXY protocol header.
     pub proxy_protocol: bool,
+    /// `listen … ssl`: connections are under TLS. A client whose connection isn't ([`crate::ClientInfo::tls`]) has sent plain
+    /// HTTP, and is told so (H2). A PROXY protocol header has been read before there is a session.
+    pub tls: bool,
     /// Whether sessions may be traced ([`crate::trace`]), and how: number of the rule in the shell's table.
     pub trace: Option<u32>,
 }
@@ -77,6 +84,7 @@ impl Config {
             maps: Arc::default(),
             identity: Arc::default(),
             proxy_protocol: false,
+            tls: false,
             trace: None,
         }
     }

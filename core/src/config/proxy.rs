@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::{net::SocketAddr, sync::Arc};
 
-use super::{CookieFlags, Substitution};
+use super::{CookieFlags, ProxyTls, Substitution};
 use crate::{
     Version,
     shared::{GroupId, Peers},
@@ -69,6 +69,8 @@ pub struct Proxy {
     /// `proxy_protocol`: a connection begins with a PROXY protocol header that tells of the client. Such a
     /// connection is never pooled. Off.
     pub proxy_protocol: bool,
+    /// How connections are secured, where the URL is `https://…` or may come to that. Absent: they are in clear.
+    pub tls: Option<ProxyTls>,
 }
 
 impl Proxy {
@@ -102,6 +104,7 @@ impl Proxy {
             response: ResponseRewriting::default(),
             socket: SocketOptions::default(),
             proxy_protocol: false,
+            tls: None,
         }
     }
 }
@@ -132,7 +135,7 @@ pub enum Target {
     /// A URL with variables in it, evaluated for each exchange: an `upstream` by its name, an address, or a
     /// name that is looked up. With a URI in it, that is the request-target, as it stands.
     Template {
-        /// `http://HOST[:PORT][URI]`.
+        /// `http://HOST[:PORT][URI]`, or `https://…` where the location has settings for that.
         url: Template,
         /// The group whose settings hold where the host names no group.
         group: GroupId,

@@ -2,10 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Location, Locations, Route, Router};
+use super::{Location, Locations, Route, Router, TlsRules};
 use crate::{
     RequestHead,
-    template::{Masks, Regex},
+    template::{Captures, Masks, Regex},
 };
 
 /// The virtual servers of one listening socket: nginx's `server` blocks and their `location`s.
@@ -52,6 +52,21 @@ impl ServerTable {
         // `new` has checked every index; the default server is as good an answer as any.
         self.servers.get(index).unwrap_or(&self.servers[self.default])
     }
+
+    /// The index of the server that answers to `name` in a TLS handshake, in lower case and without a dot behind it, found as a
+    /// `Host` is; absent, the default server's.
+    #[must_use]
+    pub fn named_in_handshake(&self, name: Option<&str>) -> usize {
+        let Some(name) = name else { return self.default };
+        let mut captures = Captures::default();
+        let by_pattern = || {
+            let mut patterns = self.patterns.iter();
+            patterns
+                .find(|(regex, _)| regex.pattern().find(name.as_bytes(), &mut captures))
+                .map(|(_, at)| *at)
+        };
+        self.names.find(name.as_bytes()).copied().or_else(by_pattern).unwrap_or(self.default)
+    }
 }
 
 impl Router for ServerTable {
@@ -67,6 +82,14 @@ impl Router for ServerTable {
     fn named(&self, head: &RequestHead<'_>, name: &str) -> Option<Arc<Location>> {
         self.server(head).named.get(name).cloned()
     }
+
+    fn tls(&self, head: &RequestHead<'_>) -> TlsRules {
+        self.server(head).tls
+    }
+
+    fn tls_of(&self, name: Option<&str>) -> TlsRules {
+        self.servers.get(self.named_in_handshake(name)).map(|server| server.tls).unwrap_or_default()
+    }
 }
 
 /// A virtual server.
@@ -81,13 +104,21 @@ pub struct Server {
     pub locations: Locations,
     /// Its named locations, without the `@`.
     pub named: HashMap<Box<str>, Arc<Location>>,
+    /// What it wants of the certificates of clients under TLS.
+    pub tls: TlsRules,
 }
 
 impl Server {
     /// A server without locations.
     #[must_use]
     pub fn new(names: Vec<ServerName>, level: Arc<Location>) -> Self {
-        Self { names, level, locations: Locations::default(), named: HashMap::new() }
+        Self {
+            names,
+            level,
+            locations: Locations::default(),
+            named: HashMap::new(),
+            tls: TlsRules::default(),
+        }
     }
 }
 
@@ -113,7 +144,7 @@ mod tests {
     use crate::{
         config::{Handler, Place, Proxy, Return, Settings, Target},
         record::Heads,
-        template::{Captures, Pattern},
+        template::Pattern,
     };
 
     /// Stands for a regular expression: the text occurs.
@@ -231,6 +262,16 @@ mod tests {
             ("nobody", 200),
         ] {
             assert_eq!(route(&table, host, "/").0, status, "{host}");
+        }
+        for (name, index) in [
+            (Some("example.com"), 1),
+            (Some("www.example.org"), 1),
+            (Some("x.a.example.com"), 3),
+            (Some("42.org"), 6),
+            (Some("nobody"), 0),
+            (None, 0),
+        ] {
+            assert_eq!(table.named_in_handshake(name), index, "{name:?}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::Location;
+use super::{Location, TlsRules};
 use crate::RequestHead;
 
 /// Finds the location of a request. Implement it to route in code; [`ServerTable`](super::ServerTable) routes as nginx does.
@@ -21,6 +21,19 @@ pub trait Router: Send + Sync + fmt::Debug {
     fn named(&self, head: &RequestHead<'_>, name: &str) -> Option<Arc<Location>> {
         let _ = (head, name);
         None
+    }
+
+    /// What the request's server wants of the certificates of clients.
+    fn tls(&self, head: &RequestHead<'_>) -> TlsRules {
+        let _ = head;
+        TlsRules::default()
+    }
+
+    /// What the server wants of them that answers to `name` in a handshake, in lower case; absent, the one for clients that name
+    /// nobody. By its rules the client's certificate was judged.
+    fn tls_of(&self, name: Option<&str>) -> TlsRules {
+        let _ = name;
+        TlsRules::default()
     }
 }
 

@@ -51,8 +51,8 @@ struct Limits {
 enum Form {
     #[default]
     Origin,
-    /// The length of `http://authority`, which is not forwarded (§3.2.2).
-    Absolute(u32),
+    /// The lengths of `http://`, and of that and the authority, which is not forwarded (§3.2.2).
+    Absolute(usize, u32),
     Authority,
     Asterisk,
 }
@@ -156,9 +156,9 @@ impl Request {
         let position = |part: &[u8]| Span::within(self.fields.bytes(), part);
         self.authority = match self.form {
             // RFC 9112 §3.2.2: a received Host is ignored beside an absolute-form target.
-            Form::Absolute(length) => {
+            Form::Absolute(scheme, length) => {
                 let target = self.target.of(self.fields.bytes());
-                position(target.get(7..length as usize).unwrap_or_default())
+                position(target.get(scheme..length as usize).unwrap_or_default())
             }
             _ => host.map_or_else(Span::default, position),
         };
@@ -173,7 +173,7 @@ impl Request {
                 derived.push(b'/');
                 Ok(())
             }
-            (Form::Asterisk, _) | (Form::Absolute(_), b"") if self.method() == b"OPTIONS" => {
+            (Form::Asterisk, _) | (Form::Absolute(..), b"") if self.method() == b"OPTIONS" => {
                 derived.push(b'*');
                 Ok(())
             }
@@ -220,7 +220,7 @@ impl Request {
     fn received_target(&self) -> &[u8] {
         let target = self.target.of(self.fields.bytes());
         match self.form {
-            Form::Absolute(length) => target.get(length as usize..).unwrap_or_default(),
+            Form::Absolute(_, length) => target.get(length as usize..).unwrap_or_default(),
             Form::Origin | Form::Authority | Form::Asterisk => target,
         }
     }
@@ -255,6 +255,11 @@ impl Request {
     /// The port of a CONNECT.
     pub(crate) fn connect_port(&self) -> Option<&[u8]> {
         authority(self.target.of(self.fields.bytes())).and_then(|authority| authority.port)
+    }
+
+    /// Whether the request-target itself says `https`.
+    pub(crate) fn asks_for_https(&self) -> bool {
+        matches!(self.form, Form::Absolute(scheme, _) if scheme == HTTPS.len())
     }
 
     pub(crate) fn is_head(&self) -> bool {
@@ -325,6 +330,10 @@ fn parse_version(text: &[u8]) -> Result<Version, Violation> {
     }
 }
 
+const HTTP: &[u8] = b"http://";
+
+const HTTPS: &[u8] = b"https://";
+
 fn target_form(target: &[u8], is_connect: bool, is_options: bool) -> Result<Form, Violation> {
     if target.is_empty() || !target.iter().copied().all(is_target_byte) {
         return Err(Violation::BadTarget);
@@ -342,16 +351,15 @@ fn target_form(target: &[u8], is_connect: bool, is_options: bool) -> Result<Form
         return Ok(Form::Origin);
     }
     let scheme = |name: &[u8]| target.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
-    if scheme(b"https://") {
-        return Err(Violation::WrongScheme);
-    }
-    if !scheme(b"http://") {
-        return Err(Violation::BadTarget);
-    }
-    let rest = target.get(7..).unwrap_or_default();
+    let at = match [HTTPS, HTTP].into_iter().find(|name| scheme(name)) {
+        Some(name) => name.len(),
+        None => return Err(Violation::BadTarget),
+    };
+    let rest = target.get(at..).unwrap_or_default();
     let length = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
     authority(rest.get(..length).unwrap_or_default()).ok_or(Violation::BadTarget)?;
-    u32::try_from(7 + length).map(Form::Absolute).map_err(|_| Violation::BadTarget)
+    let length = u32::try_from(at + length).map_err(|_| Violation::BadTarget)?;
+    Ok(Form::Absolute(at, length))
 }
 
 #[cfg(test)]

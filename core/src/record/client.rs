@@ -21,6 +21,13 @@ pub(crate) struct ForwardedClient {
     real: Option<Address>,
 }
 
+impl ForwardedClient {
+    /// By a header that was read before there was a session.
+    pub(super) fn told_by(header: Proxied) -> Self {
+        Self { header: Some(header), real: None }
+    }
+}
+
 impl Record {
     /// The client: who connected or, where `set_real_ip_from` trusts that one, who it says it speaks for.
     #[must_use]

@@ -1,9 +1,10 @@
 //! What an exchange has to remember of its two messages while it lasts.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use super::{Attempt, Detour, Url, memo::Memo};
 use crate::{
+    TlsPeer,
     http1::{Fields, Request, Response},
     template::{MapId, Regex, SetId},
 };
@@ -28,6 +29,8 @@ pub(crate) struct Heads {
     pub(crate) url: Url,
     /// Where upstream connections come from, when there are variables in that.
     pub(crate) bind: Option<SocketAddr>,
+    /// Whom upstream connections are secured with, if they are.
+    pub(crate) tls_peer: Option<Arc<TlsPeer>>,
     pub(super) memo: Memo,
 }
 
@@ -45,6 +48,7 @@ impl Heads {
         self.detour.clear();
         self.url.clear();
         self.bind = None;
+        self.tls_peer = None;
         self.memo.clear();
     }
 

@@ -13,6 +13,7 @@ mod note;
 mod outcome;
 mod scratch;
 mod severity;
+mod tls;
 mod uri;
 mod url;
 mod values;
@@ -58,11 +59,12 @@ pub struct Record {
 
 impl Record {
     pub(crate) fn new(config: Arc<Config>, client: Arc<ClientInfo>, now: Now) -> Self {
+        let header = client.proxied.as_deref().copied();
         Self {
             config,
             client,
             location: None,
-            forwarded: None,
+            forwarded: header.map(|header| Box::new(client::ForwardedClient::told_by(header))),
             heads: None,
             accepted: now.tick,
             requests: 0,

@@ -27,6 +27,8 @@ pub enum Event {
     Violation(Violation),
     /// Connecting to a peer failed.
     ConnectFailed(Fault),
+    /// A peer was reached, and its TLS handshake failed. Why, the shell has told.
+    HandshakeFailed,
     /// No connection could be made, for a reason that lies here.
     LocalFault(Fault),
     /// Reading from or writing to the origin server failed.
@@ -109,7 +111,8 @@ impl Event {
                 }
             },
             Self::ConnectFailed(_) | Self::UpstreamFailed(_) | Self::UpstreamClosed => Severity::Error,
-            Self::StaleConnection
+            Self::HandshakeFailed
+            | Self::StaleConnection
             | Self::ClientLeft
             | Self::TunnelOpened
             | Self::TunnelClosed(_)
@@ -137,6 +140,7 @@ impl fmt::Display for Event {
             Self::ConnectFailed(fault) => {
                 write!(f, "connect() failed ({fault}) while connecting to upstream")
             }
+            Self::HandshakeFailed => f.write_str("no TLS handshake with upstream"),
             Self::LocalFault(fault) => {
                 write!(f, "no connection can be made from here ({fault}) while connecting to upstream")
             }
@@ -227,7 +231,8 @@ impl Record {
         // By now another attempt may have begun.
         let mut attempts = [&self.figures.attempt].into_iter().chain(earlier);
         if let Some(peer) = attempts.find_map(|attempt| attempt.peer.as_ref()) {
-            write_quoted(", upstream: \"", format!("http://{peer}").as_bytes(), line);
+            let scheme = if self.proxy_tls().is_some() { "https" } else { "http" };
+            write_quoted(", upstream: \"", format!("{scheme}://{peer}").as_bytes(), line);
         }
         write_quoted(", host: \"", host, line);
     }

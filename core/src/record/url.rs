@@ -16,11 +16,13 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Url {
     text: Vec<u8>,
-    /// The host, with its port unless that is 80.
+    /// The host, with its port unless that is the scheme's own.
     host: Span,
     port: Span,
     uri: Span,
     leads: Leads,
+    /// Whether it is an `https` URL.
+    tls: bool,
 }
 
 /// Where a URL leads.
@@ -42,6 +44,8 @@ pub(crate) enum Leads {
 pub(crate) enum Prefix {
     /// `http://`.
     Scheme,
+    /// That, or `https://`.
+    AnyScheme,
     /// Nothing: `tunnel_pass` takes an address.
     None,
 }
@@ -49,14 +53,19 @@ pub(crate) enum Prefix {
 impl Url {
     pub(crate) fn clear(&mut self) {
         self.text.clear();
-        (self.host, self.port, self.uri, self.leads) = Default::default();
+        (self.host, self.port, self.uri, self.leads, self.tls) = Default::default();
+    }
+
+    /// Whether it is an `https` URL.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.tls
     }
 
     pub(crate) fn leads(&self) -> &Leads {
         &self.leads
     }
 
-    /// The host, with its port unless that is 80.
+    /// The host, with its port unless that is the scheme's own.
     pub(crate) fn host(&self) -> &[u8] {
         self.host.of(&self.text)
     }
@@ -89,11 +98,15 @@ impl Url {
         named: impl FnOnce(&str, Option<u16>) -> Option<GroupId>,
     ) -> Option<()> {
         let text = self.text.as_slice();
+        let behind = |scheme: &[u8]| {
+            let (start, rest) = text.split_at_checked(scheme.len())?;
+            start.eq_ignore_ascii_case(scheme).then_some(rest)
+        };
+        let secured = if prefix == Prefix::AnyScheme { behind(b"https://") } else { None };
+        let tls = secured.is_some();
+        let usual_port = if tls { 443 } else { 80 };
         let rest = match prefix {
-            Prefix::Scheme => {
-                let (scheme, rest) = text.split_at_checked("http://".len())?;
-                scheme.eq_ignore_ascii_case(b"http://").then_some(rest)?
-            }
+            Prefix::Scheme | Prefix::AnyScheme => secured.or_else(|| behind(b"http://"))?,
             Prefix::None => text,
         };
         let span = |part: &[u8]| Span::within(text, part);
@@ -105,6 +118,7 @@ impl Url {
                 std::str::from_utf8(path).ok().filter(|path| !path.is_empty() && !path.contains('\0'))?;
             self.uri = span(uri.strip_prefix(b":").unwrap_or_default());
             self.leads = Leads::At(Address::Unix(Path::new(path).into()));
+            self.tls = tls;
             return Some(());
         }
         let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
@@ -113,9 +127,10 @@ impl Url {
         let host = std::str::from_utf8(parts.host).ok()?;
         let port = match parts.port {
             Some(digits) => std::str::from_utf8(digits).ok()?.parse().ok()?,
-            None => 80,
+            None => usual_port,
         };
-        self.host = span(if port == 80 { parts.host } else { place });
+        self.tls = tls;
+        self.host = span(if port == usual_port { parts.host } else { place });
         self.port = parts.port.map_or_else(Span::default, span);
         self.uri = span(uri);
         let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::{Heads, Outcome, Record, note::ClientAddress};
+use super::{Heads, Outcome, Record, note::ClientAddress, tls::write_of_tls};
 use crate::{
     Address,
     http1::{Known, Version},
@@ -58,7 +58,8 @@ impl Record {
             }
             Variable::ServerAddr => show(out, ClientAddress(&self.client.local)),
             Variable::ServerPort => write_port(out, &self.client.local),
-            Variable::Scheme => out.extend_from_slice(b"http"),
+            Variable::Scheme => out.extend_from_slice(self.scheme()),
+            Variable::Https if self.client.tls.is_some() => out.extend_from_slice(b"on"),
             Variable::Connection => write_decimal(out, self.client.serial),
             Variable::ConnectionRequests => write_decimal(out, self.requests),
             Variable::ConnectionTime => write_seconds(out, now.tick, self.accepted),
@@ -95,6 +96,9 @@ impl Record {
             other => {
                 if let Some(heads) = &self.heads {
                     self.write_of_heads(heads, other, out);
+                }
+                if let Some(facts) = &self.client.tls {
+                    write_of_tls(facts, other, now, out);
                 }
             }
         }
@@ -213,6 +217,11 @@ impl Record {
 
     fn write_status(&self, out: &mut Vec<u8>) {
         write_padded(out, u64::from(self.status), 3);
+    }
+
+    /// The scheme under which the client has asked (RFC 9110 §4.2).
+    pub(crate) fn scheme(&self) -> &'static [u8] {
+        if self.client.tls.is_some() { b"https" } else { b"http" }
     }
 
     fn server_name(&self) -> &str {

@@ -17,7 +17,7 @@ pub(super) fn write_location(record: &Record, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends `http://host[:port]`, under which the client reaches this server, as `absolute_redirect`,
+/// Appends `http://host[:port]`, or `https://` with TLS, under which the client reaches this server, as `absolute_redirect`,
 /// `server_name_in_redirect` and `port_in_redirect` have it: the host that was asked for, and the port that we
 /// listen on.
 pub(crate) fn write_own_origin(record: &Record, out: &mut Vec<u8>) {
@@ -25,7 +25,8 @@ pub(crate) fn write_own_origin(record: &Record, out: &mut Vec<u8>) {
     if !settings.absolute_redirect {
         return;
     }
-    out.extend_from_slice(b"http://");
+    out.extend_from_slice(record.scheme());
+    out.extend_from_slice(b"://");
     let asked = record.heads.as_ref().map_or(b"".as_slice(), |heads| heads.request.host());
     let name = record.location.as_ref().map_or(b"".as_slice(), |location| location.server_name.as_bytes());
     let (first, second) = if settings.server_name_in_redirect { (name, asked) } else { (asked, name) };
@@ -33,7 +34,8 @@ pub(crate) fn write_own_origin(record: &Record, out: &mut Vec<u8>) {
         (b"", b"", Address::Ip(local)) => write_address(local.ip(), out),
         (b"", host, _) | (host, _, _) => out.extend_from_slice(host),
     }
-    let port = record.client.local.port().filter(|port| *port != 80 && settings.port_in_redirect);
+    let usual = if record.client.tls.is_some() { 443 } else { 80 };
+    let port = record.client.local.port().filter(|port| *port != usual && settings.port_in_redirect);
     if let Some(port) = port {
         out.push(b':');
         write_decimal(out, u64::from(port));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     Address,
-    config::Target,
+    config::{ProxyTls, Target},
     record::{Leads, Prefix, Record, Url},
     template::Template,
     time::Now,
@@ -60,11 +60,18 @@ impl Record {
         }
     }
 
+    /// How connections to the origin server are secured, if they are.
+    pub(crate) fn proxy_tls(&self) -> Option<&ProxyTls> {
+        let tls = self.proxy()?.tls.as_ref()?;
+        self.url().is_none_or(Url::is_tls).then_some(tls)
+    }
+
     /// `$proxy_port`.
     pub(crate) fn proxy_port(&self) -> &[u8] {
         match self.url() {
             Some(url) if matches!(url.leads(), Leads::At(Address::Unix(_))) => b"",
             Some(url) => match url.port() {
+                b"" if url.is_tls() => b"443",
                 b"" => b"80",
                 port => port,
             },

@@ -3,13 +3,14 @@
 use std::{
     io::ErrorKind,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
 };
 
 use super::{Choice, Dial, DialError, Origin, Session, pending::Errand, request::is_upgrade};
 use crate::{
-    Address,
+    Address, TlsPeer,
     buffer::Turn,
-    config::{Bind, Target},
+    config::{Bind, PeerName, Target, without_port},
     fault::Fault,
     record::{Prefix, Record},
     shared::{Balance, ChoiceContext, Group, HashKey},
@@ -24,7 +25,11 @@ impl Session {
         let Some(heads) = &mut self.record.heads else { return Ok(()) };
         let mut url = std::mem::take(&mut heads.url);
         url.clear();
-        let prefix = if self.connects() { Prefix::None } else { Prefix::Scheme };
+        let prefix = match self.record.proxy() {
+            None => Prefix::None,
+            Some(proxy) if proxy.tls.is_some() => Prefix::AnyScheme,
+            Some(_) => Prefix::Scheme,
+        };
         let evaluated = match self.record.hop().and_then(|hop| hop.target) {
             Some(Target::Template { url: template, .. }) => {
                 url.evaluate(&self.record, template, prefix, turn.now)
@@ -106,6 +111,7 @@ impl Session {
         if let Err(violation) = self.evaluate_bind(turn) {
             return self.refuse(violation, turn);
         }
+        self.name_peer(turn);
         let key = self.hash_key(turn);
         self.send_for(Errand::Connect { may_reuse, key });
     }
@@ -126,6 +132,26 @@ impl Session {
             heads.bind = bind?;
         }
         Ok(())
+    }
+
+    /// Whom the connection is secured with (H4).
+    fn name_peer(&mut self, turn: &mut Turn<'_>) {
+        let peer = self.record.proxy_tls().map(|tls| {
+            if let PeerName::Fixed(peer) = &tls.name {
+                return Arc::clone(peer);
+            }
+            let mut text = turn.buffers.scratch();
+            match &tls.name {
+                PeerName::Template(name) => self.record.write_template(name, turn.now, &mut text),
+                PeerName::OfUrl | PeerName::Fixed(_) => text.extend_from_slice(self.record.proxy_host()),
+            }
+            let name = without_port(&String::from_utf8_lossy(&text)).into();
+            turn.buffers.return_scratch(text);
+            Arc::new(TlsPeer { settings: tls.settings, name })
+        });
+        if let Some(heads) = &mut self.record.heads {
+            heads.tls_peer = peer;
+        }
     }
 
     /// The key that the group is balanced by; empty where it is by none.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    Address,
+    Address, TlsPeer,
     config::{SocketOptions, reached},
     fault::Fault,
     session::Leg,
@@ -95,6 +95,7 @@ pub struct Dial {
     pub(crate) tried: Box<[u32]>,
     pub(crate) may_reuse: bool,
     pub(crate) socket: Socket,
+    pub(crate) tls: Option<Arc<TlsPeer>>,
     /// What the group's balance may go by: the client's address, its key, chance.
     pub(crate) client: Option<IpAddr>,
     pub(crate) key: HashKey,
@@ -183,8 +184,15 @@ impl Dial {
     }
 }
 
-/// What its socket is made with.
+/// What its connection is made with.
 impl Dial {
+    /// Whom the connection is to be secured with; absent, it is in clear. Reported as connected is one whose handshake is over;
+    /// plaintext never stands in for TLS.
+    #[must_use]
+    pub fn tls(&self) -> Option<&Arc<TlsPeer>> {
+        self.tls.as_ref()
+    }
+
     /// Where the connection is to come from (`proxy_bind`); port 0 means any port. Absent: the system chooses.
     #[must_use]
     pub fn bind(&self) -> Option<SocketAddr> {
@@ -238,6 +246,9 @@ pub enum DialError {
     Local(Fault),
     /// Connecting failed.
     Io(Fault),
+    /// The peer was reached, and there was no TLS handshake with it, or none that was accepted. Why, only the shell knows, and tells
+    /// the operator.
+    Tls,
 }
 
 impl DialError {
@@ -246,7 +257,7 @@ impl DialError {
     pub fn verdict(self) -> Verdict {
         match self {
             Self::NoPeer | Self::OwnListener | Self::Local(_) => Verdict::Unjudged,
-            Self::Io(_) => Verdict::Failure,
+            Self::Io(_) | Self::Tls => Verdict::Failure,
         }
     }
 }
@@ -266,6 +277,7 @@ impl Dial {
             tried,
             may_reuse: true,
             socket: Socket::default(),
+            tls: None,
             client: None,
             key,
             chance: 0,

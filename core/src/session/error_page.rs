@@ -144,6 +144,7 @@ impl Session {
     /// Counts the way to an error page; where that is one too many, the client is told.
     fn count_internal_redirect(&mut self, status: u16, page: &ErrorPage, turn: &mut Turn<'_>) -> bool {
         let Some(detour) = self.detour_mut() else { return false };
+        let status = answered(status);
         detour.error = Some(status);
         detour.status = match page.status {
             ErrorStatus::Kept => Some(status),
@@ -200,4 +201,10 @@ impl Session {
         self.flow_mut(Side::Upstream).message = message::Machine::default();
         self.exchange_event(exchange::Event::Reroute);
     }
+}
+
+/// The status code that a client gets for one by which an error page is found: nginx's own for TLS are each a 400 (H2), of
+/// RFC 9110 §15.5.1.
+fn answered(status: u16) -> u16 {
+    if matches!(status, 495..=497) { 400 } else { status }
 }

@@ -33,6 +33,7 @@ mod script;
 mod segment;
 mod snapshot;
 mod timeout;
+mod tls;
 pub mod trace;
 mod tunnel;
 mod unwanted;
@@ -62,7 +63,7 @@ use crate::{
     buffer::{Buffers, Loan, Turn},
     config::{Config, Settings},
     fault::Fault,
-    record::Record,
+    record::{Outcome, Record},
     shared::Lease,
     state::{Rows, Taken, connection, exchange},
     time::{Now, Tick},
@@ -138,7 +139,7 @@ impl Session {
     pub fn new(config: Arc<Config>, client: ClientInfo, now: Now) -> Self {
         let mut session = Self::unconnected(config, client, now);
         session.leg_event(Side::Downstream, connection::Event::Established);
-        if !session.record.config.proxy_protocol {
+        if !session.record.config.proxy_protocol || session.record.config.tls {
             session.exchange_event(exchange::Event::Greeted);
         }
         session
@@ -169,7 +170,8 @@ impl Session {
         self.apply(Input::Received(from, result), turn);
     }
 
-    /// So many bytes of [`transmit`](Self::transmit) were sent, and no layer of the shell's own holds them. "Would
+    /// So many bytes of [`transmit`](Self::transmit) were sent, and no layer of the shell's own holds them; but for one that has
+    /// changed them, as TLS seals records: it sends what it holds before anything else, the end included. "Would
     /// block" is reported too. Of a connection that has been closed or released it only brings the memory back: a write
     /// that was cancelled is reported with whatever it came to.
     pub fn handle_sent(&mut self, to: Leg, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
@@ -332,6 +334,16 @@ impl Session {
     #[must_use]
     pub fn tunnel_report(&self) -> Option<&TunnelReport> {
         self.open_tunnel_of().map(Tunnel::report)
+    }
+
+    /// Whether what ends now ends with something missing: a stream of the tunnel was cut, or a response. Over TLS it then ends
+    /// without `close_notify` (H5; RFC 8446 §6.1), since that would say that it is whole.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        match self.tunnel_report() {
+            Some(report) => report.cut,
+            None => matches!(self.record.outcome, Outcome::ClientLeft | Outcome::Cut),
+        }
     }
 
     /// What the session is and holds, with deadlines relative to `now`, without totals and addresses: two

@@ -166,6 +166,7 @@ impl Session {
             tried: self.record.tried().collect(),
             may_reuse,
             socket: hop.map_or_else(Socket::default, |hop| Socket::new(hop.socket, self.record.bind())),
+            tls: self.record.heads.as_ref().and_then(|heads| heads.tls_peer.clone()),
             client: match self.record.remote() {
                 Address::Ip(address) => Some(address.ip()),
                 Address::Unix(_) => None,

@@ -50,7 +50,7 @@ impl Session {
             // `limit_req_status 444` and the like.
             return self.close_unanswered();
         }
-        if may_have_page(violation) && self.goes_to_error_page(status, turn) {
+        if may_have_page(violation) && self.goes_to_error_page(page_of(violation, status), turn) {
             return;
         }
         if !self.exchange.permits(exchange::Event::Reply) {
@@ -275,6 +275,11 @@ impl Session {
 /// asked for is not worth another request.
 fn may_have_page(violation: Violation) -> bool {
     !matches!(violation, Violation::RewriteCycle | Violation::UnknownLocation | Violation::BodyTimeout)
+}
+
+/// The status code by which an error page is found for a violation that is answered with `status`.
+fn page_of(violation: Violation, status: u16) -> u16 {
+    if status == violation.status() { violation.page() } else { status }
 }
 
 fn write_page(status: u16, out: &mut Vec<u8>) {

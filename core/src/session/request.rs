@@ -126,6 +126,9 @@ impl Session {
         }
         let Some(heads) = &self.record.heads else { return Err(Violation::BadRequestLine) };
         let request = &heads.request;
+        if request.asks_for_https() && self.record.client.tls.is_none() {
+            return Err(Violation::WrongScheme);
+        }
         let framing = request_framing(&request.fields, request.version)?;
         let options = request.fields.options();
         if options.overlong {
@@ -159,7 +162,7 @@ impl Session {
             },
         );
         self.exchange_event(exchange::Event::HeadComplete);
-        Ok(())
+        self.check_tls()
     }
 
     /// Writes the head that goes upstream, before anybody is dialled: what is wrong with it is the client's

@@ -19,6 +19,8 @@ use crate::{
 pub(super) enum Failure {
     /// No connection could be made.
     Connect(Fault),
+    /// There was no TLS handshake.
+    Tls,
     /// None could be made for a reason of our own.
     Local(Fault),
     /// It ended before the response head was complete.
@@ -38,6 +40,7 @@ impl Failure {
     fn violation(self) -> Violation {
         match self {
             Self::Connect(_) => Violation::ConnectFailed,
+            Self::Tls => Violation::OriginHandshake,
             Self::Local(_) => Violation::LocalFault,
             Self::Closed => Violation::OriginClosed,
             Self::Broken(_) | Self::Unwritable => Violation::OriginFailed,
@@ -52,6 +55,7 @@ impl Failure {
     fn event(self) -> Event {
         match self {
             Self::Connect(fault) => Event::ConnectFailed(fault),
+            Self::Tls => Event::HandshakeFailed,
             Self::Local(fault) => Event::LocalFault(fault),
             Self::Closed => Event::UpstreamClosed,
             Self::Broken(fault) => Event::UpstreamFailed(fault),
@@ -136,6 +140,7 @@ impl Session {
             }
             Err(DialError::Local(fault)) => self.fail_attempt(Failure::Local(fault), turn),
             Err(DialError::Io(fault)) => self.fail_attempt(Failure::Connect(fault), turn),
+            Err(DialError::Tls) => self.fail_attempt(Failure::Tls, turn),
         }
     }
 
@@ -217,6 +222,7 @@ impl Session {
         let wanted = self.record.hop().is_some_and(|hop| match failure {
             // Another peer may be reached from another address, or by another port.
             Failure::Connect(_)
+            | Failure::Tls
             | Failure::Local(_)
             | Failure::Closed
             | Failure::Broken(_)

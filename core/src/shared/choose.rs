@@ -45,6 +45,6 @@ impl Upstreams {
     }
 
     fn lease(self: &Arc<Self>, dial: &Dial, peer: (u32, Address), holder: Holder) -> Choice {
-        Choice(Lease::new(self, (dial.group(), dial.bind()), peer, holder))
+        Choice(Lease::new(self, dial, peer, holder))
     }
 }

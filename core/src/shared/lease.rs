@@ -9,7 +9,7 @@ use super::{
     sync::{Arc, Lock},
     upstreams::Upstreams,
 };
-use crate::{Address, time::Tick, verdict::Verdict};
+use crate::{Address, session::Dial, time::Tick, tls::SharedPeer, verdict::Verdict};
 
 /// One active connection to a peer. Dropping it un-counts, so that counts can't drift.
 #[must_use = "a dropped lease is no longer counted"]
@@ -21,6 +21,8 @@ pub struct Lease {
     address: Address,
     /// Where connections to it come from, if not from anywhere.
     bind: Option<SocketAddr>,
+    /// Whom they are secured with, if they are.
+    tls: Option<SharedPeer>,
     holder: Holder,
 }
 
@@ -55,14 +57,15 @@ impl Told {
 }
 
 impl Lease {
-    /// A lease on the peer `number` at `address`, for connections from `bind`.
+    /// A lease on the peer `number` at `address`, for the connections of `dial`.
     pub(super) fn new(
         upstreams: &Arc<Upstreams>,
-        (group, bind): (GroupId, Option<SocketAddr>),
+        dial: &Dial,
         (number, address): (u32, Address),
         holder: Holder,
     ) -> Self {
-        Self { upstreams: Arc::clone(upstreams), group, number, address, bind, holder }
+        let (group, bind, tls) = (dial.group(), dial.bind(), dial.tls().cloned());
+        Self { upstreams: Arc::clone(upstreams), group, number, address, bind, tls, holder }
     }
 
     /// Where to connect to.
@@ -73,6 +76,10 @@ impl Lease {
 
     pub(crate) fn bind(&self) -> Option<SocketAddr> {
         self.bind
+    }
+
+    pub(crate) fn tls(&self) -> Option<&SharedPeer> {
+        self.tls.as_ref()
     }
 
     /// The group it belongs to.

@@ -38,7 +38,7 @@ macro_rules! variables {
             Map(MapId),
             /// A variable that `set` or a named group of a regular expression defines; empty before.
             Set(SetId),
-            /// `$ssl_*`: empty, there is no TLS in this version.
+            /// Another `$ssl_*`: empty, whatever happens.
             Ssl(Box<str>),
             /// A variable of nginx that is empty here, whatever happens.
             Empty(Box<str>),
@@ -101,10 +101,48 @@ variables! {
     ProxyPort = "proxy_port",
     /// `X-Forwarded-For` of the request with the client's address appended.
     ProxyAddXForwardedFor = "proxy_add_x_forwarded_for",
-    /// `http`.
+    /// `https` with TLS, else `http`.
     Scheme = "scheme",
     /// `on` with TLS, else empty.
     Https = "https",
+    /// `TLSv1.2` or `TLSv1.3`; like all that is said of TLS here, empty without it.
+    SslProtocol = "ssl_protocol",
+    /// The cipher suite.
+    SslCipher = "ssl_cipher",
+    /// The cipher suites that the client offered, with colons between.
+    SslCiphers = "ssl_ciphers",
+    /// The group in which keys were exchanged.
+    SslCurve = "ssl_curve",
+    /// The name that the client looked for in its handshake.
+    SslServerName = "ssl_server_name",
+    /// Empty: sessions have no numbers here.
+    SslSessionId = "ssl_session_id",
+    /// `r` when a session was resumed, else `.`.
+    SslSessionReused = "ssl_session_reused",
+    /// What was agreed to be spoken inside of TLS.
+    SslAlpnProtocol = "ssl_alpn_protocol",
+    /// `NONE`, `SUCCESS`, or `FAILED:` and why: what the verification of the client's certificate came to.
+    SslClientVerify = "ssl_client_verify",
+    /// Whose the client's certificate is (RFC 2253).
+    SslClientSDn = "ssl_client_s_dn",
+    /// Who has issued it.
+    SslClientIDn = "ssl_client_i_dn",
+    /// Its serial number in hexadecimal digits.
+    SslClientSerial = "ssl_client_serial",
+    /// Its SHA-1 in hexadecimal digits.
+    SslClientFingerprint = "ssl_client_fingerprint",
+    /// When it begins to be valid.
+    SslClientVStart = "ssl_client_v_start",
+    /// When it ends to be.
+    SslClientVEnd = "ssl_client_v_end",
+    /// For how many days it still is.
+    SslClientVRemain = "ssl_client_v_remain",
+    /// The certificate as PEM, with a tab in front of each line but the first.
+    SslClientCert = "ssl_client_cert",
+    /// The certificate as PEM.
+    SslClientRawCert = "ssl_client_raw_cert",
+    /// The certificate as PEM, percent-encoded.
+    SslClientEscapedCert = "ssl_client_escaped_cert",
     /// The method.
     RequestMethod = "request_method",
     /// The request-target as received (absolute-form: path and query).
@@ -269,6 +307,7 @@ mod tests {
             "cookie_A_b",
             "9",
             "ssl_protocol",
+            "ssl_early_data",
         ];
         for name in Variable::plain().iter().copied().chain(with_prefix) {
             assert_eq!(Variable::built_in(name).map(|v| v.to_string()).as_deref(), Some(name));

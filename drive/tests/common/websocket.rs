@@ -65,7 +65,7 @@ pub(crate) fn peers() -> ([UnixStream; 2], [thread::JoinHandle<()>; 2]) {
 }
 
 fn info(client: SocketAddr) -> ClientInfo {
-    ClientInfo { remote: client.into(), local: client.into(), serial: 1, secret: [7; 16] }
+    ClientInfo::new(client.into(), client.into(), 1, [7; 16])
 }
 
 /// A browser's part: asks for an upgrade at `address`, talks, closes.

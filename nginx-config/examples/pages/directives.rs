@@ -32,8 +32,8 @@ fn write(out: &mut String) -> fmt::Result {
     }
     out.push_str(ANSWERED);
     writeln!(out, "{}.", names(Outcome::NotImplemented))?;
-    out.push_str(TLS);
-    writeln!(out, "{}, `listen … ssl`, `listen … quic`, `proxy_pass https://…`.", names(Outcome::Refused))?;
+    out.push_str(REFUSED);
+    writeln!(out, "{}.", names(Outcome::Refused))?;
     out.push_str(WITHOUT_EFFECT);
     let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for directive in Directive::all() {
@@ -74,10 +74,11 @@ note says so when the file is read. Where a location has `proxy_pass`, too, that
 
 ";
 
-const TLS: &str = "
-## TLS
+const REFUSED: &str = "
+## Errors of the file
 
-There is no TLS in this version. These are errors of the file, never plaintext in its place (`ssl off` is not):
+What these ask for would not come, and whoever relies on it has to know. The message says what to write instead. The value `off`
+is accepted where there is one, with a note.
 
 ";
 

@@ -36,7 +36,7 @@ fn write(out: &mut String) -> fmt::Result {
     )?;
     writeln!(
         out,
-        "| an error of the file: TLS is not in this version | {} |",
+        "| an error of the file, which says what to do instead | {} |",
         count(|outcome| outcome == Outcome::Refused)
     )?;
     out.push_str(FOOT);

@@ -18,6 +18,8 @@ pub(super) struct Destination {
     pub(super) port: String,
     /// Whether there are variables in it.
     pub(super) variable: bool,
+    /// `https`: the origin server speaks TLS.
+    pub(super) tls: bool,
 }
 
 impl Builder<'_> {
@@ -30,45 +32,53 @@ impl Builder<'_> {
         if url.text.contains('$') {
             return self.variable_destination(url);
         }
-        let (authority, uri) = split_url(url)?;
+        let SplitUrl { tls, authority, uri } = split_url(url)?;
         let uri = uri.map(|uri| replacing(url, uri, matcher)).transpose()?;
         if let Some(path) = authority.strip_prefix("unix:") {
             let group = self.unix_group(path, url)?;
             let (host, port) = ("localhost".to_owned(), String::new());
-            return Ok(Destination { target: Target::Group(group), uri, host, port, variable: false });
+            return Ok(Destination { target: Target::Group(group), uri, host, port, variable: false, tls });
         }
+        let usual_port = if tls { 443 } else { 80 };
         let host = parse_host(authority, url)?;
         let group = match self.groups.named(host.host) {
             Some(group) => {
                 refuse_port_of_group(&host, url)?;
                 group
             }
-            None => self.plain_group(host, url)?,
+            None => {
+                let port = host.port.or(Some(usual_port));
+                self.plain_group(HostPort { port, ..host }, url)?
+            }
         };
-        let port = host.port.unwrap_or(80);
-        let shown = if port == 80 { host.host } else { authority };
+        let port = host.port.unwrap_or(usual_port);
+        let shown = if port == usual_port { host.host } else { authority };
         Ok(Destination {
             target: Target::Group(group),
             uri,
             host: shown.to_owned(),
             port: port.to_string(),
             variable: false,
+            tls,
         })
     }
 
     /// A URL that is evaluated for each request.
     fn variable_destination(&mut self, url: &Word) -> Result<Destination, Error> {
         let text = url.text.as_str();
-        let rest = match text.split_once("://") {
-            Some((scheme, _)) if scheme.eq_ignore_ascii_case("https") => return Err(no_tls(url)),
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") || scheme.contains('$') => rest,
-            None if text.starts_with('$') => text,
+        let (tls, rest) = match text.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (true, rest),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") || scheme.contains('$') => {
+                (false, rest)
+            }
+            None if text.starts_with('$') => (false, text),
             _ => return Err(invalid_prefix(url)),
         };
         let host = rest.split(['/', '?']).next().unwrap_or_default().to_owned();
         let target =
             Target::Template { url: self.template(url, Escape::None)?, group: self.groups.variable() };
-        Ok(Destination { target, uri: None, host, port: "80".to_owned(), variable: true })
+        let port = if tls { "443" } else { "80" }.to_owned();
+        Ok(Destination { target, uri: None, host, port, variable: true, tls })
     }
 }
 
@@ -82,13 +92,19 @@ fn replacing(url: &Word, uri: &str, matcher: Option<&Matcher>) -> Result<ProxyUr
     Ok(ProxyUri::new(matched, uri.as_bytes()))
 }
 
-/// Authority and URI of `http://AUTHORITY[URI]`, or of `http://unix:PATH[:URI]`.
-fn split_url(url: &Word) -> Result<(&str, Option<&str>), Error> {
+/// The parts of a URL without variables.
+struct SplitUrl<'t> {
+    tls: bool,
+    authority: &'t str,
+    uri: Option<&'t str>,
+}
+
+/// The parts of `http://AUTHORITY[URI]` or `http://unix:PATH[:URI]`, or of the same with `https`.
+fn split_url(url: &Word) -> Result<SplitUrl<'_>, Error> {
     let text = url.text.as_str();
-    if has_scheme(text, "https://") {
-        return Err(no_tls(url));
-    }
-    let Some(rest) = text.get("http://".len()..).filter(|_| has_scheme(text, "http://")) else {
+    let tls = has_scheme(text, "https://");
+    let scheme = if tls { "https://" } else { "http://" };
+    let Some(rest) = text.get(scheme.len()..).filter(|_| has_scheme(text, scheme)) else {
         return Err(invalid_prefix(url));
     };
     let (authority, uri) = match rest.strip_prefix("unix:") {
@@ -99,24 +115,19 @@ fn split_url(url: &Word) -> Result<(&str, Option<&str>), Error> {
         None => rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len())),
     };
     if uri.is_empty() {
-        return Ok((authority, None));
+        return Ok(SplitUrl { tls, authority, uri: None });
     }
     if !uri.starts_with('/') || uri.bytes().any(|byte| !matches!(byte, 0x21..=0x7e | 0x80..) || byte == b'#')
     {
         return Err(Error::new(&url.position, "invalid URI in \"proxy_pass\"")
             .hint("it begins with \"/\", without spaces, control characters and \"#\""));
     }
-    Ok((authority, Some(uri)))
-}
-
-fn no_tls(url: &Word) -> Error {
-    Error::new(&url.position, "TLS is not in this version")
-        .hint("\"proxy_pass\" takes a URL that begins with \"http://\"")
+    Ok(SplitUrl { tls, authority, uri: Some(uri) })
 }
 
 fn invalid_prefix(url: &Word) -> Error {
     Error::new(&url.position, "invalid URL prefix")
-        .hint("\"proxy_pass\" takes a URL that begins with \"http://\"")
+        .hint("\"proxy_pass\" takes a URL that begins with \"http://\" or \"https://\"")
 }
 
 fn has_scheme(text: &str, scheme: &str) -> bool {

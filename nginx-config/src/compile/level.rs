@@ -89,6 +89,9 @@ impl Builder<'_> {
                 }
                 "allow" | "deny" => drop(self.who(directive.argument(0))?),
                 "tunnel_allow" | "tunnel_deny" => drop(self.destination_rules(level)?),
+                name if name.starts_with("ssl_") || name.starts_with("proxy_ssl_") => {
+                    self.check_tls(directive)?;
+                }
                 _ => {}
             }
         }

@@ -21,6 +21,7 @@ pub(super) struct Listen {
     pub(super) address: Address,
     pub(super) default_server: bool,
     pub(super) proxy_protocol: bool,
+    pub(super) ssl: bool,
     /// Absent when it says nothing of the socket.
     pub(super) options: Option<ListenOptions>,
     pub(super) written: String,
@@ -31,10 +32,16 @@ impl Builder<'_> {
     /// Where a server is reached: port 80 of every address when it doesn't say.
     pub(super) fn listens(&mut self, server: &Directive) -> Result<Vec<Listen>, Error> {
         let mut listens: Vec<Listen> = Vec::new();
+        let mut quic = false;
         for directive in all(server.inside(), "listen") {
             let word = directive.argument(0);
             let addresses = self.listen_addresses(word)?;
             let parameters = self.listen_parameters(directive)?;
+            if parameters.transport == Transport::Quic {
+                // A socket of UDP, which may have the address of another `listen`.
+                quic = true;
+                continue;
+            }
             for address in addresses {
                 if listens.iter().any(|listen| listen.address == address) {
                     return Err(Error::new(&word.position, format!("a duplicate listen {address}")));
@@ -43,17 +50,19 @@ impl Builder<'_> {
                     address,
                     default_server: parameters.default_server,
                     proxy_protocol: parameters.proxy_protocol,
+                    ssl: parameters.transport == Transport::Tls,
                     options: parameters.options.clone(),
                     written: word.text.clone(),
                     position: word.position.clone(),
                 });
             }
         }
-        if listens.is_empty() {
+        if listens.is_empty() && !quic {
             listens.push(Listen {
                 address: SocketAddr::new(ANY, 80).into(),
                 default_server: false,
                 proxy_protocol: false,
+                ssl: false,
                 options: None,
                 written: "*:80".to_owned(),
                 position: server.name.position.clone(),
@@ -112,6 +121,11 @@ impl Builder<'_> {
                 }
             }
         }
+        if let Some(word) = directive.arguments.iter().find(|word| word.text == "quic") {
+            let message =
+                "\"listen ... quic\" has no effect: clients speak HTTP/1.1 over TCP in this version";
+            self.note_once("listen quic".to_owned(), Note::new(&word.position, message));
+        }
         Ok(parameters)
     }
 }
@@ -130,10 +144,22 @@ fn split_range(text: &str) -> Option<(&str, Option<u16>)> {
     }
 }
 
+/// What connections begin with.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Transport {
+    #[default]
+    Clear,
+    /// `ssl`.
+    Tls,
+    /// `quic`.
+    Quic,
+}
+
 #[derive(Default)]
 struct Parameters {
     default_server: bool,
     proxy_protocol: bool,
+    transport: Transport,
     options: Option<ListenOptions>,
 }
 
@@ -155,9 +181,11 @@ impl Parameters {
             ("default_server" | "default", None) => self.default_server = true,
             ("proxy_protocol", None) => self.proxy_protocol = true,
             ("ssl" | "quic", None) => {
-                return error(format!("TLS is not in this version: \"{name}\"")).map_err(|error| {
-                    error.hint("let another server terminate TLS in front, and listen without it")
-                });
+                let transport = if name == "ssl" { Transport::Tls } else { Transport::Quic };
+                if !matches!(self.transport, Transport::Clear) && self.transport != transport {
+                    return error("\"ssl\" parameter is incompatible with \"quic\"".to_owned());
+                }
+                self.transport = transport;
             }
             ("bind", None) => {
                 self.options();

@@ -13,6 +13,7 @@ mod maps;
 mod names;
 mod process;
 mod proxy;
+mod proxy_tls;
 mod rates;
 mod redirect;
 mod response;
@@ -22,6 +23,7 @@ mod server;
 mod settings;
 mod sockets;
 mod syslog;
+mod tls;
 mod traces;
 mod tunnel;
 mod upstream;
@@ -52,6 +54,7 @@ use crate::{
     loaded::{Listener, Loaded, LogFile, Resolver, SessionTrace},
     source::{Source, SourceFile},
     syntax::{Directive, Word},
+    tls::{ClientVerification, UpstreamTls},
 };
 use access::Zones;
 use server::VirtualServer;
@@ -74,6 +77,7 @@ pub(crate) fn compile(source: Source, options: &LoadOptions) -> Result<Loaded, E
         listeners,
         upstreams,
         resolvers_of_groups: builder.groups.resolvers,
+        upstream_tls: builder.upstream_tls,
         main,
         access: builder.access,
         notes: in_order(notes, &source.files),
@@ -95,6 +99,11 @@ struct Builder<'o> {
     traces: Vec<SessionTrace>,
     resolvers: Vec<Resolver>,
     zones: Zones,
+    /// The sizes of the zones of `ssl_session_cache`, by name.
+    session_zones: HashMap<String, usize>,
+    upstream_tls: Vec<UpstreamTls>,
+    /// What certificates of clients are judged by, each that differs once.
+    judges: Vec<ClientVerification>,
     /// The rules that locations have by their numbers.
     access: Vec<Access>,
     /// Our own addresses.
@@ -117,6 +126,9 @@ impl<'o> Builder<'o> {
             traces: Vec::new(),
             resolvers: Vec::new(),
             zones: Zones::default(),
+            session_zones: HashMap::new(),
+            upstream_tls: Vec::new(),
+            judges: Vec::new(),
             access: Vec::new(),
             folder: folder.to_owned(),
             own: Vec::new(),
@@ -136,7 +148,8 @@ impl<'o> Builder<'o> {
         let sockets = Sockets::of(&servers, &mut self.notes)?;
         let upstreams = Arc::new(Upstreams::new(self.groups.take()));
         let listeners = sockets.listeners(&servers, |shared| {
-            let mut config = Config::new(Arc::new(shared.router), Arc::clone(&upstreams));
+            let mut config = Config::new(shared.router, Arc::clone(&upstreams));
+            config.tls = shared.tls;
             config.edge = shared.edge;
             config.proxy_protocol = shared.proxy_protocol;
             config.trace = shared.trace.map(|trace| {

@@ -29,6 +29,9 @@ impl Builder<'_> {
         let destination = self.destination(url, matcher)?;
         let mut proxy = Proxy::new(destination.target, &destination.host);
         proxy.port = destination.port.into();
+        if destination.tls {
+            self.upstream_tls(level)?;
+        }
         let redirects = match destination.variable {
             true => substitutions(level, None, None),
             false => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use underpass_core::config::{Handler, Location, Server, Settings};
+use underpass_core::config::{Handler, Location, Server, Settings, TlsRules};
 
 use super::{
     Builder, all,
@@ -16,6 +16,7 @@ use crate::{
     error::{Error, Note},
     loaded::SessionTrace,
     syntax::Directive,
+    tls::ServerTls,
 };
 
 /// A server and where it is reached.
@@ -26,6 +27,9 @@ pub(super) struct VirtualServer {
     pub(super) settings: Arc<Settings>,
     /// Counts where it is the default server of a socket.
     pub(super) trace: Option<SessionTrace>,
+    /// Counts where it is reached by TLS.
+    pub(super) tls: Arc<ServerTls>,
+    pub(super) rules: TlsRules,
     pub(super) sites: Vec<Site>,
     /// Its own level.
     pub(super) otherwise: Arc<Location>,
@@ -36,6 +40,7 @@ impl VirtualServer {
     pub(super) fn to_server(&self) -> Server {
         let names = self.names.iter().map(|name| name.name.clone()).collect();
         let mut server = Server::new(names, Arc::clone(&self.otherwise));
+        server.tls = self.rules;
         add_to(&mut server, &self.sites);
         server
     }
@@ -52,6 +57,7 @@ impl Builder<'_> {
         let names = self.names(block)?;
         let server_name: Arc<str> = names.first().map_or("", |name| &name.shown).into();
         let level = self.level(Some(http), block.inside())?;
+        let tls = self.server_tls(&level, &names, &block.name.position)?;
         let mut script =
             self.script(block.inside(), Forwarding { level: &level, server_name: &server_name })?;
         let answer = first_return(&mut script);
@@ -78,6 +84,8 @@ impl Builder<'_> {
             names,
             settings: level.settings,
             trace: level.trace,
+            rules: self.tls_rules(&tls.verify),
+            tls,
             sites,
             otherwise: Arc::new(otherwise),
         })

@@ -10,10 +10,11 @@ use underpass_core::{
     config::{Config, ServerName, ServerTable, Settings},
 };
 
-use super::{listen::Listen, server::VirtualServer};
+use super::{listen::Listen, server::VirtualServer, tls::no_certificate};
 use crate::{
     error::{Error, Note},
     loaded::{Listener, SessionTrace},
+    tls::{ListenerTls, ServerTls},
 };
 
 /// The listening sockets of all servers.
@@ -29,11 +30,15 @@ struct Socket<'s> {
     default: Option<usize>,
     /// Whether any of them says so.
     proxy_protocol: bool,
+    /// Whether any of them says so.
+    ssl: bool,
 }
 
 /// What the configuration of a socket is made of.
 pub(super) struct Shared {
-    pub(super) router: ServerTable,
+    pub(super) router: Arc<ServerTable>,
+    /// `ssl`.
+    pub(super) tls: bool,
     /// What holds before a request is routed.
     pub(super) edge: Arc<Settings>,
     pub(super) proxy_protocol: bool,
@@ -56,6 +61,7 @@ impl<'s> Sockets<'s> {
                         servers: Vec::new(),
                         default: None,
                         proxy_protocol: listen.proxy_protocol,
+                        ssl: listen.ssl,
                     });
                 }
                 if let Some(socket) = sockets.get_mut(at) {
@@ -65,6 +71,7 @@ impl<'s> Sockets<'s> {
         }
         for socket in &sockets {
             socket.note_conflicts(servers, notes);
+            socket.check_certificates(servers)?;
         }
         Ok(Self(sockets))
     }
@@ -80,13 +87,21 @@ impl<'s> Sockets<'s> {
             let default = socket.default.unwrap_or(0);
             let edge = members.get(default).map(|server| Arc::clone(&server.settings)).unwrap_or_default();
             let trace = members.get(default).and_then(|server| server.trace.clone());
-            let router = ServerTable::new(members.iter().map(|server| server.to_server()).collect(), default);
+            let table = members.iter().map(|server| server.to_server()).collect();
+            let router = Arc::new(ServerTable::new(table, default));
             Listener {
                 address: socket.listen.address.clone(),
+                tls: socket.tls(&members, &router),
                 options: socket.options.and_then(|listen| listen.options.clone()).unwrap_or_default(),
                 written: socket.listen.written.clone(),
                 position: socket.listen.position.clone(),
-                config: config(Shared { router, edge, proxy_protocol: socket.proxy_protocol, trace }),
+                config: config(Shared {
+                    router,
+                    tls: socket.ssl,
+                    edge,
+                    proxy_protocol: socket.proxy_protocol,
+                    trace,
+                }),
             }
         };
         self.0.into_iter().map(listener).collect()
@@ -111,14 +126,46 @@ impl<'s> Socket<'s> {
             }
             self.options = Some(listen);
         }
-        if listen.proxy_protocol != self.listen.proxy_protocol {
+        let differs = [
+            (listen.proxy_protocol != self.listen.proxy_protocol, "proxy_protocol"),
+            (listen.ssl != self.listen.ssl, "ssl"),
+        ];
+        for (_, name) in differs.into_iter().filter(|(differs, _)| *differs) {
             let message = format!("protocol options redefined for {}", listen.address);
-            let mend = "\"proxy_protocol\" on one \"listen\" counts for all of the address";
+            let mend = format!("\"{name}\" on one \"listen\" counts for all of the address");
             notes.push(Note::new(&listen.position, message).mend(mend));
         }
         self.proxy_protocol |= listen.proxy_protocol;
+        self.ssl |= listen.ssl;
         self.servers.push(server);
         Ok(())
+    }
+
+    fn tls(&self, members: &[&VirtualServer], table: &Arc<ServerTable>) -> Option<ListenerTls> {
+        let servers = members.iter().map(|server| Arc::clone(&server.tls)).collect();
+        let default = self.default.unwrap_or(0);
+        self.ssl.then(|| ListenerTls { table: Arc::clone(table), servers, default })
+    }
+
+    /// The default server has a certificate, or refuses everybody, and then each other server has one or does.
+    fn check_certificates(&self, servers: &[VirtualServer]) -> Result<(), Error> {
+        if !self.ssl {
+            return Ok(());
+        }
+        let members =
+            || self.servers.iter().filter_map(|index| servers.get(*index)).map(|server| &server.tls);
+        let Some(default) = members().nth(self.default.unwrap_or(0)) else { return Ok(()) };
+        if !default.identities.is_empty() {
+            return Ok(());
+        }
+        let mut needing: Box<dyn Iterator<Item = &Arc<ServerTls>>> = match default.reject {
+            true => Box::new(members()),
+            false => Box::new([default].into_iter()),
+        };
+        match needing.find(|server| server.identities.is_empty() && !server.reject) {
+            Some(server) => Err(no_certificate(server)),
+            None => Ok(()),
+        }
     }
 
     fn note_conflicts(&self, servers: &[VirtualServer], notes: &mut Vec<Note>) {

@@ -2,9 +2,9 @@
 
 /// Why there is no directive `name`, if nginx has one.
 pub(crate) fn reason(name: &str) -> Option<String> {
-    let tls = name == "ssl" || name.starts_with("ssl_") || name.starts_with("proxy_ssl_");
+    let tls = name.starts_with("ssl_") || name.starts_with("proxy_ssl_");
     if tls {
-        return Some("TLS is not in this version".to_owned());
+        return Some(format!("\"{name}\" is not in this version of TLS"));
     }
     if name == "limit_except" {
         return Some(
@@ -63,7 +63,8 @@ mod tests {
         for name in ["auth_jwt", "mirror", "stream", "geoip_country"] {
             assert_eq!(reason(name), Some(format!("\"{name}\" of nginx is not in this version")));
         }
-        assert_eq!(reason("ssl_certificate").as_deref(), Some("TLS is not in this version"));
+        let absent = "\"ssl_ech_file\" is not in this version of TLS";
+        assert_eq!(reason("ssl_ech_file").as_deref(), Some(absent));
         assert_eq!(reason("proxy_passs"), None);
         assert_eq!(reason(""), None);
     }

@@ -27,7 +27,7 @@ pub enum Outcome {
     Ignored(&'static str),
     /// Requests that it would answer are answered with 501, and a note says so.
     NotImplemented,
-    /// It asks for TLS, and is an error of the file. Some may be `off`.
+    /// It is an error of the file, which says what to do instead. Some may be `off`: a note says that this changes nothing.
     Refused,
 }
 
@@ -80,7 +80,7 @@ impl Directive {
             Effect::Full => Outcome::Obeyed,
             Effect::None(why) => Outcome::Ignored(why),
             Effect::Content => Outcome::NotImplemented,
-            Effect::Tls | Effect::TlsUnlessOff => Outcome::Refused,
+            Effect::Refused(_) | Effect::RefusedUnlessOff(_) => Outcome::Refused,
         }
     }
 }

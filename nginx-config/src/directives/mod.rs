@@ -80,10 +80,10 @@ pub(crate) enum Effect {
     None(&'static str),
     /// Requests that it would answer are answered with 501.
     Content,
-    /// It asks for TLS: an error.
-    Tls,
-    /// An error unless it is `off`.
-    TlsUnlessOff,
+    /// It is an error of the file; this is what to do instead.
+    Refused(&'static str),
+    /// The same unless it is `off`, which changes nothing; a note says so.
+    RefusedUnlessOff(&'static str),
 }
 
 /// What kind of parameters a directive takes, or of block it opens.
@@ -152,11 +152,17 @@ mod tests {
             proxy_method proxy_pass_request_body proxy_pass_request_headers proxy_read_timeout \
             proxy_send_timeout proxy_set_header real_ip_header real_ip_recursive reset_timedout_connection \
             return satisfy secure_link secure_link_md5 send_timeout server_tokens set_real_ip_from \
-            ssl_client_certificate ssl_verify_client tunnel_allow tunnel_deny underscores_in_headers user \
+            proxy_ssl_crl proxy_ssl_trusted_certificate proxy_ssl_verify proxy_ssl_verify_depth ssl_client_certificate \
+            ssl_crl ssl_ocsp ssl_protocols ssl_reject_handshake ssl_trusted_certificate ssl_verify_client \
+            ssl_verify_depth tunnel_allow tunnel_deny underscores_in_headers user \
             valid_referers worker_connections worker_rlimit_nofile";
         for name in NAMES.split_whitespace() {
             match DIRECTIVES.iter().find(|row| row.name == name) {
-                Some(row) => assert!(matches!(row.effect, Effect::Full | Effect::Tls), "{name}"),
+                Some(row) => {
+                    let acts =
+                        matches!(row.effect, Effect::Full | Effect::Refused(_) | Effect::RefusedUnlessOff(_));
+                    assert!(acts, "{name}");
+                }
                 None => assert!(reason_of_absence(name).is_some(), "{name}"),
             }
         }

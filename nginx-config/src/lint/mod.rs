@@ -11,6 +11,7 @@ mod maps;
 mod names;
 mod pool;
 mod timeouts;
+mod tls;
 mod tunnel;
 mod upgrade;
 mod web;
@@ -22,7 +23,7 @@ use crate::{error::Note, loaded::Listener, syntax::Directive};
 use web::Web;
 
 /// The rules.
-const RULES: [fn(&Web<'_>) -> Vec<Note>; 10] = [
+const RULES: [fn(&Web<'_>) -> Vec<Note>; 11] = [
     accepted::check,
     branches::check,
     inheritance::check,
@@ -31,6 +32,7 @@ const RULES: [fn(&Web<'_>) -> Vec<Note>; 10] = [
     names::check,
     pool::check,
     timeouts::check,
+    tls::check,
     tunnel::check,
     upgrade::check,
 ];

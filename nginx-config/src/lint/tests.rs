@@ -336,3 +336,34 @@ fn tunnels_for_everybody() {
         assert_eq!(server(fine), [""; 0], "{fine}");
     }
 }
+
+#[test]
+fn origin_servers_that_nobody_verifies() {
+    const SAID: &str = "nobody verifies who the origin server is: whoever is on the way there can be it (\"proxy_ssl_verify\")";
+    assert_eq!(of_location("proxy_pass https://192.0.2.1;"), [format!("3:46 {SAID}")]);
+    assert_eq!(of_location("proxy_ssl_verify off; proxy_pass HTTPS://192.0.2.1;"), [format!("3:35 {SAID}")]);
+    let twice = "proxy_ssl_verify off;
+        server { listen 81; location /a { proxy_pass https://192.0.2.1; }
+        location /b { proxy_pass https://192.0.2.1; } }";
+    assert_eq!(said(twice), [format!("2:1 {SAID}")], "the line that says so, once");
+    for fine in [
+        "proxy_ssl_verify on; proxy_pass https://192.0.2.1;",
+        "proxy_ssl_verify off; proxy_pass http://192.0.2.1;",
+        "proxy_pass http://192.0.2.1;",
+    ] {
+        assert_eq!(of_location(fine), [""; 0], "{fine}");
+    }
+}
+
+#[test]
+fn certificates_without_tls() {
+    const CERTIFICATE: &str = "ssl_certificate a; ssl_certificate_key b; return 204;";
+    let server = |listen: &str| said(&format!("server {{ {listen} {CERTIFICATE} }}"));
+    let told = ["2:10 this port is served in clear, although the server has a certificate"];
+    assert_eq!(server("listen 443;"), told);
+    assert_eq!(server("listen 127.0.0.1:443 default_server;"), told);
+    for fine in ["listen 443 ssl;", "listen 80; listen 443 ssl;", "listen 8080;", "listen 80;"] {
+        assert_eq!(server(fine), [""; 0], "{fine}");
+    }
+    assert_eq!(said("server { listen 443; return 204; }"), [""; 0]);
+}

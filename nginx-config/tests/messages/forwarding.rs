@@ -4,10 +4,9 @@ use super::{in_http, in_location};
 
 #[test]
 fn forwarding() {
-    const PREFIX: &str = "\"proxy_pass\" takes a URL that begins with \"http://\"";
+    const PREFIX: &str = "\"proxy_pass\" takes a URL that begins with \"http://\" or \"https://\"";
     in_location("proxy_pass ^backend;", &format!("invalid URL prefix; {PREFIX}"));
-    in_location("proxy_pass ^https://a;", &format!("TLS is not in this version; {PREFIX}"));
-    in_location("proxy_pass ^https://$host;", &format!("TLS is not in this version; {PREFIX}"));
+    in_location("proxy_pass ^https://;", "no host in upstream \"\"");
     in_location("proxy_pass ^ftp://$host;", &format!("invalid URL prefix; {PREFIX}"));
     in_location("proxy_pass ^http://$hots;", "unknown \"hots\" variable; did you mean \"$host\"?");
     in_location("proxy_pass ^http://;", "no host in upstream \"\"");

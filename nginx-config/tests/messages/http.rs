@@ -33,15 +33,6 @@ fn directives() {
         "\"limit_rate\" directive is not allowed here; write \"set $limit_rate RATE;\", which stands in an \"if\" and \
          comes before \"limit_rate\"",
     );
-    for (text, name) in [("^ssl_certificate x;", "ssl_certificate"), ("^ssl on;", "ssl")] {
-        in_server(
-            text,
-            &format!(
-                "TLS is not in this version: \"{name}\"; let another server terminate TLS in front, \
-                 and remove the line"
-            ),
-        );
-    }
     in_server(
         "session_trace a.trace ^sample=0%;",
         "invalid parameter \"sample=0%\"; a part of all sessions is written as \"5%\", \"0.1%\" or \"1/1000\"",
@@ -142,9 +133,6 @@ fn listening() {
     );
     in_server("listen ^81-80;", "invalid port range in \"81-80\" of the \"listen\" directive");
     in_server("listen 80 ^fast;", "invalid parameter \"fast\"");
-    const SSL: &str = "let another server terminate TLS in front, and listen without it";
-    in_server("listen 443 ^ssl;", &format!("TLS is not in this version: \"ssl\"; {SSL}"));
-    in_server("listen 443 ^quic;", &format!("TLS is not in this version: \"quic\"; {SSL}"));
     in_server("listen 80 ^backlog=0;", "invalid backlog \"backlog=0\"");
     in_server("listen 80 ^rcvbuf=x;", "invalid rcvbuf \"rcvbuf=x\"");
     in_server("listen [::]:80 ^ipv6only=x;", "invalid parameter \"ipv6only=x\"");

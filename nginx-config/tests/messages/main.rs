@@ -5,6 +5,7 @@ mod answers;
 mod common;
 mod forwarding;
 mod http;
+mod tls;
 mod variables;
 
 use common::options;

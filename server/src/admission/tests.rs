@@ -49,7 +49,7 @@ fn answered(gate: &Gate, remote: &str, lines: &str, tick: u64, counted: Counted)
     } else {
         Address::Ip(format!("{remote}:40000").parse().expect("an address"))
     };
-    let client = ClientInfo { remote, local: Address::Ip(peer), serial: 1, secret: [0; 16] };
+    let client = ClientInfo::new(remote, Address::Ip(peer), 1, [0; 16]);
     let now = Now { tick: Tick(tick), ..NOW };
     let mut session = Session::new(Arc::new(config), client, now);
     let mut buffers = Buffers::default();

@@ -30,6 +30,7 @@ use crate::{
     Listener, PidFile,
     log::{Readers, Standard, open_for_appending},
     process::{Credentials, Place, SocketFile, bind},
+    tls::{named_files, read as read_private},
 };
 
 /// Where the configuration comes from.
@@ -51,6 +52,8 @@ pub(super) struct Keeping {
     accepted: Option<Accepted>,
     /// Those of all configurations so far: sessions keep the one that they began with.
     logs: HashSet<PathBuf>,
+    /// Those of all configurations so far: certificates are watched until the next configuration is in use.
+    files_of_tls: HashSet<PathBuf>,
     /// Removed at the end.
     made: HashMap<PathBuf, Made>,
 }
@@ -84,7 +87,16 @@ impl Keeping {
             _ => None,
         };
         let logs = early.into_iter().collect();
-        Self { source, process, number, files: Vec::new(), accepted: None, logs, made: HashMap::new() }
+        Self {
+            source,
+            process,
+            number,
+            files: Vec::new(),
+            accepted: None,
+            logs,
+            files_of_tls: HashSet::new(),
+            made: HashMap::new(),
+        }
     }
 
     /// Does what is asked.
@@ -105,6 +117,7 @@ impl Keeping {
                 let path = OsString::from_vec(word()).into();
                 self.open(&path, word() == b"owner")
             }
+            b"file" => self.read_file(&OsString::from_vec(word()).into()),
             b"pid" => self.write_pid(&OsString::from_vec(word()).into()),
             b"remove" => {
                 self.made.remove(Path::new(&OsString::from_vec(word())));
@@ -129,7 +142,9 @@ impl Keeping {
             Place::File(path) => load_files(path, &self.files, &options),
             Place::Text { name, text } => load_text(name, text.as_str(), &options),
         };
-        let Loaded { main, listeners, .. } = loaded.map_err(refused)?;
+        let loaded = loaded.map_err(refused)?;
+        self.files_of_tls.extend(named_files(&loaded));
+        let Loaded { main, listeners, .. } = loaded;
         let user = match self.accepted.take() {
             Some(accepted) => accepted.user,
             None => Credentials::of(&main).map_err(refused)?,
@@ -166,6 +181,14 @@ impl Keeping {
         let readers = if private { Readers::Owner } else { Readers::Usual };
         // Nobody else has what is opened here: its flags are for the process alone.
         Ok(Done::with(open_for_appending(&path, readers, OFlags::NOFOLLOW)?.into()))
+    }
+
+    fn read_file(&self, path: &PathBuf) -> io::Result<Done> {
+        if !self.files_of_tls.contains(path) {
+            return Err(unnamed());
+        }
+        let Some(path) = self.kept(path)? else { return Ok(Done::default()) };
+        Ok(Done { words: vec![read_private(&path, OFlags::NOFOLLOW)?], descriptor: None })
     }
 
     fn write_pid(&mut self, path: &PathBuf) -> io::Result<Done> {
@@ -336,6 +359,39 @@ mod tests {
         assert!(!fs::exists(at("run.pid")).expect("it can be seen"));
         drop(keeping);
         assert!(!fs::exists(at("socket")).expect("it can be seen"), "removed at the end");
+    }
+
+    #[test]
+    fn a_private_key_is_read_where_the_configuration_names_it() {
+        let (folder, _process, mut keeping) = keeping(
+            "user daemon; events {} http { server { listen 127.0.0.1:1 ssl; ssl_certificate DIR/a.pem;
+             ssl_certificate_key DIR/link/a.key; return 204; } }",
+        );
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        fs::create_dir(at("real")).expect("a folder of ours");
+        std::os::unix::fs::symlink("real", at("link")).expect("a folder of ours");
+        fs::write(at("real/a.key"), "secret").expect("a folder of ours");
+        let asked = |keeping: &mut Keeping, path: String| {
+            let done = keeping.obey(b"file", vec![path.into_bytes()]);
+            done.map(|done| done.words).map_err(|error| error.to_string())
+        };
+        assert_eq!(asked(&mut keeping, at("link/a.key")), Err(unnamed().to_string()));
+        ask(&mut keeping, &["read"]).expect("a good file");
+        ask(&mut keeping, &["accept"]).expect("a good file");
+        assert_eq!(asked(&mut keeping, at("link/a.key")), Ok(vec![b"secret".to_vec()]));
+        assert_eq!(
+            asked(&mut keeping, at("real/a.key")),
+            Err(unnamed().to_string()),
+            "by the name that it has there"
+        );
+        asked(&mut keeping, at("a.pem")).expect_err("it isn't there");
+        let everybody = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o777);
+        fs::set_permissions(folder.path(), everybody).expect("a folder of ours");
+        assert_eq!(
+            asked(&mut keeping, at("link/a.key")),
+            Ok(Vec::new()),
+            "the user could have put the link there"
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! | `free` | says whether nobody listens on an address that the configuration listens on |
 //! | `bind` | binds a socket to such an address, and hands it over |
 //! | `log` | opens a log that the configuration names, or an earlier one did, and hands it over; says which stream of the first process it is, where its path leads to one |
+//! | `file` | reads a file that the configuration names for TLS, such as a private key, and hands its bytes over |
 //! | `pid` | writes the number of the first process to the configuration's pid file |
 //! | `remove` | removes the pid file or the file of a socket that it has made |
 //!
@@ -130,6 +131,11 @@ impl Keeper {
     /// A socket that is bound to an address; absent when the process has to bind it itself.
     pub(crate) fn bind(&self, address: &Address) -> io::Result<Option<OwnedFd>> {
         self.ask(&[b"bind", address.to_string().as_bytes()], descriptor)
+    }
+
+    /// The bytes of a file that the configuration names for TLS; absent when the process has to read it itself.
+    pub(crate) fn read_file(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+        self.ask(&[b"file", bytes(path)], |_, mut words| Ok(words.pop()))
     }
 
     /// Writes the number of this process to its pid file; false when the process has to do it itself.

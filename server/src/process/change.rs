@@ -20,13 +20,19 @@ use super::{
     trouble::Trouble,
     workers::{Ready, Worker},
 };
-use crate::{Listener, Log, PidFile, Provisions, Reload, Setup, resolver::Watch};
+use crate::{
+    Listener, Log, PidFile, Provisions, Reload, Setup,
+    resolver::Watch,
+    tls::{Tls, Watching},
+};
 
 /// A configuration with all that it needs, before anything has changed.
 pub(super) struct Next {
     main: Main,
     upstreams: Arc<Upstreams>,
     watch: Watch,
+    tls: Tls,
+    watching: Option<Watching>,
     provisions: Provisions,
     sockets: Sockets,
     /// Absent: the file stays.
@@ -71,12 +77,14 @@ impl<R: Runtime> Process<R> {
             upstreams: Arc::clone(&self.upstreams),
             gate: Arc::clone(&self.gate),
             system_names: self.system_names.clone(),
+            kept: self.kept.clone(),
         };
         let answer = Answer { events: self.events.clone(), draft: None };
         thread::Builder::new().name("reload".into()).spawn(move || {
             let mut answer = answer;
             let loaded = loaded.map_or_else(|| source.load(), Ok);
-            answer.draft = Some(loaded.and_then(|loaded| Draft::of(loaded, &logs, &earlier)));
+            answer.draft =
+                Some(loaded.and_then(|loaded| Draft::of(loaded, &logs, &source.reader(), &earlier)));
         })?;
         self.drafting = Drafting::Underway;
         Ok(())
@@ -88,11 +96,11 @@ impl<R: Runtime> Process<R> {
         if self.ending {
             return;
         }
-        let notes = draft.as_ref().map(|draft| draft.notes.clone()).unwrap_or_default();
+        let notes = draft.as_ref().map(Draft::warnings).unwrap_or_default();
         match draft.and_then(|draft| self.prepare(draft)) {
             Ok(next) => {
                 self.change(next);
-                notes.iter().for_each(|note| self.event(Severity::Warn, &note.to_string()));
+                notes.iter().for_each(|note| self.event(Severity::Warn, note));
                 self.event(Severity::Notice, "reconfigured");
             }
             Err(trouble) => self.report(&trouble),
@@ -104,7 +112,7 @@ impl<R: Runtime> Process<R> {
 
     /// Everything else that can fail. Nothing that is in use changes.
     pub(super) fn prepare(&mut self, draft: Draft) -> Result<Next, Trouble> {
-        let Draft { listeners, main, upstreams, provisions, watch, .. } = draft;
+        let Draft { listeners, main, upstreams, provisions, watch, tls, watching, .. } = draft;
         self.note_user(&main, &provisions.log)?;
         for listener in listeners.iter().filter(|listener| listener.options.deferred) {
             let message = format!("\"deferred\" has no effect on {}", listener.address);
@@ -113,13 +121,14 @@ impl<R: Runtime> Process<R> {
         let workers = worker_count(&main)?;
         let sockets = self.sockets.next(&listeners, workers)?;
         let nothing = HashSet::new();
+        let secured = |share: Vec<Listener>| share.into_iter().map(|listener| tls.secure(listener)).collect();
         let share = |worker: usize| {
             let has = self.workers.get(worker).map_or(&nothing, Worker::has);
-            sockets.share(&listeners, worker, workers, has)
+            Ok(secured(sockets.share(&listeners, worker, workers, has)?))
         };
         let shares = (0..workers).map(share).collect::<io::Result<Vec<_>>>()?;
         let leaving = self.workers.iter().skip(workers);
-        let left = leaving.map(|worker| sockets.renewed(&listeners, worker.has())).collect();
+        let left = leaving.map(|worker| secured(sockets.renewed(&listeners, worker.has()))).collect();
         let missing = self.workers.len().min(workers)..workers;
         let mut ready = Vec::new();
         for worker in missing {
@@ -131,7 +140,7 @@ impl<R: Runtime> Process<R> {
         let same_file = self.pid_file.as_ref().map(PidFile::path) == main.pid.as_deref();
         let pid_file = main.pid.as_ref().filter(|_| !same_file);
         let pid_file = pid_file.map(|path| PidFile::create_by(self.keeper.as_ref(), path)).transpose()?;
-        Ok(Next { main, upstreams, watch, provisions, sockets, pid_file, shares, left, ready })
+        Ok(Next { main, upstreams, watch, tls, watching, provisions, sockets, pid_file, shares, left, ready })
     }
 
     /// The process is who it became before it had a second thread.
@@ -149,7 +158,20 @@ impl<R: Runtime> Process<R> {
 
     /// Takes the configuration into use; nothing of it fails.
     pub(super) fn change(&mut self, next: Next) {
-        let Next { main, upstreams, watch, provisions, sockets, pid_file, shares, left, ready } = next;
+        let Next {
+            main,
+            upstreams,
+            watch,
+            tls,
+            watching,
+            provisions,
+            sockets,
+            pid_file,
+            shares,
+            left,
+            ready,
+        } = next;
+        (self.kept, self.watching) = (tls.kept, watching);
         let earlier = std::mem::replace(&mut self.main, main);
         self.log = provisions.log.clone();
         self.panics.follow(self.log.clone(), self.clock.clone());

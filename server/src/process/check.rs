@@ -9,7 +9,11 @@ use rustix::process::geteuid;
 use underpass_nginx_config::Loaded;
 
 use super::{rights::Credentials, say, sockets::Sockets, source::Source, trouble::Trouble};
-use crate::{Logs, PidFile, Program, Trace, trace::Told};
+use crate::{
+    Logs, PidFile, Program, Trace,
+    tls::{Kept, Reader, Tls},
+    trace::Told,
+};
 
 /// Loads the configuration and opens what it names, and does nothing else. `quiet`: only errors are told;
 /// `dump`: the configuration is printed.
@@ -45,6 +49,8 @@ pub(crate) fn test(program: &Program, source: &Source, quiet: bool, dump: bool) 
 fn open(loaded: &Loaded, report: &impl Fn(String)) -> Result<(), Trouble> {
     let files = Logs::new();
     files.open_configured(&loaded.main)?;
+    let tls = Tls::of(&loaded.listeners, &loaded.upstream_tls, &Reader::default(), &Kept::default())?;
+    tls.warnings.iter().for_each(|warning| report(format!("[warn] {warning}")));
     Trace::open_all(&loaded.main.traces, &Told::of(loaded), &files)?;
     if let Some(path) = &loaded.main.pid {
         PidFile::check(path)?;

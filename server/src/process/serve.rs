@@ -108,11 +108,14 @@ impl<R: Runtime> Process<R> {
                     self.logs
                         .start_writer(draft.main.log_queue)
                         .map_err(|error| Trouble::not_started("the writer of logs", error))?;
+                    // What is odd in the file itself has been told where the program was started.
+                    let warnings = draft.tls.warnings.clone();
                     let next: Next = self.prepare(draft)?;
                     self.log = next.log().clone();
                     self.event(Severity::Notice, &format!("{}/{}", program.name, program.version));
                     self.event(Severity::Notice, &format!("workers: {}", next.workers()));
                     self.change(next);
+                    warnings.iter().for_each(|warning| self.event(Severity::Warn, warning));
                     if let Some(warning) = self.user.as_ref().and_then(Credentials::warning) {
                         self.event(Severity::Warn, warning);
                     }

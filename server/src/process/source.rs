@@ -17,6 +17,7 @@ use crate::{
     Files, Target,
     command::{DEFAULT_PREFIX, Options},
     keeper::{Keeper, Names},
+    tls::Reader,
 };
 
 /// A configuration as the command line names it.
@@ -108,10 +109,21 @@ impl Source {
             (Place::File(path), None) => load(path, &self.options)?,
             (Place::Text { name, text }, _) => load_text(name, text.as_str(), &self.options)?,
         };
+        if !loaded.upstream_tls.is_empty() {
+            // Plaintext never stands in for TLS.
+            return Err(Trouble::new(
+                "TLS to origin servers is not in this version: \"proxy_pass https://\"",
+            ));
+        }
         if let Some(keeper) = &self.keeper {
             keeper.accept(&self.looked_up.known())?;
         }
         Ok(loaded)
+    }
+
+    /// Who reads the files of TLS.
+    pub(crate) fn reader(&self) -> Reader {
+        Reader::by(self.keeper.as_ref())
     }
 
     /// What messages call it.

@@ -13,8 +13,13 @@ use super::{
     trouble::Trouble, workers::Worker,
 };
 use crate::{
-    Clock, Log, Logs, PidFile, SystemNames, admission::Gate, keeper::Keeper, log::Open, panics::Teller,
+    Clock, Log, Logs, PidFile, SystemNames,
+    admission::Gate,
+    keeper::Keeper,
+    log::Open,
+    panics::Teller,
     resolver::Watch,
+    tls::{Kept, Watching},
 };
 
 /// A process, and the configuration that it serves.
@@ -31,6 +36,9 @@ pub(super) struct Process<R> {
     /// Of the configuration that is served.
     pub(super) gate: Arc<Gate>,
     pub(super) system_names: SystemNames,
+    /// Sessions and keys of tickets of the configuration that is served.
+    pub(super) kept: Kept,
+    pub(super) watching: Option<Watching>,
     pub(super) panics: Teller,
     pub(super) sockets: Sockets,
     pub(super) pid_file: Option<PidFile>,
@@ -62,6 +70,8 @@ impl<R> Process<R> {
             watch: None,
             gate: Arc::default(),
             system_names: SystemNames::default(),
+            kept: Kept::default(),
+            watching: None,
             panics: Teller::install(),
             sockets: Sockets::bound_by(keeper.clone()),
             pid_file: None,

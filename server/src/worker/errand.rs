@@ -2,19 +2,21 @@
 //! server.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     io,
     net::IpAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use underpass_core::{
-    Address, Claim, Connected, Dial, DialError, Fault, Leg, Lookup, Tick, Turn, Verdict, shared::Lease,
-    trace::Traced,
+    Address, Claim, Connected, Dial, DialError, Fault, Leg, Lookup, Tick, TlsPeer, Turn, Verdict,
+    shared::Lease, trace::Traced,
 };
+use underpass_tls::ClientSettings;
 
-use super::{Reactor, socket};
+use super::{Reactor, Stream, secured::Secured, socket};
 use crate::{Provisions, admission::Decision};
 
 type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -26,15 +28,20 @@ pub(super) enum Errand<R: Reactor> {
     /// A password is compared.
     Admit(Option<Claim>, Pending<Decision>),
     /// A connection is made.
-    Connect(Option<Box<(Dial, Lease)>>, Pending<Result<R::Stream, DialError>>),
+    Connect(Option<Box<(Dial, Lease)>>, Pending<Result<Secured<R::Stream>, Failed>>),
 }
+
+/// Why a dial brought nothing, and what the operator is told of it besides.
+pub(super) struct Failed(DialError, Option<String>);
 
 /// What an errand brought, besides its report to the session.
 pub(super) enum Brought<R: Reactor> {
     /// Nothing that the shell has to keep.
     Nothing,
+    /// Nothing, and this is why.
+    Refused(String),
     /// A connection.
-    Connection(Leg, R::Stream, Lease),
+    Connection(Leg, Secured<R::Stream>, Lease),
     /// Whether the request may go on.
     Decision(Claim, Decision),
 }
@@ -55,21 +62,29 @@ impl<R: Reactor> Errand<R> {
         Self::Admit(Some(claim), decision)
     }
 
-    pub(super) fn connect(dial: Dial, lease: Lease) -> Self {
+    /// Connects, and shakes hands where the connection is to be under TLS.
+    pub(super) fn connect(dial: Dial, lease: Lease, provisions: &Provisions) -> Self {
         let address = lease.address().clone();
-        let connection: Pending<Result<R::Stream, DialError>> = match &address {
+        let security = dial.tls().map(|peer| {
+            let settings = provisions.upstream_tls.get(peer.settings as usize);
+            (settings.cloned(), Arc::clone(peer))
+        });
+        let connection: Pending<Result<Secured<R::Stream>, Failed>> = match &address {
             Address::Ip(to) => {
                 let (socket, to) = (socket::for_dial(&dial, *to), *to);
                 Box::pin(async move {
                     // Nobody has been asked for anything yet.
-                    let socket = socket.map_err(|error| DialError::Local(error.into()))?;
-                    R::connect(socket, to).await.map_err(|error| socket::dial_error(error, &address))
+                    let socket = socket.map_err(|error| Failed(DialError::Local(error.into()), None))?;
+                    let connected = R::connect(socket, to).await;
+                    let stream =
+                        connected.map_err(|error| Failed(socket::dial_error(error, &address), None))?;
+                    secured(stream, security).await
                 })
             }
             Address::Unix(path) => {
                 let connected = socket::connect_unix(path).and_then(R::stream);
-                let connected = connected.map_err(|error| socket::dial_error(error, &address));
-                Box::pin(async { connected })
+                let connected = connected.map_err(|error| Failed(socket::dial_error(error, &address), None));
+                Box::pin(async { secured(connected?, security).await })
             }
         };
         Self::Connect(Some(Box::new((dial, lease))), connection)
@@ -104,10 +119,10 @@ impl<R: Reactor> Errand<R> {
                         session.handle_connected(dial, Ok(Connected::Fresh), turn);
                         Poll::Ready(Brought::Connection(leg, stream, lease))
                     }
-                    Err(error) => {
+                    Err(Failed(error, reason)) => {
                         lease.report(error.verdict(), turn.now.tick);
                         session.handle_connected(dial, Err(error), turn);
-                        Poll::Ready(Brought::Nothing)
+                        Poll::Ready(reason.map_or(Brought::Nothing, Brought::Refused))
                     }
                 }
             }
@@ -120,4 +135,23 @@ impl<R: Reactor> Errand<R> {
             token.1.report(verdict, now);
         }
     }
+}
+
+/// Settings of TLS, where the number has any, and whom it is with.
+type Security = (Option<ClientSettings>, Arc<TlsPeer>);
+
+/// Shakes hands over a connection, if it is to be under TLS (H4). How long that may take, the session says for all of the errand.
+async fn secured<S: Stream>(stream: S, security: Option<Security>) -> Result<Secured<S>, Failed> {
+    let Some((settings, peer)) = security else { return Ok(Secured::plain(stream)) };
+    let failed = |reason: &dyn std::fmt::Display| {
+        let name = &peer.name;
+        let sentence =
+            format!("TLS handshake with upstream failed: {reason}, name: \"{}\"", name.escape_default());
+        Failed(DialError::Tls, Some(sentence))
+    };
+    let settings = settings.ok_or_else(|| failed(&"there are no settings for it"))?;
+    let mut stream = Secured::client(stream, &settings, &peer.name).map_err(|failure| failed(&failure))?;
+    let shaken = poll_fn(|cx| stream.poll_handshake(cx)).await;
+    shaken.map_err(|failure| failed(&failure))?;
+    Ok(stream)
 }

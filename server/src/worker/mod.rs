@@ -5,6 +5,10 @@
 //! | `reactor` | what a runtime provides, all that a shell implements |
 //! | `serve` | the worker: whose turn it is, timers, accepting, the end |
 //! | `pump` | one session's turn: obeys its outputs, moves its bytes |
+//! | `guest` | who has a place: a session, or a connection before its session or behind it |
+//! | `entrance` | a client before its session: a PROXY protocol header, a TLS handshake |
+//! | `secured` | a connection that may be under TLS |
+//! | `farewell` | a connection behind its session, with something to be sent before it is closed |
 //! | `errand` | what a session waits for besides bytes: a name, a password, a connection |
 //! | `socket` | what is done with one connection, besides its bytes |
 //! | `machine` | which addresses are this machine's |
@@ -12,14 +16,17 @@
 //! | `rtnetlink` | what Linux says of a route |
 //! | `sock_diag` | what Linux says of a connection |
 //! | `acceptor` | one listening socket |
-//! | `slots` | the sessions of a worker, by number |
+//! | `slots` | the guests of a worker, by number |
 //! | `timer` | the one timer that a worker has of its runtime |
 //!
 //! Everything is generic over [`Reactor`] and compiled for the runtime that a shell names: between a session
 //! and its socket stands no box and no table of functions.
 
 mod acceptor;
+mod entrance;
 mod errand;
+mod farewell;
+mod guest;
 mod machine;
 #[cfg(target_os = "linux")]
 mod netlink;
@@ -27,6 +34,7 @@ mod pump;
 mod reactor;
 #[cfg(target_os = "linux")]
 mod rtnetlink;
+mod secured;
 mod serve;
 mod slots;
 #[cfg(target_os = "linux")]

@@ -6,8 +6,8 @@ use std::{
 };
 
 use underpass_core::{
-    Buffers, Claim, Connected, Dial, Disposal, Leg, Now, Output, Pool, Pooled, Severity, Side, Tick, Turn,
-    Verdict, Wait,
+    Buffers, Claim, Connected, Dial, Disposal, Ending, Leg, Now, Output, Pool, Pooled, Severity, Side, Tick,
+    Turn, Verdict, Wait,
     shared::{Lease, Permit},
     trace::Traced,
 };
@@ -15,7 +15,10 @@ use underpass_core::{
 use super::{
     Reactor, Stream as _,
     errand::{Brought, Errand},
-    machine, socket,
+    farewell::Farewell,
+    machine,
+    secured::{End, Secured},
+    socket,
 };
 use crate::{
     Moment, Service,
@@ -35,7 +38,7 @@ pub(super) struct Connection<R: Reactor> {
     pub(super) session: Traced,
     service: Arc<Service>,
     /// The client's connection, until it is closed.
-    client: Option<R::Stream>,
+    client: Option<Secured<R::Stream>>,
     upstream: Option<Upstream<R>>,
     /// Boxed, so that a session without one has little to carry.
     errand: Option<Box<Errand<R>>>,
@@ -65,19 +68,22 @@ struct Blocked {
 /// A connection to an origin server, in use.
 struct Upstream<R: Reactor> {
     leg: Leg,
-    stream: Pooled<R::Stream>,
+    stream: Pooled<Secured<R::Stream>>,
     lease: Lease,
 }
 
 /// What the sessions of a worker share.
 pub(super) struct Shared<R: Reactor> {
     pub(super) buffers: Buffers,
-    pub(super) pool: Pool<R::Stream>,
+    pub(super) pool: Pool<Secured<R::Stream>>,
     /// How many times the configuration has been replaced.
     pub(super) generation: u64,
     /// Where log lines are put together.
     pub(super) line: Vec<u8>,
     pub(super) moment: Moment,
+    /// Connections that are to be closed once their sockets have taken what waits. They have a place of their own with the next
+    /// turn of the worker.
+    pub(super) farewells: Vec<Farewell<R>>,
 }
 
 /// What comes after a turn.
@@ -91,7 +97,7 @@ pub(super) enum Next {
 }
 
 impl<R: Reactor> Connection<R> {
-    pub(super) fn new(session: Traced, service: Arc<Service>, client: R::Stream) -> Self {
+    pub(super) fn new(session: Traced, service: Arc<Service>, client: Secured<R::Stream>) -> Self {
         Self {
             session,
             service,
@@ -168,11 +174,11 @@ impl<R: Reactor> Connection<R> {
                     // A tunnel may have opened, and be quiet from here on.
                     self.session.forget_exchange(&mut shared.buffers);
                 }
-                Output::Release(_, verdict, disposal) => self.release(verdict, disposal, shared),
+                Output::Release(_, verdict, disposal) => self.release(verdict, disposal, shared, cx),
                 Output::Shutdown(side) => self.shutdowns[side as usize] = true,
                 Output::Close(ending) => {
                     if let Some(client) = self.client.take() {
-                        socket::close(client, ending);
+                        self.say_farewell(client, ending, shared, cx);
                     }
                 }
                 Output::Note(note) => {
@@ -190,7 +196,7 @@ impl<R: Reactor> Connection<R> {
                         return Next::Again;
                     }
                     rounds += 1;
-                    self.shut_down();
+                    self.shut_down(cx);
                     if rounds_since == LAST_ROUNDS && is_due(wait, shared) {
                         rounds_since = 0;
                         self.session.handle_timeout(&mut shared.lend());
@@ -210,6 +216,7 @@ impl<R: Reactor> Connection<R> {
     fn advance(&mut self, wait: Wait, shared: &mut Shared<R>, cx: &mut Context<'_>) -> bool {
         let before = self.blocked;
         let mut moved = self.poll_errand(shared, cx);
+        self.flush(cx);
         // What is written makes room for what is read.
         for side in Side::BOTH {
             moved |= wait.writes(side) && self.write(side, shared, cx);
@@ -281,7 +288,7 @@ impl<R: Reactor> Connection<R> {
             return false;
         }
         let Some((leg, stream)) = stream(&mut self.client, &mut self.upstream, to) else { return false };
-        let has_all = socket::has_acknowledged(stream);
+        let has_all = stream.has_acknowledged();
         self.blocked.acknowledgements[to as usize] = !has_all;
         if has_all {
             self.session.handle_acknowledged(leg, &mut shared.lend());
@@ -297,6 +304,11 @@ impl<R: Reactor> Connection<R> {
         self.errand = None;
         match brought {
             Brought::Nothing => {}
+            Brought::Refused(reason) => {
+                let Shared { line, moment, .. } = shared;
+                let log = &self.service.provisions.log;
+                log.remark(&self.session, Severity::Error, &reason, line, *moment);
+            }
             Brought::Connection(leg, stream, lease) => {
                 let stream = Pooled::new(stream, shared.now().tick);
                 self.begin_upstream(leg, stream, lease);
@@ -327,22 +339,29 @@ impl<R: Reactor> Connection<R> {
             Ok(choice) => self.session.handle_chosen(&dial, choice, &mut shared.lend()),
             Err(error) => return self.session.handle_connected(dial, Err(error), &mut shared.lend()),
         };
-        while let Some(stream) = shared.pool(&self.service).and_then(|pool| pool.take(&dial, &lease, now)) {
-            if socket::is_quiet(&stream.connection) {
+        while let Some(mut stream) = shared.pool(&self.service).and_then(|pool| pool.take(&dial, &lease, now))
+        {
+            if stream.connection.is_quiet() {
                 self.begin_upstream(dial.leg(), stream, lease);
                 return self.session.handle_connected(dial, Ok(Connected::Reused), &mut shared.lend());
             }
         }
-        self.errand = Some(Box::new(Errand::connect(dial, lease)));
+        self.errand = Some(Box::new(Errand::connect(dial, lease, &self.service.provisions)));
     }
 
-    fn begin_upstream(&mut self, leg: Leg, stream: Pooled<R::Stream>, lease: Lease) {
+    fn begin_upstream(&mut self, leg: Leg, stream: Pooled<Secured<R::Stream>>, lease: Lease) {
         self.upstream = Some(Upstream { leg, stream, lease });
         self.blocked.reads[Side::Upstream as usize] = false;
         self.blocked.writes[Side::Upstream as usize] = false;
     }
 
-    fn release(&mut self, verdict: Verdict, disposal: Disposal, shared: &mut Shared<R>) {
+    fn release(
+        &mut self,
+        verdict: Verdict,
+        disposal: Disposal,
+        shared: &mut Shared<R>,
+        cx: &mut Context<'_>,
+    ) {
         let now = shared.now().tick;
         if let Some(errand) = self.errand.take() {
             errand.cancel(verdict, now);
@@ -350,18 +369,54 @@ impl<R: Reactor> Connection<R> {
         self.shutdowns[Side::Upstream as usize] = false;
         let Some(Upstream { stream, lease, .. }) = self.upstream.take() else { return };
         match (disposal, shared.pool(&self.service)) {
-            (Disposal::Pool, Some(pool)) => drop(pool.put(&lease, stream, now)),
-            (Disposal::Pool, None) => drop(stream),
-            (Disposal::Close(ending), _) => socket::close(stream.connection, ending),
+            (Disposal::Pool, Some(pool)) if !stream.connection.has_unsent() => {
+                drop(pool.put(&lease, stream, now));
+            }
+            (Disposal::Pool, _) => self.say_farewell(stream.connection, Ending::Fin, shared, cx),
+            (Disposal::Close(ending), _) => self.say_farewell(stream.connection, ending, shared, cx),
         }
         lease.report(verdict, now);
     }
 
-    fn shut_down(&mut self) {
+    /// Closes a connection, now or behind what its socket hasn't taken yet.
+    fn say_farewell(
+        &self,
+        stream: Secured<R::Stream>,
+        ending: Ending,
+        shared: &mut Shared<R>,
+        cx: &mut Context<'_>,
+    ) {
+        if let Some(stream) = stream.close(ending, self.end(), cx) {
+            // Who takes nothing for so long is waited for no longer, here as elsewhere.
+            let patience = self.service.config.edge.send_timeout;
+            let deadline = shared.now().tick.after(patience);
+            shared.farewells.push(Farewell::new(stream, deadline, self.service.generation));
+        }
+    }
+
+    /// What the end of a stream is to say now.
+    fn end(&self) -> End {
+        if self.session.is_cut() { End::Cut } else { End::Whole }
+    }
+
+    fn shut_down(&mut self, cx: &mut Context<'_>) {
+        let end = self.end();
         for side in Side::BOTH {
             let wanted = std::mem::take(&mut self.shutdowns[side as usize]);
             if wanted && let Some((_, stream)) = stream(&mut self.client, &mut self.upstream, side) {
-                socket::shut_down(stream);
+                stream.shut_down(end, cx);
+            }
+        }
+    }
+
+    /// Sends what was sealed and not taken by its socket, whether or not the session has more to send.
+    fn flush(&mut self, cx: &mut Context<'_>) {
+        for side in Side::BOTH {
+            if let Some((_, stream)) = stream(&mut self.client, &mut self.upstream, side)
+                && stream.has_unsent()
+            {
+                // A failure is that of the connection, which the session hears of when it reads or writes.
+                let _broken_or_later = stream.poll_flush(cx);
             }
         }
     }
@@ -380,7 +435,7 @@ impl<R: Reactor> Shared<R> {
     }
 
     /// The idle connections that a session may use: those that were made for its configuration.
-    fn pool(&mut self, service: &Service) -> Option<&mut Pool<R::Stream>> {
+    fn pool(&mut self, service: &Service) -> Option<&mut Pool<Secured<R::Stream>>> {
         (service.generation == self.generation).then_some(&mut self.pool)
     }
 
@@ -396,10 +451,10 @@ fn is_due<R: Reactor>(wait: Wait, shared: &Shared<R>) -> bool {
 }
 
 fn stream<'a, R: Reactor>(
-    client: &'a mut Option<R::Stream>,
+    client: &'a mut Option<Secured<R::Stream>>,
     upstream: &'a mut Option<Upstream<R>>,
     side: Side,
-) -> Option<(Leg, &'a mut R::Stream)> {
+) -> Option<(Leg, &'a mut Secured<R::Stream>)> {
     match side {
         Side::Downstream => client.as_mut().map(|stream| (Leg::CLIENT, stream)),
         Side::Upstream => upstream.as_mut().map(|upstream| (upstream.leg, &mut upstream.stream.connection)),

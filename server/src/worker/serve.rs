@@ -12,12 +12,15 @@ use std::{
     time::Duration,
 };
 
-use underpass_core::{Buffers, ClientInfo, Fault, Pool, Severity, Tick, trace::Traced};
+use underpass_core::{Buffers, ClientInfo, Fault, Pool, Severity, Tick};
 
 use super::{
     Reactor,
     acceptor::{Accepted, Acceptor},
+    entrance::{self, Entrance},
+    guest::Guest,
     pump::{Connection, Next, Shared},
+    secured::Secured,
     slots::Slots,
     socket,
     timer::Timer,
@@ -34,6 +37,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
 /// How often idle upstream connections are looked at.
 const SWEEP: Duration = Duration::from_secs(1);
+
+/// Clients that go on with their TLS handshakes before others have their turn. A key of RSA costs a millisecond each.
+const HANDSHAKES: usize = 4;
 
 /// Sessions that are told to drain before others have their turn.
 const DRAINS: u32 = 256;
@@ -64,6 +70,8 @@ struct Worker<R: Reactor> {
     provisions: Provisions,
     /// Whose turn it is.
     ready: Vec<Source>,
+    /// Clients before their sessions that can go on, in their order.
+    entering: VecDeque<u32>,
     deadlines: Timers<u32>,
     /// When idle upstream connections are looked at next.
     sweep: Option<Tick>,
@@ -102,6 +110,7 @@ impl<R: Reactor> Worker<R> {
             generation: 0,
             line: Vec::new(),
             moment: clock.now(),
+            farewells: Vec::new(),
         };
         let mut worker = Self {
             acceptors: Vec::new(),
@@ -113,6 +122,7 @@ impl<R: Reactor> Worker<R> {
             drains: VecDeque::new(),
             provisions,
             ready: Vec::new(),
+            entering: VecDeque::new(),
             deadlines: Timers::new(),
             sweep: None,
             timer: Timer::new(control.ready_list()),
@@ -134,6 +144,7 @@ impl<R: Reactor> Worker<R> {
         self.control.ready_list().take(&mut ready, cx.waker());
         for source in ready.drain(..) {
             match source {
+                Source::Session(number) if self.slots.shakes_hands(number) => self.entering.push_back(number),
                 Source::Session(number) => self.turn(number),
                 Source::Listener(index) => self.accept(index),
                 Source::Timer => self.timer.went_off(),
@@ -147,6 +158,7 @@ impl<R: Reactor> Worker<R> {
                 }
             }
         }
+        self.let_enter();
         self.drain_some();
         // What came to the worker's own list meanwhile waits until the runtime has looked at the sockets.
         ready.append(&mut self.ready);
@@ -155,11 +167,19 @@ impl<R: Reactor> Worker<R> {
         if self.ending && self.slots.is_empty() {
             return Poll::Ready(());
         }
-        if !self.ready.is_empty() || !self.drains.is_empty() {
+        if !self.ready.is_empty() || !self.drains.is_empty() || !self.entering.is_empty() {
             // Not a plain wake-up, with which a runtime may come back before it has looked at them.
             R::yield_now(cx);
         }
         Poll::Pending
+    }
+
+    /// Some of those who shake hands go on, so that others don't wait for all of them.
+    fn let_enter(&mut self) {
+        for _ in 0..HANDSHAKES {
+            let Some(number) = self.entering.pop_front() else { return };
+            self.turn(number);
+        }
     }
 
     fn turn(&mut self, number: u32) {
@@ -174,6 +194,12 @@ impl<R: Reactor> Worker<R> {
             Some(Next::Again) if self.slots.list(number) => self.ready.push(Source::Session(number)),
             Some(Next::Done) => self.deadlines.clear(number),
             Some(Next::Sleep(None) | Next::Again) | None => {}
+        }
+        while let Some(farewell) = self.shared.farewells.pop() {
+            let guest = Guest::Farewell(Box::new(farewell));
+            let number = self.slots.insert(guest, self.control.ready_list());
+            // Its socket wakes it there from now on.
+            self.turn(number);
         }
         // Not only a session that ends makes room: one that gives up its upstream connection does as well.
         if self.acceptance == Acceptance::Full && self.slots.connections() < self.most_connections {
@@ -233,18 +259,23 @@ impl<R: Reactor> Worker<R> {
         self.told = false;
         let Accepted { stream, remote, local } = accepted;
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-        let client = ClientInfo { remote, local, serial, secret: self.secret };
-        let tracing = service.trace().and_then(|trace| trace.setting(&client));
-        let (config, now) = (Arc::clone(&service.config), self.shared.now());
-        let session = match panics::catch(|| Traced::new(config, client, now, tracing)) {
+        let client = ClientInfo::new(remote, local, serial, self.secret);
+        if let Some(chooser) = service.tls.clone() {
+            let entrance = Entrance::new(stream, client, chooser, service, self.shared.now().tick);
+            let guest = Guest::Entrance(Box::new(entrance));
+            let number = self.slots.insert(guest, self.control.ready_list());
+            return self.entering.push_back(number);
+        }
+        let session = match panics::catch(|| entrance::begin(&service, client, &self.shared)) {
             Ok(session) => session,
             Err(panic) => {
                 let message = format!("a session can't begin: {panic}");
                 return service.provisions.log.event(Severity::Alert, &message, self.shared.moment);
             }
         };
-        let connection = Connection::new(session, service, stream);
-        let number = self.slots.insert(connection, self.control.ready_list());
+        let connection = Connection::new(session, service, Secured::plain(stream));
+        let guest = Guest::Session(Box::new(connection));
+        let number = self.slots.insert(guest, self.control.ready_list());
         self.turn(number);
     }
 
@@ -306,7 +337,7 @@ impl<R: Reactor> Worker<R> {
         let pool = &mut self.shared.pool;
         if self.sweep.is_some_and(|at| at <= now) {
             while pool.expire(now).is_some() {}
-            pool.retain(|stream| socket::is_quiet(stream));
+            pool.retain(Secured::is_quiet);
             self.sweep = None;
         }
         if self.sweep.is_none() && !pool.is_empty() {
@@ -332,7 +363,8 @@ impl<R: Reactor> Worker<R> {
 
     fn service(&self, listener: &Listener) -> Arc<Service> {
         let (config, provisions) = (Arc::clone(listener.config()), self.provisions.clone());
-        Arc::new(Service { config, provisions, generation: self.shared.generation })
+        let tls = listener.chooser().cloned();
+        Arc::new(Service { config, provisions, tls, generation: self.shared.generation })
     }
 
     fn take_reload(&mut self) {

@@ -1,4 +1,4 @@
-//! The sessions of a worker, by number.
+//! The sessions of a worker, by number, and the connections that have none yet or no more.
 
 use std::{
     sync::Arc,
@@ -9,14 +9,15 @@ use underpass_core::Tick;
 
 use super::{
     Reactor,
-    pump::{Connection, Next, Shared},
+    guest::Guest,
+    pump::{Next, Shared},
 };
 use crate::{
     panics,
     wake::{Alarm, ReadyList, Source},
 };
 
-/// Places for sessions. A place is used again and keeps its alarm.
+/// Places for guests. A place is used again and keeps its alarm.
 pub(super) struct Slots<R: Reactor> {
     slots: Vec<Slot<R>>,
     free: Vec<u32>,
@@ -24,8 +25,7 @@ pub(super) struct Slots<R: Reactor> {
 }
 
 struct Slot<R: Reactor> {
-    /// Boxed: a session moves once, whatever happens to the table.
-    connection: Option<Box<Connection<R>>>,
+    guest: Option<Guest<R>>,
     alarm: Arc<Alarm>,
 }
 
@@ -35,30 +35,30 @@ impl<R: Reactor> Slots<R> {
         Self { slots: Vec::new(), free: Vec::new(), connections: 0 }
     }
 
-    /// Gives the session a number.
-    pub(super) fn insert(&mut self, connection: Connection<R>, ready: &Arc<ReadyList>) -> u32 {
-        self.connections += connection.count();
-        let connection = Some(Box::new(connection));
+    /// Gives the guest a number.
+    pub(super) fn insert(&mut self, guest: Guest<R>, ready: &Arc<ReadyList>) -> u32 {
+        self.connections += guest.count();
+        let guest = Some(guest);
         if let Some(number) = self.free.pop() {
-            self.slots[number as usize].connection = connection;
+            self.slots[number as usize].guest = guest;
             return number;
         }
         let number = self.end();
-        self.slots.push(Slot { connection, alarm: Alarm::new(ready, Source::Session(number)) });
+        self.slots.push(Slot { guest, alarm: Alarm::new(ready, Source::Session(number)) });
         number
     }
 
     /// Gives the session with this number its turn; `None` when it is over already. At [`Next::Done`] it is
     /// dropped, and its number free. A session that panics is over, which the error log is told.
     pub(super) fn turn(&mut self, number: u32, shared: &mut Shared<R>) -> Option<Next> {
-        self.guarded(number, shared, Connection::turn)
+        self.guarded(number, shared, Guest::turn)
     }
 
     /// Tells the session with this number to drain, and gives it its turn, as [`Self::turn`] does.
     pub(super) fn drain(&mut self, number: u32, until: Option<Tick>, shared: &mut Shared<R>) -> Option<Next> {
-        self.guarded(number, shared, |connection, shared, cx| {
-            connection.session.handle_drain(until, &mut shared.lend());
-            connection.turn(shared, cx)
+        self.guarded(number, shared, |guest, shared, cx| {
+            guest.drain(until, shared);
+            guest.turn(shared, cx)
         })
     }
 
@@ -66,27 +66,26 @@ impl<R: Reactor> Slots<R> {
         &mut self,
         number: u32,
         shared: &mut Shared<R>,
-        turn: impl FnOnce(&mut Connection<R>, &mut Shared<R>, &mut Context<'_>) -> Next,
+        turn: impl FnOnce(&mut Guest<R>, &mut Shared<R>, &mut Context<'_>) -> Next,
     ) -> Option<Next> {
         let slot = self.slots.get_mut(number as usize)?;
         slot.alarm.reset();
-        let connection = slot.connection.as_mut()?;
-        self.connections -= connection.count();
+        let guest = slot.guest.as_mut()?;
+        self.connections -= guest.count();
         // Made for the turn: kept, it would cost each idle session 16 bytes.
         let waker = Waker::from(Arc::clone(&slot.alarm));
         let cx = &mut Context::from_waker(&waker);
-        let next = panics::catch(|| turn(connection, shared, cx)).unwrap_or_else(|panic| {
-            connection.tell(&panic, shared);
+        let next = panics::catch(|| turn(guest, shared, cx)).unwrap_or_else(|panic| {
+            guest.tell(&panic, shared);
             Next::Done
         });
         if matches!(next, Next::Done) {
-            if let Some(connection) = slot.connection.take() {
-                // After a panic the memory of a session may not be worth keeping, which is no other session's trouble.
-                let _kept_or_dropped = panics::catch(|| connection.session.recycle(&mut shared.buffers));
+            if let Some(guest) = slot.guest.take() {
+                guest.recycle(shared);
             }
             self.free.push(number);
         } else {
-            self.connections += connection.count();
+            self.connections += guest.count();
         }
         Some(next)
     }
@@ -98,7 +97,13 @@ impl<R: Reactor> Slots<R> {
 
     /// Which of the worker's configurations the session with this number began with, if there is one.
     pub(super) fn generation(&self, number: u32) -> Option<u64> {
-        self.slots.get(number as usize)?.connection.as_deref().map(Connection::generation)
+        self.slots.get(number as usize)?.guest.as_ref().map(Guest::generation)
+    }
+
+    /// Whether a turn of this number may cost as much as a handshake.
+    pub(super) fn shakes_hands(&self, number: u32) -> bool {
+        let slot = self.slots.get(number as usize);
+        slot.and_then(|slot| slot.guest.as_ref()).is_some_and(Guest::shakes_hands)
     }
 
     /// A number above those of all sessions.

@@ -16,6 +16,9 @@ use std::{
 use underpass_core::{Address, Severity, Tick, config::Config, shared::GroupId};
 use underpass_nginx_config::Loaded;
 
+mod tls;
+mod tls_upstream;
+
 use super::{Reactor, Stream, serve};
 use crate::{
     Control, ErrorLog, Listener, Listening, Log, LogFile, Provisions, Reload, Setup, Target, admission::Gate,

@@ -62,7 +62,7 @@ impl Player {
     fn play(&mut self, client: &[u8], origin: &[u8], cut: usize) -> u16 {
         let remote = "127.0.0.1:50000".parse().map(Address::Ip).expect("an address");
         let local = LISTEN.parse().map(Address::Ip).expect("an address");
-        let info = ClientInfo { remote, local, serial: 1, secret: [7; 16] };
+        let info = ClientInfo::new(remote, local, 1, [7; 16]);
         let session = Session::new(Arc::clone(&self.config), info, self.now);
         let unread = [client, origin];
         Course { player: self, session, unread, asked: false, lease: None, status: 0 }.run(cut)

@@ -39,6 +39,8 @@ pub enum Connect {
     Refuse,
     /// It can't be made from here.
     Fail,
+    /// It is accepted, and the TLS handshake fails.
+    Unshaken,
     /// Nothing happens, until [`World::answer_dial`].
     Hang,
 }
@@ -129,6 +131,8 @@ pub struct World {
     pub exchanges: Vec<Exchange>,
     /// Every release.
     pub releases: Vec<(Verdict, Disposal)>,
+    /// Whom every dial under TLS was to be secured with: number of the settings, name.
+    pub secured_with: Vec<(u32, String)>,
     /// How the client's connection was closed.
     pub closed: Option<Ending>,
     /// Whether the session is over.
@@ -217,6 +221,16 @@ impl World {
         Self::around(Traced::from(session).into(), config, now)
     }
 
+    /// The same, for a client of which more is known: `tell` says what.
+    #[must_use]
+    pub fn of_client(config: Arc<Config>, tell: impl FnOnce(&mut ClientInfo)) -> Self {
+        let now = Now { tick: Tick(0), unix_ms: BEGINNING_MS, utc_offset_min: 0 };
+        let mut client = client_info();
+        tell(&mut client);
+        let session = Session::new(Arc::clone(&config), client, now);
+        Self::around(Traced::from(session).into(), config, now)
+    }
+
     /// The same, and the session is traced.
     #[must_use]
     pub fn traced(config: Arc<Config>, setting: &Setting) -> Self {
@@ -271,6 +285,7 @@ impl World {
             notes: Vec::new(),
             exchanges: Vec::new(),
             releases: Vec::new(),
+            secured_with: Vec::new(),
             closed: None,
             done: false,
             config,
@@ -463,6 +478,7 @@ impl World {
             notes: self.notes.clone(),
             exchanges: self.exchanges.clone(),
             releases: self.releases.clone(),
+            secured_with: self.secured_with.clone(),
             closed: self.closed,
             done: self.done,
             config: Arc::clone(&self.config),
@@ -488,7 +504,7 @@ fn address(text: &str) -> Address {
 }
 
 fn client_info() -> ClientInfo {
-    ClientInfo { remote: address("127.0.0.1:50000"), local: address(LISTEN), serial: 1, secret: [7; 16] }
+    ClientInfo::new(address("127.0.0.1:50000"), address(LISTEN), 1, [7; 16])
 }
 
 /// The other side, for messages.

@@ -162,6 +162,7 @@ impl World {
     fn dial(&mut self, mut dial: Dial) {
         dial.tell_local(|ip| self.local.contains(&ip));
         assert!(self.upstream.is_none(), "a dial while an upstream connection is held");
+        self.secured_with.extend(dial.tls().map(|peer| (peer.settings, peer.name.to_string())));
         match self.session.session().choose(&dial, self.now.tick) {
             Err(error) => {
                 let (session, mut turn) = self.parts();
@@ -194,6 +195,7 @@ impl World {
                 let not_ours = Fault { kind: std::io::ErrorKind::AddrNotAvailable, os: Some(99) };
                 self.failed(dial, lease, DialError::Local(not_ours));
             }
+            Connect::Unshaken => self.failed(dial, lease, DialError::Tls),
             Connect::Accept => {
                 let address: Address = lease.address().clone();
                 let mut end = End::default();

@@ -224,12 +224,7 @@ impl Simulation {
         let client = Client::new(plan, end);
         self.clients[number] = Some(client);
         let ip = |text: &str| Address::Ip(text.parse().expect("an address"));
-        let info = ClientInfo {
-            remote: ip("127.0.0.1:50000"),
-            local: ip("127.0.0.1:8080"),
-            serial: number as u64,
-            secret: [7; 16],
-        };
+        let info = ClientInfo::new(ip("127.0.0.1:50000"), ip("127.0.0.1:8080"), number as u64, [7; 16]);
         let config = std::sync::Arc::clone(&self.ledger.setting.config);
         let (splices, notices) = (self.random.u8(..) < 80, self.random.bool());
         // Sessions have the numbers of their clients.

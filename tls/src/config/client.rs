@@ -53,7 +53,7 @@ impl ClientOptions {
                 .with_crls(trust.lists.iter().cloned())
                 .build()
                 .map_err(|error| rustls::Error::General(error.to_string()))?;
-                builder.with_custom_certificate_verifier(Arc::new(Listed::new(verifier, trust)))
+                builder.with_custom_certificate_verifier(Arc::new(Listed::new(verifier, trust)?))
             }
         };
         let mut config = match &self.identity {

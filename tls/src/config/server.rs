@@ -3,12 +3,13 @@ use std::sync::Arc;
 use rustls::{
     ServerConfig, SignatureAlgorithm,
     pki_types::CertificateDer,
-    server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerSessionMemoryCache},
+    server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
 
 use super::{
-    ClientCertificate, Identity, Protocols, SettingsError, Tickets, VerifyClient, suites, verify::AskClient,
+    ClientCertificate, Identity, Protocols, Sessions, SettingsError, Tickets, VerifyClient, suites,
+    verify::AskClient,
 };
 use crate::connection::Connection;
 
@@ -29,8 +30,8 @@ pub struct ServerOptions {
     pub verify: VerifyClient,
     /// Session tickets.
     pub tickets: Tickets,
-    /// How many sessions are kept here for clients to resume (`ssl_session_cache`); 0: none. A session is about a kilobyte.
-    pub sessions: usize,
+    /// Sessions that are kept here (`ssl_session_cache`).
+    pub sessions: Sessions,
     /// Protocols to be spoken inside, by their ALPN names; empty: the extension isn't answered.
     pub alpn: Vec<Vec<u8>>,
     /// The longest record in bytes, header included (`ssl_buffer_size`); `None`: the longest that there may be.
@@ -55,10 +56,7 @@ impl ServerOptions {
         };
         let mut config = builder.with_cert_resolver(Arc::new(ByKind::of(&self.identities)));
         config.ignore_client_order = self.prefer_own_ciphers;
-        config.session_storage = match self.sessions {
-            0 => Arc::new(NoServerSessionStorage {}),
-            sessions => ServerSessionMemoryCache::new(sessions),
-        };
+        config.session_storage = self.sessions.storage();
         if let Some(tickets) = &self.tickets.0 {
             config.ticketer = Arc::clone(tickets);
         }

@@ -12,6 +12,7 @@ pub struct Trust {
     /// The roots as they came, for servers whose own certificate is among them.
     pub(crate) certificates: Arc<[CertificateDer<'static>]>,
     pub(crate) lists: Vec<CertificateRevocationListDer<'static>>,
+    pub(crate) depth: Option<usize>,
 }
 
 impl Trust {
@@ -21,17 +22,51 @@ impl Trust {
     /// # Errors
     /// The file is broken PEM, has no certificate, or one that can't be an anchor of trust.
     pub fn from_pem(certificates: &[u8]) -> Result<Self, TrustError> {
-        let mut roots = RootCertStore::empty();
         let certificates: Arc<[_]> = CertificateDer::pem_slice_iter(certificates)
             .collect::<Result<_, _>>()
             .map_err(|error| TrustError::Pem(error.to_string()))?;
+        let mut roots = RootCertStore::empty();
         for certificate in certificates.iter().cloned() {
             roots.add(certificate).map_err(|error| TrustError::Certificate(error.to_string()))?;
         }
+        Self::of(roots, certificates)
+    }
+
+    /// The authorities that the system believes, as they were found in its store, in DER. Those that can't be anchors of trust are
+    /// left out: such a store has some of all times.
+    ///
+    /// # Errors
+    /// None of them can be one.
+    pub fn from_system(certificates: impl IntoIterator<Item = Vec<u8>>) -> Result<Self, TrustError> {
+        let certificates: Arc<[_]> = certificates.into_iter().map(CertificateDer::from).collect();
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(certificates.iter().cloned());
+        Self::of(roots, certificates)
+    }
+
+    /// With the authorities of another, too; lists and depth stay.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        let mut roots = RootCertStore::clone(&self.roots);
+        roots.roots.extend(other.roots.roots.iter().cloned());
+        self.roots = Arc::new(roots);
+        self.certificates = self.certificates.iter().chain(&*other.certificates).cloned().collect();
+        self
+    }
+
+    fn of(roots: RootCertStore, certificates: Arc<[CertificateDer<'static>]>) -> Result<Self, TrustError> {
         if roots.is_empty() {
             return Err(TrustError::NoCertificate);
         }
-        Ok(Self { roots: Arc::new(roots), certificates, lists: Vec::new() })
+        Ok(Self { roots: Arc::new(roots), certificates, lists: Vec::new(), depth: None })
+    }
+
+    /// With at most so many authorities between a certificate and a known one (`ssl_verify_depth`), as OpenSSL counts them: with 0
+    /// a known authority has to have issued it itself. The library's own bound, 6, holds besides.
+    #[must_use]
+    pub fn with_depth(mut self, most: usize) -> Self {
+        self.depth = Some(most);
+        self
     }
 
     /// With lists of revoked certificates, from PEM (`ssl_crl`). As with OpenSSL each certificate of a chain needs a list then:

@@ -15,7 +15,9 @@ use rustls::{
     },
 };
 
-use super::{SettingsError, Trust};
+use webpki::KeyUsage;
+
+use super::{SettingsError, Trust, depth::Depth};
 use crate::{Reason, provider::provider};
 
 /// Whether clients are asked for a certificate (`ssl_verify_client`).
@@ -76,7 +78,8 @@ impl VerifyClient {
                     Arc::clone(provider()),
                 )
                 .with_crls(trust.lists.iter().cloned());
-                Some(builder.build().map_err(|error| Error::General(error.to_string()))?)
+                let chain = builder.build().map_err(|error| Error::General(error.to_string()))?;
+                Some((chain, Depth::of(trust)?))
             }
         };
         let hints = self.trust().map(|trust| trust.roots.subjects()).unwrap_or_default();
@@ -87,16 +90,21 @@ impl VerifyClient {
 /// Asks clients for a certificate, and takes each whose key they have.
 #[derive(Debug)]
 pub(crate) struct AskClient {
-    chain: Option<Arc<dyn ClientCertVerifier>>,
+    chain: Option<(Arc<dyn ClientCertVerifier>, Option<Depth>)>,
     hints: Vec<DistinguishedName>,
 }
 
 impl AskClient {
     pub(crate) fn judge(&self, certificates: &[CertificateDer<'static>]) -> ClientCertificate {
         let Some((first, rest)) = certificates.split_first() else { return ClientCertificate::None };
-        let Some(chain) = &self.chain else { return ClientCertificate::Verified };
-        match chain.verify_client_cert(first, rest, UnixTime::now()) {
-            Ok(_) => ClientCertificate::Verified,
+        let Some((chain, depth)) = &self.chain else { return ClientCertificate::Verified };
+        let now = UnixTime::now();
+        let verified = chain.verify_client_cert(first, rest, now).and_then(|_| match depth {
+            Some(depth) => depth.check(first, rest, now, KeyUsage::client_auth()),
+            None => Ok(()),
+        });
+        match verified {
+            Ok(()) => ClientCertificate::Verified,
             Err(error) => ClientCertificate::Refused(Reason(error)),
         }
     }
@@ -189,14 +197,15 @@ impl ServerCertVerifier for AnyServer {
 #[derive(Debug)]
 pub(crate) struct Listed {
     chain: Arc<WebPkiServerVerifier>,
+    depth: Option<Depth>,
     certificates: Arc<[CertificateDer<'static>]>,
 }
 
 impl Listed {
-    pub(crate) fn new(chain: Arc<WebPkiServerVerifier>, trust: &Trust) -> Self {
+    pub(crate) fn new(chain: Arc<WebPkiServerVerifier>, trust: &Trust) -> Result<Self, Error> {
         // With lists of revoked certificates, being in the file isn't enough: no list speaks for it.
         let certificates = if trust.lists.is_empty() { Arc::clone(&trust.certificates) } else { [].into() };
-        Self { chain, certificates }
+        Ok(Self { chain, depth: Depth::of(trust)?, certificates })
     }
 }
 
@@ -214,7 +223,13 @@ impl ServerCertVerifier for Listed {
                 verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
                 Ok(ServerCertVerified::assertion())
             }
-            verified => verified,
+            Ok(verified) => {
+                if let Some(depth) = &self.depth {
+                    depth.check(certificate, others, now, KeyUsage::server_auth())?;
+                }
+                Ok(verified)
+            }
+            refused => refused,
         }
     }
 

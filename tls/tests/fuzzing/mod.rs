@@ -1,11 +1,14 @@
 //! Properties of any bytes: coverage-guided search is let loose on them (`fuzz/fuzz_targets/tls.rs`), and plain `cargo test`
 //! replays what it kept.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use underpass_tls::{
     CLIENT_HELLO_MAX, ClientOptions, ClientSettings, End, Error, HANDSHAKE_MAX, Identity, Protocols,
-    ServerOptions, ServerSettings, Tls,
+    ServerOptions, ServerSettings, Sessions, Tls,
 };
 
 /// The first byte says which property, version and role; the rest is what a peer sends, or what becomes of what it sends.
@@ -134,8 +137,12 @@ fn server(protocols: Protocols) -> Tls {
         let identity =
             Identity::from_pem(chain, include_bytes!("../../testdata/ecdsa.key")).expect("an identity");
         // Sessions make most handshakes cheap.
-        let options =
-            ServerOptions { identities: vec![identity], protocols, sessions: 8, ..ServerOptions::default() };
+        let options = ServerOptions {
+            identities: vec![identity],
+            protocols,
+            sessions: Sessions::kept(8, Duration::from_secs(300)),
+            ..ServerOptions::default()
+        };
         options.settings().expect("settings")
     });
     Tls::server(Arc::new(settings.clone()))

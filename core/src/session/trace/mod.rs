@@ -18,6 +18,10 @@
 //! | `listener` *number* | which of its listening sockets, [`Config::trace`] |
 //! | `server`, `pseudonym`, `hostname`, `pid` | [`Identity`](crate::config::Identity) |
 //! | `client`, `local`, `secret`, `buffer` | [`ClientInfo`], bytes of an IO buffer |
+//! | `proxied` *source* *destination* | [`ClientInfo::proxied`], where that is there |
+//! | `tls` *protocol* *cipher* *curve* *reused* | [`ClientInfo::tls`], where that is there; `-` for no curve |
+//! | `tls-ciphers`, `tls-name`, `tls-alpn` *bytes* | more of it |
+//! | `tls-certificate` *digits*, `tls-refused` *bytes* | a client's certificate, and why it was refused |
 //! | `content masked` or `content plain` | whether bytes are told that are nobody's business |
 //! | `at` *ns* *ms* *min* | what time it is from here on, as in [`Now`] |
 //! | `< received client 77` | an input: a report by the shell, with its result |
@@ -62,6 +66,7 @@ mod reader;
 mod recording;
 mod replay;
 mod text;
+mod tls;
 mod told;
 mod tracer;
 

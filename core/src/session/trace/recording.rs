@@ -153,7 +153,7 @@ impl Recording {
             configuration_id: String::new(),
             listener: None,
             identity: Identity::default(),
-            client: ClientInfo { remote: unknown.clone(), local: unknown, serial, secret: [0; 16] },
+            client: ClientInfo::new(unknown.clone(), unknown, serial, [0; 16]),
             plain: false,
             is_version_1: false,
             buffer_size: Buffers::SIZE,
@@ -201,7 +201,7 @@ impl Recording {
             }
             ">" => self.events.push((number, line.to_owned(), Event::Output)),
             "=" => self.receive(rest)?,
-            _ => return None,
+            _ => super::tls::hear(&mut self.client, word, rest)?,
         }
         Some(())
     }
@@ -286,6 +286,7 @@ fn call(line: &str) -> Option<Call> {
             let result = match words.clone().next()? {
                 "nobody" => Err(DialError::NoPeer),
                 "ourselves" => Err(DialError::OwnListener),
+                "unshaken" => Err(DialError::Tls),
                 "local" => {
                     let _local = words.next();
                     Err(DialError::Local(outcome(words, |_| None::<()>)?.err()?))

@@ -49,7 +49,7 @@ pub(super) fn unescape(text: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn hex(digits: &[u8; 2]) -> Option<u8> {
+pub(super) fn hex(digits: &[u8; 2]) -> Option<u8> {
     u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
@@ -163,6 +163,7 @@ impl fmt::Display for Told<'_, '_> {
                     Ok(Connected::Reused) => f.write_str("reused"),
                     Err(DialError::NoPeer) => f.write_str("nobody"),
                     Err(DialError::OwnListener) => f.write_str("ourselves"),
+                    Err(DialError::Tls) => f.write_str("unshaken"),
                     Err(DialError::Local(fault)) => write!(f, "local {}", Failure(*fault)),
                     Err(DialError::Io(fault)) => write!(f, "{}", Failure(*fault)),
                 }

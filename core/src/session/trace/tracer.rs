@@ -56,6 +56,7 @@ impl Tracer {
         lines.add(format_args!("client {}", Escaped(client.remote.to_string().as_bytes())));
         lines.add(format_args!("local {}", Escaped(client.local.to_string().as_bytes())));
         lines.add(format_args!("secret {:032x}", u128::from_be_bytes(client.secret)));
+        super::tls::tell(client, |line| lines.add(line));
         lines.add(format_args!("buffer {}", setting.buffer_size));
         lines.add(format_args!("content {}", if setting.plain { "plain" } else { "masked" }));
         lines.time(now);

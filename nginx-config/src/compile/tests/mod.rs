@@ -14,6 +14,7 @@ mod answers;
 mod forwarding;
 mod levels;
 mod rewriting;
+mod tls;
 mod variables;
 
 use super::*;

@@ -137,8 +137,8 @@ pub(super) const ROWS: &[Row] = &[
     words(
         "proxy_pass",
         &[Location, LocationIf],
-        "`http://`*address*[:*port*][*uri*] | `http://`*group*[*uri*] | `http://unix:`*path*[:*uri*]",
-        "Forwards requests to an origin server or a group of them. A URI takes the place of the path \
+        "*scheme*`://`*address*[:*port*][*uri*] | *scheme*`://`*group*[*uri*] | *scheme*`://unix:`*path*[:*uri*]",
+        "Forwards requests to an origin server or a group of them, in clear (`http`) or by TLS (`https`, see `proxy_ssl_verify`). A URI takes the place of the path \
          of the location. With variables in it, it is evaluated for each request, and a URI in it is \
          the request-target.",
     ),

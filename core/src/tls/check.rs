@@ -1,0 +1,137 @@
+use super::TlsFacts;
+use crate::violation::Violation;
+
+/// What a virtual server wants of the certificates of its clients, as far as a session decides by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct TlsRules {
+    /// `ssl_verify_client`.
+    pub verify: VerifyClient,
+    /// A number that two servers have in common exactly when a certificate is right for both or for none: when their authorities,
+    /// their revocation lists and the depth of their chains are the same. It means nothing where nobody is asked.
+    pub judge: u32,
+}
+
+impl TlsRules {
+    /// `ssl_verify_client`, and the number of what certificates are judged by.
+    #[must_use]
+    pub fn new(verify: VerifyClient, judge: u32) -> Self {
+        Self { verify, judge }
+    }
+}
+
+/// Whether clients are asked for a certificate, and what happens to those who have no right one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum VerifyClient {
+    /// Nobody is asked.
+    #[default]
+    Off,
+    /// Who has none is refused, and who has a wrong one.
+    On,
+    /// Who has a wrong one is refused.
+    Optional,
+    /// Nobody is refused, whoever has issued the certificate.
+    OptionalNoCa,
+}
+
+/// Judges a request over TLS by the rules of the server that `Host` names, and of the one by whose rules the handshake was done:
+/// that of the name in the handshake, or the default one (H2).
+///
+/// # Errors
+/// Why the request is refused.
+pub(crate) fn check(facts: &TlsFacts, asked: TlsRules, shaken: TlsRules) -> Result<(), Violation> {
+    if asked.is_as(shaken) {
+        return match (&facts.certificate, asked.verify) {
+            (None, VerifyClient::On) => Err(Violation::NoCertificate),
+            (Some(certificate), VerifyClient::On | VerifyClient::Optional) => {
+                certificate.verdict.as_ref().copied().map_err(|_| Violation::BadCertificate)
+            }
+            _ => Ok(()),
+        };
+    }
+    // RFC 9110 §7.4: the client may ask again on a connection of which it says whom it looks for.
+    if facts.server_name.is_some() {
+        return Err(Violation::Misdirected);
+    }
+    // A certificate that others have found right says nothing here.
+    match (&facts.certificate, asked.verify) {
+        (None, VerifyClient::On) => Err(Violation::NoCertificate),
+        (Some(_), VerifyClient::On | VerifyClient::Optional) => Err(Violation::BadCertificate),
+        _ => Ok(()),
+    }
+}
+
+impl TlsRules {
+    fn is_as(self, other: Self) -> bool {
+        self == other || (self.verify, other.verify) == (VerifyClient::Off, VerifyClient::Off)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::PeerCertificate, VerifyClient::*, *};
+
+    fn facts(name: Option<&str>, verdict: Option<Result<(), &str>>) -> TlsFacts {
+        let certificate =
+            verdict.map(|verdict| PeerCertificate { der: [1].into(), verdict: verdict.map_err(Into::into) });
+        TlsFacts { server_name: name.map(Into::into), certificate, ..TlsFacts::default() }
+    }
+
+    /// H2, for the client that asks the server for which it has done its handshake.
+    #[test]
+    fn a_certificate_is_wanted_as_the_server_says() {
+        let (none, right, wrong) =
+            (facts(None, None), facts(None, Some(Ok(()))), facts(None, Some(Err("expired"))));
+        for (verify, facts, expected) in [
+            (Off, &none, Ok(())),
+            (Off, &wrong, Ok(())),
+            (On, &none, Err(Violation::NoCertificate)),
+            (On, &right, Ok(())),
+            (On, &wrong, Err(Violation::BadCertificate)),
+            (Optional, &none, Ok(())),
+            (Optional, &right, Ok(())),
+            (Optional, &wrong, Err(Violation::BadCertificate)),
+            (OptionalNoCa, &none, Ok(())),
+            (OptionalNoCa, &wrong, Ok(())),
+        ] {
+            let rules = TlsRules::new(verify, 1);
+            assert_eq!(check(facts, rules, rules), expected, "{verify:?} {facts:?}");
+        }
+    }
+
+    /// H2, for the client that asks another server.
+    #[test]
+    fn another_server_is_asked_only_where_it_has_the_same_rules() {
+        let on = TlsRules::new(On, 1);
+        for other in [TlsRules::new(On, 2), TlsRules::new(Optional, 1), TlsRules::default()] {
+            for verdict in [None, Some(Ok(())), Some(Err("expired"))] {
+                let named = facts(Some("a"), verdict);
+                assert_eq!(check(&named, on, other), Err(Violation::Misdirected), "{other:?}");
+                assert_eq!(check(&named, other, on), Err(Violation::Misdirected), "{other:?}");
+            }
+        }
+        assert_eq!(check(&facts(Some("a"), Some(Ok(()))), on, on), Ok(()));
+        let (off, too) = (TlsRules::new(Off, 1), TlsRules::new(Off, 2));
+        assert_eq!(check(&facts(Some("a"), None), off, too), Ok(()), "nobody is asked by either");
+    }
+
+    /// H2: without a name the client couldn't say whom it looks for, and the rules of the server that it asks hold.
+    #[test]
+    fn without_a_name_a_certificate_that_others_have_judged_is_none() {
+        let default = TlsRules::new(Optional, 1);
+        for (verify, verdict, expected) in [
+            (On, None, Err(Violation::NoCertificate)),
+            (On, Some(Ok(())), Err(Violation::BadCertificate)),
+            (Optional, None, Ok(())),
+            (Optional, Some(Ok(())), Err(Violation::BadCertificate)),
+            (OptionalNoCa, Some(Ok(())), Ok(())),
+            (Off, Some(Err("expired")), Ok(())),
+        ] {
+            assert_eq!(
+                check(&facts(None, verdict), TlsRules::new(verify, 2), default),
+                expected,
+                "{verify:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! `proxy_ssl_…`: TLS towards origin servers.
+
+use super::{
+    Builder,
+    level::Level,
+    tls::{depth, written},
+};
+use crate::{
+    error::Error,
+    tls::{IdentityFiles, UpstreamTls},
+};
+
+impl Builder<'_> {
+    /// The number of what holds on this level among [`crate::Loaded::upstream_tls`]. Equal settings have one number, so that
+    /// connections and sessions are shared between them, and between no others (H4).
+    pub(super) fn upstream_tls(&mut self, level: &Level<'_>) -> Result<u32, Error> {
+        let file = |name| level.innermost(name).map(|line| self.named_file(line.argument(0))).transpose();
+        let trusted = file("proxy_ssl_trusted_certificate")?;
+        let crl = file("proxy_ssl_crl")?;
+        let tls = UpstreamTls {
+            versions: self.tls_versions(level, "proxy_ssl_protocols")?,
+            ciphers: written(level, "proxy_ssl_ciphers"),
+            verify: level.flag("proxy_ssl_verify")?,
+            trusted,
+            depth: level.value("proxy_ssl_verify_depth", depth)?,
+            crl,
+            identity: self.upstream_identity(level)?,
+            session_reuse: level.flag("proxy_ssl_session_reuse")?,
+            send_name: level.flag("proxy_ssl_server_name")?,
+        };
+        let number = self.upstream_tls.iter().position(|known| *known == tls).unwrap_or_else(|| {
+            self.upstream_tls.push(tls);
+            self.upstream_tls.len() - 1
+        });
+        Ok(u32::try_from(number).unwrap_or(u32::MAX))
+    }
+
+    fn upstream_identity(&self, level: &Level<'_>) -> Result<Option<IdentityFiles>, Error> {
+        let words = |name| level.innermost(name).map(|line| line.argument(0));
+        let Some(certificate) = words("proxy_ssl_certificate").filter(|word| !word.text.is_empty()) else {
+            return Ok(None);
+        };
+        let Some(key) = words("proxy_ssl_certificate_key") else {
+            let message = format!(
+                "no \"proxy_ssl_certificate_key\" is defined for certificate \"{}\"",
+                certificate.text
+            );
+            return Err(Error::new(&certificate.position, message));
+        };
+        Ok(Some(IdentityFiles { certificate: self.named_file(certificate)?, key: self.named_file(key)? }))
+    }
+}

@@ -1,0 +1,59 @@
+//! TLS that says less than it seems to.
+
+use std::collections::HashSet;
+
+use super::web::{Place, Web};
+use crate::{
+    error::{Note, Position},
+    syntax::Directive,
+    values,
+};
+
+pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
+    let mut told = HashSet::new();
+    let mut notes: Vec<_> =
+        web.forwarding().filter_map(|(place, pass)| unverified(place, pass, &mut told)).collect();
+    notes.extend(web.places.iter().filter_map(in_clear));
+    notes
+}
+
+/// Origin servers by TLS that nobody verifies: one note for each line that says so, else for each `proxy_pass`.
+fn unverified(place: &Place<'_>, pass: &Directive, told: &mut HashSet<Position>) -> Option<Note> {
+    let url = pass.argument(0);
+    let line = place.innermost("proxy_ssl_verify");
+    let verifies = line.is_some_and(|line| values::flag(&line.argument(0).text) == Some(true));
+    if verifies || !is_https(&url.text) {
+        return None;
+    }
+    let position = line.map_or(&url.position, |line| &line.name.position);
+    if !told.insert(position.clone()) {
+        return None;
+    }
+    let message = "nobody verifies who the origin server is: whoever is on the way there can be it (\"proxy_ssl_verify\")";
+    let mend = "write \"proxy_ssl_verify on;\" and, unless its authority is one of the system's, \
+                \"proxy_ssl_trusted_certificate FILE;\"";
+    Some(Note::new(position, message).mend(mend))
+}
+
+fn is_https(url: &str) -> bool {
+    url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
+}
+
+/// A server with certificates of its own that listens in clear only, at the port of HTTPS.
+fn in_clear(place: &Place<'_>) -> Option<Note> {
+    let server = place.block.filter(|block| block.name.text == "server")?;
+    place.first("ssl_certificate")?;
+    let listens = server.inside().iter().filter(|line| line.name.text == "listen");
+    let mut listen = None;
+    for line in listens {
+        if line.arguments.iter().any(|word| matches!(&*word.text, "ssl" | "quic")) {
+            return None;
+        }
+        let address = &line.argument(0).text;
+        if address == "443" || address.ends_with(":443") {
+            listen = Some(line);
+        }
+    }
+    let message = "this port is served in clear, although the server has a certificate";
+    Some(Note::new(&listen?.name.position, message).mend("write \"ssl\" behind the address"))
+}

@@ -1,0 +1,204 @@
+//! A client under TLS before its session begins: the header of the PROXY protocol if there is to be one, in clear, then the
+//! handshake (H1, H2). The session has what both have found, and reads plaintext from its first byte.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use underpass_core::{
+    Address, ClientInfo, Fault, PeerCertificate, Severity, Tick, TlsFacts,
+    proxy_protocol::{self, Greeting},
+    trace::Traced,
+};
+use underpass_tls::{ClientCertificate, Tls};
+
+use super::{
+    Reactor, Stream as _,
+    pump::{Connection, Shared},
+    secured::{Secured, Shaken, with_received},
+};
+use crate::{Service, listen::Chooser};
+
+/// The longest header of the PROXY protocol that is waited for: nginx's number.
+const LONGEST_HEADER: usize = 4096;
+
+/// A client that has no session yet.
+pub(super) struct Entrance<R: Reactor> {
+    stage: Stage<R>,
+    client: ClientInfo,
+    service: Arc<Service>,
+    chooser: Chooser,
+    /// `client_header_timeout`, for all of it.
+    deadline: Tick,
+    drain: Drain,
+}
+
+enum Stage<R: Reactor> {
+    /// What has come so far of a header.
+    Header(R::Stream, Vec<u8>),
+    Handshake(Secured<R::Stream>),
+    /// The session has the connection.
+    Left,
+}
+
+/// What the session is to be told when it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Drain {
+    No,
+    Until(Option<Tick>),
+}
+
+/// What comes after a turn.
+pub(super) enum Step<R: Reactor> {
+    /// Sleep until the socket is ready, or the deadline has come.
+    Sleep(Tick),
+    /// The session begins.
+    Enter(Box<Connection<R>>),
+    /// The client is gone, or not wanted.
+    Done,
+}
+
+impl<R: Reactor> Entrance<R> {
+    pub(super) fn new(
+        stream: R::Stream,
+        client: ClientInfo,
+        chooser: Chooser,
+        service: Arc<Service>,
+        now: Tick,
+    ) -> Self {
+        let deadline = now.after(service.config.edge.client_header_timeout);
+        let stage = if service.config.proxy_protocol {
+            Stage::Header(stream, Vec::new())
+        } else {
+            Stage::Handshake(Secured::server(stream, chooser.clone().into_inner(), Vec::new()))
+        };
+        Self { stage, client, service, chooser, deadline, drain: Drain::No }
+    }
+
+    /// One turn: bounded, never sleeps. It may compute a handshake.
+    pub(super) fn turn(&mut self, shared: &mut Shared<R>, cx: &mut Context<'_>) -> Step<R> {
+        let polled = match self.poll_header(cx) {
+            Poll::Ready(Ok(())) => self.poll_handshake(cx),
+            Poll::Ready(Err(reason)) => Poll::Ready(Err(reason)),
+            Poll::Pending => Poll::Pending,
+        };
+        match polled {
+            Poll::Ready(Ok(())) => self.enter(shared),
+            Poll::Ready(Err(reason)) => {
+                self.tell(Severity::Info, &reason, shared);
+                Step::Done
+            }
+            Poll::Pending if shared.now().tick < self.deadline => Step::Sleep(self.deadline),
+            Poll::Pending => {
+                self.tell(Severity::Info, "client timed out", shared);
+                Step::Done
+            }
+        }
+    }
+
+    /// Reads the header, if there is to be one.
+    fn poll_header(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), String>> {
+        let (length, found) = loop {
+            let Stage::Header(stream, received) = &mut self.stage else { return Poll::Ready(Ok(())) };
+            match proxy_protocol::read(received) {
+                Greeting::Complete(length, found) => break (length, found),
+                Greeting::Partial if received.len() < LONGEST_HEADER => {}
+                Greeting::Partial | Greeting::Malformed => {
+                    return Poll::Ready(Err("client sent no header of the PROXY protocol".to_owned()));
+                }
+            }
+            let polled = with_received(|space| {
+                let polled = stream.poll_read(cx, space);
+                polled.map_ok(|count| {
+                    received.extend_from_slice(&space[..count]);
+                    count
+                })
+            });
+            match polled {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err("client closed its connection".to_owned())),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(Fault::from(error).to_string())),
+            }
+        };
+        self.client.proxied = found.map(Box::new);
+        if let Stage::Header(stream, mut received) = std::mem::replace(&mut self.stage, Stage::Left) {
+            received.drain(..length);
+            self.stage =
+                Stage::Handshake(Secured::server(stream, self.chooser.clone().into_inner(), received));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), String>> {
+        let Stage::Handshake(stream) = &mut self.stage else { return Poll::Pending };
+        stream.poll_handshake(cx).map(|shaken| match shaken {
+            Ok(Shaken::Secured) => {
+                self.client.tls = stream.tls().and_then(facts).map(Arc::new);
+                Ok(())
+            }
+            // The session answers it, knowing of no TLS.
+            Ok(Shaken::Plain) => Ok(()),
+            Err(failure) => Err(format!("TLS handshake failed: {failure}")),
+        })
+    }
+
+    /// The session begins.
+    fn enter(&mut self, shared: &mut Shared<R>) -> Step<R> {
+        let Stage::Handshake(stream) = std::mem::replace(&mut self.stage, Stage::Left) else {
+            return Step::Done;
+        };
+        let (service, client) = (Arc::clone(&self.service), self.client.clone());
+        let mut session = begin(&service, client, shared);
+        if let Drain::Until(until) = self.drain {
+            session.handle_drain(until, &mut shared.lend());
+        }
+        Step::Enter(Box::new(Connection::new(session, service, stream)))
+    }
+
+    /// The worker shuts down, or has another configuration. Who is here has not asked yet: it may, as in a session (C8).
+    pub(super) fn drain(&mut self, until: Option<Tick>) {
+        self.drain = Drain::Until(until);
+        self.deadline = until.map_or(self.deadline, |until| until.min(self.deadline));
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.service.generation
+    }
+
+    /// Tells the operator what became of the client.
+    pub(super) fn tell(&self, severity: Severity, what: &str, shared: &Shared<R>) {
+        let address = |address: &Address| match address {
+            Address::Ip(address) => address.ip().to_string(),
+            unix @ Address::Unix(_) => unix.to_string(),
+        };
+        let ClientInfo { remote, local, .. } = &self.client;
+        let sentence = format!("{what} before a session, client: {}, server: {local}", address(remote));
+        self.service.provisions.log.event(severity, &sentence, shared.moment);
+    }
+}
+
+/// A session of this client.
+pub(super) fn begin<R: Reactor>(service: &Service, client: ClientInfo, shared: &Shared<R>) -> Traced {
+    let tracing = service.trace().and_then(|trace| trace.setting(&client));
+    Traced::new(Arc::clone(&service.config), client, shared.now(), tracing)
+}
+
+/// What a handshake has found, in the core's words.
+fn facts(tls: &Tls) -> Option<TlsFacts> {
+    let found = tls.facts()?;
+    let mut facts = TlsFacts::default();
+    (facts.protocol, facts.cipher) = (found.protocol.into(), found.cipher.into());
+    facts.curve = found.group.map(Into::into);
+    facts.server_name = found.server_name.map(Into::into);
+    facts.resumed = found.resumed;
+    facts.alpn = found.alpn.unwrap_or_default().into();
+    let verdict = || match tls.client_certificate() {
+        ClientCertificate::Refused(reason) => Err(reason.to_string().into()),
+        ClientCertificate::Verified | ClientCertificate::None => Ok(()),
+    };
+    let certificate = found.peer_certificates().next();
+    facts.certificate = certificate.map(|der| PeerCertificate { der: der.into(), verdict: verdict() });
+    Some(facts)
+}

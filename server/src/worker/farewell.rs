@@ -1,0 +1,42 @@
+//! A connection that its session is done with, and that is closed once its socket has taken what waits.
+
+use std::task::{Context, Poll};
+
+use underpass_core::Tick;
+
+use super::{
+    Reactor,
+    pump::{Next, Shared},
+    secured::Secured,
+};
+
+/// A connection to be closed. It has no session any more, and nothing is read from it.
+pub(super) struct Farewell<R: Reactor> {
+    stream: Secured<R::Stream>,
+    /// Then it is closed in any case.
+    deadline: Tick,
+    generation: u64,
+}
+
+impl<R: Reactor> Farewell<R> {
+    pub(super) fn new(stream: Secured<R::Stream>, deadline: Tick, generation: u64) -> Self {
+        Self { stream, deadline, generation }
+    }
+
+    pub(super) fn turn(&mut self, shared: &Shared<R>, cx: &mut Context<'_>) -> Next {
+        match self.stream.poll_flush(cx) {
+            Poll::Pending if shared.now().tick < self.deadline => Next::Sleep(Some(self.deadline)),
+            // Sent, or nobody takes it.
+            Poll::Pending | Poll::Ready(_) => Next::Done,
+        }
+    }
+
+    /// Everything is over `until` then.
+    pub(super) fn drain(&mut self, until: Option<Tick>) {
+        self.deadline = until.map_or(self.deadline, |until| until.min(self.deadline));
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+}

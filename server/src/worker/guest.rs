@@ -1,0 +1,92 @@
+//! Who has a place with a worker: a session, or a connection before its session or behind it.
+
+use std::task::Context;
+
+use underpass_core::{Severity, Tick};
+
+use super::{
+    Reactor,
+    entrance::{Entrance, Step},
+    farewell::Farewell,
+    pump::{Connection, Next, Shared},
+};
+use crate::panics::{self, Panic};
+
+/// Who has a place. Boxed: each moves once, whatever happens to the table of places.
+pub(super) enum Guest<R: Reactor> {
+    /// A client before its session begins.
+    Entrance(Box<Entrance<R>>),
+    /// A session.
+    Session(Box<Connection<R>>),
+    /// A connection behind its session.
+    Farewell(Box<Farewell<R>>),
+}
+
+impl<R: Reactor> Guest<R> {
+    /// One turn: bounded, never sleeps.
+    pub(super) fn turn(&mut self, shared: &mut Shared<R>, cx: &mut Context<'_>) -> Next {
+        if let Self::Entrance(entrance) = self {
+            match entrance.turn(shared, cx) {
+                Step::Sleep(deadline) => return Next::Sleep(Some(deadline)),
+                Step::Done => return Next::Done,
+                Step::Enter(connection) => *self = Self::Session(connection),
+            }
+        }
+        match self {
+            Self::Session(connection) => connection.turn(shared, cx),
+            Self::Farewell(farewell) => farewell.turn(shared, cx),
+            Self::Entrance(_) => Next::Again,
+        }
+    }
+
+    /// The worker shuts down, or has another configuration.
+    pub(super) fn drain(&mut self, until: Option<Tick>, shared: &mut Shared<R>) {
+        match self {
+            Self::Entrance(entrance) => entrance.drain(until),
+            Self::Session(connection) => connection.session.handle_drain(until, &mut shared.lend()),
+            Self::Farewell(farewell) => farewell.drain(until),
+        }
+    }
+
+    /// How many connections it has, those that are being made included.
+    pub(super) fn count(&self) -> usize {
+        match self {
+            Self::Session(connection) => connection.count(),
+            Self::Entrance(_) | Self::Farewell(_) => 1,
+        }
+    }
+
+    /// Which of the worker's configurations it began with.
+    pub(super) fn generation(&self) -> u64 {
+        match self {
+            Self::Entrance(entrance) => entrance.generation(),
+            Self::Session(connection) => connection.generation(),
+            Self::Farewell(farewell) => farewell.generation(),
+        }
+    }
+
+    /// Whether its turns may cost as much as a handshake.
+    pub(super) fn shakes_hands(&self) -> bool {
+        matches!(self, Self::Entrance(_))
+    }
+
+    /// Tells the operator that its turn has panicked.
+    pub(super) fn tell(&self, panic: &Panic, shared: &mut Shared<R>) {
+        match self {
+            Self::Entrance(entrance) => {
+                entrance.tell(Severity::Alert, &format!("a client is dropped: {panic}"), shared);
+            }
+            Self::Session(connection) => connection.tell(panic, shared),
+            // It has nothing that could panic, nor anybody to tell of.
+            Self::Farewell(_) => {}
+        }
+    }
+
+    /// Gives the worker back what was lent.
+    pub(super) fn recycle(self, shared: &mut Shared<R>) {
+        if let Self::Session(connection) = self {
+            // After a panic the memory of a session may not be worth keeping, which is no other session's trouble.
+            let _kept_or_dropped = panics::catch(|| connection.session.recycle(&mut shared.buffers));
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Chains of certificates: how long they may be, and what is said of them.
+
+mod common;
+
+use std::time::{Duration, SystemTime};
+
+use common::*;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    date_time_ymd,
+};
+use underpass_tls::{
+    Certificate, ClientCertificate, ClientOptions, Error, Identity, Protocols, ServerOptions, Trust,
+    VerifyClient,
+};
+
+/// An authority, so many more between, and a certificate of the last of them, with its key.
+struct Chain {
+    root: String,
+    between: Vec<String>,
+    leaf: String,
+    key: String,
+}
+
+impl Chain {
+    fn new(between: usize) -> Self {
+        let authority = |name: String| {
+            let mut params = CertificateParams::default();
+            params.distinguished_name.push(DnType::CommonName, name);
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params
+        };
+        let key = || KeyPair::generate().expect("a key");
+        let root = CertifiedIssuer::self_signed(authority("root".to_owned()), key()).expect("an authority");
+        let mut pem = vec![root.pem()];
+        let mut last = root;
+        for number in 0..between {
+            let params = authority(format!("authority {number}"));
+            last = CertifiedIssuer::signed_by(params, key(), &last).expect("an authority");
+            pem.push(last.pem());
+        }
+        let mut params = CertificateParams::new(vec![NAME.to_owned()]).expect("a name");
+        params.distinguished_name.push(DnType::CommonName, "leaf");
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(2120, 1, 1);
+        let leaf_key = key();
+        let leaf = params.signed_by(&leaf_key, &last).expect("a certificate").pem();
+        let mut pem = pem.into_iter();
+        let root = pem.next().expect("an authority");
+        Self { root, between: pem.rev().collect(), leaf, key: leaf_key.serialize_pem() }
+    }
+
+    fn identity(&self) -> Identity {
+        let chain = format!("{}{}", self.leaf, self.between.concat());
+        Identity::from_pem(chain.as_bytes(), self.key.as_bytes()).expect("an identity")
+    }
+
+    fn trust(&self, depth: Option<usize>) -> Trust {
+        let trust = Trust::from_pem(self.root.as_bytes()).expect("an authority");
+        match depth {
+            Some(depth) => trust.with_depth(depth),
+            None => trust,
+        }
+    }
+}
+
+#[test]
+fn a_chain_is_as_long_as_the_depth_lets_it() {
+    for (between, depth, fits) in [
+        (0, Some(0), true),
+        (1, Some(0), false),
+        (1, Some(1), true),
+        (2, Some(1), false),
+        (2, Some(2), true),
+        (6, Some(100), true),
+        (7, Some(100), false),
+        (6, None, true),
+    ] {
+        let chain = Chain::new(between);
+        let server_options = ServerOptions {
+            identities: vec![chain.identity()],
+            verify: VerifyClient::On(chain.trust(depth)),
+            ..ServerOptions::default()
+        };
+        let lazy = ClientOptions {
+            trust: None,
+            identity: Some(chain.identity()),
+            ..client_options(Protocols::Both)
+        };
+        let (mut client, mut server) = (
+            client(&lazy.settings().expect("settings")),
+            server(&server_options.settings().expect("settings")),
+        );
+        shake(&mut client, &mut server);
+        let judged = server.client_certificate();
+        assert_eq!(judged == ClientCertificate::Verified, fits, "{between} {depth:?}: {judged}");
+        if !fits && between < 7 {
+            assert!(judged.to_string().contains("certificate chain too long"), "{judged}");
+        }
+        let strict = ClientOptions { trust: Some(chain.trust(depth)), ..lazy };
+        let mut client = self::client(&strict.settings().expect("settings"));
+        let mut server = self::server(&server_options.settings().expect("settings"));
+        let shaken = try_shake(&mut client, &mut server);
+        assert_eq!(shaken.is_ok(), fits, "{between} {depth:?}: {shaken:?}");
+        if let Err((who, error)) = shaken {
+            assert!(who == "client" && matches!(error, Error::Certificate(_)), "{error:?}");
+        }
+    }
+}
+
+/// A shorter way that the peer sends, too, is one: what else it sends is nobody's business.
+#[test]
+fn certificates_that_no_way_needs_don_t_count() {
+    let (chain, other) = (Chain::new(1), Chain::new(2));
+    let sent = format!("{}{}{}", chain.leaf, other.between.concat(), chain.between.concat());
+    let identity = Identity::from_pem(sent.as_bytes(), chain.key.as_bytes()).expect("an identity");
+    let verify = VerifyClient::On(chain.trust(Some(1)));
+    let server_options = ServerOptions { verify, ..server_options(Protocols::Both) };
+    let client_options = ClientOptions { identity: Some(identity), ..client_options(Protocols::Both) };
+    let (mut client, mut server) = (
+        client(&client_options.settings().expect("settings")),
+        server(&server_options.settings().expect("settings")),
+    );
+    shake(&mut client, &mut server);
+    assert_eq!(server.client_certificate(), ClientCertificate::Verified);
+}
+
+#[test]
+fn authorities_of_two_files_are_believed() {
+    let (one, other) = (Chain::new(0), Chain::new(0));
+    let both = one.trust(None).and(&other.trust(None));
+    for chain in [&one, &other] {
+        let options = ClientOptions { trust: Some(both.clone()), ..client_options(Protocols::Both) };
+        let server_options = ServerOptions { identities: vec![chain.identity()], ..ServerOptions::default() };
+        let (mut client, mut server) = (
+            client(&options.settings().expect("settings")),
+            server(&server_options.settings().expect("settings")),
+        );
+        shake(&mut client, &mut server);
+    }
+    // A store of the system has old ones, and some that are none.
+    let der =
+        Identity::from_pem(OWN.0, OWN.1).expect("an identity").certificates().next().expect("one").to_vec();
+    Trust::from_system([b"nothing".to_vec(), der]).expect("one of the two");
+    Trust::from_system([b"nothing".to_vec()]).expect_err("none");
+}
+
+#[test]
+fn a_certificate_says_whose_it_is_and_until_when() {
+    let chain = Chain::new(1);
+    let read = |pem: &str| Certificate::all_from_pem(pem.as_bytes()).pop().expect("a certificate");
+    let (leaf, between, root) = (read(&chain.leaf), read(&chain.between[0]), read(&chain.root));
+    assert_eq!((leaf.subject(), leaf.issuer()), ("CN=leaf".to_owned(), "CN=authority 0".to_owned()));
+    assert!(leaf.names_as_issuer(&between) && between.names_as_issuer(&root) && root.names_as_issuer(&root));
+    assert!(!leaf.names_as_issuer(&root));
+    assert!(!leaf.tells_where_its_issuer_is());
+    assert_eq!(leaf.host_names(), [NAME]);
+    assert_eq!(root.host_names(), [""; 0]);
+    // 2020-01-01 and 2120-01-01.
+    let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    assert_eq!((leaf.valid_from(), leaf.valid_until()), (at(1_577_836_800), at(4_733_510_400)));
+    assert!(Certificate::from_der(b"no certificate").is_none());
+    assert_eq!(Certificate::all_from_pem(b"no PEM").len(), 0);
+}
