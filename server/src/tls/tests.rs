@@ -219,11 +219,11 @@ fn what_can_t_be_used_is_told_with_its_files_and_its_line() {
     );
     assert_eq!(
         with("ssl_verify_client on; ssl_client_certificate a.key;"),
-        "cannot load trusted certificates \"a.key\": no certificate in the file in f:2:120"
+        "cannot load trusted certificates \"a.key\": no certificate in the file in f:2:121"
     );
     assert_eq!(
         with("ssl_verify_client on; ssl_client_certificate ca.pem; ssl_crl ca.pem;"),
-        "cannot load revocation lists \"ca.pem\": no revocation list in the file in f:2:136"
+        "cannot load revocation lists \"ca.pem\": no revocation list in the file in f:2:137"
     );
     assert_eq!(
         with("ssl_ciphers 'RC4:!aNULL';"),
