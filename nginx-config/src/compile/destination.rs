@@ -18,7 +18,7 @@ pub(super) struct Destination {
     pub(super) port: String,
     /// Whether there are variables in it.
     pub(super) variable: bool,
-    /// `https`: the origin server speaks TLS.
+    /// `https`: the origin server speaks TLS; or a URL with variables may come to that.
     pub(super) tls: bool,
 }
 
@@ -66,19 +66,17 @@ impl Builder<'_> {
     /// A URL that is evaluated for each request.
     fn variable_destination(&mut self, url: &Word) -> Result<Destination, Error> {
         let text = url.text.as_str();
-        let (tls, rest) = match text.split_once("://") {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (true, rest),
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") || scheme.contains('$') => {
-                (false, rest)
-            }
-            None if text.starts_with('$') => (false, text),
+        let (tls, port, rest) = match text.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (true, "443", rest),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (false, "80", rest),
+            Some((scheme, rest)) if scheme.contains('$') => (true, "80", rest),
+            None if text.starts_with('$') => (true, "80", text),
             _ => return Err(invalid_prefix(url)),
         };
         let host = rest.split(['/', '?']).next().unwrap_or_default().to_owned();
         let target =
             Target::Template { url: self.template(url, Escape::None)?, group: self.groups.variable() };
-        let port = if tls { "443" } else { "80" }.to_owned();
-        Ok(Destination { target, uri: None, host, port, variable: true, tls })
+        Ok(Destination { target, uri: None, host, port: port.to_owned(), variable: true, tls })
     }
 }
 

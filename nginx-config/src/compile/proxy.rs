@@ -30,7 +30,7 @@ impl Builder<'_> {
         let mut proxy = Proxy::new(destination.target, &destination.host);
         proxy.port = destination.port.into();
         if destination.tls {
-            self.upstream_tls(level)?;
+            proxy.tls = Some(self.proxy_tls(level)?);
         }
         let redirects = match destination.variable {
             true => substitutions(level, None, None),

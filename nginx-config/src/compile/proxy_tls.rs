@@ -1,5 +1,10 @@
 //! `proxy_ssl_…`: TLS towards origin servers.
 
+use underpass_core::{
+    config::{PeerName, ProxyTls},
+    template::Escape,
+};
+
 use super::{
     Builder,
     level::Level,
@@ -11,9 +16,22 @@ use crate::{
 };
 
 impl Builder<'_> {
+    /// How connections of a location are secured.
+    pub(super) fn proxy_tls(&mut self, level: &Level<'_>) -> Result<ProxyTls, Error> {
+        let settings = self.upstream_tls(level)?;
+        let Some(directive) = level.innermost("proxy_ssl_name") else { return Ok(ProxyTls::new(settings)) };
+        let word = directive.argument(0);
+        if !word.text.contains('$') {
+            return Ok(ProxyTls::named(settings, &word.text));
+        }
+        let mut tls = ProxyTls::new(settings);
+        tls.name = PeerName::Template(self.template(word, Escape::None)?);
+        Ok(tls)
+    }
+
     /// The number of what holds on this level among [`crate::Loaded::upstream_tls`]. Equal settings have one number, so that
     /// connections and sessions are shared between them, and between no others (H4).
-    pub(super) fn upstream_tls(&mut self, level: &Level<'_>) -> Result<u32, Error> {
+    fn upstream_tls(&mut self, level: &Level<'_>) -> Result<u32, Error> {
         let file = |name| level.innermost(name).map(|line| self.named_file(line.argument(0))).transpose();
         let trusted = file("proxy_ssl_trusted_certificate")?;
         let crl = file("proxy_ssl_crl")?;

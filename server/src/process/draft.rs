@@ -47,7 +47,7 @@ impl Draft {
             gate: earlier.gate.renewed(access).map(Arc::new).map_err(not_compared)?,
             system_names: earlier.system_names.clone(),
             resolvers: main.resolvers.iter().map(Resolver::new).collect(),
-            upstream_tls: Arc::default(),
+            upstream_tls: Arc::clone(&tls.upstream),
             traces: Trace::open_all(&main.traces, &told, logs)?,
         };
         upstreams.inherit(&earlier.upstreams);

@@ -109,12 +109,6 @@ impl Source {
             (Place::File(path), None) => load(path, &self.options)?,
             (Place::Text { name, text }, _) => load_text(name, text.as_str(), &self.options)?,
         };
-        if !loaded.upstream_tls.is_empty() {
-            // Plaintext never stands in for TLS.
-            return Err(Trouble::new(
-                "TLS to origin servers is not in this version: \"proxy_pass https://\"",
-            ));
-        }
         if let Some(keeper) = &self.keeper {
             keeper.accept(&self.looked_up.known())?;
         }

@@ -219,17 +219,17 @@ fn what_can_t_be_used_is_told_with_its_files_and_its_line() {
     );
     assert_eq!(
         with("ssl_verify_client on; ssl_client_certificate a.key;"),
-        "cannot load trusted certificates \"a.key\": no certificate in the file in f:2:120"
+        "cannot load trusted certificates \"a.key\": no certificate in the file in f:2:121"
     );
     assert_eq!(
         with("ssl_verify_client on; ssl_client_certificate ca.pem; ssl_crl ca.pem;"),
-        "cannot load revocation lists \"ca.pem\": no revocation list in the file in f:2:136"
+        "cannot load revocation lists \"ca.pem\": no revocation list in the file in f:2:137"
     );
     assert_eq!(
         with("ssl_ciphers 'RC4:!aNULL';"),
-        "\"ssl_ciphers\" leaves no cipher suite of this version in f:2:87"
+        "\"ssl_ciphers\" leaves no cipher suite of this version in f:2:88"
     );
-    assert_eq!(with("ssl_ecdh_curve X448;"), "\"ssl_ecdh_curve\" leaves no curve of this version in f:2:90");
+    assert_eq!(with("ssl_ecdh_curve X448;"), "\"ssl_ecdh_curve\" leaves no curve of this version in f:2:91");
 }
 
 /// Lists as they stand in files that are moved over: nginx's default, and the shape of what generators write.

@@ -162,6 +162,31 @@ fn origin_servers_by_tls() {
 }
 
 #[test]
+fn a_location_says_by_which_name_its_origin_server_is_known() {
+    let site = site(
+        "server {
+             location /a { proxy_pass https://one.test; }
+             location /b { proxy_pass https://one.test; proxy_ssl_name b.example:1; }
+             location /c { proxy_pass https://one.test; proxy_ssl_name $host; }
+             location /d { proxy_pass $scheme://one.test; }
+             location /e { proxy_pass $uri; }
+             location /f { proxy_pass http://$host; }
+             location /g { proxy_pass http://one.test; }
+         }",
+    );
+    let name = |path: &str| site.proxy(path).tls.as_ref().map(|tls| format!("{:?}", tls.name));
+    assert_eq!(name("/a").as_deref(), Some("OfUrl"));
+    assert!(name("/b").is_some_and(|name| name.contains("\"b.example\"")), "{:?}", name("/b"));
+    assert!(name("/c").is_some_and(|name| name.starts_with("Template")), "{:?}", name("/c"));
+    for may in ["/d", "/e"] {
+        assert_eq!(name(may).as_deref(), Some("OfUrl"), "a URL that may come to https");
+    }
+    for plain in ["/f", "/g"] {
+        assert_eq!(name(plain), None);
+    }
+}
+
+#[test]
 fn equal_settings_are_there_once() {
     let loaded = loaded(
         "server {
