@@ -55,7 +55,15 @@ impl<F> fmt::Debug for OnSockets<F> {
 impl<F: FnMut(&Launch<'_>) -> std::io::Result<Child>> OnSockets<F> {
     /// A driver called `name` that keeps its files in `folder`.
     pub fn new(name: &'static str, folder: impl Into<PathBuf>, start: F) -> Self {
-        Self { name, under_tls: None, only_default: false, lacks: Vec::new(), folder: folder.into(), count: 0, start }
+        Self {
+            name,
+            under_tls: None,
+            only_default: false,
+            lacks: Vec::new(),
+            folder: folder.into(),
+            count: 0,
+            start,
+        }
     }
 
     /// The proxy reads no configuration: it can run the cases that need none.
