@@ -36,6 +36,11 @@ impl Worker {
     /// Serves a configuration with a changed setup.
     pub(crate) fn with(config: Arc<Config>, change: impl FnOnce(Setup) -> Setup) -> Self {
         let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), config).expect("a free port");
+        Self::of(listener, change)
+    }
+
+    /// Serves who comes to a listening socket.
+    pub(crate) fn of(listener: Listener, change: impl FnOnce(Setup) -> Setup) -> Self {
         let address = listener.local_addr().expect("it is bound");
         let control = Control::new();
         let setup = change(Setup::new(vec![listener]).controlled_by(&control));

@@ -23,6 +23,7 @@ mod rights;
 mod server;
 mod sockets;
 mod threads;
+mod tls;
 mod tunnel;
 mod worker;
 

@@ -2,7 +2,7 @@
 //! files that every driver runs ([`conformance`]), hostile peers ([`hostile`]) with a reader that forgives nothing
 //! ([`strict`]), a gateway that is
 //! obviously right ([`mod@reference`]), an explorer of all states ([`explore`]), frames
-//! of a WebSocket and an independent reader of them ([`frames`]), properties of any bytes for coverage-guided search
+//! of a WebSocket and an independent reader of them ([`frames`]), connections under TLS ([`tls`]), properties of any bytes for coverage-guided search
 //! ([`fuzz`]), and a simulation of a whole worker ([`worker_world`]) whose peers read canonical messages as they come ([`wire`]).
 
 pub mod conformance;
@@ -15,5 +15,6 @@ pub mod hostile;
 pub mod reference;
 pub mod session_world;
 pub mod strict;
+pub mod tls;
 pub mod wire;
 pub mod worker_world;
