@@ -15,7 +15,7 @@ pub(super) fn of_identity(files: &IdentityFiles, chain: &[u8]) -> Vec<String> {
         |doubt| format!("certificate \"{}\" {doubt} in {}", certificate.path.display(), certificate.position);
     let times = chain.first().and_then(|first| of_times(first, SystemTime::now()));
     let chain = of_order(&chain).or_else(|| {
-        let issuer = missing_issuer(&chain)?;
+        let issuer = missing_issuer(&chain, known_authorities)?;
         Some(format!(
             "lacks the certificate of its issuer, {issuer}: clients that don't know it refuse it, so put it behind"
         ))
@@ -46,15 +46,23 @@ pub(super) fn of_order(chain: &[Certificate]) -> Option<String> {
 
 /// The issuer of the last certificate, when a public authority has issued it, nobody knows that authority by itself, and it
 /// isn't there. Of private authorities clients know themselves.
-fn missing_issuer(chain: &[Certificate]) -> Option<String> {
+pub(super) fn missing_issuer(
+    chain: &[Certificate],
+    known: impl FnOnce() -> Vec<Certificate>,
+) -> Option<String> {
     let last = chain.last()?;
     if last.names_as_issuer(last) || !last.tells_where_its_issuer_is() {
         return None;
     }
-    let known = rustls_native_certs::load_native_certs().certs;
-    let mut known = known.iter().filter_map(|root| Certificate::from_der(root)).peekable();
-    known.peek()?;
-    (!known.any(|root| last.names_as_issuer(&root))).then(|| last.issuer())
+    let known = known();
+    // A system without a store knows nobody.
+    let is_missing = !known.is_empty() && !known.iter().any(|root| last.names_as_issuer(root));
+    is_missing.then(|| last.issuer())
+}
+
+fn known_authorities() -> Vec<Certificate> {
+    let found = rustls_native_certs::load_native_certs().certs;
+    found.iter().filter_map(|root| Certificate::from_der(root)).collect()
 }
 
 /// Whether everybody on this machine can read a file: it, and every folder on the way there.
