@@ -142,6 +142,7 @@
 
 mod address;
 mod buffer;
+mod client;
 pub mod config;
 mod fault;
 mod http1;
@@ -163,8 +164,9 @@ pub mod violation;
 mod wait;
 pub mod websocket;
 
-pub use address::{Address, ClientInfo, Network, Side};
+pub use address::{Address, Network, Side};
 pub use buffer::{Buffers, Turn};
+pub use client::ClientInfo;
 pub use fault::Fault;
 pub use http1::Version;
 pub use intervals::Networks;

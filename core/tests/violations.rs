@@ -3,7 +3,9 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use underpass_core::{Admission, Event, Refusal, violation::Violation};
+use underpass_core::{
+    Admission, ClientInfo, Event, PeerCertificate, Refusal, TlsFacts, violation::Violation,
+};
 use underpass_testkit::{
     conformance::testdata,
     session_world::{Connect, World, config_of},
@@ -21,12 +23,22 @@ struct Case {
     server: &'static str,
     location: String,
     client: &'static str,
+    /// What is known of the client before its session.
+    tell: fn(&mut ClientInfo),
     /// What the shell answers, who fails, what time passes.
     then: fn(&mut World),
 }
 
 fn case(violation: Violation, location: &str, client: &'static str) -> Case {
-    Case { violation, listen: "", server: "", location: location.to_owned(), client, then: |_| {} }
+    Case {
+        violation,
+        listen: "",
+        server: "",
+        location: location.to_owned(),
+        client,
+        tell: |_| {},
+        then: |_| {},
+    }
 }
 
 fn proxied(violation: Violation, more: &str, client: &'static str) -> Case {
@@ -35,6 +47,16 @@ fn proxied(violation: Violation, more: &str, client: &'static str) -> Case {
 
 fn refused(violation: Violation, location: &str, client: &'static str, then: fn(&mut World)) -> Case {
     Case { then, ..case(violation, location, client) }
+}
+
+/// A server under TLS that wants certificates, and a client with a handshake behind it.
+fn secured(violation: Violation, tell: fn(&mut ClientInfo)) -> Case {
+    let server = "server_name a; ssl_certificate c; ssl_certificate_key k; ssl_client_certificate a; ssl_verify_client on;";
+    Case { listen: "ssl", server, tell, ..case(violation, "return 204;", GET) }
+}
+
+fn shaken(client: &mut ClientInfo) {
+    client.tls = Some(TlsFacts::default().into());
 }
 
 fn cases() -> Vec<Case> {
@@ -83,6 +105,26 @@ fn cases() -> Vec<Case> {
             world.origin().reset();
             world.run();
         }),
+        secured(Violation::PlainHttp, |_| {}),
+        secured(Violation::NoCertificate, shaken),
+        secured(Violation::BadCertificate, |client| {
+            let mut facts = TlsFacts::default();
+            facts.certificate = Some(PeerCertificate { der: [].into(), verdict: Err("expired".into()) });
+            client.tls = Some(facts.into());
+        }),
+        Case {
+            server: "server_name b; ssl_certificate c; ssl_certificate_key k; return 204; }
+                     server { listen 127.0.0.1:8080 ssl; server_name a; ssl_client_certificate a;
+                     ssl_certificate c; ssl_certificate_key k; ssl_verify_client on;",
+            ..secured(Violation::Misdirected, |client| {
+                let mut facts = TlsFacts::default();
+                facts.server_name = Some("b".into());
+                client.tls = Some(facts.into());
+            })
+        },
+        refused(Violation::OriginHandshake, "proxy_pass https://127.0.0.1:9000;", GET, |world| {
+            world.answer_dial(Connect::Unshaken);
+        }),
         refused(Violation::ConnectFailed, PROXY, GET, |world| world.answer_dial(Connect::Refuse)),
         refused(Violation::LocalFault, PROXY, GET, |world| world.answer_dial(Connect::Fail)),
         refused(Violation::ConnectTimeout, PROXY, GET, waits),
@@ -123,15 +165,21 @@ fn cases() -> Vec<Case> {
 }
 
 fn play(case: &Case) -> World {
-    let mut world = World::new(config_of(&format!(
+    let config = config_of(&format!(
         "http {{ access_log off; upstream down {{ server 127.0.0.1:9000 down; server 127.0.0.1:9001 down; }}
          server {{ listen 127.0.0.1:8080 {}; {} location / {{ {} }} }} }}",
         case.listen, case.server, case.location
-    )));
+    ));
+    let mut world = World::of_client(config, case.tell);
     // What is sent out waits for what the case answers.
     world.admission = None;
     world.addresses = None;
-    let dials = [Violation::ConnectFailed, Violation::LocalFault, Violation::ConnectTimeout];
+    let dials = [
+        Violation::ConnectFailed,
+        Violation::OriginHandshake,
+        Violation::LocalFault,
+        Violation::ConnectTimeout,
+    ];
     if dials.contains(&case.violation) {
         world.connects_else = Connect::Hang;
     }
@@ -167,6 +215,7 @@ fn tells(violation: Violation, event: &Event, line: &str) -> bool {
         (Violation::OriginClosed, Event::UpstreamClosed)
         | (Violation::OriginFailed, Event::UpstreamFailed(_))
         | (Violation::ConnectFailed, Event::ConnectFailed(_))
+        | (Violation::OriginHandshake, Event::HandshakeFailed)
         | (Violation::LocalFault, Event::LocalFault(_)) => true,
         (_, Event::TimedOut(timer)) => violation.switch() == Some(timer.directive()),
         (_, event) => *event == Event::Violation(violation) && line.contains(violation.sentence()),

@@ -69,7 +69,7 @@ pub enum Command {
     /// `--listen` and `--to`: proxy everything to one origin server, see [`direct_configuration`].
     Direct {
         /// Where clients connect to.
-        listen: SocketAddr,
+        listen: Front,
         /// Where requests go.
         to: Destination,
     },
@@ -78,6 +78,8 @@ pub enum Command {
     Demo {
         /// Where clients connect to.
         listen: SocketAddr,
+        /// `--tls`: by TLS, with a certificate that is made for it.
+        tls: bool,
     },
     /// `replay`: lead sessions through what `session_trace` has written, and show every step.
     Replay {
@@ -88,6 +90,40 @@ pub enum Command {
         /// `-q`: tell divergences only.
         quiet: bool,
     },
+}
+
+/// Where clients connect to, without a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Front {
+    /// The address of `--listen`.
+    pub address: SocketAddr,
+    /// `--certificate` and `--key`, with `https://` before the address. Absent: clients connect in clear.
+    pub identity: Option<Identity>,
+}
+
+/// The files of a certificate, with the chain behind it, and of its private key, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Identity {
+    /// `--certificate`.
+    pub certificate: PathBuf,
+    /// `--key`.
+    pub key: PathBuf,
+}
+
+impl Front {
+    /// In clear, at this address.
+    #[must_use]
+    pub fn plain(address: SocketAddr) -> Self {
+        Self { address, identity: None }
+    }
+
+    /// By TLS, with the certificate and the key of these files.
+    #[must_use]
+    pub fn secured(address: SocketAddr, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        Self { address, identity: Some(Identity { certificate: certificate.into(), key: key.into() }) }
+    }
 }
 
 /// Which file is the configuration, and how it is read.
@@ -116,7 +152,7 @@ impl Command {
             .try_get_matches_from(arguments)
             .and_then(|matches| arguments::Written::from_arg_matches(&matches))
             .map_err(|error| Stop::from_clap(program, &error))?;
-        written.meant().ok_or_else(|| Stop::without_demo(program))
+        written.meant().map_err(|why| Stop::for_reason(program, &why))
     }
 }
 
@@ -191,10 +227,9 @@ impl Stop {
         if self.failed || printed.is_err() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 
-    fn without_demo(program: &Program) -> Self {
-        let name = program.name;
+    fn for_reason(program: &Program, reason: &str) -> Self {
         Self {
-            text: format!("{name}: this {name} has no demo, it was built without the feature \"demo\"\n"),
+            text: format!("{0}: {1}\n", program.name, reason.replace("{name}", program.name)),
             failed: true,
         }
     }

@@ -1,6 +1,7 @@
 //! Variables of TLS (H3), with nginx's values.
 
-use super::values::show;
+use std::io::Write as _;
+
 use crate::{
     TlsFacts,
     template::Variable,
@@ -46,7 +47,8 @@ fn write_of_certificate(der: &[u8], variable: &Variable, now: Now, out: &mut Vec
         Variable::SslClientSerial => certificate().write_serial(out),
         Variable::SslClientFingerprint => {
             for byte in sha1_smol::Sha1::from(der).digest().bytes() {
-                show(out, format_args!("{byte:02x}"));
+                // Writing into memory doesn't fail.
+                let _ = write!(out, "{byte:02x}");
             }
         }
         Variable::SslClientVStart => certificate().not_before().write(out),

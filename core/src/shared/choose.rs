@@ -45,6 +45,7 @@ impl Upstreams {
     }
 
     fn lease(self: &Arc<Self>, dial: &Dial, peer: (u32, Address), holder: Holder) -> Choice {
-        Choice(Lease::new(self, dial, peer, holder))
+        let connections = (dial.group(), dial.bind(), dial.tls().cloned());
+        Choice(Lease::new(self, connections, peer, holder))
     }
 }

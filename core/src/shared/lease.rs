@@ -9,7 +9,7 @@ use super::{
     sync::{Arc, Lock},
     upstreams::Upstreams,
 };
-use crate::{Address, session::Dial, time::Tick, tls::SharedPeer, verdict::Verdict};
+use crate::{Address, time::Tick, tls::SharedPeer, verdict::Verdict};
 
 /// One active connection to a peer. Dropping it un-counts, so that counts can't drift.
 #[must_use = "a dropped lease is no longer counted"]
@@ -57,14 +57,13 @@ impl Told {
 }
 
 impl Lease {
-    /// A lease on the peer `number` at `address`, for the connections of `dial`.
+    /// A lease on the peer `number` at `address`, for connections from `bind` that are secured with `tls`.
     pub(super) fn new(
         upstreams: &Arc<Upstreams>,
-        dial: &Dial,
+        (group, bind, tls): (GroupId, Option<SocketAddr>, Option<SharedPeer>),
         (number, address): (u32, Address),
         holder: Holder,
     ) -> Self {
-        let (group, bind, tls) = (dial.group(), dial.bind(), dial.tls().cloned());
         Self { upstreams: Arc::clone(upstreams), group, number, address, bind, tls, holder }
     }
 

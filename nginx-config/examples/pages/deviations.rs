@@ -301,4 +301,35 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         "Nobody looks for a file whose name was just typed in the folder that a program was built with.",
         None,
     ),
+    deviation(
+        "H1",
+        "TLS 1.0 and 1.1, ciphers without forward secrecy, finite-field Diffie-Hellman, renegotiation and early data are \
+         never spoken; files that name them load, with a note, as long as something is left.",
+        "RFC 8996 and RFC 9325 have done away with the old ones; rustls has none of them. Early data can be replayed.",
+        None,
+    ),
+    deviation(
+        "H1",
+        "Keys with passwords, keys and certificates in variables, engines, and OCSP requests about clients are errors of the file.",
+        "Nobody would be asked, or protected; the message says what to write.",
+        None,
+    ),
+    deviation(
+        "H1",
+        "Certificates that are out of date, chains out of order and names that no server has are told when the file is read.",
+        "nginx takes them without a word, and clients are the first to find out.",
+        None,
+    ),
+    deviation(
+        "H4",
+        "`proxy_ssl_verify on` without `proxy_ssl_trusted_certificate` believes the system's authorities.",
+        "nginx refuses the file; the system's store is what is nearly always named there.",
+        Some("proxy_ssl_trusted_certificate"),
+    ),
+    deviation(
+        "H7",
+        "`ssl_certificate_watch on` takes changed certificates without a reload.",
+        "Tools that renew them need no hook that tells us.",
+        Some("ssl_certificate_watch off"),
+    ),
 ];

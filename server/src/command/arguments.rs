@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Arg, ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use super::{Command, DEFAULT_FILE, DEFAULT_PREFIX, Destination, Options, Program};
+use super::{Command, DEFAULT_FILE, DEFAULT_PREFIX, Destination, Front, Options, Program};
 use crate::Signal;
 
 /// The arguments as written.
@@ -66,8 +66,11 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// What is asked for; absent: the demo, where the program has none.
-    pub(super) fn meant(self) -> Option<Command> {
+    /// What is asked for.
+    ///
+    /// # Errors
+    /// Why it can't be done; `{name}` stands for the program.
+    pub(super) fn meant(self) -> Result<Command, String> {
         let Self {
             file,
             prefix,
@@ -83,15 +86,27 @@ impl Written {
             subcommand,
         } = self;
         let options = Options { file, prefix, globals: globals.unwrap_or_default(), error_log };
-        Some(if build_info {
+        Ok(if build_info {
             Command::BuildInfo
         } else if version && !test {
             Command::Version
-        } else if let Some(Sub::Demo { listen }) = subcommand {
-            return demo(listen);
+        } else if let Some(Sub::Demo { listen, tls }) = subcommand {
+            return demo(listen, tls);
         } else if let Some(Sub::Replay { file, session, quiet }) = subcommand {
             Command::Replay { file, session, quiet }
-        } else if let DirectArguments { listen: Some(listen), to: Some(to) } = direct {
+        } else if let DirectArguments { listen: Some(at), to: Some(to), certificate, key } = direct {
+            let listen = match (at.tls, certificate.zip(key)) {
+                (false, None) => Front::plain(at.address),
+                (true, Some((certificate, key))) => Front::secured(at.address, certificate, key),
+                (true, None) => {
+                    let lacking =
+                        "TLS needs a certificate, give --certificate FILE and --key FILE, both in PEM";
+                    return Err(lacking.to_owned());
+                }
+                (false, Some(_)) => {
+                    return Err(format!("a certificate is for TLS, write --listen https://{}", at.address));
+                }
+            };
             Command::Direct { listen, to }
         } else if test || dump {
             Command::Test { options, quiet, dump }
@@ -104,13 +119,14 @@ impl Written {
 }
 
 #[cfg(feature = "demo")]
-fn demo(listen: SocketAddr) -> Option<Command> {
-    Some(Command::Demo { listen })
+#[expect(clippy::unnecessary_wraps, reason = "without the demo it fails")]
+fn demo(listen: SocketAddr, tls: bool) -> Result<Command, String> {
+    Ok(Command::Demo { listen, tls })
 }
 
 #[cfg(not(feature = "demo"))]
-fn demo(_: SocketAddr) -> Option<Command> {
-    None
+fn demo(_: SocketAddr, _: bool) -> Result<Command, String> {
+    Err("this {name} has no demo, it was built without the feature \"demo\"".to_owned())
 }
 
 /// The arguments of this program.
@@ -163,13 +179,28 @@ impl Word {
 
 #[derive(Debug, Args)]
 struct DirectArguments {
-    /// Without a file: accept connections here, such as 127.0.0.1:8080
-    #[arg(long, value_name = "ADDRESS", value_parser = listen_address, requires = "to")]
-    listen: Option<SocketAddr>,
+    /// Without a file: accept connections here, such as 127.0.0.1:8080, or https://127.0.0.1:8443 for TLS
+    #[arg(long, value_name = "ADDRESS", value_parser = listen_url, requires = "to")]
+    listen: Option<At>,
 
     /// Without a file: send requests there, such as http://127.0.0.1:9000
     #[arg(long, value_name = "URL", requires = "listen")]
     to: Option<Destination>,
+
+    /// For TLS: the certificate, and the chain behind it, in PEM
+    #[arg(long, value_name = "FILE", requires_all = ["key", "listen"])]
+    certificate: Option<PathBuf>,
+
+    /// For TLS: the private key of the certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    key: Option<PathBuf>,
+}
+
+/// An address, and whether TLS is spoken there.
+#[derive(Debug, Clone, Copy)]
+struct At {
+    address: SocketAddr,
+    tls: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -180,6 +211,10 @@ enum Sub {
         /// Accept connections here
         #[arg(long, value_name = "ADDRESS", value_parser = listen_address, default_value = "127.0.0.1:8080")]
         listen: SocketAddr,
+
+        /// Speak TLS, with a certificate that is made for it
+        #[arg(long)]
+        tls: bool,
     },
     /// Lead recorded sessions through what "session_trace" has written, and print every step
     Replay {
@@ -195,6 +230,16 @@ enum Sub {
         #[arg(short = 'q')]
         quiet: bool,
     },
+}
+
+/// The same with a scheme: TLS is spoken where that is `https`.
+fn listen_url(text: &str) -> Result<At, String> {
+    let (address, tls) = match text.split_once("://") {
+        Some(("https", address)) => (address, true),
+        Some(("http", address)) => (address, false),
+        _ => (text, false),
+    };
+    listen_address(address).map(|address| At { address, tls })
 }
 
 /// Addresses as in the directive `listen`, as far as they name one socket: `127.0.0.1:8080`, `[::1]:8080`,

@@ -19,10 +19,7 @@ impl FromStr for Destination {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text.starts_with("https://") {
-            return Err("TLS is not in this version, give an http:// URL".into());
-        }
-        let Some(rest) = text.strip_prefix("http://") else {
+        let Some(rest) = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://")) else {
             let scheme_is_missing = !text.contains("://");
             return Err(if scheme_is_missing && !text.is_empty() {
                 format!("the scheme is missing, write http://{text}")

@@ -104,7 +104,10 @@ fn without_a_file() {
     let to = |text: &str| text.parse::<Destination>().expect(text);
     assert_eq!(
         parse("--listen 127.0.0.1:8080 --to http://127.0.0.1:9000"),
-        Ok(Command::Direct { listen: address("127.0.0.1:8080"), to: to("http://127.0.0.1:9000") })
+        Ok(Command::Direct {
+            listen: Front::plain(address("127.0.0.1:8080")),
+            to: to("http://127.0.0.1:9000")
+        })
     );
     let replay = |session, quiet| Ok(Command::Replay { file: "a.trace".into(), session, quiet });
     assert_eq!(parse("replay a.trace"), replay(None, false));
@@ -126,8 +129,11 @@ fn addresses_are_written_as_in_listen() {
 #[test]
 #[cfg(feature = "demo")]
 fn the_demo_listens_where_it_is_told() {
-    assert_eq!(parse("demo"), Ok(Command::Demo { listen: address("127.0.0.1:8080") }));
-    assert_eq!(parse("demo --listen [::1]:81"), Ok(Command::Demo { listen: address("[::1]:81") }));
+    assert_eq!(parse("demo"), Ok(Command::Demo { listen: address("127.0.0.1:8080"), tls: false }));
+    assert_eq!(
+        parse("demo --listen [::1]:81"),
+        Ok(Command::Demo { listen: address("[::1]:81"), tls: false })
+    );
 }
 
 #[test]
@@ -151,7 +157,14 @@ fn errors_name_the_mend() {
         ("--listen 127.0.0.1:0 --to http://a", "choose one"),
         ("--listen 127.0.0.1:99999 --to http://a", "such as 127.0.0.1:8080"),
         ("--listen 127.0.0.1:1 --to 127.0.0.1:9000", "write http://127.0.0.1:9000"),
-        ("--listen 127.0.0.1:1 --to https://a", "give an http:// URL"),
+        (
+            "--listen https://127.0.0.1:1 --to http://a",
+            "TLS needs a certificate, give --certificate FILE and --key FILE",
+        ),
+        ("--listen https://127.0.0.1:1 --to http://a --key b", "--certificate <FILE>"),
+        ("--listen 127.0.0.1:1 --to http://a --certificate b --key c", "write --listen https://127.0.0.1:1"),
+        ("--certificate b --key c", "--listen <ADDRESS>"),
+        ("--listen ftp://127.0.0.1:1 --to http://a", "such as 127.0.0.1:8080"),
         ("--listen 127.0.0.1:1 --to ftp://a", "such as http://"),
         ("--listen 127.0.0.1:1 --to http://", "the host is missing"),
         ("--listen 127.0.0.1:1 --to http:///path", "the host is missing"),
@@ -191,7 +204,7 @@ fn nothing_typed_as_a_url_leaves_its_place_in_the_configuration() {
 #[test]
 fn the_configuration_of_a_direct_proxy() {
     let to = "http://127.0.0.1:9000".parse().expect("a URL");
-    let text = direct_configuration(address("[::1]:8080"), &to);
+    let text = direct_configuration(&Front::plain(address("[::1]:8080")), &to);
     for line in [
         "listen [::1]:8080;",
         "map $http_upgrade $connection_upgrade {",
@@ -204,10 +217,34 @@ fn the_configuration_of_a_direct_proxy() {
     assert_eq!(text.matches('{').count(), text.matches('}').count());
 }
 
+/// H9.
+#[test]
+fn a_direct_proxy_by_tls_on_both_sides() {
+    let line = "--listen https://127.0.0.1:8443 --certificate c.pem --key k.pem --to https://127.0.0.1:9443";
+    let Ok(Command::Direct { listen, to }) = parse(line) else { panic!("{line}") };
+    assert_eq!(listen, Front::secured(address("127.0.0.1:8443"), "c.pem", "k.pem"));
+    let odd = Front::secured(listen.address, "/a \"b\\c;.pem", "/k {1}.pem");
+    let text = direct_configuration(&odd, &to);
+    let options = underpass_nginx_config::LoadOptions::default();
+    let loaded = underpass_nginx_config::load_text("--to", text, &options).expect("a configuration");
+    let tls = loaded.listeners[0].tls.as_ref().expect("TLS");
+    let files = &tls.servers[0].identities[0];
+    assert_eq!(files.certificate.path, Path::new("/a \"b\\c;.pem"));
+    assert_eq!(files.key.path, Path::new("/k {1}.pem"));
+    assert!(loaded.upstream_tls[0].send_name);
+}
+
+#[test]
+#[cfg(feature = "demo")]
+fn the_demo_may_speak_tls() {
+    let at = address("127.0.0.1:8443");
+    assert_eq!(parse("demo --tls --listen 127.0.0.1:8443"), Ok(Command::Demo { listen: at, tls: true }));
+}
+
 #[test]
 #[cfg(feature = "demo")]
 fn the_configuration_of_the_demo_has_the_shape_of_nginxs_page() {
-    let text = demo_configuration(address("127.0.0.1:8080"), address("127.0.0.1:9000"));
+    let text = demo_configuration(&Front::plain(address("127.0.0.1:8080")), address("127.0.0.1:9000"));
     let squeezed = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for part in [
         "map $http_upgrade $connection_upgrade { default Upgrade; '' close; }",

@@ -2,23 +2,27 @@
 
 use std::net::SocketAddr;
 
-use super::Destination;
+use super::{Destination, Front, Identity};
 
 /// The configuration that proxies everything from `listen` to `to`, in nginx's syntax.
 ///
 /// It holds what WebSocket applications need in practice: the fields of nginx's page about them, the `Host`
 /// that the browser sent (applications compare it with `Origin`), content of any size, and patience with
 /// tunnels on which nothing is said for a while.
-pub fn direct(listen: SocketAddr, to: &Destination) -> String {
+///
+/// To an origin server by TLS its name is sent, since hosts of many names need it. As in nginx nobody verifies it.
+pub fn direct(listen: &Front, to: &Destination) -> String {
     let url = to.url();
+    let front = listens(listen);
+    let name = if url.starts_with("https://") { "\n            proxy_ssl_server_name on;" } else { "" };
     proxy(&format!(
         "
     server {{
-        listen {listen};
+        {front}
         client_max_body_size 0;
 
         location / {{
-            proxy_pass {url};
+            proxy_pass {url};{name}
             proxy_http_version 1.1;
             proxy_set_header Upgrade $http_upgrade;
             proxy_set_header Connection $connection_upgrade;
@@ -33,7 +37,8 @@ pub fn direct(listen: SocketAddr, to: &Destination) -> String {
 /// The configuration that proxies `listen` to the demo's origin server: the second recipe of nginx's page on
 /// WebSocket proxying, and a location for the page.
 #[cfg(feature = "demo")]
-pub fn demo(listen: SocketAddr, origin: SocketAddr) -> String {
+pub fn demo(listen: &Front, origin: SocketAddr) -> String {
+    let front = listens(listen);
     proxy(&format!(
         "
     upstream backend {{
@@ -41,7 +46,7 @@ pub fn demo(listen: SocketAddr, origin: SocketAddr) -> String {
     }}
 
     server {{
-        listen {listen};
+        {front}
 
         location / {{
             proxy_pass http://backend;
@@ -56,6 +61,20 @@ pub fn demo(listen: SocketAddr, origin: SocketAddr) -> String {
     }}
 "
     ))
+}
+
+/// Where clients connect to, with the certificate where they do it by TLS.
+fn listens(front: &Front) -> String {
+    let Front { address, identity } = front;
+    let Some(Identity { certificate, key }) = identity else { return format!("listen {address};") };
+    let quoted = |path: &std::path::Path| {
+        format!("\"{}\"", path.display().to_string().replace('\\', "\\\\").replace('"', "\\\""))
+    };
+    format!(
+        "listen {address} ssl;\n        ssl_certificate {};\n        ssl_certificate_key {};",
+        quoted(certificate),
+        quoted(key)
+    )
 }
 
 /// Logs to the terminal, and a proxy that knows the connection option of an upgrade: as browsers write it, for

@@ -45,13 +45,12 @@ mod tests;
 
 use std::{
     io::{self, Write as _},
-    net::SocketAddr,
     process::ExitCode,
 };
 
 use crate::{
     Command, Destination, Program, Setup,
-    command::{build_text, direct_configuration, version_text},
+    command::{Front, build_text, direct_configuration, version_text},
     keeper,
 };
 pub(crate) use bind::{SocketFile, bind};
@@ -109,14 +108,14 @@ fn obey<R: Runtime>(program: &'static Program, command: Command) -> Result<ExitC
             return run::<R>(program, source);
         }
         Command::Direct { listen, to } => {
-            let source = direct(listen, &to);
+            let source = direct(&listen, &to);
             let loaded = source.load()?;
             let identity = Identity::assume(&loaded.main)?;
             Startup { program, identity, source, loaded, background: None }.run::<R>()?;
         }
         Command::Replay { file, session, quiet } => return replay::replay(&file, session, quiet),
         #[cfg(feature = "demo")]
-        Command::Demo { listen } => demo::serve::<R>(program, listen)?,
+        Command::Demo { listen, tls } => demo::serve::<R>(program, listen, tls)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -156,15 +155,15 @@ fn begin(program: &'static Program, source: Source) -> Result<Begun, Trouble> {
 fn source_of(command: &Command) -> Option<Source> {
     match command {
         Command::Run(options) => Some(Source::file(options)),
-        Command::Direct { listen, to } => Some(direct(*listen, to)),
+        Command::Direct { listen, to } => Some(direct(listen, to)),
         // Whoever keeps root's rights for it has no origin server, and dials none.
         #[cfg(feature = "demo")]
-        Command::Demo { listen } => Some(demo::source(*listen, *listen)),
+        Command::Demo { listen, tls } => Some(demo::source(&demo::front(*listen, *tls), *listen)),
         _ => None,
     }
 }
 
-fn direct(listen: SocketAddr, to: &Destination) -> Source {
+fn direct(listen: &Front, to: &Destination) -> Source {
     Source::text("--to", direct_configuration(listen, to))
 }
 

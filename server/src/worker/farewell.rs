@@ -4,11 +4,7 @@ use std::task::{Context, Poll};
 
 use underpass_core::Tick;
 
-use super::{
-    Reactor,
-    pump::{Next, Shared},
-    secured::Secured,
-};
+use super::{Reactor, secured::Secured};
 
 /// A connection to be closed. It has no session any more, and nothing is read from it.
 pub(super) struct Farewell<R: Reactor> {
@@ -23,11 +19,12 @@ impl<R: Reactor> Farewell<R> {
         Self { stream, deadline, generation }
     }
 
-    pub(super) fn turn(&mut self, shared: &Shared<R>, cx: &mut Context<'_>) -> Next {
+    /// One turn. Says when the next one is at the latest; none, when the connection is to be closed.
+    pub(super) fn turn(&mut self, now: Tick, cx: &mut Context<'_>) -> Option<Tick> {
         match self.stream.poll_flush(cx) {
-            Poll::Pending if shared.now().tick < self.deadline => Next::Sleep(Some(self.deadline)),
+            Poll::Pending if now < self.deadline => Some(self.deadline),
             // Sent, or nobody takes it.
-            Poll::Pending | Poll::Ready(_) => Next::Done,
+            Poll::Pending | Poll::Ready(_) => None,
         }
     }
 

@@ -34,7 +34,10 @@ impl<R: Reactor> Guest<R> {
         }
         match self {
             Self::Session(connection) => connection.turn(shared, cx),
-            Self::Farewell(farewell) => farewell.turn(shared, cx),
+            Self::Farewell(farewell) => match farewell.turn(shared.now().tick, cx) {
+                Some(deadline) => Next::Sleep(Some(deadline)),
+                None => Next::Done,
+            },
             Self::Entrance(_) => Next::Again,
         }
     }

@@ -48,6 +48,8 @@ pub enum Need {
     Pool,
     /// Connections can be closed with a reset.
     Reset,
+    /// The client's connection is in clear.
+    Clear,
 }
 
 /// One case: a configuration, and what the peers do and see.

@@ -22,6 +22,7 @@ mod build;
 mod case;
 mod simulated;
 mod socket;
+mod wire;
 
 pub use build::build;
 pub use case::{Case, Expected, Names, Need, Sight, Step, Text, Who};

@@ -4,15 +4,14 @@
 use std::{
     fmt,
     io::{ErrorKind, Read, Write},
-    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
     process::Child,
     time::{Duration, Instant},
 };
 
-use socket2::SockRef;
-
-use super::{Case, Driver, Names, Need, Sight, Stage, Step, VIRTUAL_TIME, Who};
+use super::{Case, Driver, Names, Need, Sight, Stage, Step, VIRTUAL_TIME, Who, wire::Wire};
+use crate::tls;
 
 /// Bounds hangs; nothing is asserted to be faster than this.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -38,6 +37,8 @@ pub struct Launch<'a> {
 /// Runs cases with a proxy that a closure starts.
 pub struct OnSockets<F> {
     name: &'static str,
+    /// The name of the driver whose clients are under TLS.
+    under_tls: Option<&'static str>,
     only_default: bool,
     lacks: Vec<Need>,
     folder: PathBuf,
@@ -54,7 +55,15 @@ impl<F> fmt::Debug for OnSockets<F> {
 impl<F: FnMut(&Launch<'_>) -> std::io::Result<Child>> OnSockets<F> {
     /// A driver called `name` that keeps its files in `folder`.
     pub fn new(name: &'static str, folder: impl Into<PathBuf>, start: F) -> Self {
-        Self { name, only_default: false, lacks: Vec::new(), folder: folder.into(), count: 0, start }
+        Self {
+            name,
+            under_tls: None,
+            only_default: false,
+            lacks: Vec::new(),
+            folder: folder.into(),
+            count: 0,
+            start,
+        }
     }
 
     /// The proxy reads no configuration: it can run the cases that need none.
@@ -62,6 +71,13 @@ impl<F: FnMut(&Launch<'_>) -> std::io::Result<Child>> OnSockets<F> {
     pub fn without_configuration(mut self) -> Self {
         self.only_default = true;
         self
+    }
+
+    /// Clients are under TLS, which the configuration is made to say; the driver is called `name` then.
+    #[must_use]
+    pub fn under_tls(mut self, name: &'static str) -> Self {
+        self.under_tls = Some(name);
+        self.lacks(Need::Clear)
     }
 
     /// The proxy can't run the cases that need this.
@@ -74,7 +90,7 @@ impl<F: FnMut(&Launch<'_>) -> std::io::Result<Child>> OnSockets<F> {
 
 impl<F: FnMut(&Launch<'_>) -> std::io::Result<Child>> Driver for OnSockets<F> {
     fn name(&self) -> &str {
-        self.name
+        self.under_tls.unwrap_or(self.name)
     }
 
     fn inapplicable(&self, case: &Case) -> Option<&'static str> {
@@ -83,6 +99,7 @@ impl<F: FnMut(&Launch<'_>) -> std::io::Result<Child>> Driver for OnSockets<F> {
             _ if case.drivers == ["simulated"] => Some(VIRTUAL_TIME),
             _ if self.only_default && !case.is_default => Some("it reads no configuration"),
             _ if !case.names(self.name) => Some("it can't be told to drain"),
+            Some(Need::Clear) => Some("it shows that the client is in clear"),
             Some(Need::Pool) => Some("it keeps no connections to origin servers"),
             Some(Need::Reset) => Some("it can't reset a connection"),
             None => None,
@@ -110,13 +127,29 @@ impl<F: FnMut(&Launch<'_>) -> std::io::Result<Child>> Driver for OnSockets<F> {
             log: log.to_string_lossy().into_owned(),
         };
         let config = folder.join("case.conf");
-        std::fs::write(&config, case.config(&names)).map_err(|e| say("configuration", e))?;
+        let mut text = case.config(&names);
+        if self.under_tls.is_some() {
+            text = secured(&text, &names);
+        }
+        std::fs::write(&config, text).map_err(|e| say("configuration", e))?;
         let launch = Launch { listen, origin, config, folder, case };
         let mut proxy = Proxy((self.start)(&launch).map_err(|e| say("starting the proxy", e))?);
         let client = connect(listen, &mut proxy)?;
-        let peers = vec![Some(Peer::new(client)?)];
+        let mut client = Peer::new(client)?;
+        if self.under_tls.is_some() {
+            client.wire = client.wire.secured()?;
+        }
+        let peers = vec![Some(client)];
         Ok(Box::new(SocketStage { proxy, names, listener, peers, log, lines: 0 }))
     }
+}
+
+/// The configuration with its clients under TLS.
+fn secured(config: &str, names: &Names) -> String {
+    let listen = format!("listen {}", names.listen);
+    let (certificate, key) = (tls::certificate(), tls::key());
+    let lines = format!("ssl_certificate {}; ssl_certificate_key {};", certificate.display(), key.display());
+    config.replace(&listen, &format!("{listen} ssl")).replacen("http {", &format!("http {{ {lines}"), 1)
 }
 
 /// The proxy's process; it ends with the case.
@@ -149,7 +182,7 @@ fn connect(listen: SocketAddr, proxy: &mut Proxy) -> Result<TcpStream, String> {
 
 /// One end of a real connection.
 struct Peer {
-    stream: TcpStream,
+    wire: Wire,
     received: Vec<u8>,
     taken: usize,
     saw: Option<Sight>,
@@ -159,7 +192,7 @@ impl Peer {
     fn new(stream: TcpStream) -> Result<Self, String> {
         stream.set_nonblocking(false).and_then(|()| stream.set_nodelay(true)).map_err(|e| e.to_string())?;
         stream.set_write_timeout(Some(PATIENCE)).map_err(|e| e.to_string())?;
-        Ok(Self { stream, received: Vec::new(), taken: 0, saw: None })
+        Ok(Self { wire: Wire::Clear(stream), received: Vec::new(), taken: 0, saw: None })
     }
 
     /// Reads until `enough`, or the connection ends, or the time is over.
@@ -171,8 +204,8 @@ impl Peer {
             if left.is_zero() {
                 return Ok(());
             }
-            self.stream.set_read_timeout(Some(left)).map_err(|e| e.to_string())?;
-            match self.stream.read(&mut piece) {
+            self.wire.socket().set_read_timeout(Some(left)).map_err(|e| e.to_string())?;
+            match self.wire.read(&mut piece) {
                 Ok(0) => self.saw = Some(Sight::End),
                 Ok(count) => self.received.extend_from_slice(&piece[..count]),
                 Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
@@ -235,7 +268,7 @@ impl Stage for SocketStage {
     }
 
     fn send(&mut self, who: Who, bytes: &[u8]) -> Result<(), String> {
-        self.peer(who)?.stream.write_all(bytes).map_err(|error| format!("{who:?} sends: {error}"))
+        self.peer(who)?.wire.write_all(bytes).map_err(|error| format!("{who:?} sends: {error}"))
     }
 
     fn take(&mut self, who: Who, count: usize) -> Result<Vec<u8>, String> {
@@ -249,11 +282,11 @@ impl Stage for SocketStage {
 
     fn end(&mut self, who: Who, reset: bool) -> Result<(), String> {
         if !reset {
-            let ended = self.peer(who)?.stream.shutdown(Shutdown::Write);
+            let ended = self.peer(who)?.wire.end();
             return ended.map_err(|error| format!("{who:?} ends: {error}"));
         }
         let peer = self.slot(who)?.take().ok_or_else(|| format!("{who:?} resets twice"))?;
-        SockRef::from(&peer.stream).set_linger(Some(Duration::ZERO)).map_err(|error| error.to_string())
+        peer.wire.reset().map_err(|error| error.to_string())
     }
 
     fn sight(&mut self, who: Who, hoped: Sight) -> Result<Sight, String> {

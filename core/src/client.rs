@@ -1,0 +1,34 @@
+//! What is known of a client before its session begins.
+
+use std::sync::Arc;
+
+use crate::{Address, TlsFacts, proxy_protocol::Proxied};
+
+/// What the shell knows of a client when it has accepted its connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClientInfo {
+    /// The client's end.
+    pub remote: Address,
+    /// Our end.
+    pub local: Address,
+    /// Number of the connection, `$connection`; unique in the process.
+    pub serial: u64,
+    /// Secret of the process: `$request_id` is derived from it and a counter, so that the machine needs
+    /// no source of randomness of its own.
+    pub secret: [u8; 16],
+    /// What its TLS handshake has found; `None` where its connection isn't under TLS.
+    pub tls: Option<Arc<TlsFacts>>,
+    /// What a PROXY protocol header told that was read before there was a session: in front of a TLS handshake. A session
+    /// of a listener without TLS reads the header itself.
+    pub proxied: Option<Box<Proxied>>,
+}
+
+impl ClientInfo {
+    /// A client at `remote`, connected to us at `local`, without TLS. `serial` is the number of the connection, unique in the
+    /// process, `secret` is what `$request_id` is derived from.
+    #[must_use]
+    pub fn new(remote: Address, local: Address, serial: u64, secret: [u8; 16]) -> Self {
+        Self { remote, local, serial, secret, tls: None, proxied: None }
+    }
+}
