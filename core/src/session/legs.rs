@@ -3,11 +3,11 @@
 //! A session has one connection to its client, and one after the other to origin servers: after a retry, after a stale
 //! connection of the pool, with the next exchange. A loop in which reads and writes complete (`io_uring`) may report one
 //! of the connection before while there is another. So a connection has a name, a [`Leg`], and each report says of which
-//! it is. [`Session::takes_report`] is the only place that looks at it: it takes back what was lent, and lets nothing in
+//! it is. `takes_report` is the only place that looks at it: it takes back what was lent, and lets nothing in
 //! that is of an earlier connection.
 
-use super::{Input, Session};
-use crate::{Side, state::exchange};
+use super::{Common, Input, Session};
+use crate::Side;
 
 /// A connection of a session: the client's, or the origin server's so manieth.
 ///
@@ -136,6 +136,12 @@ impl Session {
     /// dial brought ([`Dial::leg`](super::Dial::leg)).
     #[must_use]
     pub fn connection(&self, side: Side) -> Leg {
+        self.common.connection(side)
+    }
+}
+
+impl Common {
+    pub(super) fn connection(&self, side: Side) -> Leg {
         match side {
             Side::Downstream => Leg::CLIENT,
             Side::Upstream => self.epochs.origin(),
@@ -180,13 +186,6 @@ impl Session {
     /// The same of what is sent.
     pub(super) fn may_send(&self, to: Side) -> bool {
         to == Side::Downstream || self.epochs.writing() != Lent::Earlier
-    }
-
-    /// Whether a CONNECT has to wait until nobody uses its tunnel's buffers any more: it is dialled after that, within
-    /// its time. An upgrade has read and written on its own connection, which says as much.
-    pub(super) fn tunnel_waits_for_memory(&self) -> bool {
-        let is_lent = [self.epochs.reading(), self.epochs.writing()] != [Lent::ToNobody; 2];
-        is_lent && self.connects() && self.exchange.state() == exchange::State::Dialling
     }
 }
 

@@ -6,20 +6,109 @@ use std::{
     sync::Arc,
 };
 
-use super::{Choice, Dial, DialError, Origin, Session, pending::Errand, request::is_upgrade};
+use super::{Choice, Common, Dial, DialError, Exchange, Origin, pending::Errand, request::is_upgrade};
 use crate::{
     Address, TlsPeer,
     buffer::Turn,
     config::{Bind, PeerName, Target, without_port},
     fault::Fault,
     record::{Prefix, Record},
+    session::Session,
     shared::{Balance, ChoiceContext, Group, HashKey},
     state::exchange,
     time::Tick,
     violation::Violation,
 };
 
-impl Session {
+impl Exchange {
+    /// Dials, or looks the name up first.
+    pub(super) fn find_origin(&mut self, common: &mut Common, turn: &mut Turn<'_>) {
+        let Some(hop) = common.record.hop() else { return self.refuse(common, Violation::NoPeer, turn) };
+        match hop.target {
+            None if self.addresses.is_none() => self.find_destination(common, turn),
+            Some(_) if self.addresses.is_none() && common.record.sought_name().is_some() => {
+                self.look_up(common, turn);
+            }
+            _ => {
+                self.exchange_event(common, exchange::Event::Dial);
+                self.dial(common, Origin::Pool, turn);
+            }
+        }
+    }
+
+    /// Asks for the addresses of a name.
+    pub(super) fn look_up(&mut self, common: &mut Common, turn: &mut Turn<'_>) {
+        let requested = || common.requested_authority().is_some_and(|(host, _)| host.starts_with('['));
+        if common.record.sought_name().map_or_else(requested, |(name, _)| name.starts_with('[')) {
+            // An address of a version that nobody speaks yet (E4): it is no name, and no resolver is asked for it.
+            return self.refuse(common, Violation::UnknownName, turn);
+        }
+        self.exchange_event(common, exchange::Event::Resolve);
+        common.send_for(Errand::Resolve);
+    }
+
+    pub(super) fn resolved(
+        &mut self,
+        common: &mut Common,
+        errand: u32,
+        result: Result<&[IpAddr], Fault>,
+        turn: &mut Turn<'_>,
+    ) {
+        if errand != common.errands || self.machine.state() != exchange::State::Resolving {
+            return;
+        }
+        let port = common.record.sought_name().map_or(80, |(_, port)| port);
+        match result {
+            Ok(addresses)
+                if !addresses.is_empty() && common.record.hop().is_some_and(|hop| hop.target.is_none()) =>
+            {
+                let port = common.requested_authority().map_or(0, |(_, port)| port);
+                match self.permit(common, addresses, port) {
+                    Ok(()) => self.find_origin(common, turn),
+                    Err(violation) => self.refuse(common, violation, turn),
+                }
+            }
+            Ok(addresses) if !addresses.is_empty() => {
+                (self.addresses, self.elsewhere) = (Some((addresses.into(), port)), Vec::new());
+                self.find_origin(common, turn);
+            }
+            // Nobody was asked: that is a limit of ours, and no fault of the name.
+            Err(Fault { kind: ErrorKind::QuotaExceeded, .. }) => {
+                self.refuse(common, Violation::TooManyNames, turn);
+            }
+            Ok(_) | Err(_) => self.refuse(common, Violation::UnknownName, turn),
+        }
+    }
+
+    /// Asks for an upstream connection; one from the pool will do where `origin` says so, but an upgrade
+    /// never goes on one (E10).
+    pub(super) fn dial(&mut self, common: &mut Common, origin: Origin, turn: &mut Turn<'_>) {
+        let may_reuse = origin == Origin::Pool
+            && !is_upgrade(self.offer)
+            && !common.connects()
+            && !common.record.proxy().is_some_and(|proxy| proxy.proxy_protocol);
+        common.record.figures.attempt.began = common.tick;
+        self.tries += 1;
+        if let Err(violation) = common.evaluate_bind(turn) {
+            return self.refuse(common, violation, turn);
+        }
+        common.name_peer(turn);
+        let key = common.hash_key(turn);
+        common.send_for(Errand::Connect { may_reuse, key });
+    }
+
+    /// Whom the dial goes to: known from now on, even if nothing is heard of it again.
+    pub(super) fn chosen(&self, common: &mut Common, errand: u32, number: u32, address: &Address) {
+        if errand != common.errands || self.machine.state() != exchange::State::Dialling {
+            return;
+        }
+        common.record.figures.attempt.peer = Some(address.clone());
+        common.record.figures.attempt.tried = Some(number);
+    }
+}
+
+/// What needs nothing of the exchange but its record and connections.
+impl Common {
     /// Where the location's URL leads for this request: known before its head is written, which shows it.
     pub(super) fn evaluate_target(&mut self, turn: &Turn<'_>) -> Result<(), Violation> {
         let Some(heads) = &mut self.record.heads else { return Ok(()) };
@@ -42,78 +131,10 @@ impl Session {
         evaluated
     }
 
-    /// Dials, or looks the name up first.
-    pub(super) fn find_origin(&mut self, turn: &mut Turn<'_>) {
-        let Some(hop) = self.record.hop() else { return self.refuse(Violation::NoPeer, turn) };
-        match hop.target {
-            None if self.work.addresses.is_none() => self.find_destination(turn),
-            Some(_) if self.work.addresses.is_none() && self.record.sought_name().is_some() => {
-                self.look_up(turn);
-            }
-            _ => {
-                self.exchange_event(exchange::Event::Dial);
-                self.dial(Origin::Pool, turn);
-            }
-        }
-    }
-
-    /// Asks for the addresses of a name.
-    pub(super) fn look_up(&mut self, turn: &mut Turn<'_>) {
-        let requested = || self.requested_authority().is_some_and(|(host, _)| host.starts_with('['));
-        if self.record.sought_name().map_or_else(requested, |(name, _)| name.starts_with('[')) {
-            // An address of a version that nobody speaks yet (E4): it is no name, and no resolver is asked for it.
-            return self.refuse(Violation::UnknownName, turn);
-        }
-        self.exchange_event(exchange::Event::Resolve);
-        self.send_for(Errand::Resolve);
-    }
-
     /// Sends the shell out; tokens of earlier errands are stale from now on.
     pub(super) fn send_for(&mut self, errand: Errand) {
         let _number = self.next_errand();
         self.work.pending.errand = Some(errand);
-    }
-
-    pub(super) fn resolved(&mut self, errand: u32, result: Result<&[IpAddr], Fault>, turn: &mut Turn<'_>) {
-        if errand != self.errands || self.exchange.state() != exchange::State::Resolving {
-            return;
-        }
-        let port = self.record.sought_name().map_or(80, |(_, port)| port);
-        match result {
-            Ok(addresses)
-                if !addresses.is_empty() && self.record.hop().is_some_and(|hop| hop.target.is_none()) =>
-            {
-                let port = self.requested_authority().map_or(0, |(_, port)| port);
-                match self.permit(addresses, port) {
-                    Ok(()) => self.find_origin(turn),
-                    Err(violation) => self.refuse(violation, turn),
-                }
-            }
-            Ok(addresses) if !addresses.is_empty() => {
-                (self.work.addresses, self.work.elsewhere) = (Some((addresses.into(), port)), Vec::new());
-                self.find_origin(turn);
-            }
-            // Nobody was asked: that is a limit of ours, and no fault of the name.
-            Err(Fault { kind: ErrorKind::QuotaExceeded, .. }) => self.refuse(Violation::TooManyNames, turn),
-            Ok(_) | Err(_) => self.refuse(Violation::UnknownName, turn),
-        }
-    }
-
-    /// Asks for an upstream connection; one from the pool will do where `origin` says so, but an upgrade
-    /// never goes on one (E10).
-    pub(super) fn dial(&mut self, origin: Origin, turn: &mut Turn<'_>) {
-        let may_reuse = origin == Origin::Pool
-            && !is_upgrade(self.work.offer)
-            && !self.connects()
-            && !self.record.proxy().is_some_and(|proxy| proxy.proxy_protocol);
-        self.record.figures.attempt.began = self.tick;
-        self.work.tries += 1;
-        if let Err(violation) = self.evaluate_bind(turn) {
-            return self.refuse(violation, turn);
-        }
-        self.name_peer(turn);
-        let key = self.hash_key(turn);
-        self.send_for(Errand::Connect { may_reuse, key });
     }
 
     /// Where the connection is to come from, when there are variables in that.
@@ -164,7 +185,9 @@ impl Session {
         turn.buffers.return_scratch(text);
         key
     }
+}
 
+impl Session {
     /// Chooses where `dial` goes, and takes a lease on that: the location's own [`Peers`](crate::shared::Peers) are
     /// asked, or its group. Changes nothing of the session; report the choice at once
     /// ([`handle_chosen`](Self::handle_chosen)).
@@ -175,21 +198,12 @@ impl Session {
     /// [`DialError::NoPeer`] when none is left, [`DialError::OwnListener`] when only addresses of this machine are
     /// at which we listen ourselves ([`Dial::tell_local`]).
     pub fn choose(&self, dial: &Dial, now: Tick) -> Result<Choice, DialError> {
-        let upstreams = &self.record.config.upstreams;
-        let Some(Target::Peers { peers, .. }) = self.record.hop().and_then(|hop| hop.target) else {
+        let upstreams = &self.common.record.config.upstreams;
+        let Some(Target::Peers { peers, .. }) = self.common.record.hop().and_then(|hop| hop.target) else {
             return upstreams.choose(dial, now);
         };
-        let context = self.record.choice_context(now).ok_or(DialError::NoPeer)?;
+        let context = self.common.record.choice_context(now).ok_or(DialError::NoPeer)?;
         upstreams.choose_of(&**peers, dial, &context)
-    }
-
-    /// Whom the dial goes to: known from now on, even if nothing is heard of it again.
-    pub(super) fn chosen(&mut self, errand: u32, number: u32, address: &Address) {
-        if errand != self.errands || self.exchange.state() != exchange::State::Dialling {
-            return;
-        }
-        self.record.figures.attempt.peer = Some(address.clone());
-        self.record.figures.attempt.tried = Some(number);
     }
 }
 
