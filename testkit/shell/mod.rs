@@ -11,6 +11,7 @@
 //! | `block_on` | runs a worker on this thread |
 //! | `tasks` | runs workers as tasks of one runtime with threads of its own; what it returns waits for their ends |
 
+mod certificates;
 mod command;
 mod common;
 mod forward;

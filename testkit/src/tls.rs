@@ -24,6 +24,19 @@ pub fn key() -> PathBuf {
     file("ecdsa.key")
 }
 
+/// The certificate, and the key, of the tests that are called `name`, where they lie; and the certificate itself, in DER.
+///
+/// # Panics
+/// When there is no such pair.
+#[must_use]
+pub fn pair(name: &str) -> ([PathBuf; 2], Vec<u8>) {
+    let paths = ["pem", "key"].map(|ending| file(&format!("{name}.{ending}")));
+    let [chain, key] = paths.each_ref().map(|path| std::fs::read(path).expect("a file of the tests"));
+    let identity = Identity::from_pem(&chain, &key).expect("a pair");
+    let der = identity.certificates().next().expect("a certificate").to_vec();
+    (paths, der)
+}
+
 fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tls/testdata").join(name)
 }

@@ -7,33 +7,24 @@ use underpass_core::config::ServerName;
 use underpass_nginx_config::{IdentityFiles, Listener as Wanted, ServerTls};
 use underpass_tls::Certificate;
 
-use super::making::Making;
-
 /// Of a certificate and its chain: times, order, whether something is missing. Of its key: who can read it.
-pub(super) fn of_identity(files: &IdentityFiles, chain: &[u8], making: &mut Making) {
+pub(super) fn of_identity(files: &IdentityFiles, chain: &[u8]) -> Vec<String> {
     let IdentityFiles { certificate, key, .. } = files;
     let chain = Certificate::all_from_pem(chain);
-    let (path, place) = (certificate.path.display(), &certificate.position);
-    if let Some(first) = chain.first() {
-        let now = SystemTime::now();
-        if let Some(doubt) = of_times(first, now) {
-            making.warn(format!("certificate \"{path}\" {doubt} in {place}"));
-        }
-    }
-    if let Some(doubt) = of_order(&chain) {
-        making.warn(format!("certificate \"{path}\" {doubt} in {place}"));
-    } else if let Some(issuer) = missing_issuer(&chain) {
-        making.warn(format!(
-            "certificate \"{path}\" lacks the certificate of its issuer, {issuer}: clients that don't know it refuse it, so \
-             put it behind in {place}"
-        ));
-    }
-    if everybody_reads(&key.path) {
+    let of_certificate =
+        |doubt| format!("certificate \"{}\" {doubt} in {}", certificate.path.display(), certificate.position);
+    let times = chain.first().and_then(|first| of_times(first, SystemTime::now()));
+    let chain = of_order(&chain).or_else(|| {
+        let issuer = missing_issuer(&chain, known_authorities)?;
+        Some(format!(
+            "lacks the certificate of its issuer, {issuer}: clients that don't know it refuse it, so put it behind"
+        ))
+    });
+    let key = everybody_reads(&key.path).then(|| {
         let (path, place) = (key.path.display(), &key.position);
-        making.warn(format!(
-            "private key \"{path}\" can be read by everybody: \"chmod o-r\" mends that in {place}"
-        ));
-    }
+        format!("private key \"{path}\" can be read by everybody: \"chmod o-r\" mends that in {place}")
+    });
+    times.into_iter().chain(chain).map(of_certificate).chain(key).collect()
 }
 
 pub(super) fn of_times(certificate: &Certificate, now: SystemTime) -> Option<String> {
@@ -55,15 +46,23 @@ pub(super) fn of_order(chain: &[Certificate]) -> Option<String> {
 
 /// The issuer of the last certificate, when a public authority has issued it, nobody knows that authority by itself, and it
 /// isn't there. Of private authorities clients know themselves.
-fn missing_issuer(chain: &[Certificate]) -> Option<String> {
+pub(super) fn missing_issuer(
+    chain: &[Certificate],
+    known: impl FnOnce() -> Vec<Certificate>,
+) -> Option<String> {
     let last = chain.last()?;
     if last.names_as_issuer(last) || !last.tells_where_its_issuer_is() {
         return None;
     }
-    let known = rustls_native_certs::load_native_certs().certs;
-    let mut known = known.iter().filter_map(|root| Certificate::from_der(root)).peekable();
-    known.peek()?;
-    (!known.any(|root| last.names_as_issuer(&root))).then(|| last.issuer())
+    let known = known();
+    // A system without a store knows nobody.
+    let is_missing = !known.is_empty() && !known.iter().any(|root| last.names_as_issuer(root));
+    is_missing.then(|| last.issuer())
+}
+
+fn known_authorities() -> Vec<Certificate> {
+    let found = rustls_native_certs::load_native_certs().certs;
+    found.iter().filter_map(|root| Certificate::from_der(root)).collect()
 }
 
 /// Whether everybody on this machine can read a file: it, and every folder on the way there.
@@ -75,31 +74,32 @@ fn everybody_reads(path: &Path) -> bool {
     allows(&path, OTHERS_READ) && path.ancestors().skip(1).all(|folder| allows(folder, OTHERS_ENTER))
 }
 
-/// Names in certificates that no server has: a server with certificates for others, or a `server_name` with a slip in it.
-pub(super) fn of_names(listeners: &[Wanted], making: &mut Making) {
+/// Names in certificates that no server has: a server with certificates for others, or a `server_name` with a slip in it. `leaf`
+/// reads a certificate.
+pub(super) fn of_names(
+    listeners: &[Wanted],
+    leaf: impl Fn(&IdentityFiles) -> Option<Certificate>,
+) -> Vec<String> {
     let servers =
         || listeners.iter().filter_map(|listener| listener.tls.as_ref()).flat_map(|tls| &tls.servers);
     // What an expression matches, nobody knows.
     if servers().any(|server| server.names.iter().any(|name| matches!(name, ServerName::Regex(_)))) {
-        return;
+        return Vec::new();
     }
     let names: Vec<&str> = servers().flat_map(|server| plain_names(server)).collect();
-    for server in servers() {
-        // A server for whoever comes has no names that could be wrong.
-        if !plain_names(server).any(|name| name.contains('.')) {
-            continue;
-        }
-        for files in &server.identities {
-            let Some(leaf) = making.leaf(files) else { continue };
-            let (path, place) = (files.certificate.path.display(), &files.certificate.position);
-            for name in leaf.host_names().iter().filter(|name| !names.iter().any(|known| covers(name, known)))
-            {
-                making.warn(format!(
-                    "certificate \"{path}\" is for \"{name}\", which no \"server_name\" has in {place}"
-                ));
-            }
+    // A server for whoever comes has no names that could be wrong.
+    let named = servers().filter(|server| plain_names(server).any(|name| name.contains('.')));
+    let mut doubts = Vec::new();
+    for files in named.flat_map(|server| &server.identities) {
+        let certified = leaf(files).map(|leaf| leaf.host_names()).unwrap_or_default();
+        let (path, place) = (files.certificate.path.display(), &files.certificate.position);
+        for name in certified.iter().filter(|name| !names.iter().any(|known| covers(name, known))) {
+            let doubt =
+                format!("certificate \"{path}\" is for \"{name}\", which no \"server_name\" has in {place}");
+            doubts.push(doubt);
         }
     }
+    doubts
 }
 
 fn plain_names(server: &ServerTls) -> impl Iterator<Item = &str> {

@@ -140,7 +140,7 @@ impl Making {
             | IdentityError::Key(_) => refused("certificate key", key, &error),
             error => refused("certificate", certificate, &error),
         })?;
-        doubts::of_identity(files, &chain, self);
+        doubts::of_identity(files, &chain).into_iter().for_each(|doubt| self.warn(doubt));
         Ok(identity)
     }
 

@@ -22,7 +22,7 @@ mod tests;
 use std::{
     collections::HashMap,
     io,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use underpass_core::Address;
@@ -87,7 +87,8 @@ impl Tls {
             choosers.insert(listener.address.clone(), Arc::new(chooser));
         }
         let upstream = upstream.iter().map(|tls| making.client(tls)).collect::<Result<_, _>>()?;
-        doubts::of_names(listeners, &mut making);
+        let doubts = doubts::of_names(listeners, |files| making.leaf(files));
+        doubts.into_iter().for_each(|doubt| making.warn(doubt));
         let (kept, warnings) = making.end();
         Ok(Self { choosers, upstream, kept, warnings, watched: Mutex::new(watched) })
     }
@@ -105,7 +106,7 @@ impl Tls {
     /// # Errors
     /// When the system has no thread for it.
     pub(crate) fn watch(&self, reader: &Reader, log: Log) -> io::Result<Option<Watching>> {
-        let mut watched = self.watched.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         let watched = std::mem::take(&mut *watched);
         if watched.is_empty() { Ok(None) } else { Watching::start(watched, reader.clone(), log).map(Some) }
     }

@@ -3,8 +3,8 @@
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PKCS_ECDSA_P384_SHA384,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType, IsCa, KeyPair,
+    PKCS_ECDSA_P384_SHA384, date_time_ymd,
 };
 use tempfile::TempDir;
 use underpass_nginx_config::{LoadOptions, Loaded, load_text};
@@ -314,6 +314,28 @@ fn odd_certificates_are_told_of() {
     );
     fs::set_permissions(files.folder.path(), fs::Permissions::from_mode(0o700)).expect("a folder of ours");
     assert_eq!(server("open"), [""; 0], "nobody gets there");
+}
+
+/// A public authority says in each certificate where its own is (RFC 5280 §4.2.2.1); a private one doesn't.
+#[test]
+fn a_chain_of_a_public_authority_is_whole_or_told_of() {
+    let files = Files::new();
+    // id-ad-caIssuers, and a URI.
+    let place = b"\x30\x16\x30\x14\x06\x08\x2b\x06\x01\x05\x05\x07\x30\x02\x86\x08http://a".to_vec();
+    let access = CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], place);
+    files.pair_with("public", "a.example", |params| params.custom_extensions.push(access));
+    files.pair("private", "a.example");
+    let read = |name: &str| {
+        underpass_tls::Certificate::all_from_pem(&fs::read(files.path(name)).expect("it is there"))
+    };
+    let (public, private, authority) = (read("public.pem"), read("private.pem"), read("ca.pem"));
+    let missing = |chain: &[_], known: &[_]| doubts::missing_issuer(chain, || known.to_vec());
+    assert_eq!(missing(&public, &private).as_deref(), Some("CN=authority"));
+    assert_eq!(missing(&public, &authority), None, "every client knows it");
+    assert_eq!(missing(&public, &[]), None, "nobody can tell");
+    assert_eq!(missing(&private, &public), None);
+    assert_eq!(missing(&[public, authority].concat(), &private), None, "it is there");
+    assert_eq!(missing(&[], &private), None);
 }
 
 #[test]

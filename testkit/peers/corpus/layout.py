@@ -22,7 +22,7 @@ from harness import LOOPBACK, free_port
 
 from .model import Case
 
-LISTEN = re.compile(r"(?<![\w$])(listen\s+)([^\s;{}]+)")
+LISTEN = re.compile(r"(?<![\w$])(listen\s+)([^\s;{}]+)([^;{}]*)")
 NAMED = re.compile(r"\{\{([\w-]+)(:port)?\}\}")
 PATHS = {
     "/etc/nginx/": "",
@@ -45,6 +45,8 @@ class Ports:
 
     def __init__(self) -> None:
         self._ports: dict[str, int] = {}
+        # Those where TLS is spoken.
+        self.secured: set[int] = set()
 
     def __getitem__(self, written: str) -> int:
         return self._ports.setdefault(written, free_port())
@@ -93,7 +95,7 @@ class Layout:
                     self._left_out.add(piece)
                     text = text.replace(piece, "\n" * piece.count("\n"))
         text = self._addresses(text)
-        text = LISTEN.sub(lambda match: match[1] + self.ports.address(match[2]), text)
+        text = LISTEN.sub(self._listen, text)
         text = PATH.sub(lambda match: f"{self.prefix}/{PATHS[match[1]]}", text)
         text = USER.sub(rf"\g<1>{getpass.getuser()}", text)
         text = WORKERS.sub(r"\g<1>1", text)
@@ -102,6 +104,12 @@ class Layout:
             text = CERTIFICATE.sub(rf"\g<1>{certificate}", text)
             text = CERTIFICATE_KEY.sub(rf"\g<1>{key}", text)
         return text
+
+    def _listen(self, match: re.Match[str]) -> str:
+        address = self.ports.address(match[2])
+        if "ssl" in match[3].split():
+            self.ports.secured.add(int(address.rpartition(":")[2]))
+        return match[1] + address + match[3]
 
     def _addresses(self, text: str) -> str:
         """All in one go, so that nothing is replaced that was put there."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import email.utils
 import re
 import socket
+import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -118,7 +119,19 @@ class Stage:
         host, _, port = self.ports.address(written).rpartition(":") if written else (LOOPBACK, "", str(proxy.port))
         with socket.create_connection((host.strip("[]"), int(port)), PATIENCE) as sock:
             names[sock.getsockname()[1]] = "client port"
-            yield sock, Normal(names, proxy.prefix)
+            if int(port) not in self.ports.secured:
+                yield sock, Normal(names, proxy.prefix)
+                return
+            with tls_context().wrap_socket(sock, server_hostname=request.host.partition(":")[0]) as secured:
+                yield secured, Normal(names, proxy.prefix)
+
+
+def tls_context() -> ssl.SSLContext:
+    """How a client speaks TLS: the certificates were made for the test, and nobody vouches for them."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def message(request: Request) -> bytes:
