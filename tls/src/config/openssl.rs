@@ -215,4 +215,21 @@ mod tests {
         assert_eq!(found.names, ["X25519", "prime256v1", "secp384r1"]);
         assert_eq!(found.lacking, ["X448", "brainpoolP256r1"]);
     }
+
+    proptest::proptest! {
+        /// Whatever stands in a file: names of ours, each once, and nothing is both chosen and lacking.
+        #[test]
+        fn any_list_chooses_among_what_is_there(list in "[-A-Z0-9a-z:+!@, ]{0,80}", words in 0..40_usize) {
+            let known: Vec<_> = ALL.iter().copied().chain(["HIGH", "!AES128", "-CHACHA20", "+aRSA", "kRSA", "@STRENGTH"]).collect();
+            let list = format!("{list}:{}", known.iter().cycle().skip(words).step_by(5).take(words).copied().collect::<Vec<_>>().join(":"));
+            let found = cipher_list(&list);
+            let there: Vec<_> = ciphers().collect();
+            for (at, name) in found.names.iter().enumerate() {
+                proptest::prop_assert!(there.contains(&name.as_str()) && !found.names[..at].contains(name));
+                proptest::prop_assert!(!found.lacking.contains(name));
+            }
+            let curves = curve_list(&list).names;
+            proptest::prop_assert!(curves.iter().all(|name| groups().any(|group| group == name)));
+        }
+    }
 }
