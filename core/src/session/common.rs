@@ -1,6 +1,10 @@
 //! What a session has whatever phase it is in: the client, its connections, what has come and what waits to be polled.
 
-use super::{Disposal, Event, Verdict, Work, flow::Flow, legs::Epochs};
+use super::{
+    Disposal, Event, Input, Verdict, Work,
+    flow::Flow,
+    legs::{Epochs, Leg, Lent},
+};
 use crate::{
     Side,
     buffer::Loan,
@@ -161,6 +165,55 @@ impl Common {
         if self.record.figures.attempt.peer.is_some() {
             self.record.figures.attempt.over.get_or_insert(self.tick);
         }
+    }
+}
+
+/// Which connection a report is of.
+impl Common {
+    pub(super) fn connection(&self, side: Side) -> Leg {
+        match side {
+            Side::Downstream => Leg::CLIENT,
+            Side::Upstream => self.epochs.origin(),
+        }
+    }
+
+    /// Whether it is the connection that its side has now, or had last.
+    pub(super) fn is_current(&self, leg: Leg) -> bool {
+        leg == self.connection(leg.side())
+    }
+
+    /// The connection before the present one that a report is of.
+    pub(super) fn late_leg(&self, input: &Input<'_>) -> Option<Leg> {
+        input.leg().filter(|leg| !self.is_current(*leg))
+    }
+
+    /// Takes back what its connection was lent, and says whether the report is one to be taken. What is reported of an
+    /// earlier connection isn't: its bytes belong to a message that was given up.
+    pub(super) fn takes_report(&mut self, input: &Input<'_>) -> bool {
+        let Some(leg) = input.leg().filter(|leg| leg.side() == Side::Upstream) else { return true };
+        let was_lent = match input {
+            Input::Received(..) => self.epochs.take_back_space(leg),
+            Input::Sent(..) => self.epochs.take_back_bytes(leg),
+            _ => false,
+        };
+        let is_late = self.late_leg(input).is_some();
+        if is_late && was_lent {
+            match input {
+                Input::Received(..) => self.flow_mut(Side::Upstream).inbox.received(0),
+                _ => self.flow_mut(Side::Downstream).offer(false),
+            }
+        }
+        !is_late
+    }
+
+    /// Whether the memory that this side's connection is read into is there for it, and not in use by one before it.
+    pub(super) fn may_receive(&self, from: Side) -> bool {
+        from == Side::Downstream || self.epochs.reading() != Lent::Earlier
+    }
+
+    /// The same of what is sent.
+    pub(super) fn may_send(&self, to: Side) -> bool {
+        to == Side::Downstream || self.epochs.writing() != Lent::Earlier
     }
 }
 
