@@ -110,9 +110,11 @@ fn the_rows_that_were_taken_have_their_names() {
     assert_eq!(
         taken,
         [
-            "exchange: Greeting + Greeted => Idle",
-            "exchange: Idle + HeadBegun => Receiving",
-            "exchange: Receiving + HeadComplete => Routing",
+            "phase: Greeting + Greeted => Idle",
+            "phase: Idle + HeadBegun => Receiving",
+            "phase: Receiving + HeadEnded => Exchange",
+            "phase: Exchange + Open => Tunnelling",
+            "exchange: Read + HeadComplete => Routing",
             "exchange: Routing + Dial => Dialling",
             "exchange: Dialling + Connected => Awaiting",
             "exchange: Awaiting + Switch => Switching",

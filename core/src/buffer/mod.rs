@@ -20,6 +20,7 @@ pub struct Buffers {
     arounds: Vec<Box<Around>>,
     pub(crate) figures: Spares,
     pub(crate) works: Spares,
+    pub(crate) exchanges: Spares,
 }
 
 /// What a worker lends for one turn of its loop: time and memory.
@@ -56,6 +57,7 @@ impl Buffers {
             arounds: Vec::new(),
             figures: Spares::default(),
             works: Spares::default(),
+            exchanges: Spares::default(),
         }
     }
 

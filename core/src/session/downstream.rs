@@ -1,22 +1,24 @@
 //! The client's side: what was read off it, its end, and how a session with it ends.
 
-use super::{Event, Fact, FinalRead, Session};
+use super::{Event, Exchange, Session, Until, phase::Phase, receiving::Head};
 use crate::{
     Side,
-    buffer::Turn,
+    buffer::{Buffers, Loan, Turn},
     fault::Fault,
+    proxy_protocol::{self, Greeting},
     record::Outcome,
-    state::{connection, exchange},
+    state::{connection, phase},
     time::Tick,
+    violation::Violation,
 };
 
 impl Session {
     /// Bytes, the end of a stream, or a failure was read.
     pub(super) fn received(&mut self, from: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
-        let reads = self.leg(from).reads();
+        let reads = self.common.leg(from).reads();
         let count = result.unwrap_or(0);
-        if self.may_receive(from) {
-            self.flow_mut(from).inbox.received(if reads { count } else { 0 });
+        if self.common.may_receive(from) {
+            self.common.flow_mut(from).inbox.received(if reads { count } else { 0 });
         }
         if !reads {
             // A report about a connection that was closed, or whose end was read, changes nothing, unless
@@ -28,8 +30,8 @@ impl Session {
             }
             return;
         }
-        if from == Side::Downstream && self.work.final_read == FinalRead::Pending {
-            self.work.final_read = FinalRead::Done;
+        if from == Side::Downstream {
+            self.client_was_read();
         }
         match result {
             Ok(0) => self.ended(from),
@@ -39,19 +41,34 @@ impl Session {
         }
     }
 
+    pub(super) fn client_was_read(&mut self) {
+        match &mut self.phase {
+            Phase::Lingering(lingering) => lingering.was_read(),
+            Phase::Exchange(exchange) => exchange.client_was_read(),
+            _ => {}
+        }
+    }
+
     /// Bytes came: who waited for them goes on waiting from now.
     fn arrived(&mut self, from: Side, count: usize) {
-        self.work.flows[from.index()].moves.arrive(self.tick);
+        self.common.work.flows[from.index()].moves.arrive(self.common.tick);
         if from == Side::Upstream {
-            self.record.figures.attempt.received += count as u64;
-            self.pace_received(count);
+            self.common.record.figures.attempt.received += count as u64;
+            if let Phase::Exchange(exchange) = &mut self.phase {
+                exchange.pace_received(&self.common, count);
+            }
         }
     }
 
     fn ended(&mut self, from: Side) {
-        self.leg_event(from, connection::Event::PeerEnd);
+        self.common.leg_event(from, connection::Event::PeerEnd);
         match from {
-            Side::Downstream => self.client_ended(),
+            Side::Downstream => {
+                // In other phases the advance that follows finds a stream that has ended and nothing to read.
+                if let Phase::Exchange(exchange) = &mut self.phase {
+                    exchange.client_ended(&mut self.common);
+                }
+            }
             // The advance that follows reads what came before the end, and finds the end behind it.
             Side::Upstream => {}
         }
@@ -59,137 +76,114 @@ impl Session {
 
     /// Reading or writing failed: nothing can be read or written on this side any more.
     pub(super) fn failed(&mut self, side: Side, fault: Fault, turn: &mut Turn<'_>) {
-        if self.leg(side).state() == connection::State::Failed || !self.leg(side).exists() {
+        if self.common.leg(side).state() == connection::State::Failed || !self.common.leg(side).exists() {
             return;
         }
-        self.leg_event(side, connection::Event::Fail);
-        match (self.exchange.state(), side) {
-            (
-                exchange::State::Greeting | exchange::State::Idle | exchange::State::Lingering,
-                Side::Downstream,
-            ) => {
+        self.common.leg_event(side, connection::Event::Fail);
+        if let (Phase::Receiving(_), Side::Downstream) = (&self.phase, side) {
+            self.begin_exchange(turn.buffers);
+        }
+        match (&mut self.phase, side) {
+            (Phase::Exchange(exchange), Side::Upstream) => {
+                exchange.upstream_failed(&mut self.common, fault, turn);
+            }
+            (Phase::Exchange(exchange), Side::Downstream) => {
+                exchange.abort(&mut self.common, Outcome::ClientLeft);
+            }
+            (Phase::Greeting | Phase::Idle(_) | Phase::Lingering(_), Side::Downstream) => {
                 self.close_client(super::Ending::Reset);
             }
-            (_, Side::Downstream) => self.abort(Outcome::ClientLeft),
-            (_, Side::Upstream) => self.upstream_failed(fault, turn),
+            // A tunnel has taken its own reports, and what is over can't fail.
+            _ => {}
         }
     }
 
-    /// The client has ended its direction (A13).
-    fn client_ended(&mut self) {
-        use exchange::State;
-        let request = self.flow(Side::Downstream);
-        let behind_request = request.is_complete() && request.inbox.raw().is_empty();
-        match self.exchange.state() {
-            // In these the advance that follows finds a stream that has ended and nothing to read.
-            State::Greeting
-            | State::Idle
-            | State::Receiving
-            | State::Lingering
-            | State::Finished
-            | State::Closed => {}
-            State::Replying => {
-                if !request.is_complete() {
-                    self.work.facts.note(Fact::Gone);
+    /// Reads the PROXY protocol header that the connection begins with.
+    pub(super) fn read_greeting(&mut self) -> bool {
+        let ended = !self.common.leg(Side::Downstream).reads();
+        match proxy_protocol::read(self.common.flow(Side::Downstream).inbox.raw()) {
+            Greeting::Complete(length, header) => {
+                self.common.flow_mut(Side::Downstream).inbox.consume(length);
+                if header.is_some() {
+                    self.common.record.forwarded.get_or_insert_default().header = header;
                 }
+                self.await_request();
             }
-            // What was read of the response is still delivered: the client may only have shut down.
-            State::Responding if self.flow(Side::Upstream).is_complete() => {}
-            // Pipelined requests stand between the end and this exchange: it is not aborted by it. Bytes behind
-            // an upgrade or a CONNECT are no requests.
-            _ if request.is_complete() && !behind_request && !self.switches() => {}
-            _ if request.is_complete() && self.record.hop().is_some_and(|hop| hop.ignore_client_abort) => {}
-            _ => self.abort(Outcome::ClientLeft),
+            Greeting::Partial if !ended => return false,
+            Greeting::Partial => self.close_client(super::Ending::Fin),
+            // Whoever this is, it is not the proxy that was announced, and gets no answer.
+            Greeting::Malformed => {
+                self.common.note(Event::Violation(Violation::BadProxyHeader));
+                self.close_client(super::Ending::Fin);
+            }
         }
+        true
     }
 
-    /// The exchange ends before its response is complete, and the connection with it.
-    pub(super) fn abort(&mut self, outcome: Outcome) {
-        if !self.exchange.permits(exchange::Event::Abort) {
+    /// Reads the next request head, and begins its exchange.
+    pub(super) fn read_request_head(&mut self, turn: &mut Turn<'_>) -> bool {
+        let Phase::Receiving(receiving) = &self.phase else { return false };
+        let head = receiving.read(&mut self.common, turn);
+        if matches!(head, Head::Partial) {
+            return false;
+        }
+        self.begin_exchange(turn.buffers);
+        if let Phase::Exchange(exchange) = &mut self.phase {
+            exchange.begin(&mut self.common, head, turn);
+        }
+        true
+    }
+
+    /// No more of a head is awaited: what comes of it is an exchange's to say.
+    pub(super) fn begin_exchange(&mut self, buffers: &mut Buffers) {
+        let mut exchange = Loan::<Exchange>::default();
+        exchange.lend(buffers);
+        self.enter_phase(phase::Event::HeadEnded, Phase::Exchange(exchange));
+    }
+
+    /// Bytes were sent.
+    pub(super) fn sent(&mut self, to: Side, result: Result<usize, Fault>, turn: &mut Turn<'_>) {
+        if self.common.may_send(to) {
+            self.common.flow_mut(to.opposite()).offer(false);
+        }
+        if !self.common.leg(to).writes() {
             return;
         }
-        if outcome == Outcome::ClientLeft {
-            self.note(Event::ClientLeft);
-            // nginx's status for a client that left before it could be answered.
-            if self.exchange.state() != exchange::State::Responding {
-                self.record.status = 499;
+        match result {
+            Ok(0) => {}
+            Ok(count) => {
+                let content = self.common.count_sent(to, count);
+                if let Phase::Exchange(exchange) = &mut self.phase {
+                    exchange.sent(&self.common, to, count, content);
+                }
+            }
+            Err(fault) if fault.is_transient() => {}
+            Err(fault) => {
+                let is_borne = match &mut self.phase {
+                    Phase::Exchange(exchange) if to == Side::Upstream => {
+                        exchange.bears_broken_request(&mut self.common, fault, turn)
+                    }
+                    _ => false,
+                };
+                if !is_borne {
+                    self.failed(to, fault, turn);
+                }
             }
         }
-        let reset = self.only_reset_tells()
-            || (matches!(outcome, Outcome::TimedOut(_)) && self.settings().reset_timedout_connection);
-        self.drop_upstream(super::Verdict::Unjudged);
-        self.work.ending = if reset { super::Ending::Reset } else { super::Ending::Fin };
-        self.work.facts.note(Fact::Gone);
-        for flow in &mut self.work.flows {
-            flow.stop_sending();
-        }
-        self.exchange_event(exchange::Event::Abort);
-        self.finish(outcome);
     }
 
-    /// `return 444`: the connection is closed, and nothing is said.
-    pub(super) fn close_unanswered(&mut self) {
-        self.record.status = 444;
-        self.work.facts.note(Fact::Gone);
-        for flow in &mut self.work.flows {
-            flow.stop_sending();
-        }
-        self.exchange_event(exchange::Event::Abort);
-        self.finish(Outcome::Unanswered);
-    }
-
-    /// The exchange is over: its record is complete.
-    pub(super) fn finish(&mut self, outcome: Outcome) {
-        self.record.outcome = outcome;
-        self.record.figures.attempt.over.get_or_insert(self.tick);
-        self.work.pending.exchange_done = true;
-    }
-
-    /// What the client still sends is read and dropped, so that closing with unread input doesn't destroy
-    /// what it has not read yet. Behind a complete request that was answered whole it is read once: a client that
-    /// has sent nothing is not waited for (nginx).
-    pub(super) fn begin_lingering(&mut self, once: bool) {
-        self.work.final_read = if once { FinalRead::Pending } else { FinalRead::NotNeeded };
-        self.exchange_event(exchange::Event::Linger);
-        self.flow_mut(Side::Downstream).inbox.discard();
-        self.flow_mut(Side::Downstream).content = super::flow::Content::Empty;
-        // What a timer has left of a tunnel's tail goes nowhere.
-        self.flow_mut(Side::Upstream).stop_sending();
-        if self.leg(Side::Downstream).writes() {
-            self.leg_event(Side::Downstream, connection::Event::OurEnd);
-            self.work.pending.shut_down(Side::Downstream);
-        }
-    }
-
-    pub(super) fn linger(&mut self) -> bool {
-        let something_came = !self.flow(Side::Downstream).inbox.raw().is_empty();
-        if something_came {
-            self.work.final_read = FinalRead::NotNeeded;
-        }
-        self.flow_mut(Side::Downstream).inbox.discard();
-        if !self.leg(Side::Downstream).reads() || self.work.final_read == FinalRead::Done {
-            self.close_client(super::Ending::Fin);
-            return true;
-        }
-        false
-    }
-
-    /// No further request is begun (C8). A client that has not asked yet is no idle one: its request is on its
-    /// way, and gets its answer.
+    /// No further request is begun (C8).
     pub(super) fn drain(&mut self, until: Option<Tick>) {
-        self.draining = true;
+        self.common.draining = true;
         if let Some(until) = until
-            && self.exchange.state() != exchange::State::Closed
+            && !self.phase.is_closed()
         {
-            self.ends_by = Some(until);
+            self.common.ends_by = Until::at(until);
         }
-        if self.has_drained() {
+        if let Phase::Idle(idle) = &self.phase
+            && idle.has_drained(&self.common)
+        {
             self.close_client(super::Ending::Fin);
         }
-    }
-
-    /// Whether no request is open, and none is begun any more.
-    pub(super) fn has_drained(&self) -> bool {
-        self.draining && self.exchange.state() == exchange::State::Idle && self.record.requests > 0
     }
 }

@@ -1,10 +1,13 @@
 //! What holds after every input. Checked in debug builds only: a breach is a mistake of ours, never the
 //! network's doing.
 
-use super::Session;
+use super::{
+    Session,
+    phase::{Phase, Stage},
+};
 use crate::{
     Side,
-    state::{connection, exchange::State},
+    state::{connection, exchange::State, phase},
     timer::Timer,
 };
 
@@ -12,7 +15,7 @@ impl Session {
     pub(super) fn check_invariants(&self) {
         if cfg!(debug_assertions) {
             for side in Side::BOTH {
-                debug_assert!(self.flow(side).inbox.is_sound(), "{side:?}: positions of the buffer");
+                debug_assert!(self.common.flow(side).inbox.is_sound(), "{side:?}: positions of the buffer");
             }
             self.check_legs();
             self.check_timers();
@@ -20,75 +23,82 @@ impl Session {
     }
 
     fn check_legs(&self) {
-        let upstream = self.leg(Side::Upstream).state();
-        match self.exchange.state() {
-            State::Greeting
-            | State::Idle
-            | State::Receiving
-            | State::Routing
-            | State::Resolving
-            | State::Admitting
-            | State::Dialling => {
-                debug_assert_eq!(upstream, connection::State::Absent, "nobody was dialled");
-            }
-            State::Awaiting | State::Switching | State::Tunnelling => {
+        let upstream = self.common.leg(Side::Upstream).state();
+        match &self.phase {
+            Phase::Exchange(exchange) => check_exchange(exchange.state(), upstream),
+            Phase::Tunnel(_) => {
                 debug_assert_ne!(upstream, connection::State::Absent, "an origin server is connected");
+                let is_quiet = |side: &Side| self.common.flow(*side).is_quiet();
+                debug_assert!(Side::BOTH.iter().all(is_quiet), "its bytes are the tunnel's");
+                debug_assert!(self.common.record.heads.is_none(), "a tunnel has no heads");
             }
-            State::Closed => {
-                debug_assert_eq!(self.leg(Side::Downstream).state(), connection::State::Absent);
+            Phase::Finished(_) => debug_assert!(false, "what follows is decided at once"),
+            Phase::Greeting | Phase::Idle(_) | Phase::Receiving(_) | Phase::Lingering(_) => {
+                debug_assert_eq!(upstream, connection::State::Absent, "nobody is asked");
+            }
+            Phase::Closed => {
+                debug_assert_eq!(self.common.leg(Side::Downstream).state(), connection::State::Absent);
                 debug_assert_eq!(upstream, connection::State::Absent);
             }
-            State::Responding | State::Replying | State::Finished | State::Lingering => {}
         }
-        let is_passed_through = matches!(self.exchange.state(), State::Routing | State::Finished);
-        debug_assert!(!is_passed_through, "what follows is decided at once");
-        if self.exchange.state() == State::Tunnelling {
-            let is_quiet = |side: &Side| self.flow(*side).is_quiet();
-            debug_assert!(Side::BOTH.iter().all(is_quiet), "its bytes are the tunnel's");
-            debug_assert!(self.record.heads.is_none(), "a tunnel has no heads");
-        }
-        debug_assert_eq!(
-            self.tunnel.is_some(),
-            self.exchange.state() == State::Tunnelling,
-            "it is there while it is open"
-        );
     }
 
     /// A deadline exists in every state that waits for a peer, and none in a state that doesn't own its timer.
     fn check_timers(&self) {
-        let state = self.exchange.state();
+        let stage = self.stage();
         for (timer, _) in self.deadlines().running() {
-            debug_assert!(owns(state, timer), "{timer:?} runs in {state:?}");
+            debug_assert!(owns(stage, timer), "{timer:?} runs in {stage:?}");
         }
-        let waits_for_peer = !matches!(self.exchange.state(), State::Closed | State::Admitting);
-        if waits_for_peer && self.work.pending.close.is_none() {
-            debug_assert!(self.deadline().is_some(), "no deadline in {:?}", self.exchange.state());
+        let waits_for_peer =
+            !matches!(stage, Stage::Phase(phase::State::Closed) | Stage::Exchange(State::Admitting));
+        if waits_for_peer && self.common.work.pending.close.is_none() {
+            debug_assert!(self.deadline().is_some(), "no deadline in {stage:?}");
         }
     }
 }
 
-/// Whether a timer may run in a state: what it bounds can be waited for there.
-fn owns(state: State, timer: Timer) -> bool {
+fn check_exchange(state: State, upstream: connection::State) {
+    match state {
+        State::Resolving | State::Admitting | State::Dialling => {
+            debug_assert_eq!(upstream, connection::State::Absent, "nobody was dialled");
+        }
+        State::Awaiting | State::Switching => {
+            debug_assert_ne!(upstream, connection::State::Absent, "an origin server is connected");
+        }
+        State::Responding | State::Replying => {}
+        State::Read | State::Routing | State::Tunnelling | State::Finished => {
+            debug_assert!(false, "what follows is decided at once");
+        }
+    }
+}
+
+/// Whether a timer may run in a phase: what it bounds can be waited for there.
+fn owns(stage: Stage, timer: Timer) -> bool {
+    use phase::State as Of;
+    let is_bounded = timer == Timer::Drain;
+    match stage {
+        Stage::Exchange(state) => is_bounded || exchange_owns(state, timer),
+        Stage::Phase(Of::Greeting | Of::Receiving) => is_bounded || timer == Timer::ClientHeader,
+        Stage::Phase(Of::Idle) => is_bounded || matches!(timer, Timer::ClientHeader | Timer::KeepAlive),
+        Stage::Phase(Of::Lingering) => is_bounded || matches!(timer, Timer::LingerIdle | Timer::LingerTotal),
+        // A tunnel has its own.
+        Stage::Phase(Of::Exchange | Of::Tunnelling | Of::Finished | Of::Closed) => false,
+    }
+}
+
+fn exchange_owns(state: State, timer: Timer) -> bool {
     let under_way = matches!(state, State::Awaiting | State::Responding | State::Switching);
     match timer {
-        Timer::Drain => state != State::Closed,
-        Timer::ClientHeader => matches!(state, State::Greeting | State::Idle | State::Receiving),
-        Timer::KeepAlive => state == State::Idle,
         Timer::Resolve => state == State::Resolving,
         Timer::Admission => state == State::Admitting,
         Timer::Rate => matches!(state, State::Responding | State::Replying),
         Timer::Connect => state == State::Dialling,
-        Timer::ClientBody => under_way,
-        Timer::UpstreamSend => under_way || state == State::Tunnelling,
+        Timer::ClientBody | Timer::UpstreamSend => under_way,
         Timer::UpstreamRead => matches!(state, State::Awaiting | State::Responding),
         Timer::Handshake => state == State::Awaiting,
         // An interim response may wait for the client whoever is being asked.
-        Timer::ClientSend => {
-            !matches!(state, State::Greeting | State::Idle | State::Lingering | State::Closed)
-        }
-        Timer::LingerIdle | Timer::LingerTotal => {
-            matches!(state, State::Replying | State::Lingering | State::Tunnelling)
-        }
-        Timer::TunnelIdle | Timer::HalfClose | Timer::Acknowledgement => state == State::Tunnelling,
+        Timer::ClientSend => true,
+        Timer::LingerIdle | Timer::LingerTotal => state == State::Replying,
+        _ => false,
     }
 }

@@ -3,11 +3,11 @@
 //! A session has one connection to its client, and one after the other to origin servers: after a retry, after a stale
 //! connection of the pool, with the next exchange. A loop in which reads and writes complete (`io_uring`) may report one
 //! of the connection before while there is another. So a connection has a name, a [`Leg`], and each report says of which
-//! it is. [`Session::takes_report`] is the only place that looks at it: it takes back what was lent, and lets nothing in
-//! that is of an earlier connection.
+//! it is. `Common::takes_report` is the only place that looks at it: it takes back what was lent, and lets nothing in that
+//! is of an earlier connection.
 
 use super::{Input, Session};
-use crate::{Side, state::exchange};
+use crate::Side;
 
 /// A connection of a session: the client's, or the origin server's so manieth.
 ///
@@ -112,6 +112,20 @@ impl Epochs {
         self.writing = self.origin;
     }
 
+    /// Takes back the space that this connection was given to receive into; says whether it was.
+    pub(super) fn take_back_space(&mut self, leg: Leg) -> bool {
+        Self::take_back(&mut self.reading, leg)
+    }
+
+    /// The same of the bytes to send.
+    pub(super) fn take_back_bytes(&mut self, leg: Leg) -> bool {
+        Self::take_back(&mut self.writing, leg)
+    }
+
+    fn take_back(lent: &mut Epoch, leg: Leg) -> bool {
+        *lent == leg.epoch && std::mem::take(lent) != Epoch::NONE
+    }
+
     pub(super) fn reading(self) -> Lent {
         self.lent(self.reading)
     }
@@ -136,63 +150,13 @@ impl Session {
     /// dial brought ([`Dial::leg`](super::Dial::leg)).
     #[must_use]
     pub fn connection(&self, side: Side) -> Leg {
-        match side {
-            Side::Downstream => Leg::CLIENT,
-            Side::Upstream => self.epochs.origin(),
-        }
-    }
-
-    /// Whether it is the connection that its side has now, or had last.
-    pub(super) fn is_current(&self, leg: Leg) -> bool {
-        leg == self.connection(leg.side)
-    }
-
-    /// The connection before the present one that a report is of.
-    pub(super) fn late_leg(&self, input: &Input<'_>) -> Option<Leg> {
-        input.leg().filter(|leg| !self.is_current(*leg))
-    }
-
-    /// Takes back what its connection was lent, and says whether the report is one to be taken. What is reported of an
-    /// earlier connection isn't: its bytes belong to a message that was given up.
-    pub(super) fn takes_report(&mut self, input: &Input<'_>) -> bool {
-        let Some(leg) = input.leg().filter(|leg| leg.side == Side::Upstream) else { return true };
-        let of_leg = |lent: &mut Epoch| *lent == leg.epoch && std::mem::take(lent) != Epoch::NONE;
-        let was_lent = match input {
-            Input::Received(..) => of_leg(&mut self.epochs.reading),
-            Input::Sent(..) => of_leg(&mut self.epochs.writing),
-            _ => false,
-        };
-        let is_late = self.late_leg(input).is_some();
-        if is_late && was_lent {
-            match input {
-                Input::Received(..) => self.flow_mut(Side::Upstream).inbox.received(0),
-                _ => self.flow_mut(Side::Downstream).offer(false),
-            }
-        }
-        !is_late
-    }
-
-    /// Whether the memory that this side's connection is read into is there for it, and not in use by one before it.
-    pub(super) fn may_receive(&self, from: Side) -> bool {
-        from == Side::Downstream || self.epochs.reading() != Lent::Earlier
-    }
-
-    /// The same of what is sent.
-    pub(super) fn may_send(&self, to: Side) -> bool {
-        to == Side::Downstream || self.epochs.writing() != Lent::Earlier
-    }
-
-    /// Whether a CONNECT has to wait until nobody uses its tunnel's buffers any more: it is dialled after that, within
-    /// its time. An upgrade has read and written on its own connection, which says as much.
-    pub(super) fn tunnel_waits_for_memory(&self) -> bool {
-        let is_lent = [self.epochs.reading(), self.epochs.writing()] != [Lent::ToNobody; 2];
-        is_lent && self.connects() && self.exchange.state() == exchange::State::Dialling
+        self.common.connection(side)
     }
 }
 
 impl Input<'_> {
     /// The connection that a report is of.
-    fn leg(&self) -> Option<Leg> {
+    pub(super) fn leg(&self) -> Option<Leg> {
         match *self {
             Self::Received(leg, _) | Self::Sent(leg, _) | Self::Relayed(leg, _) | Self::Acknowledged(leg) => {
                 Some(leg)

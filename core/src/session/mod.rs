@@ -1,42 +1,36 @@
 //! What a shell drives: one client's connection, and the upstream connections made for it.
 //!
-//! Each role has a file: `downstream` is the client's side and `request` reads what it asks, `upstream` is the
-//! origin server's and `response` reads what it answers, `forward` moves content, `reply` answers in our own
-//! name, `tunnel` relays, `connect` opens one for CONNECT. They meet in `Session::apply`, the only place
-//! where an input enters, and in the tables of `state`, the only place where a state changes.
+//! A session is in one phase at a time: `phase` lists them, and each is a type with a file of its own, or a room where it
+//! is large (`exchange`). `common` is what a session has in every phase, `downstream` the client's side. They meet in
+//! `Session::apply`, the only place where an input enters, and in the tables of `state`, the only place where a state
+//! changes.
 
 mod around;
-mod connect;
-mod content;
+mod common;
 mod deadlines;
-mod dial;
 mod downstream;
 mod errand;
-mod error_page;
+mod exchange;
 mod fate;
+mod finished;
 mod flow;
-mod forward;
+mod idle;
 mod inbox;
 mod invariants;
 mod legs;
+mod lingering;
 mod moves;
 mod outbox;
 mod output;
-mod pace;
 mod pending;
+mod phase;
 mod poll;
-mod reply;
-mod request;
-mod response;
-mod routing;
-mod script;
+mod receiving;
 mod segment;
 mod snapshot;
 mod timeout;
 pub mod trace;
 mod tunnel;
-mod unwanted;
-mod upstream;
 mod work;
 
 pub(crate) use around::Around;
@@ -51,20 +45,22 @@ use crate::record::{Event, Note, Severity};
 
 use std::{net::IpAddr, sync::Arc};
 
-use fate::{Fact, Fate};
-use flow::Flow;
+use self::phase::Phase;
+use common::{Common, Until};
+pub(crate) use exchange::Exchange;
+use exchange::FinalRead;
+use idle::Found;
 use legs::Epochs;
 pub(crate) use work::Work;
-use work::{Expectation, FinalRead, Origin};
 
 use crate::{
     Address, ClientInfo, Side,
     buffer::{Buffers, Loan, Turn},
-    config::{Config, Settings},
+    config::Config,
     fault::Fault,
     record::Record,
     shared::Lease,
-    state::{Rows, Taken, connection, exchange},
+    state::{Rows, Taken, connection, phase as phase_table},
     time::{Now, Tick},
     tunnel::{Tunnel, TunnelReport},
     verdict::Verdict,
@@ -96,23 +92,8 @@ use crate::{
 /// 6. At `Done`, drop the session.
 #[derive(Clone, Debug)]
 pub struct Session {
-    record: Record,
-    exchange: exchange::Machine,
-    legs: [connection::Machine; 2],
-    /// What an exchange has; lent while there is something in it.
-    work: Loan<Work>,
-    /// The tunnel, while the exchange is in the state `Tunnelling`.
-    tunnel: Option<Box<Tunnel>>,
-    errands: u32,
-    /// Which connections these are.
-    epochs: Epochs,
-    draining: bool,
-    /// Everything is over then.
-    ends_by: Option<Tick>,
-    tick: Tick,
-    /// When the exchange came to its state.
-    entered: Tick,
-    taken: Taken,
+    common: Common,
+    phase: Phase,
 }
 
 /// What can happen to a session.
@@ -137,27 +118,27 @@ impl Session {
     #[must_use]
     pub fn new(config: Arc<Config>, client: ClientInfo, now: Now) -> Self {
         let mut session = Self::unconnected(config, client, now);
-        session.leg_event(Side::Downstream, connection::Event::Established);
-        if !session.record.config.proxy_protocol {
-            session.exchange_event(exchange::Event::Greeted);
+        session.common.leg_event(Side::Downstream, connection::Event::Established);
+        if !session.common.record.config.proxy_protocol {
+            session.await_request();
         }
         session
     }
 
     fn unconnected(config: Arc<Config>, client: ClientInfo, now: Now) -> Self {
         Self {
-            record: Record::new(config, Arc::new(client), now),
-            exchange: exchange::Machine::default(),
-            legs: [connection::Machine::default(); 2],
-            work: Loan::default(),
-            tunnel: None,
-            errands: 0,
-            epochs: Epochs::default(),
-            draining: false,
-            ends_by: None,
-            tick: now.tick,
-            entered: now.tick,
-            taken: Taken::default(),
+            common: Common {
+                record: Record::new(config, Arc::new(client), now),
+                legs: [connection::Machine::default(); 2],
+                work: Loan::default(),
+                errands: 0,
+                epochs: Epochs::default(),
+                draining: false,
+                ends_by: Until::NEVER,
+                tick: now.tick,
+                taken: Taken::default(),
+            },
+            phase: Phase::Greeting,
         }
     }
 
@@ -233,15 +214,17 @@ impl Session {
     /// is just dropped frees it instead. Where reads or writes still use that memory, their loop keeps the session
     /// until they are over.
     pub fn recycle(mut self, buffers: &mut Buffers) {
-        for flow in self.work.held().into_iter().flat_map(|work| &mut work.flows) {
+        for flow in self.common.work.held().into_iter().flat_map(|work| &mut work.flows) {
             flow.recycle(buffers);
         }
-        self.work.give_back(buffers);
-        self.record.figures.give_back(buffers);
-        if let Some(tunnel) = self.tunnel.take() {
-            tunnel.recycle(buffers);
+        self.common.work.give_back(buffers);
+        self.common.record.figures.give_back(buffers);
+        match self.phase {
+            Phase::Exchange(mut exchange) => exchange.give_back(buffers),
+            Phase::Tunnel(tunnel) => tunnel.recycle(buffers),
+            _ => {}
         }
-        if let Some(heads) = self.record.heads.take() {
+        if let Some(heads) = self.common.record.heads.take() {
             buffers.return_heads(heads);
         }
     }
@@ -252,16 +235,16 @@ impl Session {
 
     /// The one place where state changes. `watch` looks on between any two steps.
     fn apply_watched(&mut self, input: Input<'_>, turn: &mut Turn<'_>, mut watch: impl FnMut(&Self)) {
-        self.tick = self.tick.max(turn.now.tick);
-        let is_taken = self.takes_report(&input);
+        self.common.tick = self.common.tick.max(turn.now.tick);
+        let is_taken = self.common.takes_report(&input);
         let is_of_tunnel = is_taken && self.report_to_tunnel(&input, turn);
         if is_taken && !is_of_tunnel {
-            self.work.lend(turn.buffers);
+            self.common.work.lend(turn.buffers);
             self.take(input, turn);
         }
         watch(self);
         // Nothing follows from what an open tunnel was told: it has taken its own steps.
-        if is_of_tunnel && self.open_tunnel_of().is_some() {
+        if is_of_tunnel && self.phase.tunnel().is_some() {
             self.settle_work(turn.buffers);
             return self.check_invariants();
         }
@@ -269,8 +252,8 @@ impl Session {
             watch(self);
         }
         watch(self);
-        if self.record.take_given_up() {
-            self.note(Event::MatchGivenUp);
+        if self.common.record.take_given_up() {
+            self.common.note(Event::MatchGivenUp);
         }
         self.settle(turn);
         self.check_invariants();
@@ -283,39 +266,62 @@ impl Session {
             Input::Sent(to, result) => self.sent(to.side(), result, turn),
             // These are reported of a tunnel.
             Input::Relayed(..) | Input::Acknowledged(_) => {}
-            Input::Resolved(errand, result) => self.resolved(errand, result, turn),
-            Input::Admitted(errand, admission) => self.admitted(errand, admission, turn),
-            Input::Chosen(errand, number, address) => self.chosen(errand, number, address),
-            Input::Connected(errand, result) => self.connected(errand, result, turn),
             Input::Timeout => self.timed_out(turn),
             Input::Drain(until) => self.drain(until),
+            answer => {
+                // Outside of an exchange nobody is out on an errand.
+                if let Phase::Exchange(exchange) = &mut self.phase {
+                    exchange.take_answer(&mut self.common, answer, turn);
+                }
+            }
         }
     }
 
     /// Takes a step that is possible without another input; says whether there was one. Each consumes bytes or
     /// changes a state, so there is an end.
     fn advance(&mut self, turn: &mut Turn<'_>) -> bool {
-        use exchange::State;
-        match self.exchange.state() {
-            State::Greeting => self.read_greeting(),
-            State::Idle | State::Receiving => self.read_request_head(turn),
-            State::Routing => self.route(turn),
-            State::Resolving | State::Admitting | State::Dialling => self.read_request_content(turn),
-            State::Awaiting => {
-                self.read_request_content(turn) || self.read_response_head(turn) || self.miss_response(turn)
+        match &mut self.phase {
+            Phase::Greeting => self.read_greeting(),
+            Phase::Idle(idle) => match idle.look(&mut self.common) {
+                Found::Nothing => false,
+                Found::End => {
+                    self.close_client(Ending::Fin);
+                    true
+                }
+                Found::Request => {
+                    let receiving = idle.begin_request(&mut self.common, turn);
+                    self.enter_phase(phase_table::Event::HeadBegun, Phase::Receiving(receiving));
+                    true
+                }
+            },
+            Phase::Receiving(_) => self.read_request_head(turn),
+            Phase::Exchange(_) => self.advance_exchange(turn),
+            Phase::Finished(_) => self.go_on(),
+            Phase::Lingering(lingering) => {
+                let is_over = lingering.drop_input(&mut self.common);
+                if is_over {
+                    self.close_client(Ending::Fin);
+                }
+                is_over
             }
-            State::Responding => {
-                self.read_request_content(turn)
-                    || self.read_response_content(turn)
-                    || self.release_origin(false)
-                    || self.end_response()
-            }
-            State::Replying => self.read_unwanted_content() || self.end_reply(),
-            State::Switching => self.read_request_content(turn) || self.open_tunnel(turn),
-            State::Lingering => self.linger(),
-            State::Finished => self.go_on(),
-            State::Tunnelling | State::Closed => false,
+            Phase::Tunnel(_) | Phase::Closed => false,
         }
+    }
+
+    /// Takes a step of the exchange, or the one that leaves it: then its memory goes back, but for what follows from it.
+    fn advance_exchange(&mut self, turn: &mut Turn<'_>) -> bool {
+        let Phase::Exchange(exchange) = &mut self.phase else { return false };
+        if let Some(finished) = exchange.finished() {
+            exchange.give_back(turn.buffers);
+            self.enter_phase(phase_table::Event::Finish, Phase::Finished(finished));
+            return true;
+        }
+        let has_moved = exchange.advance(&mut self.common, turn);
+        if exchange.is_tunnel() {
+            exchange.give_back(turn.buffers);
+            self.begin_tunnel(turn);
+        }
+        has_moved
     }
 }
 
@@ -325,13 +331,13 @@ impl Session {
     /// is known so far.
     #[must_use]
     pub fn record(&self) -> &Record {
-        &self.record
+        &self.common.record
     }
 
     /// What is known so far of the tunnel that is open; once it is over, [`Record::tunnel`] has it.
     #[must_use]
     pub fn tunnel_report(&self) -> Option<&TunnelReport> {
-        self.open_tunnel_of().map(Tunnel::report)
+        self.phase.tunnel().map(Tunnel::report)
     }
 
     /// What the session is and holds, with deadlines relative to `now`, without totals and addresses: two
@@ -346,77 +352,6 @@ impl Session {
     #[doc(hidden)]
     #[must_use]
     pub fn rows_taken(&self) -> Rows {
-        self.tunnel.iter().fold(self.taken, |taken, tunnel| taken.with(tunnel.taken())).rows()
-    }
-}
-
-/// What the roles share.
-impl Session {
-    fn leg(&self, side: Side) -> connection::Machine {
-        self.legs[side.index()]
-    }
-
-    fn leg_event(&mut self, side: Side, event: connection::Event) {
-        self.taken.connection(self.legs[side.index()], event);
-        let legal = self.legs[side.index()].on(event);
-        self.check_transition(legal, "connection", &event);
-    }
-
-    fn exchange_event(&mut self, event: exchange::Event) {
-        self.taken.exchange(self.exchange, event);
-        let legal = self.exchange.on(event);
-        self.entered = self.tick;
-        self.check_transition(legal, "exchange", &event);
-    }
-
-    fn message_event(&mut self, from: Side, event: crate::state::message::Event) {
-        self.taken.message(self.work.flows[from.index()].message, event);
-        let legal = self.work.flows[from.index()].message.on(event);
-        self.work.flows[from.index()].moves.read_whole(self.tick);
-        self.check_transition(legal, "message", &event);
-    }
-
-    /// An event without a row is a mistake of ours: loud in debug builds; in release builds it is noted,
-    /// and the session ends with a reset rather than go on in a state that nobody has thought through.
-    fn check_transition(&mut self, legal: bool, machine: &str, event: &dyn std::fmt::Debug) {
-        if !legal {
-            debug_assert!(legal, "{machine}: no row for {event:?} in {:?}", self.exchange.state());
-            self.work.pending.note(Event::IllegalTransition.note());
-            self.work.pending.illegal = true;
-            self.ends_by = Some(self.tick);
-        }
-    }
-
-    fn flow(&self, from: Side) -> &Flow {
-        &self.work.flows[from.index()]
-    }
-
-    fn flow_mut(&mut self, from: Side) -> &mut Flow {
-        &mut self.work.flows[from.index()]
-    }
-
-    /// What becomes of the client's connection, as far as is known.
-    fn fate(&self) -> Fate {
-        fate::fate(self.work.facts, self.draining)
-    }
-
-    /// Settings before a request is routed.
-    fn edge(&self) -> &Settings {
-        &self.record.config.edge
-    }
-
-    /// Settings of the location, once there is one.
-    fn settings(&self) -> &Settings {
-        self.record.settings()
-    }
-
-    fn note(&mut self, event: Event) {
-        self.work.pending.note(event.note());
-    }
-
-    /// Takes a new number for an errand; tokens with another one are stale.
-    fn next_errand(&mut self) -> u32 {
-        self.errands = self.errands.wrapping_add(1);
-        self.errands
+        self.phase.tunnel().map_or(self.common.taken, |tunnel| self.common.taken.with(tunnel.taken())).rows()
     }
 }

@@ -4,17 +4,16 @@ use core::time::Duration;
 use std::fmt;
 
 use super::{
-    Session, Work,
-    fate::{self, Facts, Fate},
+    Common, FinalRead, Session, Work,
+    exchange::Outline,
     flow::{Content, Flow},
     legs::Lent,
-    outbox::Outline,
+    outbox,
+    phase::{Phase, Stage},
 };
 use crate::{
     Side,
-    http1::Framing,
-    rewrite::{Offer, SentMethod},
-    state::{connection, exchange, message},
+    state::{connection, message, phase},
     time::Tick,
     timer::Timer,
     tunnel::TunnelSnapshot,
@@ -23,9 +22,8 @@ use crate::{
 /// States, buffered bytes, deadlines relative to a moment; no addresses, and no totals but those that a limit
 /// is compared with within one exchange. For explorers, replay and status pages.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::struct_excessive_bools, reason = "they are compared; nothing is decided by them")]
 pub struct Snapshot {
-    exchange: exchange::State,
+    stage: Stage,
     legs: [connection::State; 2],
     flows: [FlowSnapshot; 2],
     /// While one is open, or its outputs wait.
@@ -33,31 +31,14 @@ pub struct Snapshot {
     /// Nanoseconds until each timer that runs.
     timers: Vec<(Timer, u64)>,
     pending: super::pending::Pending,
-    fate: Fate,
-    facts: Facts,
-    may_pool: bool,
-    origin: super::Origin,
-    offer: Offer,
-    method: SentMethod,
-    expectation: super::Expectation,
-    final_read: super::FinalRead,
-    ending: super::Ending,
-    failure: Option<crate::violation::Violation>,
-    interim: u16,
-    tries: u32,
+    /// While there is one.
+    exchange: Option<Outline>,
+    /// Of a client that is lingered on.
+    final_read: Option<FinalRead>,
     tried: Vec<u32>,
-    framing: Framing,
     empty_lines: u8,
-    resolved: bool,
-    elsewhere: usize,
     /// Who reads from an origin server, and who writes to one.
     lent: [Lent; 2],
-    /// Rate, what is free, and for how long what has moved counts.
-    paces: [Option<(u64, u64, u64)>; 2],
-    refusal: Option<crate::violation::Violation>,
-    content_lost: bool,
-    upstream_broke: bool,
-    content_received: u64,
     nothing_sent: bool,
     nothing_received: bool,
     /// The request that is being answered, as received.
@@ -77,7 +58,7 @@ struct FlowSnapshot {
     content_kept: Option<Vec<u8>>,
     content_waiting: Vec<u8>,
     waiting: Vec<u8>,
-    outbox: Outline,
+    outbox: outbox::Outline,
     inbox: (bool, u32),
     has_space: bool,
 }
@@ -102,7 +83,7 @@ impl FlowSnapshot {
 /// In short: states, what waits, the timers that run. For people; two snapshots that read alike may differ.
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.exchange)?;
+        write!(f, "{:?}", self.stage)?;
         if let Some(tunnel) = &self.tunnel {
             write!(f, ", {tunnel}")?;
             return if self.draining { f.write_str(", draining") } else { Ok(()) };
@@ -132,12 +113,11 @@ impl fmt::Display for Snapshot {
 impl Snapshot {
     /// Everything is taken apart, so that nothing that is added later goes unseen: what doesn't matter is named, too.
     pub(super) fn of(session: &Session, now: Tick) -> Self {
-        let Session {
+        let Session { common, phase } = session;
+        let Common {
             record,
-            exchange,
             // They are a tunnel's while there is one.
             legs: _,
-            tunnel,
             work,
             // A number that only ever is compared with its own copies.
             errands: _,
@@ -147,46 +127,17 @@ impl Snapshot {
             ends_by: _,
             // Deadlines are relative to the moment that was asked for.
             tick: _,
-            entered: _,
             // What tests cover, and nothing that decides.
             taken: _,
-        } = session;
-        let Work {
-            flows: [from_client, from_upstream],
-            pending,
-            framing,
-            offer,
-            method,
-            expectation,
-            facts,
-            may_pool,
-            origin,
-            interim,
-            // It is shown in log lines, and decides nothing.
-            pipelined: _,
-            empty_lines,
-            tries,
-            failure,
-            addresses,
-            elsewhere,
-            content_lost,
-            upstream_broke,
-            content_received,
-            final_read,
-            paces,
-            // A deadline, and what one counts from.
-            admitted_at: _,
-            told_at: _,
-            refusal,
-            ending,
-        } = &**work;
+        } = common;
+        let Work { flows: [from_client, from_upstream], pending } = &**work;
         // The heads and the counts of an exchange that is over wait to be given back, and are of no consequence.
         let is_over = session.is_between_exchanges();
         let deadlines = session.deadlines().running();
         let under_way = record.heads.as_ref().filter(|_| !is_over);
-        let tunnel = tunnel.as_deref().map(|tunnel| tunnel.snapshot(now));
+        let tunnel = phase.tunnel().map(|tunnel| tunnel.snapshot(now));
         Self {
-            exchange: exchange.state(),
+            stage: session.stage(),
             legs: Side::BOTH.map(|side| session.leg_state(side)),
             flows: [FlowSnapshot::of(from_client), FlowSnapshot::of(from_upstream)],
             timers: match &tunnel {
@@ -195,29 +146,20 @@ impl Snapshot {
             },
             tunnel,
             pending: pending.clone(),
-            fate: fate::fate(*facts, *draining),
-            facts: *facts,
-            may_pool: *may_pool,
-            origin: *origin,
-            offer: *offer,
-            method: *method,
-            expectation: *expectation,
-            final_read: *final_read,
-            ending: *ending,
-            failure: *failure,
-            interim: *interim,
-            tries: *tries,
+            exchange: match phase {
+                Phase::Exchange(exchange) => Some(exchange.outline(common, now)),
+                _ => None,
+            },
+            final_read: match phase {
+                Phase::Lingering(lingering) => Some(lingering.outline()),
+                _ => None,
+            },
             tried: if is_over { Vec::new() } else { record.tried().collect() },
-            framing: *framing,
-            empty_lines: *empty_lines,
-            resolved: addresses.is_some(),
-            elsewhere: elsewhere.len(),
+            empty_lines: match phase {
+                Phase::Idle(idle) => idle.outline(),
+                _ => 0,
+            },
             lent: [epochs.reading(), epochs.writing()],
-            paces: paces.as_ref().map_or([None; 2], |paces| paces.outline(now)),
-            refusal: *refusal,
-            content_lost: *content_lost,
-            upstream_broke: *upstream_broke,
-            content_received: *content_received,
             nothing_sent: is_over || record.figures.attempt.sent == 0,
             request: under_way.map_or_else(Vec::new, |heads| heads.request.fields.bytes().to_vec()),
             nothing_received: is_over || record.figures.attempt.received == 0,
@@ -230,7 +172,7 @@ impl Snapshot {
     /// The state of the exchange, by its name in `docs/design/state.md`.
     #[must_use]
     pub fn exchange(&self) -> String {
-        format!("{:?}", self.exchange)
+        format!("{:?}", self.stage)
     }
 
     /// The timers that run, with the nanoseconds that each has left.
@@ -250,12 +192,12 @@ impl Snapshot {
     /// Whether the tunnel is open.
     #[must_use]
     pub fn is_tunnel(&self) -> bool {
-        self.exchange == exchange::State::Tunnelling
+        self.stage == Stage::Phase(phase::State::Tunnelling)
     }
 
     /// Whether the session is over.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.exchange == exchange::State::Closed
+        self.stage == Stage::Phase(phase::State::Closed)
     }
 }

@@ -3,102 +3,62 @@
 
 use std::sync::Arc;
 
-use super::{Disposal, Event, Fact, Input, Session, Verdict, around::Coding};
+use super::{Disposal, Event, Input, Session, Verdict, around::Coding, finished::Finished, phase::Phase};
 use crate::{
     Side,
     buffer::{Buffers, Turn},
-    rewrite::{Persistence, ResponseHead, write_response},
-    state::{connection, exchange, message},
+    state::{connection, message, phase},
     time::{Now, Tick},
     tunnel::{Closing, Opening, Said, Tunnel, TunnelReport, TunnelSettings},
-    violation::Violation,
 };
 
 impl Session {
-    /// Opens the tunnel once the request has been sent whole (A9): the client gets the 101, and what each
-    /// side has sent behind its head are the first bytes of its stream (A8).
-    pub(super) fn open_tunnel(&mut self, turn: &mut Turn<'_>) -> bool {
-        if self.exchange.state() != exchange::State::Switching {
-            return false;
-        }
-        let request = self.flow(Side::Downstream);
-        if !request.is_complete() || !request.is_sent() {
-            return false;
-        }
-        if self.connects() {
-            self.write_established(turn);
-            self.begin_tunnel(turn);
-            self.work.pending.judgement = Some(Verdict::Success);
-            return true;
-        }
-        self.record.status = 101;
-        let shape = ResponseHead {
-            status: 101,
-            chunked: false,
-            length: false,
-            empty: false,
-            persistence: Persistence::Keep,
-        };
-        let written = self.write_to_client(turn, |record, now, out| {
-            let Some(heads) = &record.heads else { return Err(Violation::OriginHead) };
-            write_response(record, &heads.response, shape, now, out)?;
-            Ok(out.len())
-        });
-        if let Err(violation) = written {
-            self.refuse(violation, turn);
-            return true;
-        }
-        self.begin_tunnel(turn);
-        // It may be hours until the connection is released.
-        self.work.pending.judgement = Some(Verdict::Success);
-        true
-    }
-
     /// The exchange's connections, what was received behind its heads, and what is left of the head to the client
     /// become a tunnel's.
-    fn begin_tunnel(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn begin_tunnel(&mut self, turn: &mut Turn<'_>) {
         let up = Side::Upstream;
-        debug_assert!(self.may_receive(up) && self.may_send(up), "a tunnel has its buffers for itself");
-        self.exchange_event(exchange::Event::Open);
-        self.work.forget();
+        debug_assert!(
+            self.common.may_receive(up) && self.common.may_send(up),
+            "a tunnel has its buffers for itself"
+        );
         for side in Side::BOTH {
-            self.message_event(side, message::Event::Switch);
+            self.common.message_event(side, message::Event::Switch);
             // There are no messages any more, and no content of one.
-            let flow = self.flow_mut(side);
+            let flow = self.common.flow_mut(side);
             flow.message = message::Machine::default();
             flow.content = super::flow::Content::Empty;
             flow.inbox.keep(false);
             flow.outbox.begin_content(Coding::Plain, turn.buffers);
         }
-        let [from_client, from_upstream] = &mut self.work.flows;
+        let [from_client, from_upstream] = &mut self.common.work.flows;
         let opening = Opening {
             held: [from_client.inbox.hand_over(), from_upstream.inbox.hand_over()],
             front: std::mem::take(&mut from_upstream.outbox),
-            legs: self.legs,
-            drain: self.ends_by,
+            legs: self.common.legs,
+            drain: self.common.ends_by.moment(),
         };
         let settings = self.tunnel_settings();
         let mut scratch = turn.buffers.scratch();
-        if let Some(mut heads) = self.record.freeze(turn.now, &mut scratch) {
+        if let Some(mut heads) = self.common.record.freeze(turn.now, &mut scratch) {
             // The values of log lines were found just now.
             if heads.take_given_up() {
-                self.note(Event::MatchGivenUp);
+                self.common.note(Event::MatchGivenUp);
             }
             turn.buffers.return_heads(heads);
         }
         turn.buffers.return_scratch(scratch);
-        let tunnel = Tunnel::open(settings, opening, &mut at(self.tick, turn));
+        let tunnel = Tunnel::open(settings, opening, &mut at(self.common.tick, turn));
         let ahead = tunnel.report();
         // These are counted with what the tunnel brings.
-        self.record.figures.attempt.received =
-            self.record.figures.attempt.received.saturating_sub(ahead.from_upstream);
-        self.record.figures.tunnel = Some(*ahead);
-        self.tunnel = Some(Box::new(tunnel));
+        self.common.record.figures.attempt.received =
+            self.common.record.figures.attempt.received.saturating_sub(ahead.from_upstream);
+        self.common.record.figures.tunnel = Some(*ahead);
+        self.enter_phase(phase::Event::Open, Phase::Tunnel(Box::new(tunnel)));
         self.look_at_tunnel(turn.buffers);
     }
 
     fn tunnel_settings(&self) -> Arc<TunnelSettings> {
-        match &self.record.location {
+        match &self.common.record.location {
             Some(location) => location.tunnel_settings(),
             None => Arc::default(),
         }
@@ -106,8 +66,8 @@ impl Session {
 
     /// What is reported while the tunnel is open is the tunnel's; says whether it was.
     pub(super) fn report_to_tunnel(&mut self, input: &Input<'_>, turn: &mut Turn<'_>) -> bool {
-        let Some(tunnel) = &mut self.tunnel else { return false };
-        let turn = &mut at(self.tick, turn);
+        let Phase::Tunnel(tunnel) = &mut self.phase else { return false };
+        let turn = &mut at(self.common.tick, turn);
         match *input {
             Input::Received(from, result) => tunnel.handle_received(from.side(), result, turn),
             Input::Sent(to, result) => tunnel.handle_sent(to.side(), result, turn),
@@ -127,29 +87,27 @@ impl Session {
         true
     }
 
-    /// The tunnel, while it is open.
-    pub(super) fn open_tunnel_of(&self) -> Option<&Tunnel> {
-        self.tunnel.as_deref()
-    }
-
     /// Where the tunnel is over, its report goes into the record, and the session takes back its connections and the
     /// memory that may still be in use.
     fn look_at_tunnel(&mut self, buffers: &mut Buffers) {
-        let Some(mut tunnel) = self.tunnel.take_if(|tunnel| tunnel.is_done()) else { return };
-        self.work.lend(buffers);
+        let Phase::Tunnel(tunnel) = &mut self.phase else { return };
+        if !tunnel.is_done() {
+            return;
+        }
+        self.common.work.lend(buffers);
         // What is released now needs no end before.
         tunnel.forget_shutdown(Side::Upstream);
         while let Some(said) = tunnel.take_output() {
             match said {
-                Said::Note(note) => self.work.pending.note(note),
-                Said::Shutdown(side) => self.work.pending.shut_down(side),
+                Said::Note(note) => self.common.work.pending.note(note),
+                Said::Shutdown(side) => self.common.work.pending.shut_down(side),
             }
         }
         let report = *tunnel.report();
         let Closing { held: [from_client, from_upstream], front, legs } = tunnel.hand_back();
-        self.taken = self.taken.with(tunnel.taken());
-        self.legs = legs;
-        let [down, up] = &mut self.work.flows;
+        self.common.taken = self.common.taken.with(tunnel.taken());
+        self.common.legs = legs;
+        let [down, up] = &mut self.common.work.flows;
         down.inbox.take_back(from_client);
         up.inbox.take_back(from_upstream);
         up.outbox = front;
@@ -157,24 +115,22 @@ impl Session {
     }
 
     fn end_tunnel(&mut self, report: TunnelReport) {
-        self.record.figures.sent += report.to_client;
-        self.record.figures.attempt.sent += report.to_upstream;
-        self.record.figures.attempt.received += report.from_upstream;
-        self.record.figures.tunnel = Some(report);
-        self.work.ending = report.ending;
-        self.work.facts.note(Fact::Gone);
-        self.release(Verdict::Success, Disposal::Close(report.ending));
-        self.exchange_event(exchange::Event::Finish);
-        self.finish(report.outcome());
+        self.common.record.figures.sent += report.to_client;
+        self.common.record.figures.attempt.sent += report.to_upstream;
+        self.common.record.figures.attempt.received += report.from_upstream;
+        self.common.record.figures.tunnel = Some(report);
+        self.common.release(Verdict::Success, Disposal::Close(report.ending));
+        self.enter_phase(phase::Event::Finish, Phase::Finished(Finished::tunnel(report.ending)));
+        self.common.finish(report.outcome());
     }
 
     /// The bytes that have come into the space that was handed out, before they are reported: so many. None, where no
     /// space was handed out.
     pub(super) fn arriving(&self, from: Side, count: usize) -> Option<&[u8]> {
-        match self.open_tunnel_of() {
+        match self.phase.tunnel() {
             Some(tunnel) => tunnel.arriving(from, count),
             None => {
-                let inbox = &self.flow(from).inbox;
+                let inbox = &self.common.flow(from).inbox;
                 inbox.outline().0.then(|| inbox.arriving(count))
             }
         }
@@ -182,16 +138,16 @@ impl Session {
 
     /// The head that goes before what this side is sent, as long as nothing of it was sent.
     pub(super) fn unsent_head(&self, to: Side) -> Option<&[u8]> {
-        match (self.open_tunnel_of(), to) {
+        match (self.phase.tunnel(), to) {
             (Some(tunnel), Side::Downstream) => tunnel.front().unsent_head(),
             (Some(_), Side::Upstream) => None,
-            (None, _) => self.flow(to.opposite()).outbox.unsent_head(),
+            (None, _) => self.common.flow(to.opposite()).outbox.unsent_head(),
         }
     }
 
     /// The state of a side's connection, whoever has it.
     pub(super) fn leg_state(&self, side: Side) -> connection::State {
-        self.open_tunnel_of().map_or_else(|| self.leg(side).state(), |tunnel| tunnel.leg(side).state())
+        self.phase.tunnel().map_or_else(|| self.common.leg(side).state(), |tunnel| tunnel.leg(side).state())
     }
 }
 

@@ -2,12 +2,8 @@
 
 transitions! {
     states {
-        /// A connection that another proxy made: its PROXY protocol header is awaited.
-        Greeting,
-        /// Between exchanges: no byte of a request has come.
-        Idle,
-        /// A request head has begun.
-        Receiving,
+        /// The head is complete, or what came of it is all that will be read; nothing is waited for.
+        Read,
         /// It is being decided where the request goes: nothing is waited for.
         Routing,
         /// The origin server's name is being looked up.
@@ -24,20 +20,12 @@ transitions! {
         Replying,
         /// The origin server has switched protocols; the request's content is still being sent (A9).
         Switching,
-        /// The tunnel is open.
+        /// It has become a tunnel. Nothing is waited for.
         Tunnelling,
-        /// Over: the record is complete.
+        /// Over: the record is complete. Nothing is waited for.
         Finished,
-        /// Over, and so is the session's business with the client; what it still sends is dropped.
-        Lingering,
-        /// Nothing is left to be done.
-        Closed,
     }
     events {
-        /// The connection begins with a request: no header is due, or it has been read.
-        Greeted,
-        /// The first byte of a request head.
-        HeadBegun,
         /// The head is complete, and what it says was understood.
         HeadComplete,
         /// Another location has the request: an error page.
@@ -62,20 +50,12 @@ transitions! {
         Open,
         /// The response was sent whole, or will never be.
         Finish,
-        /// The client is gone, or a tunnel is over.
+        /// The client is gone, or is left without an answer.
         Abort,
-        /// The record was handed out; the connection persists.
-        Persist,
-        /// The record was handed out; the connection doesn't persist and is drained of input first.
-        Linger,
-        /// The connection is closed.
-        Close,
     }
-    starts Greeting
+    starts Read
     rows {
-        Greeting + Greeted => Idle;
-        Idle + HeadBegun => Receiving;
-        Receiving + HeadComplete => Routing;
+        Read + HeadComplete => Routing;
         Routing + Admit => Admitting;
         Routing | Admitting + Resolve => Resolving;
         Routing | Admitting | Resolving + Dial => Dialling;
@@ -83,14 +63,11 @@ transitions! {
         Dialling | Awaiting + Retry => Dialling;
         Awaiting + FinalHead => Responding;
         Routing | Resolving | Admitting | Dialling | Awaiting | Switching + Reroute => Routing;
-        Receiving | Routing | Resolving | Admitting | Dialling | Awaiting + Reply => Replying;
+        Read | Routing | Resolving | Admitting | Dialling | Awaiting + Reply => Replying;
         Awaiting + Switch => Switching;
         Switching + Open => Tunnelling;
         Switching + Reply => Replying;
-        Responding | Replying | Tunnelling + Finish => Finished;
-        Receiving | Routing | Resolving | Admitting | Dialling | Awaiting | Responding | Replying | Switching + Abort => Finished;
-        Finished + Persist => Idle;
-        Finished + Linger => Lingering;
-        Greeting | Idle | Finished | Lingering + Close => Closed;
+        Responding | Replying + Finish => Finished;
+        Read | Routing | Resolving | Admitting | Dialling | Awaiting | Responding | Replying | Switching + Abort => Finished;
     }
 }

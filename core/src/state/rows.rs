@@ -1,8 +1,8 @@
 //! Which rows of the tables a session has taken: how tests find out which no test takes.
 
-use super::{connection, exchange, message, tunnel};
+use super::{connection, exchange, message, phase, tunnel};
 
-/// A set of rows of the four tables.
+/// A set of rows of the tables.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Rows([u64; 2]);
@@ -46,13 +46,14 @@ impl Rows {
 }
 
 fn names() -> Vec<String> {
+    let phase = phase::ROWS.iter().map(|(from, on, to)| format!("phase: {from:?} + {on:?} => {to:?}"));
     let exchange =
         exchange::ROWS.iter().map(|(from, on, to)| format!("exchange: {from:?} + {on:?} => {to:?}"));
     let connection =
         connection::ROWS.iter().map(|(from, on, to)| format!("connection: {from:?} + {on:?} => {to:?}"));
     let message = message::ROWS.iter().map(|(from, on, to)| format!("message: {from:?} + {on:?} => {to:?}"));
     let tunnel = tunnel::ROWS.iter().map(|(from, on, to)| format!("tunnel: {from:?} + {on:?} => {to:?}"));
-    exchange.chain(connection).chain(message).chain(tunnel).collect()
+    phase.chain(exchange).chain(connection).chain(message).chain(tunnel).collect()
 }
 
 /// What a session remembers of the rows that it has taken: all of them in builds with debug assertions, nothing
@@ -61,21 +62,24 @@ fn names() -> Vec<String> {
 pub(crate) struct Taken(#[cfg(debug_assertions)] Rows);
 
 impl Taken {
-    pub(crate) fn exchange(&mut self, machine: exchange::Machine, event: exchange::Event) {
+    pub(crate) fn phase(&mut self, machine: phase::Machine, event: phase::Event) {
         self.insert(|| machine.row(event));
     }
 
+    pub(crate) fn exchange(&mut self, machine: exchange::Machine, event: exchange::Event) {
+        self.insert(|| Some(EXCHANGE + machine.row(event)?));
+    }
+
     pub(crate) fn connection(&mut self, machine: connection::Machine, event: connection::Event) {
-        self.insert(|| Some(exchange::ROWS.len() + machine.row(event)?));
+        self.insert(|| Some(CONNECTION + machine.row(event)?));
     }
 
     pub(crate) fn message(&mut self, machine: message::Machine, event: message::Event) {
-        self.insert(|| Some(exchange::ROWS.len() + connection::ROWS.len() + machine.row(event)?));
+        self.insert(|| Some(MESSAGE + machine.row(event)?));
     }
 
     pub(crate) fn tunnel(&mut self, machine: tunnel::Machine, event: tunnel::Event) {
-        let before = exchange::ROWS.len() + connection::ROWS.len() + message::ROWS.len();
-        self.insert(|| Some(before + machine.row(event)?));
+        self.insert(|| Some(TUNNEL + machine.row(event)?));
     }
 
     #[cfg(debug_assertions)]
@@ -105,10 +109,13 @@ impl Taken {
     }
 }
 
-const _: () = assert!(
-    exchange::ROWS.len() + connection::ROWS.len() + message::ROWS.len() + tunnel::ROWS.len() <= 128,
-    "a set has a bit for each row"
-);
+/// Where the rows of a table begin: those of the phases come first.
+const EXCHANGE: usize = phase::ROWS.len();
+const CONNECTION: usize = EXCHANGE + exchange::ROWS.len();
+const MESSAGE: usize = CONNECTION + connection::ROWS.len();
+const TUNNEL: usize = MESSAGE + message::ROWS.len();
+
+const _: () = assert!(TUNNEL + tunnel::ROWS.len() <= 128, "a set has a bit for each row");
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@
 
 use std::{fs, path::Path};
 
-use super::{connection, exchange, message, tunnel};
+use super::{connection, exchange, message, phase, tunnel};
 
 fn check(path: &Path, actual: &str) {
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
@@ -17,6 +17,7 @@ fn check(path: &Path, actual: &str) {
 #[test]
 fn matrices() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/state/snapshots");
+    check(&folder.join("phase.txt"), &phase::matrix());
     check(&folder.join("message.txt"), &message::matrix());
     check(&folder.join("connection.txt"), &connection::matrix());
     check(&folder.join("exchange.txt"), &exchange::matrix());
@@ -26,6 +27,7 @@ fn matrices() {
 #[test]
 fn diagrams() {
     let machines = [
+        ("Phase", "A session, from accept to close.", phase::diagram()),
         (
             "Exchange",
             "One request and its final response, or the tunnel that comes of it.",

@@ -4,8 +4,8 @@
 use crate::{
     Side,
     http1::ChunkedDecoder,
-    session::{Session, flow::Content},
-    state::{exchange, message},
+    session::{Session, flow::Content, phase::Stage},
+    state::{exchange, message, phase},
 };
 
 /// What received bytes were.
@@ -37,15 +37,15 @@ pub(super) struct Reader {
 /// What held before a step.
 #[derive(Clone, Copy, Debug)]
 struct Before {
-    exchange: exchange::State,
+    stage: Stage,
     message: message::State,
     content: Content,
 }
 
 impl Default for Before {
     fn default() -> Self {
-        let (exchange, message) = (exchange::Machine::default(), message::Machine::default());
-        Self { exchange: exchange.state(), message: message.state(), content: Content::Empty }
+        let stage = Stage::Phase(phase::Machine::START.state());
+        Self { stage, message: message::Machine::START.state(), content: Content::Empty }
     }
 }
 
@@ -61,24 +61,20 @@ impl Reader {
 
     /// Bytes that the session has understood or dropped meanwhile, in pieces.
     pub(super) fn watch(&mut self, session: &Session, side: Side, piece: &mut impl FnMut(Class, &mut [u8])) {
-        let flow = session.flow(side);
-        let now = Before {
-            exchange: session.exchange.state(),
-            message: flow.message.state(),
-            content: flow.content,
-        };
+        let flow = session.common.flow(side);
+        let now = Before { stage: session.stage(), message: flow.message.state(), content: flow.content };
         let before = std::mem::replace(&mut self.before, now);
         let count = self.unread().len().saturating_sub(flow.inbox.raw().len());
         if self.unread().is_empty() {
             return;
         }
-        let tunnels = [before.exchange, now.exchange].contains(&exchange::State::Tunnelling);
+        let tunnels = [before.stage, now.stage].contains(&Stage::Phase(phase::State::Tunnelling));
         match (before.message, before.content) {
             _ if tunnels => self.pass(count, Class::Content, piece),
             (message::State::Content, Content::Chunked(decoder)) => self.pass_chunks(count, decoder, piece),
             (message::State::Content, _) => self.pass(count, Class::Content, piece),
             _ => {
-                self.look(before.exchange, side);
+                self.look(before.stage, side);
                 let head = count.min(self.looked);
                 self.pass(head, Class::Head, piece);
                 self.pass(count - head, Class::Content, piece);
@@ -95,13 +91,11 @@ impl Reader {
     }
 
     /// Where heads are read, what is there is looked at, up to the empty line that ends a head.
-    fn look(&mut self, state: exchange::State, side: Side) {
-        use exchange::State;
-        self.looked = match (state, side) {
-            (State::Greeting, Side::Downstream) => self.unread().len(),
-            (State::Idle | State::Receiving, Side::Downstream) | (State::Awaiting, Side::Upstream) => {
-                self.head_length()
-            }
+    fn look(&mut self, stage: Stage, side: Side) {
+        self.looked = match (stage, side) {
+            (Stage::Phase(phase::State::Greeting), Side::Downstream) => self.unread().len(),
+            (Stage::Phase(phase::State::Idle | phase::State::Receiving), Side::Downstream)
+            | (Stage::Exchange(exchange::State::Awaiting), Side::Upstream) => self.head_length(),
             _ => self.looked.min(self.unread().len()),
         };
     }

@@ -74,7 +74,7 @@ impl Tracer {
             self.lines.time(self.now);
         }
         self.tell_lent(Some(&input));
-        let late = session.late_leg(&input);
+        let late = session.common.late_leg(&input);
         let mut sign = late.map_or_else(|| "<".to_owned(), |leg| format!("< late {}", leg.epoch().number()));
         match &input {
             _ if late.is_some() => {}

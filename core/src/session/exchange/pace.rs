@@ -3,7 +3,7 @@
 
 use core::{num::NonZeroU64, time::Duration};
 
-use super::Session;
+use super::{Common, Exchange};
 use crate::{
     Side,
     buffer::Turn,
@@ -93,31 +93,35 @@ impl Paces {
     }
 }
 
-impl Session {
+impl Exchange {
     /// A final response of ours begins: its rate counts from here, its head included (nginx).
-    pub(super) fn pace_reply(&mut self, turn: &Turn<'_>) {
-        self.pace_client(None, turn);
+    pub(super) fn pace_reply(&mut self, common: &Common, turn: &Turn<'_>) {
+        self.pace_client(common, None, turn);
     }
 
     /// `said`: the rate that comes before that of the configuration.
-    fn pace_client(&mut self, said: Option<u64>, turn: &Turn<'_>) {
-        self.work.paces = self.pace_to_client(said, turn.now).map(|pace| {
+    fn pace_client(&mut self, common: &Common, said: Option<u64>, turn: &Turn<'_>) {
+        self.paces = common.pace_to_client(said, turn.now).map(|pace| {
             let to_client = Some(pace);
             Box::new(Paces { to_client, ..Paces::default() })
         });
     }
 
     /// A final response of the origin server begins.
-    pub(super) fn pace_response(&mut self, turn: &Turn<'_>) {
-        self.pace_client(self.rate_of_origin(), turn);
-        let Some(template) = self.record.proxy().and_then(|proxy| proxy.limit_rate.as_ref()) else { return };
-        let rate = self.size(template, turn.now);
+    pub(super) fn pace_response(&mut self, common: &Common, turn: &Turn<'_>) {
+        self.pace_client(common, common.rate_of_origin(), turn);
+        let Some(template) = common.record.proxy().and_then(|proxy| proxy.limit_rate.as_ref()) else {
+            return;
+        };
+        let rate = common.size(template, turn.now);
         let Some(mut pace) = Pace::new(rate, 0, turn.now.tick) else { return };
         // What has come with the head has come.
-        pace.moved(self.flow(Side::Upstream).inbox.raw().len() as u64, turn.now.tick);
-        self.work.paces.get_or_insert_default().from_origin = Some(pace);
+        pace.moved(common.flow(Side::Upstream).inbox.raw().len() as u64, turn.now.tick);
+        self.paces.get_or_insert_default().from_origin = Some(pace);
     }
+}
 
+impl Common {
     fn pace_to_client(&self, said: Option<u64>, now: Now) -> Option<Pace> {
         let rates = self.record.location.as_ref().and_then(|location| location.rates.as_deref());
         let is_set = |template: &&Template| self.record.with_value(template, now, |value| !value.is_empty());
@@ -140,35 +144,37 @@ impl Session {
     fn size(&self, template: &Template, now: Now) -> u64 {
         self.record.with_value(template, now, size).unwrap_or(0)
     }
+}
 
+impl Exchange {
     /// How many bytes may be sent to the client now.
-    pub(super) fn client_allowance(&self) -> usize {
+    pub(in crate::session) fn client_allowance(&self, common: &Common) -> usize {
         let pace = self.pace(|paces| &paces.to_client);
-        pace.map_or(usize::MAX, |pace| usize::try_from(pace.allowance(self.tick)).unwrap_or(usize::MAX))
+        pace.map_or(usize::MAX, |pace| usize::try_from(pace.allowance(common.tick)).unwrap_or(usize::MAX))
     }
 
     /// How many bytes may be read from the origin server now.
-    pub(super) fn origin_allowance(&self) -> usize {
+    pub(in crate::session) fn origin_allowance(&self, common: &Common) -> usize {
         let pace = self.pace(|paces| &paces.from_origin);
-        pace.map_or(usize::MAX, |pace| usize::try_from(pace.allowance(self.tick)).unwrap_or(usize::MAX))
+        pace.map_or(usize::MAX, |pace| usize::try_from(pace.allowance(common.tick)).unwrap_or(usize::MAX))
     }
 
     /// When what is there for the client may be sent; absent: now.
-    pub(super) fn client_waits(&self) -> Option<Tick> {
+    pub(in crate::session) fn client_waits(&self, common: &Common) -> Option<Tick> {
         let pace = self.pace(|paces| &paces.to_client)?;
-        let flow = self.flow(Side::Upstream);
-        pace.waits(flow.outbox.slices(&flow.inbox).total() as u64, self.tick)
+        let flow = common.flow(Side::Upstream);
+        pace.waits(flow.outbox.slices(&flow.inbox).total() as u64, common.tick)
     }
 
     /// When the origin server may be read; absent: now.
-    pub(super) fn origin_waits(&self) -> Option<Tick> {
-        self.pace(|paces| &paces.from_origin)?.waits(u64::MAX, self.tick)
+    pub(super) fn origin_waits(&self, common: &Common) -> Option<Tick> {
+        self.pace(|paces| &paces.from_origin)?.waits(u64::MAX, common.tick)
     }
 
     /// Since when what is there for the client may be sent, as far as its rate goes.
-    pub(super) fn client_may_since(&self) -> Tick {
+    pub(super) fn client_may_since(&self, common: &Common) -> Tick {
         let wanted = || {
-            let flow = self.flow(Side::Upstream);
+            let flow = common.flow(Side::Upstream);
             flow.outbox.slices(&flow.inbox).total() as u64
         };
         self.pace(|paces| &paces.to_client).map_or(Tick(0), |pace| pace.due(wanted()))
@@ -181,29 +187,29 @@ impl Session {
 
     /// A tunnel has no pace: what begins it is sent at once, and nginx limits none.
     fn pace(&self, which: impl FnOnce(&Paces) -> &Option<Pace>) -> Option<&Pace> {
-        let paces = self.work.paces.as_deref()?;
-        let applies = matches!(self.exchange.state(), State::Responding | State::Replying);
+        let paces = self.paces.as_deref()?;
+        let applies = matches!(self.machine.state(), State::Responding | State::Replying);
         which(paces).as_ref().filter(|_| applies)
     }
 
-    pub(super) fn pace_sent(&mut self, count: usize) {
-        if let Some(pace) = self.work.paces.as_mut().and_then(|paces| paces.to_client.as_mut()) {
-            pace.moved(count as u64, self.tick);
+    pub(super) fn pace_sent(&mut self, common: &Common, count: usize) {
+        if let Some(pace) = self.paces.as_mut().and_then(|paces| paces.to_client.as_mut()) {
+            pace.moved(count as u64, common.tick);
         }
     }
 
-    pub(super) fn pace_received(&mut self, count: usize) {
-        if let Some(pace) = self.work.paces.as_mut().and_then(|paces| paces.from_origin.as_mut()) {
-            pace.moved(count as u64, self.tick);
+    pub(in crate::session) fn pace_received(&mut self, common: &Common, count: usize) {
+        if let Some(pace) = self.paces.as_mut().and_then(|paces| paces.from_origin.as_mut()) {
+            pace.moved(count as u64, common.tick);
         }
     }
 
     /// When the first of what waits for its rate may move.
-    pub(super) fn more_may_move(&self) -> Option<Tick> {
-        let to_client = self.flow(Side::Upstream).is_waiting() && self.leg(Side::Downstream).writes();
-        let from_origin = self.exchange.state() == State::Responding && self.leg(Side::Upstream).reads();
-        let to_client = to_client.then(|| self.client_waits()).flatten();
-        let from_origin = from_origin.then(|| self.origin_waits()).flatten();
+    pub(super) fn more_may_move(&self, common: &Common) -> Option<Tick> {
+        let to_client = common.flow(Side::Upstream).is_waiting() && common.leg(Side::Downstream).writes();
+        let from_origin = self.machine.state() == State::Responding && common.leg(Side::Upstream).reads();
+        let to_client = to_client.then(|| self.client_waits(common)).flatten();
+        let from_origin = from_origin.then(|| self.origin_waits(common)).flatten();
         [to_client, from_origin].into_iter().flatten().min()
     }
 }

@@ -1,6 +1,6 @@
 //! The rewrite directives of a server or a location, taken one by one (ngx_http_rewrite_module).
 
-use super::Session;
+use super::{Common, Exchange};
 use crate::{
     buffer::Turn,
     config::{Condition, If, Rewrite, Script, Step, Then},
@@ -28,16 +28,22 @@ enum Groups {
     Escaped,
 }
 
-impl Session {
+impl Exchange {
     /// Takes the steps of a script.
-    pub(super) fn run_script(&mut self, script: &Script, turn: &mut Turn<'_>) -> Result<Course, Violation> {
+    pub(super) fn run_script(
+        &mut self,
+        common: &mut Common,
+        script: &Script,
+        turn: &mut Turn<'_>,
+    ) -> Result<Course, Violation> {
         // Until the first `rewrite` has matched, `set` escapes groups too.
         let mut groups = Groups::Escaped;
-        self.run_steps(&script.steps, &mut groups, turn)
+        self.run_steps(common, &script.steps, &mut groups, turn)
     }
 
     fn run_steps(
         &mut self,
+        common: &mut Common,
         steps: &[Step],
         groups: &mut Groups,
         turn: &mut Turn<'_>,
@@ -45,37 +51,37 @@ impl Session {
         for step in steps {
             let course = match step {
                 Step::Set(variable, value) => {
-                    let value = self.evaluated(value, *groups, turn);
-                    if let Some(heads) = &self.record.heads {
+                    let value = self.evaluated(common, value, *groups, turn);
+                    if let Some(heads) = &common.record.heads {
                         heads.set(*variable, &value);
                     }
                     turn.buffers.return_scratch(value);
                     Course::GoesOn
                 }
                 Step::SetMap(variable, value) => {
-                    let value = self.evaluated(value, *groups, turn);
-                    if let Some(heads) = &self.record.heads {
+                    let value = self.evaluated(common, value, *groups, turn);
+                    if let Some(heads) = &common.record.heads {
                         heads.set_map(*variable, &value);
                     }
                     turn.buffers.return_scratch(value);
                     Course::GoesOn
                 }
                 Step::SetArgs(value) => {
-                    let value = self.evaluated(value, *groups, turn);
-                    if let Some(heads) = &mut self.record.heads {
+                    let value = self.evaluated(common, value, *groups, turn);
+                    if let Some(heads) = &mut common.record.heads {
                         heads.rewrite_query(&value);
                     }
                     turn.buffers.return_scratch(value);
                     Course::GoesOn
                 }
-                Step::If(branch) => self.run_branch(branch, groups, turn)?,
-                Step::Rewrite(rewrite) => self.run_rewrite(rewrite, groups, turn)?,
+                Step::If(branch) => self.run_branch(common, branch, groups, turn)?,
+                Step::Rewrite(rewrite) => self.run_rewrite(common, rewrite, groups, turn)?,
                 Step::Break => {
-                    self.stay();
+                    common.stay();
                     Course::Ends
                 }
                 Step::Return(answer) => {
-                    self.answer(answer, turn);
+                    self.answer(common, answer, turn);
                     Course::Answered
                 }
             };
@@ -88,33 +94,34 @@ impl Session {
 
     fn run_branch(
         &mut self,
+        common: &mut Common,
         branch: &If,
         groups: &mut Groups,
         turn: &mut Turn<'_>,
     ) -> Result<Course, Violation> {
-        if !self.holds(&branch.condition, *groups, turn) {
+        if !self.holds(common, &branch.condition, *groups, turn) {
             return Ok(Course::GoesOn);
         }
         if let Some(location) = &branch.location {
-            self.enter(location);
+            self.enter(common, location);
         }
-        self.run_steps(&branch.steps, groups, turn)
+        self.run_steps(common, &branch.steps, groups, turn)
     }
 
-    fn holds(&self, condition: &Condition, groups: Groups, turn: &mut Turn<'_>) -> bool {
+    fn holds(&self, common: &Common, condition: &Condition, groups: Groups, turn: &mut Turn<'_>) -> bool {
         let (Condition::True(value) | Condition::Equal { value, .. } | Condition::Matches { value, .. }) =
             condition;
-        let value = self.evaluated(value, groups, turn);
+        let value = self.evaluated(common, value, groups, turn);
         let holds = match condition {
             Condition::True(_) => !matches!(value.as_slice(), b"" | b"0"),
             Condition::Equal { other, negated, .. } => {
-                let other = self.evaluated(other, groups, turn);
+                let other = self.evaluated(common, other, groups, turn);
                 let equal = value == other;
                 turn.buffers.return_scratch(other);
                 equal != *negated
             }
             Condition::Matches { regex, negated, .. } => {
-                let heads = self.record.heads.as_ref();
+                let heads = common.record.heads.as_ref();
                 heads.is_some_and(|heads| heads.matches_or_forgets(regex, &value)) != *negated
             }
         };
@@ -124,26 +131,27 @@ impl Session {
 
     fn run_rewrite(
         &mut self,
+        common: &mut Common,
         rewrite: &Rewrite,
         groups: &mut Groups,
         turn: &mut Turn<'_>,
     ) -> Result<Course, Violation> {
-        let Some(heads) = &self.record.heads else { return Ok(Course::Ends) };
+        let Some(heads) = &common.record.heads else { return Ok(Course::Ends) };
         if !heads.matches_or_forgets(&rewrite.regex, heads.path()) {
             return Ok(Course::GoesOn);
         }
         *groups = Groups::Plain;
         if let Some(status) = redirects(rewrite) {
-            self.redirect_rewritten(status, &rewrite.replacement, turn);
+            self.redirect_rewritten(common, status, &rewrite.replacement, turn);
             return Ok(Course::Answered);
         }
-        self.replace_uri(&rewrite.replacement, turn)?;
-        if let Some(heads) = &mut self.record.heads {
+        self.replace_uri(common, &rewrite.replacement, turn)?;
+        if let Some(heads) = &mut common.record.heads {
             heads.detour.searches = true;
         }
         Ok(match rewrite.then {
             Then::Break => {
-                self.stay();
+                common.stay();
                 Course::Ends
             }
             Then::Last => Course::Ends,
@@ -151,18 +159,14 @@ impl Session {
         })
     }
 
-    /// The request stays in its location, whatever its path is.
-    fn stay(&mut self) {
-        if let Some(heads) = &mut self.record.heads
-            && std::mem::take(&mut heads.detour.searches)
-        {
-            heads.detour.whole = true;
-        }
-    }
-
     /// The URI that a replacement makes. Its own question mark divides path and query, not one in a value; groups in
     /// the query are escaped; the request's query follows, unless the replacement ends with a question mark.
-    fn replace_uri(&mut self, replacement: &Template, turn: &mut Turn<'_>) -> Result<(), Violation> {
+    fn replace_uri(
+        &self,
+        common: &mut Common,
+        replacement: &Template,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Violation> {
         let mut uri = turn.buffers.scratch();
         let (keeps_query, mut divided) = (keeps_query(replacement), None);
         for (part, is_last) in parts(replacement) {
@@ -180,11 +184,11 @@ impl Session {
                 }
                 Part::Variable(_) => {
                     let groups = if divided.is_some() { Groups::Escaped } else { Groups::Plain };
-                    self.write_part(part, replacement, groups, turn, &mut uri);
+                    common.write_part(part, replacement, groups, turn, &mut uri);
                 }
             }
         }
-        let Some(heads) = &mut self.record.heads else { return Ok(()) };
+        let Some(heads) = &mut common.record.heads else { return Ok(()) };
         if let Some(at) = divided {
             if keeps_query && !heads.query().is_empty() {
                 uri.push(b'&');
@@ -200,7 +204,13 @@ impl Session {
         if is_empty { Err(Violation::EmptyUri) } else { Ok(()) }
     }
 
-    fn redirect_rewritten(&mut self, status: u16, replacement: &Template, turn: &mut Turn<'_>) {
+    fn redirect_rewritten(
+        &mut self,
+        common: &mut Common,
+        status: u16,
+        replacement: &Template,
+        turn: &mut Turn<'_>,
+    ) {
         let mut text = turn.buffers.scratch();
         let keeps_query = keeps_query(replacement);
         let mut has_query = false;
@@ -212,31 +222,49 @@ impl Session {
                     text.extend_from_slice(literal);
                 }
                 Part::Variable(_) => {
-                    self.write_part(part, replacement, Groups::Escaped, turn, &mut text);
+                    common.write_part(part, replacement, Groups::Escaped, turn, &mut text);
                 }
             }
         }
         let mut target = turn.buffers.scratch();
         write_redirection(&text, &mut target);
-        if let Some(heads) = &self.record.heads
+        if let Some(heads) = &common.record.heads
             && keeps_query
             && !heads.query().is_empty()
         {
             target.push(if has_query { b'&' } else { b'?' });
             target.extend_from_slice(heads.query());
         }
-        self.redirect(status, &target, turn);
+        self.redirect(common, status, &target, turn);
         turn.buffers.return_scratch(text);
         turn.buffers.return_scratch(target);
     }
 
     /// The value of a template, in memory that goes back to the worker.
-    fn evaluated(&self, template: &Template, groups: Groups, turn: &mut Turn<'_>) -> Vec<u8> {
+    fn evaluated(
+        &self,
+        common: &Common,
+        template: &Template,
+        groups: Groups,
+        turn: &mut Turn<'_>,
+    ) -> Vec<u8> {
         let mut value = turn.buffers.scratch();
         for (part, _) in parts(template) {
-            self.write_part(part, template, groups, turn, &mut value);
+            common.write_part(part, template, groups, turn, &mut value);
         }
         value
+    }
+}
+
+/// What needs nothing of the exchange but its record and connections.
+impl Common {
+    /// The request stays in its location, whatever its path is.
+    fn stay(&mut self) {
+        if let Some(heads) = &mut self.record.heads
+            && std::mem::take(&mut heads.detour.searches)
+        {
+            heads.detour.whole = true;
+        }
     }
 
     fn write_part(

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::Session;
+use super::{Common, Exchange};
 use crate::{
     Address, Side,
     buffer::Turn,
@@ -16,59 +16,41 @@ use crate::{
 /// What `localhost` means.
 const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
-impl Session {
-    /// Whether this exchange opens a tunnel without asking an origin server to upgrade.
-    pub(super) fn connects(&self) -> bool {
-        self.record.tunnel_pass().is_some()
-    }
-
-    /// What a CONNECT may carry: no content (D2; RFC 9110 §9.3.6 gives it no meaning).
-    pub(super) fn check_connect(&self, framing: Framing) -> Result<(), Violation> {
-        let Some(heads) = &self.record.heads else { return Err(Violation::BadRequestLine) };
-        let is_empty = matches!(framing, Framing::Empty | Framing::Length(0));
-        if !is_empty || heads.request.fields.has(Known::TransferEncoding) {
-            return Err(Violation::ConnectContent);
-        }
-        Ok(())
-    }
-
+impl Exchange {
     /// Where the client wants to be connected to: dials it, or looks its name up first (D4).
-    pub(super) fn find_destination(&mut self, turn: &mut Turn<'_>) {
-        let Some((host, port)) = self.requested_authority() else {
-            return self.refuse(Violation::BadTarget, turn);
+    pub(super) fn find_destination(&mut self, common: &mut Common, turn: &mut Turn<'_>) {
+        let Some((host, port)) = common.requested_authority() else {
+            return self.refuse(common, Violation::BadTarget, turn);
         };
         let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         let permitted = match literal.parse::<IpAddr>() {
-            Ok(address) => self.permit(&[address], port),
+            Ok(address) => self.permit(common, &[address], port),
             // RFC 6761 §6.3: these names are known, and nobody is asked for them.
-            Err(_) if is_localhost(host) => self.permit(&LOOPBACK, port),
-            Err(_) => return self.look_up(turn),
+            Err(_) if is_localhost(host) => self.permit(common, &LOOPBACK, port),
+            Err(_) => return self.look_up(common, turn),
         };
         if let Err(violation) = permitted {
-            return self.refuse(violation, turn);
+            return self.refuse(common, violation, turn);
         }
-        self.exchange_event(exchange::Event::Dial);
-        self.dial(super::Origin::Fresh, turn);
-    }
-
-    /// The authority of the request-target: host as received, port.
-    pub(super) fn requested_authority(&self) -> Option<(&str, u16)> {
-        let request = &self.record.heads.as_ref()?.request;
-        let host = std::str::from_utf8(request.connect_host()).ok()?;
-        let port = std::str::from_utf8(request.connect_port()?).ok()?.parse().ok()?;
-        Some((host, port))
+        self.exchange_event(common, exchange::Event::Dial);
+        self.dial(common, super::Origin::Fresh, turn);
     }
 
     /// Keeps the addresses that the policy permits: these are dialled and no others, so that a name which
     /// resolves differently the next time gains nothing.
-    pub(super) fn permit(&mut self, addresses: &[IpAddr], port: u16) -> Result<(), Violation> {
+    pub(super) fn permit(
+        &mut self,
+        common: &Common,
+        addresses: &[IpAddr],
+        port: u16,
+    ) -> Result<(), Violation> {
         let Some(TunnelPass { destination: Destination::Requested { policy, .. }, .. }) =
-            self.record.tunnel_pass()
+            common.record.tunnel_pass()
         else {
             return Err(Violation::DestinationDenied);
         };
-        let name = self.requested_authority().map_or("", |(host, _)| host);
-        let local = match &self.record.client.local {
+        let name = common.requested_authority().map_or("", |(host, _)| host);
+        let local = match &common.record.client.local {
             Address::Ip(local) => Some(local.ip()),
             Address::Unix(_) => None,
         };
@@ -84,17 +66,30 @@ impl Session {
         if permitted.is_empty() {
             return Err(Violation::DestinationDenied);
         }
-        self.work.elsewhere = elsewhere;
-        self.work.addresses = Some((permitted.into(), port));
+        self.elsewhere = elsewhere;
+        self.addresses = Some((permitted.into(), port));
         Ok(())
     }
 
     /// The connection is there: the client gets its 200, and the tunnel opens. Nothing of the client's has
     /// gone upstream before (D3; RFC 9931).
-    pub(super) fn switch_to_tunnel(&mut self) {
-        self.record.figures.attempt.answered = Some(self.tick);
-        self.message_event(Side::Upstream, message::Event::HeadAlone);
-        self.exchange_event(exchange::Event::Switch);
+    pub(super) fn switch_to_tunnel(&mut self, common: &mut Common) {
+        common.record.figures.attempt.answered = Some(common.tick);
+        common.message_event(Side::Upstream, message::Event::HeadAlone);
+        self.exchange_event(common, exchange::Event::Switch);
+    }
+}
+
+/// What needs nothing of the exchange but its record and connections.
+impl Common {
+    /// What a CONNECT may carry: no content (D2; RFC 9110 §9.3.6 gives it no meaning).
+    pub(super) fn check_connect(&self, framing: Framing) -> Result<(), Violation> {
+        let Some(heads) = &self.record.heads else { return Err(Violation::BadRequestLine) };
+        let is_empty = matches!(framing, Framing::Empty | Framing::Length(0));
+        if !is_empty || heads.request.fields.has(Known::TransferEncoding) {
+            return Err(Violation::ConnectContent);
+        }
+        Ok(())
     }
 
     /// Says that the tunnel is open; no framing field stands in it (RFC 9110 §9.3.6).

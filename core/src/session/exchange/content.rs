@@ -1,6 +1,6 @@
 //! Content and trailer sections as they are read: how much of the raw bytes belongs to them, and what of it goes on.
 
-use super::{Event, Session, flow::Content};
+use super::{Common, Event, flow::Content};
 use crate::{
     Side,
     buffer::Turn,
@@ -20,7 +20,7 @@ pub(super) enum Step {
     Broken(Broken),
 }
 
-impl Session {
+impl Common {
     /// Takes what the framing says off the raw bytes.
     pub(super) fn read_content(&mut self, from: Side) -> Step {
         let flow = &mut self.work.flows[from.index()];
@@ -94,7 +94,9 @@ impl Session {
             self.note(Event::Violation(violation));
         }
     }
+}
 
+impl Common {
     /// Whether the location has no use for the client's content: it is read, as far as limits go, and dropped.
     pub(super) fn drops_content(&self) -> bool {
         self.record.proxy().is_some_and(Proxy::drops_content)
