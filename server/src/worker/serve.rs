@@ -66,6 +66,8 @@ struct Worker<R: Reactor> {
     slots: Slots<R>,
     /// Nobody is accepted any more; the worker is done when the last session is.
     ending: bool,
+    /// Then everything is over, where the worker is ending and has been told when.
+    ends_by: Option<Tick>,
     drains: VecDeque<Drain>,
     provisions: Provisions,
     /// Whose turn it is.
@@ -119,6 +121,7 @@ impl<R: Reactor> Worker<R> {
             told: false,
             slots: Slots::new(),
             ending: false,
+            ends_by: None,
             drains: VecDeque::new(),
             provisions,
             ready: Vec::new(),
@@ -196,7 +199,9 @@ impl<R: Reactor> Worker<R> {
             Some(Next::Sleep(None) | Next::Again) | None => {}
         }
         while let Some(farewell) = self.shared.farewells.pop() {
-            let guest = Guest::Farewell(Box::new(farewell));
+            let mut farewell = Box::new(farewell);
+            farewell.drain(self.ends_by);
+            let guest = Guest::Farewell(farewell);
             let number = self.slots.insert(guest, self.control.ready_list());
             // Its socket wakes it there from now on.
             self.turn(number);
@@ -401,6 +406,7 @@ impl<R: Reactor> Worker<R> {
 
     fn end(&mut self, within: Option<Duration>) {
         if !std::mem::replace(&mut self.ending, true) {
+            self.ends_by = within.map(|within| self.shared.now().tick.after(within));
             (0..self.acceptors.len()).for_each(|at| self.close(at));
             self.drain(within);
         }

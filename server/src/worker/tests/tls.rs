@@ -281,6 +281,28 @@ fn a_drain_that_has_an_end_ends_handshakes() {
     drop(silent);
 }
 
+/// C8: nor does one that takes nothing of what was sealed for it.
+#[test]
+fn a_drain_that_has_an_end_ends_what_waits_for_a_client() {
+    let origin = listening();
+    let to = origin.local_addr().expect("it is bound");
+    let (listener, address) = secured(&format!("location / {{ proxy_pass http://{to}; }}"), |_| {});
+    let control = Control::new();
+    let mut worker = ByTurns(Box::pin(serve::<ByHand>(Setup::new(vec![listener]).controlled_by(&control))));
+    let mut client = shaken(&mut worker, address);
+    send(&mut client, CLOSING);
+    let (mut server, _) = worker.until(|| origin.accept().ok());
+    server.write_all(b"HTTP/1.1 200 OK\r\n\r\n").expect("room for a head");
+    server.set_nonblocking(true).expect("a plain socket");
+    let mut refusals = 0;
+    worker.until(|| {
+        refusals = if server.write(&[b'x'; 65_536]).is_err() { refusals + 1 } else { 0 };
+        (refusals == 100).then_some(())
+    });
+    control.drain(Some(Duration::from_millis(20)));
+    worker.ends();
+}
+
 /// A response whose end the client takes slowly comes whole, though its session is over (C9, H5).
 #[test]
 fn what_waits_for_a_slow_client_comes_before_the_end() {
