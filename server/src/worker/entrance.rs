@@ -174,7 +174,12 @@ impl<R: Reactor> Entrance<R> {
             unix @ Address::Unix(_) => unix.to_string(),
         };
         let ClientInfo { remote, local, .. } = &self.client;
-        let sentence = format!("{what} before a session, client: {}, server: {local}", address(remote));
+        // In nginx's words.
+        let task = match &self.stage {
+            Stage::Header(..) => "reading PROXY protocol",
+            Stage::Handshake(_) | Stage::Left => "SSL handshaking",
+        };
+        let sentence = format!("{what} while {task}, client: {}, server: {local}", address(remote));
         self.service.provisions.log.event(severity, &sentence, shared.moment);
     }
 }

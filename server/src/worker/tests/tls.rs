@@ -196,7 +196,8 @@ fn a_handshake_has_its_time() {
         client.write_all(if proxied { b"PROXY TCP4" } else { b"\x16\x03\x01\x00\x80\x01" }).expect("room");
         assert_eq!(is_closed(&mut worker, &mut client), b"");
         let log = error_log(folder.path());
-        assert!(log.contains("[info]") && log.contains("client timed out before a session"), "{log}");
+        let task = if proxied { "reading PROXY protocol" } else { "SSL handshaking" };
+        assert!(log.contains("[info]") && log.contains(&format!("client timed out while {task}")), "{log}");
     }
 }
 
