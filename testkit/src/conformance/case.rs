@@ -48,8 +48,6 @@ pub enum Need {
     Pool,
     /// Connections can be closed with a reset.
     Reset,
-    /// The client's connection is in clear.
-    Clear,
 }
 
 /// One case: a configuration, and what the peers do and see.
@@ -117,7 +115,7 @@ pub enum Sight {
     Nothing,
 }
 
-/// Text with placeholders: `{origin}`, `{listen}`, `{port}`, `{server}`, `{date}`.
+/// Text with placeholders: `{origin}`, `{listen}`, `{scheme}`, `{port}`, `{server}`, `{date}`.
 #[derive(Clone, Debug)]
 pub struct Text(String);
 
@@ -128,6 +126,8 @@ pub struct Names {
     pub origin: String,
     /// Where the proxy listens.
     pub listen: String,
+    /// The scheme under which its clients ask: `http` or `https`.
+    pub scheme: &'static str,
     /// The access log's file.
     pub log: String,
 }
@@ -156,6 +156,7 @@ impl Text {
         with_refusals(&self.0)
             .replace("{origin}", &names.origin)
             .replace("{listen}", &names.listen)
+            .replace("{scheme}", names.scheme)
             .replace("{port}", port)
             .replace("{log}", &names.log)
             .replace("{server}", &Identity::default().server)

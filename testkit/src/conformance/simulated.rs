@@ -29,8 +29,12 @@ impl Driver for Simulated {
     }
 
     fn start(&mut self, case: &Case) -> Result<Box<dyn Stage>, String> {
-        let names =
-            Names { origin: ORIGIN.to_owned(), listen: LISTEN.to_owned(), log: "access.log".to_owned() };
+        let names = Names {
+            origin: ORIGIN.to_owned(),
+            listen: LISTEN.to_owned(),
+            scheme: "http",
+            log: "access.log".to_owned(),
+        };
         let mut world = World::new(config_of(&case.config(&names)));
         world.splices = self.splices;
         world.completion = self.completes.map(Completion::with_seed);

@@ -77,7 +77,7 @@ impl<F: FnMut(&Launch<'_>) -> std::io::Result<Child>> OnSockets<F> {
     #[must_use]
     pub fn under_tls(mut self, name: &'static str) -> Self {
         self.under_tls = Some(name);
-        self.lacks(Need::Clear)
+        self
     }
 
     /// The proxy can't run the cases that need this.
@@ -99,7 +99,6 @@ impl<F: FnMut(&Launch<'_>) -> std::io::Result<Child>> Driver for OnSockets<F> {
             _ if case.drivers == ["simulated"] => Some(VIRTUAL_TIME),
             _ if self.only_default && !case.is_default => Some("it reads no configuration"),
             _ if !case.names(self.name) => Some("it can't be told to drain"),
-            Some(Need::Clear) => Some("it shows that the client is in clear"),
             Some(Need::Pool) => Some("it keeps no connections to origin servers"),
             Some(Need::Reset) => Some("it can't reset a connection"),
             None => None,
@@ -124,6 +123,7 @@ impl<F: FnMut(&Launch<'_>) -> std::io::Result<Child>> Driver for OnSockets<F> {
         let names = Names {
             origin: origin.to_string(),
             listen: listen.to_string(),
+            scheme: if self.under_tls.is_some() { "https" } else { "http" },
             log: log.to_string_lossy().into_owned(),
         };
         let config = folder.join("case.conf");
