@@ -1,7 +1,5 @@
 //! What the command line means where it names no file, said as configurations: there is one way to configure the proxy.
 
-use std::net::SocketAddr;
-
 use super::{Destination, Front, Identity};
 
 /// The configuration that proxies everything from `listen` to `to`, in nginx's syntax.
@@ -37,7 +35,7 @@ pub fn direct(listen: &Front, to: &Destination) -> String {
 /// The configuration that proxies `listen` to the demo's origin server: the second recipe of nginx's page on
 /// WebSocket proxying, and a location for the page.
 #[cfg(feature = "demo")]
-pub fn demo(listen: &Front, origin: SocketAddr) -> String {
+pub fn demo(listen: &Front, origin: std::net::SocketAddr) -> String {
     let front = listens(listen);
     proxy(&format!(
         "
