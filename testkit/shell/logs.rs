@@ -287,8 +287,14 @@ fn a_syslog_server_that_was_away_gets_lines_again() {
     ask("first");
     // local7 is 23, info is 6.
     assert_eq!(body(&next(|datagram| server.recv(datagram)), "<190>"), "nginx: line /first");
+    let probe = UnixDatagram::unbound().expect("a socket");
+    probe.connect(&path).and_then(|()| probe.set_nonblocking(true)).expect("the server is there");
     drop(server);
     fs::remove_file(&path).expect("a socket");
+    // A process that another test starts has a copy of it between its fork and its exec.
+    site.server.wait_until("the socket is closed", || {
+        probe.send(b"").is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
+    });
     ask("lost");
     site.server.wait_until("the failure is told", || {
         site.error_log().contains(&format!("syslog server \"unix:{}\" failed (", path.display()))
