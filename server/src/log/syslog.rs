@@ -183,6 +183,18 @@ mod tests {
         }
     }
 
+    /// Returns when the socket is closed everywhere: a process that another test starts has a copy of it between its fork and
+    /// its exec.
+    fn close(server: UnixDatagram, path: &std::path::Path) {
+        let probe = UnixDatagram::unbound().expect("a socket");
+        probe.connect(path).and_then(|()| probe.set_nonblocking(true)).expect("the server is there");
+        drop(server);
+        std::fs::remove_file(path).expect("a socket");
+        while probe.send(b"").map_err(|error| error.kind()) != Err(io::ErrorKind::ConnectionRefused) {
+            std::thread::yield_now();
+        }
+    }
+
     #[test]
     fn a_server_that_comes_back_gets_lines_again() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -190,8 +202,7 @@ mod tests {
         let server = UnixDatagram::bind(&path).expect("a free path");
         let mut client = Client::new(syslog(&format!("server=unix:{},nohostname", path.display())));
         sends(&mut client, None, b"first").expect("it is there");
-        drop(server);
-        std::fs::remove_file(&path).expect("a socket");
+        close(server, &path);
         assert!(sends(&mut client, None, b"lost").is_err());
         let server = UnixDatagram::bind(&path).expect("a free path");
         sends(&mut client, None, b"again").expect("it is there");
@@ -199,8 +210,7 @@ mod tests {
         let length = server.recv(&mut datagram).expect("the line");
         assert!(datagram[..length].ends_with(b" nginx: again"));
         // Connected to one that has gone and another one is there: nothing is lost.
-        drop(server);
-        std::fs::remove_file(&path).expect("a socket");
+        close(server, &path);
         let server = UnixDatagram::bind(&path).expect("a free path");
         sends(&mut client, None, b"another").expect("it is there");
         server.recv(&mut datagram).expect("the line");
