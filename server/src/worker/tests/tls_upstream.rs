@@ -43,16 +43,28 @@ fn towards(origin: &TcpListener, name: &str, lines: &str, folder: &Path) -> (ByT
     (ByTurns(Box::pin(serve::<ByHand>(Setup::new(vec![listener]).provided_with(provisions)))), address)
 }
 
-/// The origin server's end of the next connection, with a handshake behind it.
-fn accepted(worker: &mut ByTurns, origin: &TcpListener) -> Secured<Connection> {
+/// The origin server's end of the next connection, whose handshake is to come.
+fn before_handshake(worker: &mut ByTurns, origin: &TcpListener) -> Secured<Connection> {
     let (stream, _) = worker.until(|| origin.accept().ok());
     stream.set_nonblocking(true).expect("a plain socket");
     let identity = Identity::from_pem(&testdata("ecdsa.pem"), &testdata("ecdsa.key")).expect("a pair");
     let options = ServerOptions { identities: vec![identity], ..ServerOptions::default() };
     let settings = Arc::new(options.settings().expect("settings"));
-    let mut server = Secured::server(Connection(stream), settings, Vec::new());
+    Secured::server(Connection(stream), settings, Vec::new())
+}
+
+/// The same, with the handshake behind it.
+fn accepted(worker: &mut ByTurns, origin: &TcpListener) -> Secured<Connection> {
+    let mut server = before_handshake(worker, origin);
     shake(worker, &mut server);
     server
+}
+
+/// A client that has sent a request.
+fn asking(address: SocketAddr) -> TcpStream {
+    let mut client = connected(address);
+    client.write_all(REQUEST).expect("room for a head");
+    client
 }
 
 /// What comes until `end` ends it.
@@ -75,8 +87,7 @@ fn requests_go_over_tls_and_share_connections() {
     let folder = tempfile::tempdir().expect("a folder");
     let origin = listening();
     let (mut worker, address) = towards(&origin, "server.example", "", folder.path());
-    let mut client = connected(address);
-    client.write_all(REQUEST).expect("room for a head");
+    let mut client = asking(address);
     let mut server = accepted(&mut worker, &origin);
     assert_eq!(server.tls().and_then(|tls| tls.facts()?.server_name), Some("server.example"));
     for _ in 0..3 {
@@ -103,14 +114,8 @@ fn an_origin_server_that_is_another_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let origin = listening();
     let (mut worker, address) = towards(&origin, "other.example", "", folder.path());
-    let mut client = connected(address);
-    client.write_all(REQUEST).expect("room for a head");
-    let (stream, _) = worker.until(|| origin.accept().ok());
-    stream.set_nonblocking(true).expect("a plain socket");
-    let identity = Identity::from_pem(&testdata("ecdsa.pem"), &testdata("ecdsa.key")).expect("a pair");
-    let options = ServerOptions { identities: vec![identity], ..ServerOptions::default() };
-    let settings = Arc::new(options.settings().expect("settings"));
-    let mut server = Secured::server(Connection(stream), settings, Vec::new());
+    let mut client = asking(address);
+    let mut server = before_handshake(&mut worker, &origin);
     let mut text = [0; 12];
     worker.until(|| {
         let _whatever_comes_of_it = server.poll_handshake(&mut context());
@@ -132,8 +137,7 @@ fn an_origin_server_that_says_nothing_has_its_time() {
     let folder = tempfile::tempdir().expect("a folder");
     let origin = listening();
     let (mut worker, address) = towards(&origin, "server.example", "impatient", folder.path());
-    let mut client = connected(address);
-    client.write_all(REQUEST).expect("room for a head");
+    let mut client = asking(address);
     let silent = worker.until(|| origin.accept().ok());
     let mut text = [0; 12];
     worker.until(|| client.read_exact(&mut text).ok());
