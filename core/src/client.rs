@@ -1,10 +1,10 @@
-//! What is known of a client before its session begins.
+//! The facts about a client that its session begins with.
 
 use std::sync::Arc;
 
 use crate::{Address, TlsFacts, proxy_protocol::Proxied};
 
-/// What the shell knows of a client when it has accepted its connection.
+/// The facts about a client that the shell hands over when the session begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientInfo {
@@ -17,10 +17,10 @@ pub struct ClientInfo {
     /// Secret of the process: `$request_id` is derived from it and a counter, so that the machine needs
     /// no source of randomness of its own.
     pub secret: [u8; 16],
-    /// What its TLS handshake has found; `None` where its connection isn't under TLS.
+    /// The TLS handshake found these facts; `None`: the connection is not under TLS.
     pub tls: Option<Arc<TlsFacts>>,
-    /// What a PROXY protocol header told that was read before there was a session: in front of a TLS handshake. A session
-    /// of a listener without TLS reads the header itself.
+    /// The shell read this PROXY protocol header in front of a TLS handshake. On a listener without TLS the session reads the
+    /// header itself.
     pub proxied: Option<Box<Proxied>>,
 }
 

@@ -21,7 +21,7 @@ pub struct ProxyTls {
 pub enum PeerName {
     /// This one.
     Fixed(Arc<TlsPeer>),
-    /// What the template comes to; the port that may stand in it is left out.
+    /// The template is evaluated for each dial; a port in its value is left out.
     Template(Template),
     /// The host of the location's URL: `$proxy_host` without its port.
     OfUrl,

@@ -104,7 +104,7 @@ pub struct Server {
     pub locations: Locations,
     /// Its named locations, without the `@`.
     pub named: HashMap<Box<str>, Arc<Location>>,
-    /// What it wants of the certificates of clients under TLS.
+    /// The server judges the certificates of its TLS clients by these rules.
     pub tls: TlsRules,
 }
 

@@ -23,14 +23,14 @@ pub trait Router: Send + Sync + fmt::Debug {
         None
     }
 
-    /// What the request's server wants of the certificates of clients.
+    /// The server of this request judges certificates of clients by these rules.
     fn tls(&self, head: &RequestHead<'_>) -> TlsRules {
         let _ = head;
         TlsRules::default()
     }
 
-    /// What the server wants of them that answers to `name` in a handshake, in lower case; absent, the one for clients that name
-    /// nobody. By its rules the client's certificate was judged.
+    /// The server that `name` (in lower case) selects in a handshake has these rules, and the client's certificate was judged by
+    /// them; `None` is a client that sent no name.
     fn tls_of(&self, name: Option<&str>) -> TlsRules {
         let _ = name;
         TlsRules::default()

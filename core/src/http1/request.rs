@@ -257,7 +257,7 @@ impl Request {
         authority(self.target.of(self.fields.bytes())).and_then(|authority| authority.port)
     }
 
-    /// Whether the request-target itself says `https`.
+    /// Says whether the request-target begins with `https://`.
     pub(crate) fn asks_for_https(&self) -> bool {
         matches!(self.form, Form::Absolute(scheme, _) if scheme == HTTPS.len())
     }

@@ -29,7 +29,7 @@ pub(crate) struct Heads {
     pub(crate) url: Url,
     /// Where upstream connections come from, when there are variables in that.
     pub(crate) bind: Option<SocketAddr>,
-    /// Whom upstream connections are secured with, if they are.
+    /// Upstream connections are secured with this peer; absent: they are in clear.
     pub(crate) tls_peer: Option<Arc<TlsPeer>>,
     pub(super) memo: Memo,
 }

@@ -26,11 +26,11 @@ pub enum VerifyClient {
     /// Nobody is asked.
     #[default]
     Off,
-    /// Who has none is refused, and who has a wrong one.
+    /// A client without a certificate is refused, and one whose certificate is wrong.
     On,
-    /// Who has a wrong one is refused.
+    /// A client whose certificate is wrong is refused; one without a certificate is not.
     Optional,
-    /// Nobody is refused, whoever has issued the certificate.
+    /// Clients are asked for a certificate, and none is refused for it.
     OptionalNoCa,
 }
 

@@ -157,7 +157,7 @@ impl<R: Reactor> Entrance<R> {
         Step::Enter(Box::new(Connection::new(session, service, stream)))
     }
 
-    /// The worker shuts down, or has another configuration. Who is here has not asked yet: it may, as in a session (C8).
+    /// The worker shuts down, or has another configuration. This client has not asked yet, and may still do so, as in a session (C8).
     pub(super) fn drain(&mut self, until: Option<Tick>) {
         self.drain = Drain::Until(until);
         self.deadline = until.map_or(self.deadline, |until| until.min(self.deadline));

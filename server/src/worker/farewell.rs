@@ -9,7 +9,7 @@ use super::{Reactor, secured::Secured};
 /// A connection to be closed. It has no session any more, and nothing is read from it.
 pub(super) struct Farewell<R: Reactor> {
     stream: Secured<R::Stream>,
-    /// Then it is closed in any case.
+    /// At this time the connection is closed, whatever still waits.
     deadline: Tick,
     generation: u64,
 }
@@ -23,12 +23,12 @@ impl<R: Reactor> Farewell<R> {
     pub(super) fn turn(&mut self, now: Tick, cx: &mut Context<'_>) -> Option<Tick> {
         match self.stream.poll_flush(cx) {
             Poll::Pending if now < self.deadline => Some(self.deadline),
-            // Sent, or nobody takes it.
+            // All was sent, or the deadline has come, or the connection has failed.
             Poll::Pending | Poll::Ready(_) => None,
         }
     }
 
-    /// Everything is over `until` then.
+    /// The worker or the configuration ends `until` then, and this connection with it.
     pub(super) fn drain(&mut self, until: Option<Tick>) {
         self.deadline = until.map_or(self.deadline, |until| until.min(self.deadline));
     }

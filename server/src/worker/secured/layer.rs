@@ -120,7 +120,7 @@ impl Layer {
         };
         self.unsent.drain(..sent);
         if outcome.is_ready() {
-            // Gone, or nobody takes it any more.
+            // All was sent, or the connection has failed and takes nothing more.
             self.unsent = Vec::new();
             if self.end == OurEnd::Wanted {
                 self.end = OurEnd::Sent;
@@ -184,7 +184,7 @@ impl Layer {
                     let fed = tls.feed(received, space, send);
                     match fed {
                         Ok(fed) => self.unread.extend_from_slice(&received[fed.consumed..]),
-                        // It can be read as what it is.
+                        // The session reads these bytes as plain HTTP.
                         Err(Error::PlainHttp) => self.unread.extend_from_slice(received),
                         Err(_) => {}
                     }

@@ -201,7 +201,7 @@ fn a_handshake_has_its_time() {
     }
 }
 
-/// Who shakes hands is a connection like others.
+/// A client in its handshake counts as a connection like others.
 #[test]
 fn clients_before_their_sessions_count() {
     let (listener, address) = secured("client_header_timeout 200ms; return 204;", |_| {});
