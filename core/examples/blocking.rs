@@ -88,6 +88,7 @@ fn serve(client: TcpStream, serial: u64, config: Arc<Config>) -> std::io::Result
                 session.record().write_note(&note, &mut line);
                 eprintln!("*{serial} {}", String::from_utf8_lossy(&line));
             }
+            Output::LogTunnel(_) => {}
             Output::ExchangeDone => session.forget_exchange(turn.buffers),
             Output::Done => {
                 session.recycle(&mut buffers);

@@ -144,6 +144,7 @@ mod address;
 mod buffer;
 mod client;
 pub mod config;
+mod draining;
 mod fault;
 mod http1;
 mod intervals;
@@ -167,11 +168,15 @@ pub mod websocket;
 pub use address::{Address, Network, Side};
 pub use buffer::{Buffers, Turn};
 pub use client::ClientInfo;
+pub use draining::Draining;
 pub use fault::Fault;
 pub use http1::Version;
 pub use intervals::Networks;
 pub use pool::{Pool, Pooled};
-pub use record::{EndedBy, Event, NoUpgrade, Note, Outcome, Record, RequestHead, Severity, UnknownSeverity};
+pub use record::{
+    EndedBy, EndedHow, Event, NoUpgrade, Note, Outcome, Record, RequestHead, Severity, TunnelEvent,
+    UnknownSeverity,
+};
 pub use session::{
     Admission, Choice, Claim, Connected, Dial, DialError, Disposal, Epoch, Leg, Lookup, Output, Refusal,
     Session, Slices, Snapshot, trace,
@@ -181,6 +186,9 @@ pub use state::Rows;
 pub use time::{Now, Tick};
 pub use timer::Timer;
 pub use tls::{PeerCertificate, TlsFacts, TlsPeer};
-pub use tunnel::{Tunnel, TunnelOutput, TunnelReport, TunnelSettings, TunnelSnapshot};
+pub use tunnel::{
+    DrainSettings, Farewell, FrameCount, Lifetime, MessageRate, PingSettings, SideReport, Tunnel,
+    TunnelOutput, TunnelReport, TunnelSecret, TunnelSettings, TunnelSnapshot, WebSocketSettings,
+};
 pub use verdict::Verdict;
 pub use wait::{Ending, Relayed, Wait};

@@ -156,6 +156,7 @@ impl Alone {
         let mut over = false;
         loop {
             match self.session.poll_output() {
+                Output::LogTunnel(_) => {}
                 Output::ExchangeDone => over = true,
                 Output::Wait(_) | Output::Done => return over,
                 _ => {}

@@ -453,6 +453,7 @@ impl Proxy {
                     self.idle = disposal == Disposal::Pool;
                     continue;
                 }
+                Output::LogTunnel(_) => {}
                 Output::ExchangeDone => {
                     self.exchanges += 1;
                     self.session.forget_exchange(turn.buffers);

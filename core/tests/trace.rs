@@ -414,7 +414,7 @@ fn whatever_a_shell_reports_takes_the_same_way_again() {
         ),
         (
             two,
-            "drain\n",
+            "drain quit\n",
             Box::new(|world| {
                 world.client_sends(GET);
                 world.drain(None);
@@ -423,7 +423,7 @@ fn whatever_a_shell_reports_takes_the_same_way_again() {
         ),
         (
             two,
-            "drain 3000000000\n",
+            "drain quit 3000000000\n",
             Box::new(|world| {
                 world.client_sends(GET);
                 world.drain(Some(Duration::from_secs(3)));

@@ -195,6 +195,7 @@ impl<C: Stream, K: Connector> Proxying<'_, C, K> {
                 Output::Note(note) => {
                     self.settings.on_note.iter().for_each(|told| told(self.session.record(), &note));
                 }
+                Output::LogTunnel(_) => {}
                 Output::ExchangeDone => {
                     self.settings.on_exchange.iter().for_each(|told| told(self.session.record()));
                     lend(now, |turn| self.session.forget_exchange(turn.buffers));

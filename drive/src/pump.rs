@@ -154,7 +154,7 @@ pub(crate) trait Machine {
 /// connection that its side has.
 impl Machine for Session {
     fn is_tunnel(&self) -> bool {
-        self.tunnel_report().is_some()
+        self.has_tunnel()
     }
 
     fn transmit(&mut self, to: Side) -> Slices<'_> {

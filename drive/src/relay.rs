@@ -1,15 +1,17 @@
 //! Two streams, relayed until both are over or a timer says so.
 
 use std::{
+    collections::hash_map::RandomState,
     fmt,
     future::Future,
+    hash::BuildHasher as _,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use underpass_core::{Side, Tick, Tunnel, TunnelOutput, Turn};
+use underpass_core::{Side, Tick, Tunnel, TunnelOutput, TunnelSecret, Turn};
 
 use crate::{
     Clock, Report, Settings, Stream,
@@ -95,7 +97,7 @@ impl<A, B> Relay<A, B> {
     fn report(&self) -> Report {
         let duration = Duration::from_nanos(self.alarm.now().tick.0);
         match &self.state {
-            State::Running(tunnel) => Report::new(Some(tunnel.report()), duration),
+            State::Running(tunnel) => Report::new(Some(&tunnel.report()), duration),
             State::Closing { report, .. } | State::Over(report) => *report,
             State::New(_) => Report::new(None, duration),
         }
@@ -143,7 +145,8 @@ impl<A: Stream, B: Stream> Relay<A, B> {
         let Self { client, upstream, alarm, state, settings } = self;
         if let State::New([client, upstream]) = state {
             let settings = Arc::clone(&settings.tunnel);
-            let begin = |turn: &mut Turn<'_>| Tunnel::new(settings, [client, upstream], turn);
+            let secret = secret();
+            let begin = |turn: &mut Turn<'_>| Tunnel::new(settings, secret, [client, upstream], turn);
             *state = State::Running(Box::new(lend(alarm.now(), begin)));
         }
         let State::Running(tunnel) = state else { return Poll::Ready(()) };
@@ -153,7 +156,7 @@ impl<A: Stream, B: Stream> Relay<A, B> {
                 TunnelOutput::Shutdown(Side::Downstream) => client.iter_mut().for_each(Leg::shut_down),
                 TunnelOutput::Shutdown(Side::Upstream) => upstream.iter_mut().for_each(Leg::shut_down),
                 // A relay writes no log of its own.
-                TunnelOutput::Note(_) => {}
+                TunnelOutput::Note(_) | TunnelOutput::Progress => {}
                 TunnelOutput::Done(report) => break report.ending,
                 TunnelOutput::Wait(wait) => {
                     let now = alarm.now();
@@ -178,4 +181,14 @@ impl<A: Stream, B: Stream> Relay<A, B> {
         self.state = State::Closing { report, until };
         Poll::Ready(())
     }
+}
+
+/// What nobody can foresee of a tunnel: the standard library draws the keys of each [`RandomState`] from the system's
+/// random numbers.
+fn secret() -> TunnelSecret {
+    let state = RandomState::new();
+    let [low, high] = [0_u8, 1].map(|half| state.hash_one(half).to_ne_bytes());
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(low.into_iter().chain(high)).for_each(|(byte, drawn)| *byte = drawn);
+    TunnelSecret::new(bytes)
 }

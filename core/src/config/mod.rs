@@ -17,6 +17,7 @@ mod script;
 mod settings;
 mod substitution;
 mod tunnel_pass;
+mod upgrade;
 
 pub use crate::tls::{TlsRules, VerifyClient};
 pub use answer::{
@@ -28,7 +29,7 @@ pub(crate) use hop::Hop;
 pub use locations::{Locations, Place};
 pub use proxy::{
     Bind, InvalidFieldName, NextUpstream, Proxy, ProxyUri, ResponseRewriting, SetHeader, SocketOptions,
-    Target, Upgrade, UpgradeProtocols, Via,
+    Target, Via,
 };
 pub(crate) use proxy_tls::without_port;
 pub use proxy_tls::{PeerName, ProxyTls};
@@ -40,6 +41,7 @@ pub use settings::{LingeringClose, MAX_HEAD, RealIp, RealIpSource, ServerTokens,
 pub use substitution::{Substituted, Substitution};
 pub use tunnel_pass::{Destination, DestinationHost, DestinationPolicy, DestinationRule, TunnelPass};
 pub(crate) use tunnel_pass::{Permission, is_localhost, reached};
+pub use upgrade::{Upgrade, UpgradeProtocols};
 
 use std::sync::Arc;
 
@@ -184,8 +186,8 @@ pub struct Location {
     pub resolver: Option<u32>,
     /// `error_log` of its level; absent: that of the process.
     pub error_logs: Option<ErrorLogs>,
-    /// How its tunnels live, where that was found out once for all of them.
-    tunnel: Option<Arc<TunnelSettings>>,
+    /// How its tunnels live, where that was found out once for all of them: blind ones, and those of WebSocket.
+    tunnel: Option<[Arc<TunnelSettings>; 2]>,
 }
 
 impl Location {
@@ -216,16 +218,19 @@ impl Location {
     /// location that is shared without this has one for each of its tunnels.
     #[must_use]
     pub fn shared(mut self) -> Arc<Self> {
-        self.tunnel = Some(Arc::new(self.find_tunnel_settings()));
+        self.tunnel = Some([false, true].map(|websocket| Arc::new(self.find_tunnel_settings(websocket))));
         Arc::new(self)
     }
 
-    /// How its tunnels live.
-    pub(crate) fn tunnel_settings(&self) -> Arc<TunnelSettings> {
-        self.tunnel.clone().unwrap_or_else(|| Arc::new(self.find_tunnel_settings()))
+    /// How its tunnels live: those whose 101 chose WebSocket, or others.
+    pub(crate) fn tunnel_settings(&self, websocket: bool) -> Arc<TunnelSettings> {
+        match &self.tunnel {
+            Some(found) => Arc::clone(&found[usize::from(websocket)]),
+            None => Arc::new(self.find_tunnel_settings(websocket)),
+        }
     }
 
-    fn find_tunnel_settings(&self) -> TunnelSettings {
+    fn find_tunnel_settings(&self, websocket: bool) -> TunnelSettings {
         let settings = &*self.settings;
         let mut found = TunnelSettings::default();
         if let Some(hop) = self.handler.hop() {
@@ -234,6 +239,12 @@ impl Location {
             found.half_close = hop.tunnel.half_close;
             found.half_close_timeout = hop.tunnel.half_close_timeout;
             found.relay_reset = hop.tunnel.relay_reset;
+            found.websocket =
+                (websocket && hop.tunnel.websocket_frames).then(|| hop.tunnel.websocket.clone());
+            found.drain.clone_from(&hop.tunnel.drain);
+            found.close_timeout = hop.tunnel.close_timeout;
+            found.max_lifetime = hop.tunnel.max_lifetime;
+            found.limit_rate = hop.tunnel.limit_rate;
         }
         found.client_send_timeout = settings.send_timeout;
         found.lingering_time = settings.lingering_time;

@@ -23,7 +23,7 @@ pub(crate) struct Figures {
     pub(crate) pipelined: bool,
     /// The last attempt; those before it stand with the heads.
     pub(crate) attempt: Attempt,
-    pub(crate) tunnel: Option<TunnelReport>,
+    pub(crate) tunnel: Option<Box<TunnelReport>>,
     /// The values of the heads that the log lines of a tunnel need: the tunnel has dropped the heads themselves.
     pub(super) frozen: Option<Box<[u8]>>,
 }

@@ -24,7 +24,7 @@ pub(crate) use figures::Figures;
 pub use head::RequestHead;
 pub(crate) use heads::Heads;
 pub use note::{Event, NoUpgrade, Note};
-pub use outcome::{EndedBy, Outcome};
+pub use outcome::{EndedBy, EndedHow, Outcome, TunnelEvent};
 pub use severity::{Severity, UnknownSeverity};
 pub(crate) use url::{Leads, Prefix, Url};
 
@@ -145,7 +145,7 @@ impl Record {
     /// The tunnel, if the exchange became one: its beginning, and from its end on, all of it.
     #[must_use]
     pub fn tunnel(&self) -> Option<&TunnelReport> {
-        self.figures.tunnel.as_ref()
+        self.figures.tunnel.as_deref()
     }
 
     /// The request line as received; empty when there is none, or a tunnel has dropped it.

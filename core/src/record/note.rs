@@ -170,17 +170,6 @@ impl fmt::Display for Event {
     }
 }
 
-impl fmt::Display for EndedBy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Client => f.write_str("client"),
-            Self::Upstream => f.write_str("upstream"),
-            Self::Timer(timer) => write!(f, "timer {}", timer.directive()),
-            Self::Drain => f.write_str("drain"),
-        }
-    }
-}
-
 impl Record {
     /// Appends the sentence of a note and what it is about, in the manner of nginx's error log: client,
     /// server, request, upstream, host.

@@ -9,6 +9,7 @@ use crate::{
     Side,
     buffer::Loan,
     config::Settings,
+    draining,
     record::{Detour, Outcome, Record},
     state::{Taken, connection, message},
     time::Tick,
@@ -24,7 +25,7 @@ pub(super) struct Common {
     pub(super) errands: u32,
     /// Which connections these are.
     pub(super) epochs: Epochs,
-    pub(super) draining: bool,
+    pub(super) draining: Option<draining::Cause>,
     /// Everything is over then.
     pub(super) ends_by: Until,
     pub(super) tick: Tick,

@@ -2,13 +2,12 @@
 
 use super::{Event, Exchange, Session, Until, phase::Phase, receiving::Head};
 use crate::{
-    Side,
+    Draining, Side,
     buffer::{Buffers, Loan, Turn},
     fault::Fault,
     proxy_protocol::{self, Greeting},
     record::Outcome,
     state::{connection, phase},
-    time::Tick,
     violation::Violation,
 };
 
@@ -173,9 +172,9 @@ impl Session {
     }
 
     /// No further request is begun (C8).
-    pub(super) fn drain(&mut self, until: Option<Tick>) {
-        self.common.draining = true;
-        if let Some(until) = until
+    pub(super) fn drain(&mut self, draining: Draining) {
+        self.common.draining = Some(draining.cause());
+        if let Some(until) = draining.until(self.common.tick)
             && !self.phase.is_closed()
         {
             self.common.ends_by = Until::at(until);

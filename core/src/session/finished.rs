@@ -35,7 +35,7 @@ impl Finished {
             reads: leg.reads(),
             writes: leg.writes(),
         };
-        let fate = fate::fate(self.facts, common.draining);
+        let fate = fate::fate(self.facts, common.draining.is_some());
         let lingering = common.settings().lingering_close;
         fate::next(fate, stand, lingering, self.ending, common.record.outcome())
     }

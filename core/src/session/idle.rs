@@ -83,7 +83,7 @@ impl Idle {
     /// Whether no further request is begun (C8). A client that has not asked yet is no idle one: its request is on its
     /// way, and gets its answer.
     pub(super) fn has_drained(&self, common: &Common) -> bool {
-        common.draining && common.record.requests > 0
+        common.draining.is_some() && common.record.requests > 0
     }
 
     /// The first request is waited for since the client was accepted, the PROXY protocol header in front of it included.

@@ -54,7 +54,7 @@ use legs::Epochs;
 pub(crate) use work::Work;
 
 use crate::{
-    Address, ClientInfo, Side,
+    Address, ClientInfo, Draining, Side,
     buffer::{Buffers, Loan, Turn},
     config::Config,
     fault::Fault,
@@ -109,7 +109,7 @@ enum Input<'a> {
     Chosen(u32, u32, &'a Address),
     Connected(u32, Result<Connected, DialError>),
     Timeout,
-    Drain(Option<Tick>),
+    Drain(Draining),
 }
 
 /// What happened.
@@ -134,7 +134,7 @@ impl Session {
                 work: Loan::default(),
                 errands: 0,
                 epochs: Epochs::default(),
-                draining: false,
+                draining: None,
                 ends_by: Until::NEVER,
                 tick: now.tick,
                 taken: Taken::default(),
@@ -206,10 +206,10 @@ impl Session {
         self.apply(Input::Timeout, turn);
     }
 
-    /// The worker is shutting down or has a new configuration: no further request is begun, and everything
-    /// is over `until` then; without it, tunnels live on until they end (C8).
-    pub fn handle_drain(&mut self, until: Option<Tick>, turn: &mut Turn<'_>) {
-        self.apply(Input::Drain(until), turn);
+    /// The worker is shutting down or has a new configuration: no further request is begun (C8, G6). What has been
+    /// said once may be said again, and more.
+    pub fn handle_drain(&mut self, draining: Draining, turn: &mut Turn<'_>) {
+        self.apply(Input::Drain(draining), turn);
     }
 
     /// Ends the session, and gives its memory back to the worker: call it at [`Output::Done`]. A session that
@@ -269,7 +269,7 @@ impl Session {
             // These are reported of a tunnel.
             Input::Relayed(..) | Input::Acknowledged(_) => {}
             Input::Timeout => self.timed_out(turn),
-            Input::Drain(until) => self.drain(until),
+            Input::Drain(draining) => self.drain(draining),
             answer => {
                 // Outside of an exchange nobody is out on an errand.
                 if let Phase::Exchange(exchange) = &mut self.phase {
@@ -338,8 +338,14 @@ impl Session {
 
     /// What is known so far of the tunnel that is open; once it is over, [`Record::tunnel`] has it.
     #[must_use]
-    pub fn tunnel_report(&self) -> Option<&TunnelReport> {
+    pub fn tunnel_report(&self) -> Option<TunnelReport> {
         self.phase.tunnel().map(Tunnel::report)
+    }
+
+    /// Whether a tunnel is open.
+    #[must_use]
+    pub fn has_tunnel(&self) -> bool {
+        self.phase.tunnel().is_some()
     }
 
     /// Whether what ends now ends with something missing: a stream of the tunnel was cut, or a response. Over TLS it then ends

@@ -2,6 +2,7 @@
 
 use crate::{
     Side,
+    record::TunnelEvent,
     session::{Claim, Dial, Leg, Lookup, Note},
     tunnel::Said,
     verdict::Verdict,
@@ -38,6 +39,8 @@ pub enum Output {
     /// An exchange is over: [`crate::Session::record`] is whole until the next report, and writes
     /// its log lines. Behind that, [`crate::Session::forget_exchange`] gives its memory back.
     ExchangeDone,
+    /// A line about the tunnel is due, where its location has an `upgrade_log` (G9).
+    LogTunnel(TunnelEvent),
     /// Nothing to do until one of these happens.
     Wait(Wait),
     /// The session is over; drop it.
@@ -49,6 +52,7 @@ impl From<Said> for Output {
         match said {
             Said::Shutdown(side) => Self::Shutdown(side),
             Said::Note(note) => Self::Note(note),
+            Said::Progress => Self::LogTunnel(TunnelEvent::Progress),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{
     phase::{Phase, Stage},
 };
 use crate::{
-    Side,
+    Side, draining,
     state::{connection, message, phase},
     time::Tick,
     timer::Timer,
@@ -45,7 +45,7 @@ pub struct Snapshot {
     request: Vec<u8>,
     /// Where it was led since.
     detour: crate::record::Detour,
-    draining: bool,
+    draining: Option<draining::Cause>,
     status: u16,
 }
 
@@ -86,7 +86,7 @@ impl fmt::Display for Snapshot {
         write!(f, "{:?}", self.stage)?;
         if let Some(tunnel) = &self.tunnel {
             write!(f, ", {tunnel}")?;
-            return if self.draining { f.write_str(", draining") } else { Ok(()) };
+            return if self.draining.is_some() { f.write_str(", draining") } else { Ok(()) };
         }
         for (name, side) in [("client", Side::Downstream), ("upstream", Side::Upstream)] {
             let (leg, flow) = (self.legs[side.index()], &self.flows[side.index()]);
@@ -106,7 +106,7 @@ impl fmt::Display for Snapshot {
         for (timer, left) in &self.timers {
             write!(f, ", {timer:?} in {:?}", Duration::from_nanos(*left))?;
         }
-        if self.draining { f.write_str(", draining") } else { Ok(()) }
+        if self.draining.is_some() { f.write_str(", draining") } else { Ok(()) }
     }
 }
 

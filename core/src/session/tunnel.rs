@@ -7,9 +7,10 @@ use super::{Disposal, Event, Input, Session, Verdict, around::Coding, finished::
 use crate::{
     Side,
     buffer::{Buffers, Turn},
+    http1::protocols,
     state::{connection, message, phase},
     time::{Now, Tick},
-    tunnel::{Closing, Opening, Said, Tunnel, TunnelReport, TunnelSettings},
+    tunnel::{Closing, Opening, Said, Tunnel, TunnelReport, TunnelSecret, TunnelSettings},
 };
 
 impl Session {
@@ -31,13 +32,19 @@ impl Session {
             flow.outbox.begin_content(Coding::Plain, turn.buffers);
         }
         let [from_client, from_upstream] = &mut self.common.work.flows;
+        let secret = TunnelSecret::derived(
+            self.common.record.client.secret,
+            self.common.record.client.serial,
+            self.common.record.requests,
+        );
         let opening = Opening {
+            secret,
             held: [from_client.inbox.hand_over(), from_upstream.inbox.hand_over()],
             front: std::mem::take(&mut from_upstream.outbox),
             legs: self.common.legs,
-            drain: self.common.ends_by.moment(),
+            draining: self.common.draining.map(|cause| cause.until(self.common.ends_by.moment())),
         };
-        let settings = self.tunnel_settings();
+        let settings = self.tunnel_settings(self.chose_websocket());
         let mut scratch = turn.buffers.scratch();
         if let Some(mut heads) = self.common.record.freeze(turn.now, &mut scratch) {
             // The values of log lines were found just now.
@@ -52,14 +59,23 @@ impl Session {
         // These are counted with what the tunnel brings.
         self.common.record.figures.attempt.received =
             self.common.record.figures.attempt.received.saturating_sub(ahead.from_upstream);
-        self.common.record.figures.tunnel = Some(*ahead);
+        self.common.record.figures.tunnel = Some(Box::new(ahead));
         self.enter_phase(phase::Event::Open, Phase::Tunnel(Box::new(tunnel)));
         self.look_at_tunnel(turn.buffers);
     }
 
-    fn tunnel_settings(&self) -> Arc<TunnelSettings> {
+    /// Whether the 101 switched to WebSocket, and to nothing beneath or above it (G1).
+    fn chose_websocket(&self) -> bool {
+        let Some(heads) = &self.common.record.heads else { return false };
+        let mut chosen = protocols(&heads.response.fields);
+        self.common.record.status == 101
+            && chosen.next().is_some_and(|only| only.is_websocket())
+            && chosen.next().is_none()
+    }
+
+    fn tunnel_settings(&self, websocket: bool) -> Arc<TunnelSettings> {
         match &self.common.record.location {
-            Some(location) => location.tunnel_settings(),
+            Some(location) => location.tunnel_settings(websocket),
             None => Arc::default(),
         }
     }
@@ -74,9 +90,9 @@ impl Session {
             Input::Relayed(from, moved) => tunnel.handle_relayed(from.side(), moved, turn),
             Input::Acknowledged(to) => tunnel.handle_acknowledged(to.side(), turn),
             Input::Timeout => tunnel.handle_timeout(turn),
-            Input::Drain(until) => {
-                tunnel.handle_drain(until, turn);
-                self.drain(until);
+            Input::Drain(draining) => {
+                tunnel.handle_drain(draining, turn);
+                self.drain(draining);
             }
             // These come too late.
             Input::Resolved(..) | Input::Admitted(..) | Input::Chosen(..) | Input::Connected(..) => {
@@ -101,9 +117,11 @@ impl Session {
             match said {
                 Said::Note(note) => self.common.work.pending.note(note),
                 Said::Shutdown(side) => self.common.work.pending.shut_down(side),
+                // Its last line tells more.
+                Said::Progress => {}
             }
         }
-        let report = *tunnel.report();
+        let report = tunnel.report();
         let Closing { held: [from_client, from_upstream], front, legs } = tunnel.hand_back();
         self.common.taken = self.common.taken.with(tunnel.taken());
         self.common.legs = legs;
@@ -118,7 +136,7 @@ impl Session {
         self.common.record.figures.sent += report.to_client;
         self.common.record.figures.attempt.sent += report.to_upstream;
         self.common.record.figures.attempt.received += report.from_upstream;
-        self.common.record.figures.tunnel = Some(report);
+        self.common.record.figures.tunnel = Some(Box::new(report));
         self.common.release(Verdict::Success, Disposal::Close(report.ending));
         self.enter_phase(phase::Event::Finish, Phase::Finished(Finished::tunnel(report.ending)));
         self.common.finish(report.outcome());

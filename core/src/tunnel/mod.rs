@@ -12,6 +12,7 @@ mod held;
 mod output;
 mod poll;
 mod report;
+mod secret;
 mod settings;
 mod snapshot;
 mod stage;
@@ -22,8 +23,11 @@ mod tests;
 pub(crate) use held::Held;
 pub(crate) use output::Said;
 pub use output::TunnelOutput;
-pub use report::TunnelReport;
-pub use settings::TunnelSettings;
+pub use report::{FrameCount, SideReport, TunnelReport};
+pub use secret::TunnelSecret;
+pub use settings::{
+    DrainSettings, Farewell, Lifetime, MessageRate, PingSettings, TunnelSettings, WebSocketSettings,
+};
 pub use snapshot::TunnelSnapshot;
 
 use std::sync::Arc;
@@ -34,7 +38,7 @@ use stage::Stage;
 use step::Input;
 
 use crate::{
-    Fault, Side,
+    Draining, Fault, Side,
     buffer::{Buffers, Turn},
     session::Outbox,
     state::{Rows, Taken, connection},
@@ -60,14 +64,15 @@ const NEVER: Tick = Tick(u64::MAX);
 ///
 /// ```
 /// use std::sync::Arc;
-/// use underpass_core::{Buffers, Now, Side, Tick, Tunnel, TunnelOutput, TunnelSettings, Turn};
+/// use underpass_core::{Buffers, Now, Side, Tick, Tunnel, TunnelOutput, TunnelSecret, TunnelSettings, Turn};
 ///
 /// let mut buffers = Buffers::default();
 /// let now = Now { tick: Tick(0), unix_ms: 0, utc_offset_min: 0 };
 /// let turn = &mut Turn { now, buffers: &mut buffers };
 /// // Both sides have switched protocols, and the client's first bytes were read behind its request.
 /// let settings = Arc::new(TunnelSettings::default());
-/// let mut tunnel = Tunnel::new(settings, [b"hello", b""], turn);
+/// let secret = TunnelSecret::new([7; 16]);
+/// let mut tunnel = Tunnel::new(settings, secret, [b"hello", b""], turn);
 /// assert!(matches!(tunnel.poll_output(), TunnelOutput::Note(note) if note.event.to_string() == "tunnel opened"));
 /// let TunnelOutput::Wait(wait) = tunnel.poll_output() else { panic!("it waits") };
 /// assert!(wait.writes(Side::Upstream) && wait.reads(Side::Upstream));
@@ -94,6 +99,7 @@ const NEVER: Tick = Tick(u64::MAX);
 #[derive(Clone, Debug)]
 pub struct Tunnel {
     settings: Arc<TunnelSettings>,
+    secret: TunnelSecret,
     /// By the side that the bytes come from.
     directions: [Direction; 2],
     /// What goes to the client in front of the tunnel's bytes: the head that has opened it.
@@ -116,15 +122,16 @@ pub struct Tunnel {
 type Retired = [Option<Box<[u8]>>; 2];
 
 /// What a session hands over when its exchange becomes a tunnel.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Opening {
+    pub(crate) secret: TunnelSecret,
     /// What was received behind the heads, by the side that it came from.
     pub(crate) held: [Held; 2],
     /// What is left of the head that the client is being sent.
     pub(crate) front: Outbox,
     pub(crate) legs: [connection::Machine; 2],
-    /// When a drain that has begun is over.
-    pub(crate) drain: Option<Tick>,
+    /// A drain that has begun.
+    pub(crate) draining: Option<Draining>,
 }
 
 /// What a tunnel hands back at its end.
@@ -140,14 +147,23 @@ impl Tunnel {
     /// handshake, from the client and from the origin server. They are copied, once, and are the first that the other
     /// side is sent.
     #[must_use]
-    pub fn new(settings: Arc<TunnelSettings>, read_ahead: [&[u8]; 2], turn: &mut Turn<'_>) -> Self {
+    pub fn new(
+        settings: Arc<TunnelSettings>,
+        secret: TunnelSecret,
+        read_ahead: [&[u8]; 2],
+        turn: &mut Turn<'_>,
+    ) -> Self {
         let held = read_ahead.map(|bytes| Held::ahead(bytes, turn.buffers));
         let mut leg = connection::Machine::default();
         let mut taken = Taken::default();
         taken.connection(leg, connection::Event::Established);
         let legal = leg.on(connection::Event::Established);
         debug_assert!(legal, "a connection is established");
-        let mut tunnel = Self::open(settings, Opening { held, legs: [leg; 2], ..Opening::default() }, turn);
+        let mut tunnel = Self::open(
+            settings,
+            Opening { secret, held, front: Outbox::default(), legs: [leg; 2], draining: None },
+            turn,
+        );
         tunnel.taken = tunnel.taken.with(taken);
         tunnel
     }
@@ -162,12 +178,13 @@ impl Tunnel {
         let course = Course::Flowing(Carried { piped: 0, since: now });
         let mut tunnel = Self {
             settings,
+            secret: opening.secret,
             directions: opening.held.map(|held| Direction { held, course }),
             front: opening.front,
             report,
             stage: Stage::Relaying,
             moved: now,
-            drain: opening.drain.unwrap_or(NEVER),
+            drain: NEVER,
             retired: None,
             legs: opening.legs,
             busy: Busy::default(),
@@ -178,6 +195,9 @@ impl Tunnel {
             tunnel.busy.set(Busy::FRONT);
         }
         tunnel.general(Input::Opened, turn);
+        if let Some(draining) = opening.draining {
+            tunnel.general(Input::Drain(draining), turn);
+        }
         tunnel
     }
 }
@@ -239,9 +259,9 @@ impl Tunnel {
         self.general(Input::Timeout, turn);
     }
 
-    /// The worker is shutting down: the tunnel is over `until` then; without it, it lives on until it ends (C8).
-    pub fn handle_drain(&mut self, until: Option<Tick>, turn: &mut Turn<'_>) {
-        self.general(Input::Drain(until), turn);
+    /// The worker is shutting down, or there is a newer configuration (C8, G6).
+    pub fn handle_drain(&mut self, draining: Draining, turn: &mut Turn<'_>) {
+        self.general(Input::Drain(draining), turn);
     }
 
     /// Ends the tunnel, and gives its memory back to the worker: call it at [`TunnelOutput::Done`]. A tunnel that is
@@ -258,8 +278,8 @@ impl Tunnel {
 impl Tunnel {
     /// What is known of it: so far, or in the end.
     #[must_use]
-    pub fn report(&self) -> &TunnelReport {
-        &self.report
+    pub fn report(&self) -> TunnelReport {
+        self.report
     }
 
     /// What it is and holds, with deadlines relative to `now`, without totals: two tunnels with equal settings and

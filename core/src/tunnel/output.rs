@@ -13,6 +13,8 @@ pub enum TunnelOutput {
     Shutdown(Side),
     /// Something for a log: that the tunnel has opened, which timer fired, who has closed it.
     Note(Note),
+    /// It is time for a line about the tunnel's progress ([`TunnelSettings::log_every`](crate::TunnelSettings)).
+    Progress,
     /// Nothing to do until one of these happens.
     Wait(Wait),
     /// The tunnel is over: close both connections as [`TunnelReport::ending`] says, and drop it.
@@ -24,6 +26,7 @@ pub enum TunnelOutput {
 pub(crate) enum Said {
     Shutdown(Side),
     Note(Note),
+    Progress,
 }
 
 impl From<Said> for TunnelOutput {
@@ -31,6 +34,7 @@ impl From<Said> for TunnelOutput {
         match said {
             Said::Shutdown(side) => Self::Shutdown(side),
             Said::Note(note) => Self::Note(note),
+            Said::Progress => Self::Progress,
         }
     }
 }

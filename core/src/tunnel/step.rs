@@ -7,7 +7,7 @@ use super::{
     stage::Stage,
 };
 use crate::{
-    Fault, Side,
+    Draining, Fault, Side,
     buffer::Turn,
     record::EndedBy,
     state::{connection, tunnel},
@@ -25,7 +25,7 @@ pub(super) enum Input {
     Relayed(Side, Relayed),
     Acknowledged(Side),
     Timeout,
-    Drain(Option<Tick>),
+    Drain(Draining),
 }
 
 impl Tunnel {
@@ -41,7 +41,7 @@ impl Tunnel {
             Input::Relayed(from, moved) => self.relayed(from, moved, now),
             Input::Acknowledged(to) => self.acknowledged(to),
             Input::Timeout => self.timed_out(now),
-            Input::Drain(until) => self.drain = until.unwrap_or(self.drain),
+            Input::Drain(draining) => self.drain = draining.until(now).unwrap_or(self.drain),
         }
         self.run(now);
         if waited && !self.stalls() {
@@ -279,7 +279,7 @@ impl Tunnel {
             }
             // The poll that follows asks again.
             (Timer::Acknowledgement, Stage::Lingering { asked, .. }) => *asked = now,
-            (Timer::Drain, _) => self.finish(Some(EndedBy::Drain)),
+            (Timer::Drain, _) => self.finish(Some(EndedBy::Shutdown)),
             _ => {
                 self.finish(Some(EndedBy::Timer(timer)));
                 self.busy.set(Busy::TIMED_OUT);
@@ -317,7 +317,7 @@ impl Tunnel {
         if !legal {
             debug_assert!(legal, "{machine}: no row for {event:?} in {:?}", self.directions);
             self.busy.set(Busy::ILLEGAL);
-            self.finish(Some(EndedBy::Drain));
+            self.finish(Some(EndedBy::Shutdown));
         }
     }
 

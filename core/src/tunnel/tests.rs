@@ -59,7 +59,7 @@ impl Bench {
     fn new(settings: TunnelSettings, general: bool) -> Self {
         let mut buffers = Buffers::new(4096);
         let turn = &mut Turn { now: BEGIN, buffers: &mut buffers };
-        let tunnel = Tunnel::new(Arc::new(settings), [b"", b""], turn);
+        let tunnel = Tunnel::new(Arc::new(settings), TunnelSecret::new([7; 16]), [b"", b""], turn);
         Self { tunnel, buffers, now: BEGIN, general, pipes: [0; 2] }
     }
 
@@ -97,7 +97,7 @@ impl Bench {
             Report::TimesOut => self.tunnel.handle_timeout(turn),
             Report::Drains(ms) => {
                 let until = Tick(self.now.tick.0 + ms * 1_000_000);
-                self.tunnel.handle_drain(Some(until), turn);
+                self.tunnel.handle_drain(Draining::Quit(Some(until)), turn);
             }
             Report::Acknowledges(to) if wait.acknowledges(to) => self.tunnel.handle_acknowledged(to, turn),
             _ => {}
@@ -144,6 +144,7 @@ fn settings() -> impl Strategy<Value = TunnelSettings> {
             lingering_time: span(4),
             lingering_timeout: span(5),
             reset_timedout_connection: switches[2],
+            ..TunnelSettings::default()
         }
     })
 }

@@ -101,7 +101,7 @@ impl Connection {
                     }
                 }
                 Output::Close(Ending::Fin | Ending::Reset) => self.sockets[0] = None,
-                Output::Note(_) | Output::ExchangeDone => {}
+                Output::Note(_) | Output::LogTunnel(_) | Output::ExchangeDone => {}
                 Output::Done => return false,
                 Output::Wait(wait) => {
                     self.wait = Some(wait);

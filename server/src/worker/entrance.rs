@@ -7,7 +7,7 @@ use std::{
 };
 
 use underpass_core::{
-    Address, ClientInfo, Fault, PeerCertificate, Severity, Tick, TlsFacts,
+    Address, ClientInfo, Draining, Fault, PeerCertificate, Severity, Tick, TlsFacts,
     proxy_protocol::{self, Greeting},
     trace::Traced,
 };
@@ -31,7 +31,8 @@ pub(super) struct Entrance<R: Reactor> {
     chooser: Chooser,
     /// `client_header_timeout`, for all of it.
     deadline: Tick,
-    drain: Drain,
+    /// What the session is to be told when it begins.
+    draining: Option<Draining>,
 }
 
 enum Stage<R: Reactor> {
@@ -40,13 +41,6 @@ enum Stage<R: Reactor> {
     Handshake(Secured<R::Stream>),
     /// The session has the connection.
     Left,
-}
-
-/// What the session is to be told when it begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Drain {
-    No,
-    Until(Option<Tick>),
 }
 
 /// What comes after a turn.
@@ -73,7 +67,7 @@ impl<R: Reactor> Entrance<R> {
         } else {
             Stage::Handshake(Secured::server(stream, chooser.clone().into_inner(), Vec::new()))
         };
-        Self { stage, client, service, chooser, deadline, drain: Drain::No }
+        Self { stage, client, service, chooser, deadline, draining: None }
     }
 
     /// One turn: bounded, never sleeps. It may compute a handshake.
@@ -151,16 +145,16 @@ impl<R: Reactor> Entrance<R> {
         };
         let (service, client) = (Arc::clone(&self.service), self.client.clone());
         let mut session = begin(&service, client, shared);
-        if let Drain::Until(until) = self.drain {
-            session.handle_drain(until, &mut shared.lend());
+        if let Some(why) = self.draining {
+            session.handle_drain(why, &mut shared.lend());
         }
         Step::Enter(Box::new(Connection::new(session, service, stream)))
     }
 
     /// The worker shuts down, or has another configuration. This client has not asked yet, and may still do so, as in a session (C8).
-    pub(super) fn drain(&mut self, until: Option<Tick>) {
-        self.drain = Drain::Until(until);
-        self.deadline = until.map_or(self.deadline, |until| until.min(self.deadline));
+    pub(super) fn drain(&mut self, why: Draining) {
+        self.draining = Some(why);
+        self.deadline = why.by(self.deadline);
     }
 
     pub(super) fn generation(&self) -> u64 {

@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll};
 
-use underpass_core::Tick;
+use underpass_core::{Draining, Tick};
 
 use super::{Reactor, secured::Secured};
 
@@ -28,9 +28,9 @@ impl<R: Reactor> Farewell<R> {
         }
     }
 
-    /// The worker or the configuration ends `until` then, and this connection with it.
-    pub(super) fn drain(&mut self, until: Option<Tick>) {
-        self.deadline = until.map_or(self.deadline, |until| until.min(self.deadline));
+    /// The worker or the configuration ends, and this connection with it.
+    pub(super) fn drain(&mut self, why: Draining) {
+        self.deadline = why.by(self.deadline);
     }
 
     pub(super) fn generation(&self) -> u64 {

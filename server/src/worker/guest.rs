@@ -2,7 +2,7 @@
 
 use std::task::Context;
 
-use underpass_core::{Severity, Tick};
+use underpass_core::{Draining, Severity};
 
 use super::{
     Reactor,
@@ -43,11 +43,11 @@ impl<R: Reactor> Guest<R> {
     }
 
     /// The worker shuts down, or has another configuration.
-    pub(super) fn drain(&mut self, until: Option<Tick>, shared: &mut Shared<R>) {
+    pub(super) fn drain(&mut self, why: Draining, shared: &mut Shared<R>) {
         match self {
-            Self::Entrance(entrance) => entrance.drain(until),
-            Self::Session(connection) => connection.session.handle_drain(until, &mut shared.lend()),
-            Self::Farewell(farewell) => farewell.drain(until),
+            Self::Entrance(entrance) => entrance.drain(why),
+            Self::Session(connection) => connection.session.handle_drain(why, &mut shared.lend()),
+            Self::Farewell(farewell) => farewell.drain(why),
         }
     }
 

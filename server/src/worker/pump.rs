@@ -186,6 +186,7 @@ impl<R: Reactor> Connection<R> {
                 Output::Note(note) => {
                     self.service.provisions.log.note(&self.session, &note, &mut shared.line, shared.moment);
                 }
+                Output::LogTunnel(_) => {}
                 Output::ExchangeDone => {
                     let now = shared.now();
                     self.service.provisions.log.exchange(&self.session, &mut shared.line, now);
@@ -227,7 +228,7 @@ impl<R: Reactor> Connection<R> {
         for side in Side::BOTH {
             came |= wait.reads(side) && self.read(side, shared, cx);
         }
-        if came && self.session.tunnel_report().is_some() {
+        if came && self.session.has_tunnel() {
             // What came in a tunnel waits for nothing: it is written at once.
             for side in Side::BOTH {
                 moved |= !wait.writes(side) && self.write(side, shared, cx);

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use underpass_core::{Buffers, ClientInfo, Fault, Pool, Severity, Tick};
+use underpass_core::{Buffers, ClientInfo, Draining, Fault, Pool, Severity, Tick};
 
 use super::{
     Reactor,
@@ -97,7 +97,7 @@ enum Acceptance {
 #[derive(Clone, Copy, Debug)]
 struct Drain {
     generation: u64,
-    until: Option<Tick>,
+    why: Draining,
     next: u32,
 }
 
@@ -200,7 +200,7 @@ impl<R: Reactor> Worker<R> {
         }
         while let Some(farewell) = self.shared.farewells.pop() {
             let mut farewell = Box::new(farewell);
-            farewell.drain(self.ends_by);
+            farewell.drain(Draining::Quit(self.ends_by));
             let guest = Guest::Farewell(farewell);
             let number = self.slots.insert(guest, self.control.ready_list());
             // Its socket wakes it there from now on.
@@ -386,7 +386,8 @@ impl<R: Reactor> Worker<R> {
                 self.close(at);
             }
         }
-        self.drain(within);
+        let until = within.map(|within| self.shared.now().tick.after(within));
+        self.drain(Draining::Reload(until));
         self.shared.generation += 1;
         self.provisions = provisions;
         self.most_connections = connections;
@@ -408,7 +409,7 @@ impl<R: Reactor> Worker<R> {
         if !std::mem::replace(&mut self.ending, true) {
             self.ends_by = within.map(|within| self.shared.now().tick.after(within));
             (0..self.acceptors.len()).for_each(|at| self.close(at));
-            self.drain(within);
+            self.drain(Draining::Quit(self.ends_by));
         }
     }
 
@@ -425,10 +426,9 @@ impl<R: Reactor> Worker<R> {
     }
 
     /// No session of the current configuration begins another request.
-    fn drain(&mut self, within: Option<Duration>) {
+    fn drain(&mut self, why: Draining) {
         self.shared.pool.retain(|_| false);
-        let until = within.map(|within| self.shared.now().tick.after(within));
-        self.drains.push_back(Drain { generation: self.shared.generation, until, next: 0 });
+        self.drains.push_back(Drain { generation: self.shared.generation, why, next: 0 });
     }
 
     fn drain_some(&mut self) {
@@ -442,7 +442,7 @@ impl<R: Reactor> Worker<R> {
             // A request that has come already is one that was begun.
             self.turn(number);
             if concerned(&self.slots) {
-                let next = self.slots.drain(number, drain.until, &mut self.shared);
+                let next = self.slots.drain(number, drain.why, &mut self.shared);
                 self.goes_on(number, next);
             }
         }

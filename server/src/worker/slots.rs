@@ -5,7 +5,7 @@ use std::{
     task::{Context, Waker},
 };
 
-use underpass_core::Tick;
+use underpass_core::Draining;
 
 use super::{
     Reactor,
@@ -55,9 +55,9 @@ impl<R: Reactor> Slots<R> {
     }
 
     /// Tells the session with this number to drain, and gives it its turn, as [`Self::turn`] does.
-    pub(super) fn drain(&mut self, number: u32, until: Option<Tick>, shared: &mut Shared<R>) -> Option<Next> {
+    pub(super) fn drain(&mut self, number: u32, why: Draining, shared: &mut Shared<R>) -> Option<Next> {
         self.guarded(number, shared, |guest, shared, cx| {
-            guest.drain(until, shared);
+            guest.drain(why, shared);
             guest.turn(shared, cx)
         })
     }

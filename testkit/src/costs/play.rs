@@ -94,6 +94,7 @@ impl Course<'_> {
                     let mut line = Vec::new();
                     self.session.record().write_note(&note, &mut line);
                 }
+                Output::LogTunnel(_) => {}
                 Output::ExchangeDone => self.status = self.session.record().status(),
                 Output::Wait(wait) => self.transfer(wait, cut),
                 Output::Done => {

@@ -81,7 +81,7 @@ pub(super) fn gone_is_gone(world: &World) {
     }
     if world.done {
         session.handle_timeout(turn);
-        session.handle_drain(Some(now.tick), turn);
+        session.handle_drain(underpass_core::Draining::Quit(Some(now.tick)), turn);
         assert!(matches!(session.poll_output(), Output::Done), "a session that was done");
     }
 }

@@ -5,8 +5,8 @@ use std::{fmt, net::IpAddr};
 
 use underpass_core::{
     Admission, Buffers, Choice, Claim, Connected, Dial, DialError, Disposal, Epoch, Fault, Leg, Lookup, Note,
-    Output, Record, Relayed, Rows, Side, Slices, Tick, Timer, Tunnel, TunnelOutput, TunnelReport,
-    TunnelSnapshot, Turn, Verdict, shared::Lease, trace::Traced,
+    Output, Record, Relayed, Rows, Side, Slices, Tick, Timer, Tunnel, TunnelEvent, TunnelOutput,
+    TunnelReport, TunnelSnapshot, Turn, Verdict, shared::Lease, trace::Traced,
 };
 
 /// A session, traced where its world was made to, or a tunnel alone. The methods are those of
@@ -51,6 +51,7 @@ impl Alone {
     fn poll_output(&mut self) -> Output {
         let report = match self.tunnel.poll_output() {
             TunnelOutput::Shutdown(side) => return Output::Shutdown(side),
+            TunnelOutput::Progress => return Output::LogTunnel(TunnelEvent::Progress),
             TunnelOutput::Note(note) => return Output::Note(note),
             TunnelOutput::Wait(wait) => return Output::Wait(wait),
             TunnelOutput::Done(report) => report,
@@ -143,8 +144,8 @@ impl Machine {
         either!(self, machine => machine.handle_timeout(turn));
     }
 
-    pub fn handle_drain(&mut self, until: Option<Tick>, turn: &mut Turn<'_>) {
-        either!(self, machine => machine.handle_drain(until, turn));
+    pub fn handle_drain(&mut self, draining: underpass_core::Draining, turn: &mut Turn<'_>) {
+        either!(self, machine => machine.handle_drain(draining, turn));
     }
 
     pub fn handle_resolved(&mut self, lookup: Lookup, result: Result<&[IpAddr], Fault>, turn: &mut Turn<'_>) {
@@ -222,7 +223,7 @@ impl Machine {
 
     /// What is known of the tunnel that is open, or of a tunnel alone.
     #[must_use]
-    pub fn tunnel_report(&self) -> Option<&TunnelReport> {
+    pub fn tunnel_report(&self) -> Option<TunnelReport> {
         match self {
             Self::Session(session) => session.tunnel_report(),
             Self::Tunnel(alone) => Some(alone.tunnel.report()),

@@ -14,7 +14,7 @@ use std::{collections::VecDeque, net::IpAddr, sync::Arc, time::Duration};
 
 use underpass_core::{
     Address, Admission, Buffers, Claim, ClientInfo, Dial, Disposal, Ending, Event, Fault, Lookup, Now,
-    Outcome, Session, Side, Tick, Tunnel, TunnelSettings, Turn, Verdict, Wait,
+    Outcome, Session, Side, Tick, Tunnel, TunnelSecret, TunnelSettings, Turn, Verdict, Wait,
     config::Config,
     shared::Lease,
     trace::{Setting, Traced},
@@ -257,7 +257,7 @@ impl World {
         let now = Now { tick: Tick(0), unix_ms: BEGINNING_MS, utc_offset_min: 0 };
         let mut buffers = Buffers::default();
         let turn = &mut Turn { now, buffers: &mut buffers };
-        let tunnel = Tunnel::new(Arc::new(settings), read_ahead, turn);
+        let tunnel = Tunnel::new(Arc::new(settings), TunnelSecret::new([7; 16]), read_ahead, turn);
         let config = Arc::new(Config::proxy_to(address(ORIGIN), ORIGIN));
         let mut world = Self { buffers, ..Self::around(tunnel.into(), config, now) };
         world.origins.push(Origin { end: End::default(), address: address(ORIGIN), idle: false });
@@ -390,7 +390,7 @@ impl World {
     pub fn drain(&mut self, within: Option<Duration>) {
         let until = within.map(|within| self.now.tick.after(within));
         let (session, mut turn) = self.parts();
-        session.handle_drain(until, &mut turn);
+        session.handle_drain(underpass_core::Draining::Quit(until), &mut turn);
         self.run();
     }
 

@@ -130,6 +130,7 @@ impl World {
                     assert_ne!(note.event, Event::IllegalTransition);
                     self.notes.push((note.event, self.session.line(&note)));
                 }
+                Output::LogTunnel(_) => {}
                 Output::ExchangeDone => self.log_exchange(),
                 Output::Wait(wait) => {
                     assert!(!self.done, "a session waits after it was done");

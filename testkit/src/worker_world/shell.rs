@@ -124,6 +124,7 @@ impl Simulation {
                     assert!(!line.contains(&b'\n'), "a log line is one line");
                     self.notes += 1;
                 }
+                Output::LogTunnel(_) => {}
                 Output::ExchangeDone => self.exchange_is_done(number),
                 Output::Wait(wait) => {
                     live.wait = Some(wait);
@@ -323,7 +324,9 @@ impl Simulation {
             return;
         }
         let until = until.map(|until| Tick(until * 1000));
-        self.report(number, |session, turn| session.handle_drain(until, turn));
+        self.report(number, |session, turn| {
+            session.handle_drain(underpass_core::Draining::Quit(until), turn)
+        });
         self.turn(number);
     }
 

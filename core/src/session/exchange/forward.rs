@@ -252,7 +252,7 @@ impl Exchange {
             && response.inbox.raw().is_empty()
             && common.leg(Side::Upstream).state() == connection::State::Open
             && self.may_pool
-            && !common.draining;
+            && common.draining.is_none();
         self.withhold_request(common);
         // Whatever it answered: a status code speaks against a peer only where another is asked instead.
         common.release(

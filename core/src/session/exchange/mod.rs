@@ -126,7 +126,7 @@ impl Exchange {
 
     /// What becomes of the client's connection, as far as is known.
     fn fate(&self, common: &Common) -> Fate {
-        fate::fate(self.facts, common.draining)
+        fate::fate(self.facts, common.draining.is_some())
     }
 
     /// The client was read, whatever came of it.

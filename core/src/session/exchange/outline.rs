@@ -70,7 +70,7 @@ impl Exchange {
             ending,
         } = self;
         Outline {
-            fate: fate::fate(*facts, common.draining),
+            fate: fate::fate(*facts, common.draining.is_some()),
             facts: *facts,
             may_pool: *may_pool,
             origin: *origin,

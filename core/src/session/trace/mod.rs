@@ -83,7 +83,7 @@ use super::{
     Slices,
 };
 use crate::{
-    Buffers, ClientInfo, Fault, Now, Tick, Turn,
+    Buffers, ClientInfo, Draining, Fault, Now, Turn,
     config::Config,
     shared::{Lease, seed},
 };
@@ -241,8 +241,8 @@ impl Traced {
     }
 
     /// As [`Session::handle_drain`].
-    pub fn handle_drain(&mut self, until: Option<Tick>, turn: &mut Turn<'_>) {
-        self.apply(Input::Drain(until), turn);
+    pub fn handle_drain(&mut self, draining: Draining, turn: &mut Turn<'_>) {
+        self.apply(Input::Drain(draining), turn);
     }
 
     /// As [`Session::forget_exchange`].

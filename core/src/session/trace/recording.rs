@@ -7,7 +7,7 @@ use super::{
     text::{Escaped, address, fault, side, unescape},
 };
 use crate::{
-    Address, Buffers, ClientInfo, Fault, Now, Side, Tick,
+    Address, Buffers, ClientInfo, Draining, Fault, Now, Side, Tick,
     config::Identity,
     session::{Admission, Connected, DialError, Refusal},
     wait::Relayed,
@@ -140,7 +140,7 @@ pub(super) enum Call {
     Chosen(u32, u32, Address),
     Connected(u32, Result<Connected, DialError>),
     Timeout,
-    Drain(Option<Tick>),
+    Drain(Draining),
 }
 
 type Words<'a> = std::str::SplitAsciiWhitespace<'a>;
@@ -296,12 +296,19 @@ fn call(line: &str) -> Option<Call> {
             Call::Connected(errand, result)
         }
         "timeout" => Call::Timeout,
-        "drain" => Call::Drain(match words.next() {
-            Some(until) => Some(Tick(until.parse().ok()?)),
-            None => None,
-        }),
+        "drain" => Call::Drain(draining(words)?),
         _ => return None,
     })
+}
+
+fn draining(mut words: Words<'_>) -> Option<Draining> {
+    let (why, until) = (words.next()?, words.next().map(str::parse).transpose().ok()?.map(Tick));
+    match (why, until) {
+        ("quit", until) => Some(Draining::Quit(until)),
+        ("reload", until) => Some(Draining::Reload(until)),
+        ("stop", None) => Some(Draining::Stop),
+        _ => None,
+    }
 }
 
 fn connected(word: &str) -> Option<Connected> {

@@ -131,7 +131,7 @@ impl<'r> Replay<'r> {
             Call::Chosen(errand, number, address) => Input::Chosen(*errand, *number, address),
             Call::Connected(errand, result) => Input::Connected(*errand, *result),
             Call::Timeout => Input::Timeout,
-            Call::Drain(until) => Input::Drain(*until),
+            Call::Drain(draining) => Input::Drain(*draining),
         };
         session.apply(input, turn);
         None

@@ -3,7 +3,7 @@
 use std::{fmt, io::ErrorKind};
 
 use crate::{
-    Address, Fault, Side,
+    Address, Draining, Fault, Side,
     session::{Admission, Connected, DialError, Input, Output, Refusal},
 };
 
@@ -169,8 +169,15 @@ impl fmt::Display for Told<'_, '_> {
                 }
             }
             Input::Timeout => f.write_str("timeout"),
-            Input::Drain(Some(until)) => write!(f, "drain {}", until.0),
-            Input::Drain(None) => f.write_str("drain"),
+            Input::Drain(draining) => {
+                let (why, until) = match draining {
+                    Draining::Quit(until) => ("quit", *until),
+                    Draining::Reload(until) => ("reload", *until),
+                    Draining::Stop => ("stop", None),
+                };
+                write!(f, "drain {why}")?;
+                until.map_or(Ok(()), |until| write!(f, " {}", until.0))
+            }
         }
     }
 }
@@ -203,6 +210,7 @@ impl fmt::Display for Said<'_> {
             Output::Note(note) => {
                 write!(f, "note {:?} {}", note.severity, Escaped(note.event.to_string().as_bytes()))
             }
+            Output::LogTunnel(event) => write!(f, "log tunnel {event}"),
             Output::ExchangeDone => {
                 write!(
                     f,
