@@ -9,7 +9,7 @@ use std::{hint::black_box, sync::Arc};
 use criterion::Criterion;
 use underpass_core::{
     Address, Buffers, ClientInfo, Connected, Fault, Now, Output, Session, Side, Tick, Tunnel, TunnelOutput,
-    TunnelSettings, Turn, Wait, config::Config,
+    TunnelSecret, Turn, Wait, config::Config,
 };
 
 const MESSAGE: [u8; 128] = [7; 128];
@@ -39,7 +39,7 @@ fn main() {
     let now = Now { tick: Tick(1), unix_ms: 784_111_777_000, utc_offset_min: 0 };
     let mut buffers = Buffers::default();
     let mut turn = Turn { now, buffers: &mut buffers };
-    let mut tunnel = Tunnel::new(Arc::new(TunnelSettings::default()), [b"", b""], &mut turn);
+    let mut tunnel = Tunnel::new(Arc::default(), TunnelSecret::new([7; 16]), [b"", b""], &mut turn);
     let mut session = opened(&mut turn);
     let legs = Side::BOTH.map(|side| session.connection(side));
     let mut group = criterion.benchmark_group("message of 128 bytes");
