@@ -150,6 +150,7 @@ mod http1;
 mod intervals;
 mod pool;
 pub mod proxy_protocol;
+mod rate;
 mod record;
 mod rewrite;
 mod session;

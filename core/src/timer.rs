@@ -59,6 +59,23 @@ timers! {
     Acknowledgement = "lingering_time",
     /// For a draining session to end (nginx `worker_shutdown_timeout`; C8).
     Drain = "worker_shutdown_timeout",
+    /// Until a side that is silent gets a Ping (`upgrade_ping_interval`; G3).
+    Ping = "upgrade_ping_interval",
+    /// For a sign of life after it (`upgrade_ping_timeout`; G3).
+    Pong = "upgrade_ping_timeout",
+    /// For the client's next data frame (`upgrade_client_silence`; G4).
+    ClientSilence = "upgrade_client_silence",
+    /// For a tunnel that we are ending to end (`upgrade_close_timeout`; G5).
+    Closing = "upgrade_close_timeout",
+    /// Until a tunnel's moment in a drain, or the end of its life, comes (`upgrade_drain_window`, G6;
+    /// `upgrade_max_lifetime`, G7).
+    Moment = "upgrade_max_lifetime",
+    /// Until the client may send another message (`upgrade_message_rate`; G8).
+    MessageRate = "upgrade_message_rate",
+    /// Until more may come through a tunnel (`upgrade_limit_rate`; G8).
+    TunnelRate = "upgrade_limit_rate",
+    /// Until the next line about a tunnel's progress (`upgrade_log`; G9).
+    Progress = "upgrade_log",
 }
 
 const NEVER: Tick = Tick(u64::MAX);

@@ -17,6 +17,8 @@ pub enum Ending {
 pub struct Wait {
     /// Call [`crate::Session::handle_timeout`] then; absent: nothing is timed. One that has passed means: at once.
     pub deadline: Option<Tick>,
+    /// How many bytes may be moved past the session, by the side that they come from.
+    relays: [u64; 2],
     interest: u8,
 }
 
@@ -24,13 +26,11 @@ const READ: u8 = 0;
 
 const WRITE: u8 = 2;
 
-const RELAY: u8 = 4;
-
-const ACKNOWLEDGE: u8 = 6;
+const ACKNOWLEDGE: u8 = 4;
 
 impl Wait {
     pub(crate) fn new(deadline: Option<Tick>) -> Self {
-        Self { deadline, interest: 0 }
+        Self { deadline, relays: [0; 2], interest: 0 }
     }
 
     pub(crate) fn read(&mut self, from: Side, wanted: bool) {
@@ -41,8 +41,8 @@ impl Wait {
         self.set(WRITE, to, wanted);
     }
 
-    pub(crate) fn relay(&mut self, from: Side, permitted: bool) {
-        self.set(RELAY, from, permitted);
+    pub(crate) fn relay(&mut self, from: Side, count: u64) {
+        self.relays[from.index()] = count;
     }
 
     pub(crate) fn acknowledge(&mut self, to: Side, wanted: bool) {
@@ -61,12 +61,12 @@ impl Wait {
         self.has(WRITE, to)
     }
 
-    /// Whether bytes from this side may be moved to the other without passing through the session
-    /// (`splice`), reported with [`crate::Session::handle_relayed`]. Once bytes from this side were reported as
-    /// received the permission is over: they go first.
+    /// How many bytes from this side may be moved to the other without passing through the session (`splice`),
+    /// reported with [`crate::Session::handle_relayed`]: what is left of a frame, or [`u64::MAX`] where nobody looks at
+    /// frames. Once bytes from this side were reported as received the permission is over: they go first.
     #[must_use]
-    pub fn relays(self, from: Side) -> bool {
-        self.has(RELAY, from)
+    pub fn relays(self, from: Side) -> u64 {
+        self.relays[from.index()]
     }
 
     /// Whether the system of this side's peer has acknowledged all that was sent is to be found out now, and when it

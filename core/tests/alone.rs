@@ -497,7 +497,7 @@ fn a_drain_that_is_over_leaves_no_time_to_linger() {
         alone.sends(Side::Upstream);
         let until = Tick(1_000_000_000);
         let turn = &mut Turn { now: alone.now, buffers: &mut alone.buffers };
-        alone.session.handle_drain(Some(until), turn);
+        alone.session.handle_drain(underpass_core::Draining::Quit(Some(until)), turn);
         alone.receives(Side::Upstream, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
         assert!(alone.sends(Side::Downstream).contains("\r\nConnection: close\r\n"));
         alone.now.tick = if over { until } else { Tick(until.0 - 1) };

@@ -213,7 +213,7 @@ fn reports_about_what_is_over_change_nothing() {
         session.handle_sent(session.connection(side), Err(ErrorKind::BrokenPipe.into()), &mut turn);
     }
     session.handle_timeout(&mut turn);
-    session.handle_drain(None, &mut turn);
+    session.handle_drain(underpass_core::Draining::Quit(None), &mut turn);
     world.run();
     assert!(world.done);
     // Draining is remembered; all else is as it was.

@@ -264,7 +264,7 @@ fn told(leave: impl FnOnce(&mut World)) -> [String; 2] {
     world.client_sends(UPGRADE);
     world.elapse(SECOND);
     world.origin_sends(SWITCH);
-    assert_eq!(world.session.record().tunnel().expect("a tunnel").opened, world.now().tick);
+    assert_eq!(world.session.tunnel_report().expect("a tunnel").opened, world.now().tick);
     world.client_sends("12345");
     world.origin_sends("123");
     world.elapse(SECOND);
@@ -290,8 +290,8 @@ fn who_ended_a_tunnel_and_how_is_told_and_its_bytes_and_time() {
         (in_order(Side::Downstream), "client", false, "2.000"),
         (in_order(Side::Upstream), "upstream", false, "2.000"),
         (told(reset), "upstream", true, ""),
-        (told(|world| world.elapse(59 * SECOND)), "timer proxy_read_timeout", false, "61.000"),
-        (told(|world| world.drain(Some(4 * SECOND))), "drain", false, "6.000"),
+        (told(|world| world.elapse(59 * SECOND)), "idle", false, "61.000"),
+        (told(|world| world.drain(Some(4 * SECOND))), "shutdown", false, "6.000"),
     ] {
         assert!(line.starts_with(&format!("tunnel closed by {ended}, client: ")), "{line}");
         assert!(line.contains(", from client: 5, from upstream: 3"), "{line}");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use underpass_core::{
     Buffers, Disposal, EndedBy, Ending, Epoch, Event, Leg, Now, Outcome, Output, Relayed, Side, Tick, Timer,
-    Tunnel, TunnelSettings, Turn, Wait,
+    Tunnel, TunnelSecret, TunnelSettings, Turn, Wait,
 };
 use underpass_testkit::session_world::Machine;
 
@@ -12,7 +12,7 @@ const NOW: Now = Now { tick: Tick(0), unix_ms: 0, utc_offset_min: 0 };
 
 /// A tunnel alone.
 fn opened(settings: TunnelSettings, read_ahead: [&[u8]; 2], turn: &mut Turn<'_>) -> Machine {
-    Tunnel::new(Arc::new(settings), read_ahead, turn).into()
+    Tunnel::new(Arc::new(settings), TunnelSecret::new([7; 16]), read_ahead, turn).into()
 }
 
 /// Polls up to the next wait; what came before it is kept by its name.
@@ -88,10 +88,10 @@ fn bytes_in_the_pipe_are_neither_overtaken_nor_forgotten() {
     let mut buffers = Buffers::default();
     let turn = &mut Turn { now: NOW, buffers: &mut buffers };
     let mut session = opened(TunnelSettings::default(), [b"x", b""], turn);
-    assert!(!waiting(&mut session).relays(Side::Downstream), "a byte is still to go first");
-    assert!(waiting(&mut session).relays(Side::Upstream));
+    assert_eq!(waiting(&mut session).relays(Side::Downstream), 0, "a byte is still to go first");
+    assert_eq!(waiting(&mut session).relays(Side::Upstream), u64::MAX);
     session.handle_sent(session.connection(Side::Upstream), Ok(1), turn);
-    assert!(waiting(&mut session).relays(Side::Downstream));
+    assert_eq!(waiting(&mut session).relays(Side::Downstream), u64::MAX);
     session.handle_relayed(session.connection(Side::Downstream), Relayed { taken: 100, delivered: 0 }, turn);
     let wait = waiting(&mut session);
     assert!(!wait.reads(Side::Downstream), "nothing may overtake what is in the pipe");

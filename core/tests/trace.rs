@@ -437,6 +437,8 @@ fn whatever_a_shell_reports_takes_the_same_way_again() {
                 world.splices = true;
                 world.client_sends(UPGRADE);
                 world.origin_sends(SWITCH);
+                // No frame: from then on nobody looks at them.
+                world.client_sends("J");
                 world.client_sends("JJJJ");
             }),
         ),

@@ -151,13 +151,13 @@ impl<A: Stream, B: Stream> Relay<A, B> {
         }
         let State::Running(tunnel) = state else { return Poll::Ready(()) };
         let mut pump = Pump::default();
-        let ending = loop {
+        let endings = loop {
             match tunnel.poll_output() {
                 TunnelOutput::Shutdown(Side::Downstream) => client.iter_mut().for_each(Leg::shut_down),
                 TunnelOutput::Shutdown(Side::Upstream) => upstream.iter_mut().for_each(Leg::shut_down),
                 // A relay writes no log of its own.
                 TunnelOutput::Note(_) | TunnelOutput::Progress => {}
-                TunnelOutput::Done(report) => break report.ending,
+                TunnelOutput::Done(report) => break [report.client.ending, report.upstream.ending],
                 TunnelOutput::Wait(wait) => {
                     let now = alarm.now();
                     match pump.begin(&mut **tunnel, (client, upstream, now), wait, cx) {
@@ -173,8 +173,8 @@ impl<A: Stream, B: Stream> Relay<A, B> {
                 }
             }
         };
-        close(client, ending);
-        close(upstream, ending);
+        close(client, endings[0]);
+        close(upstream, endings[1]);
         let (report, now) = (self.report(), self.alarm.now().tick);
         // A peer that doesn't read must not keep the streams from being dropped.
         let until = now.after(self.settings.tunnel.lingering_timeout);

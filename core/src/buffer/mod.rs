@@ -4,7 +4,12 @@ mod loan;
 
 pub(crate) use loan::{Lend, Loan, Spares};
 
-use crate::{record::Heads, session::Around, time::Now};
+use crate::{
+    record::Heads,
+    session::Around,
+    time::Now,
+    tunnel::{OwnFrame, Rare},
+};
 
 /// The memory of one worker: IO buffers of one size and the scratch space of heads, lent and taken back.
 ///
@@ -18,6 +23,8 @@ pub struct Buffers {
     scratch: Vec<Vec<u8>>,
     heads: Vec<Box<Heads>>,
     arounds: Vec<Box<Around>>,
+    rares: Vec<Box<Rare>>,
+    own_frames: Vec<Box<OwnFrame>>,
     pub(crate) figures: Spares,
     pub(crate) works: Spares,
     pub(crate) exchanges: Spares,
@@ -55,6 +62,8 @@ impl Buffers {
             scratch: Vec::new(),
             heads: Vec::new(),
             arounds: Vec::new(),
+            rares: Vec::new(),
+            own_frames: Vec::new(),
             figures: Spares::default(),
             works: Spares::default(),
             exchanges: Spares::default(),
@@ -97,6 +106,32 @@ impl Buffers {
         if self.arounds.len() < Self::SPARE && around.memory() <= Self::LARGEST_SPARE {
             around.clear();
             self.arounds.push(around);
+        }
+    }
+
+    pub(crate) fn rare(&mut self) -> Box<Rare> {
+        self.rares.pop().unwrap_or_default()
+    }
+
+    pub(crate) fn return_rare(&mut self, rare: Box<Rare>) {
+        if self.rares.len() < Self::SPARE && rare.is_over() {
+            self.rares.push(rare);
+        }
+    }
+
+    pub(crate) fn own_frame(&mut self, frame: OwnFrame) -> Box<OwnFrame> {
+        match self.own_frames.pop() {
+            Some(mut spare) => {
+                *spare = frame;
+                spare
+            }
+            None => Box::new(frame),
+        }
+    }
+
+    pub(crate) fn return_own_frame(&mut self, frame: Box<OwnFrame>) {
+        if self.own_frames.len() < Self::SPARE {
+            self.own_frames.push(frame);
         }
     }
 

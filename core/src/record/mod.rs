@@ -142,7 +142,8 @@ impl Record {
         self.figures.sent
     }
 
-    /// The tunnel, if the exchange became one: its beginning, and from its end on, all of it.
+    /// The tunnel, if the exchange became one, from its end on. What is known of it before,
+    /// [`Session::tunnel_report`](crate::Session::tunnel_report) says.
     #[must_use]
     pub fn tunnel(&self) -> Option<&TunnelReport> {
         self.figures.tunnel.as_deref()

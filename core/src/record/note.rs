@@ -4,10 +4,12 @@ use std::{fmt, io::Write as _};
 
 use super::{EndedBy, Record, Severity};
 use crate::{
+    Side,
     fault::Fault,
     template::{Escape, write_escaped},
     timer::Timer,
     violation::Violation,
+    websocket::FrameViolation,
 };
 
 /// Something that happened, for the error log.
@@ -53,6 +55,8 @@ pub enum Event {
     MatchGivenUp,
     /// A tunnel has opened.
     TunnelOpened,
+    /// This side of a tunnel broke RFC 6455 (G2).
+    FrameViolation(Side, FrameViolation),
     /// A tunnel is over.
     TunnelClosed(EndedBy),
     /// A mistake of this program: an event came in a state that has no row for it.
@@ -116,6 +120,7 @@ impl Event {
             | Self::ClientLeft
             | Self::TunnelOpened
             | Self::TunnelClosed(_)
+            | Self::FrameViolation(..)
             | Self::NoUpgrade(_)
             | Self::UnderscoreDropped
             | Self::TrailerDropped => Severity::Info,
@@ -163,10 +168,24 @@ impl fmt::Display for Event {
                 "a regular expression that looks around or refers back took too many steps: no match (rule B7)",
             ),
             Self::TunnelOpened => f.write_str("tunnel opened"),
+            Self::FrameViolation(side, violation) => {
+                write!(f, "WebSocket frames of the {} can't be followed: {violation}", whose(*side))
+            }
+            Self::TunnelClosed(EndedBy::Ping(side)) => {
+                write!(f, "tunnel closed by ping: the {} gave no sign of life", whose(*side))
+            }
             Self::TunnelClosed(ended) => write!(f, "tunnel closed by {ended}"),
             Self::IllegalTransition => f.write_str("illegal state transition, a mistake of this program"),
             Self::Lost(count) => write!(f, "{count} further events"),
         }
+    }
+}
+
+/// The peer on this side, in a sentence.
+const fn whose(side: Side) -> &'static str {
+    match side {
+        Side::Downstream => "client",
+        Side::Upstream => "origin server",
     }
 }
 

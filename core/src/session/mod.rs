@@ -352,8 +352,8 @@ impl Session {
     /// without `close_notify` (H5; RFC 8446 §6.1), since that would say that it is whole.
     #[must_use]
     pub fn is_cut(&self) -> bool {
-        match self.tunnel_report() {
-            Some(report) => report.cut,
+        match self.phase.tunnel() {
+            Some(tunnel) => tunnel.is_cut(),
             None => matches!(self.common.record.outcome, Outcome::ClientLeft | Outcome::Cut),
         }
     }

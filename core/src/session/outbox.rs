@@ -40,6 +40,11 @@ impl<'a> Slices<'a> {
         Self { slices, count: usize::from(!piece.is_empty()) }
     }
 
+    /// Two pieces, without those that are empty.
+    pub(crate) fn two(first: &'a [u8], second: &'a [u8]) -> Self {
+        Self::new([first, second, b"", b""], usize::MAX)
+    }
+
     /// How many bytes there are.
     #[must_use]
     pub fn total(&self) -> usize {
@@ -90,7 +95,7 @@ impl Outbox {
     pub(super) const NONE: Self = Self { around: None, retired: None, offered: false };
 
     /// Whether it has no memory, and nobody else has any of it.
-    pub(super) fn is_vacant(&self) -> bool {
+    pub(crate) fn is_vacant(&self) -> bool {
         let Self { around, retired, offered } = self;
         around.is_none() && retired.is_none() && !offered
     }

@@ -130,7 +130,8 @@ impl Snapshot {
             // What tests cover, and nothing that decides.
             taken: _,
         } = common;
-        let Work { flows: [from_client, from_upstream], pending } = &**work;
+        // Frames that a tunnel has left are memory only.
+        let Work { flows: [from_client, from_upstream], pending, own_frames: _ } = &**work;
         // The heads and the counts of an exchange that is over wait to be given back, and are of no consequence.
         let is_over = session.is_between_exchanges();
         let deadlines = session.deadlines().running();

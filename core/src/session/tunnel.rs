@@ -10,7 +10,7 @@ use crate::{
     http1::protocols,
     state::{connection, message, phase},
     time::{Now, Tick},
-    tunnel::{Closing, Opening, Said, Tunnel, TunnelReport, TunnelSecret, TunnelSettings},
+    tunnel::{HandedBack, Opening, Said, Tunnel, TunnelReport, TunnelSecret, TunnelSettings},
 };
 
 impl Session {
@@ -59,7 +59,6 @@ impl Session {
         // These are counted with what the tunnel brings.
         self.common.record.figures.attempt.received =
             self.common.record.figures.attempt.received.saturating_sub(ahead.from_upstream);
-        self.common.record.figures.tunnel = Some(Box::new(ahead));
         self.enter_phase(phase::Event::Open, Phase::Tunnel(Box::new(tunnel)));
         self.look_at_tunnel(turn.buffers);
     }
@@ -122,13 +121,14 @@ impl Session {
             }
         }
         let report = tunnel.report();
-        let Closing { held: [from_client, from_upstream], front, legs } = tunnel.hand_back();
+        let HandedBack { held: [from_client, from_upstream], front, own, legs } = tunnel.hand_back();
         self.common.taken = self.common.taken.with(tunnel.taken());
         self.common.legs = legs;
         let [down, up] = &mut self.common.work.flows;
         down.inbox.take_back(from_client);
         up.inbox.take_back(from_upstream);
         up.outbox = front;
+        self.common.work.own_frames = own;
         self.end_tunnel(report);
     }
 
@@ -137,8 +137,8 @@ impl Session {
         self.common.record.figures.attempt.sent += report.to_upstream;
         self.common.record.figures.attempt.received += report.from_upstream;
         self.common.record.figures.tunnel = Some(Box::new(report));
-        self.common.release(Verdict::Success, Disposal::Close(report.ending));
-        self.enter_phase(phase::Event::Finish, Phase::Finished(Finished::tunnel(report.ending)));
+        self.common.release(Verdict::Success, Disposal::Close(report.upstream.ending));
+        self.enter_phase(phase::Event::Finish, Phase::Finished(Finished::tunnel(report.client.ending)));
         self.common.finish(report.outcome());
     }
 
@@ -157,7 +157,7 @@ impl Session {
     /// The head that goes before what this side is sent, as long as nothing of it was sent.
     pub(super) fn unsent_head(&self, to: Side) -> Option<&[u8]> {
         match (self.phase.tunnel(), to) {
-            (Some(tunnel), Side::Downstream) => tunnel.front().unsent_head(),
+            (Some(tunnel), Side::Downstream) => tunnel.unsent_head(),
             (Some(_), Side::Upstream) => None,
             (None, _) => self.common.flow(to.opposite()).outbox.unsent_head(),
         }

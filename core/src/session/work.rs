@@ -1,7 +1,10 @@
 //! What has come and what waits to be polled: lent while there is something in it.
 
 use super::{flow::Flow, pending::Pending};
-use crate::buffer::{Buffers, Lend, Spares};
+use crate::{
+    buffer::{Buffers, Lend, Spares},
+    tunnel::OwnFrame,
+};
 
 /// What has come and what waits to be polled. It outlives an exchange.
 #[derive(Clone, Debug, Default)]
@@ -9,10 +12,13 @@ pub(crate) struct Work {
     /// By the side that the bytes come from.
     pub(super) flows: [Flow; 2],
     pub(super) pending: Pending,
+    /// Frames of a tunnel's own that may be on their way, by the side that gets them.
+    pub(super) own_frames: [Option<Box<OwnFrame>>; 2],
 }
 
 impl Work {
-    const NONE: Self = Self { flows: [Flow::NONE, Flow::NONE], pending: Pending::NONE };
+    const NONE: Self =
+        Self { flows: [Flow::NONE, Flow::NONE], pending: Pending::NONE, own_frames: [None, None] };
 }
 
 impl Lend for Work {
@@ -25,8 +31,10 @@ impl Lend for Work {
     /// exchanges.
     fn is_quiet(&self) -> bool {
         // Everything is taken apart, so that nothing that is added later is lost.
-        let Self { flows, pending } = self;
-        flows.iter().all(Flow::is_quiet) && *pending == Pending::NONE
+        let Self { flows, pending, own_frames } = self;
+        flows.iter().all(Flow::is_quiet)
+            && *pending == Pending::NONE
+            && own_frames.iter().all(Option::is_none)
     }
 
     fn clear(&mut self) {

@@ -29,8 +29,8 @@ pub(super) enum Course {
 /// What a direction carries that is still to be delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Carried {
-    /// Bytes in the shell's pipe: taken from the source past the machine, not yet delivered.
-    pub(super) piped: u64,
+    /// Bytes in the shell's pipe: taken from the source past the machine, not yet delivered. No pipe holds 4 GiB.
+    pub(super) piped: u32,
     /// When the sink last took something, or bytes began to wait for it.
     pub(super) since: Tick,
 }
@@ -108,7 +108,7 @@ impl Course {
     }
 
     /// Bytes in the shell's pipe.
-    pub(super) fn piped(self) -> u64 {
+    pub(super) fn piped(self) -> u32 {
         match self {
             Self::Flowing(carried) | Self::Ending(carried) => carried.piped,
             Self::Discarding(_) | Self::Over(_) => 0,

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{NEVER, Tunnel, stage::Stage};
+use super::{NEVER, Tunnel, frames::Sight, ping::Due, rare::Rare, stage::Stage, watch::Watch};
 use crate::{Side, time::Tick, timer::Timer};
 
 /// When it is asked for the first time whether a tail has been acknowledged; then again after as long as it has been
@@ -10,18 +10,23 @@ use crate::{Side, time::Tick, timer::Timer};
 const FIRST_LOOK: Duration = Duration::from_millis(1);
 
 impl Tunnel {
-    /// Shows each timer that runs with its deadline (C2, C3, C5, C8); of two that are due at once the first counts.
+    /// Shows each timer that runs with its deadline.
     #[inline]
     fn each_deadline(&self, mut see: impl FnMut(Timer, Tick)) {
+        if let Some(rare) = &self.rare {
+            self.each_rare_deadline(rare, &mut see);
+            if rare.closing.is_some() {
+                // What ends anyway isn't ended once more.
+                return;
+            }
+        }
         let settings = &*self.settings;
         let [to_origin, to_client] = Side::BOTH.map(|from| self.stalled_since(from));
         if let Some(since) = to_client {
             see(Timer::ClientSend, since.after(settings.client_send_timeout));
         }
-        if let Stage::Lingering { came, .. } = self.stage {
-            see(Timer::LingerIdle, came.after(settings.lingering_timeout));
-        }
-        if let Stage::Lingering { since, .. } | Stage::ReadInVain { since } = self.stage {
+        let stage = self.stage();
+        if let Stage::Lingering { since, .. } | Stage::ReadInVain { since } = stage {
             see(Timer::LingerTotal, since.after(settings.lingering_time));
         }
         if let Some(since) = to_origin {
@@ -31,31 +36,82 @@ impl Tunnel {
         if to_origin.is_none() && to_client.is_none() {
             see(Timer::TunnelIdle, self.moved.after(settings.idle_timeout));
         }
-        match self.stage {
-            Stage::HalfClosed { since } => {
-                let span = settings.half_close_timeout.min(settings.idle_timeout);
-                // Only the direction that is left moves anything.
-                see(Timer::HalfClose, since.max(self.moved).after(span));
-            }
-            Stage::Lingering { since, asked, .. } if asked != NEVER => {
-                see(Timer::Acknowledgement, asked.after(asked.since(since).max(FIRST_LOOK)));
+        if let Stage::HalfClosed { since } = stage {
+            let span = settings.half_close_timeout.min(settings.idle_timeout);
+            // Only the direction that is left moves anything.
+            see(Timer::HalfClose, since.max(self.moved).after(span));
+        }
+        if let Some(watch) = &self.watch {
+            self.each_watched_deadline(watch, see);
+        }
+    }
+
+    /// Of what the tunnel has for a while only.
+    fn each_rare_deadline(&self, rare: &Rare, see: &mut impl FnMut(Timer, Tick)) {
+        match (&rare.closing, rare.stage) {
+            (Some(closing), _) => see(Timer::Closing, closing.until),
+            (None, Stage::Lingering { since, came, asked }) => {
+                see(Timer::LingerIdle, came.after(self.settings.lingering_timeout));
+                if asked != NEVER {
+                    see(Timer::Acknowledgement, asked.after(asked.since(since).max(FIRST_LOOK)));
+                }
             }
             _ => {}
         }
-        if self.drain != NEVER {
-            see(Timer::Drain, self.drain);
+        if rare.drain != NEVER {
+            see(Timer::Drain, rare.drain);
         }
+    }
+
+    /// Of what its settings have watched over (G3, G4, G6 to G9).
+    fn each_watched_deadline(&self, watch: &Watch, mut see: impl FnMut(Timer, Tick)) {
+        for side in Side::BOTH {
+            match self.ping_due(side) {
+                Some(Due::Ping(at)) => see(Timer::Ping, at),
+                Some(Due::Answer(at)) => see(Timer::Pong, at),
+                None => {}
+            }
+            if self.busy.is_paced(side)
+                && let Some(at) = self.bytes_due(side)
+            {
+                see(Timer::TunnelRate, at);
+            }
+        }
+        if let Some(at) = self.silence_due(watch) {
+            see(Timer::ClientSilence, at);
+        }
+        if let Some((at, _)) = watch.moment {
+            see(Timer::Moment, at);
+        }
+        if self.busy.has(super::Busy::TOO_SOON)
+            && let Some(at) = watch.room_at(&self.settings)
+        {
+            see(Timer::MessageRate, at);
+        }
+        if let Some(every) = self.settings.log_every {
+            see(Timer::Progress, watch.logged.after(every));
+        }
+    }
+
+    /// When the client has sent no data frame for too long (G4); not where it has ended or sent Close, or isn't read.
+    fn silence_due(&self, watch: &Watch) -> Option<Tick> {
+        let span = self.settings.websocket.as_ref()?.client_silence?;
+        let client = Side::Downstream;
+        let lane = self.frames.as_ref()?.lane(client);
+        let may_speak =
+            lane.close.is_none() && lane.sight == Sight::Relays && self.course(client).is_flowing();
+        (may_speak && watch.sides[client.index()].paused == NEVER).then(|| watch.data.after(span))
     }
 
     /// Since when bytes wait for the sink of this direction without its taking any; absent: none wait.
     #[inline]
-    fn stalled_since(&self, from: Side) -> Option<Tick> {
+    pub(super) fn stalled_since(&self, from: Side) -> Option<Tick> {
         let direction = &self.directions[from.index()];
         let in_front = from == Side::Upstream && self.busy.has(super::Busy::FRONT);
         let (super::Course::Flowing(carried) | super::Course::Ending(carried)) = direction.course else {
             return None;
         };
-        let waits = in_front || carried.piped > 0 || !direction.held.is_empty();
+        let waits = in_front || carried.piped > 0 || direction.held.waits();
         (waits && self.leg(from.opposite()).writes()).then_some(carried.since)
     }
 
@@ -72,21 +128,22 @@ impl Tunnel {
         (earliest != NEVER).then_some(earliest)
     }
 
-    /// The timer that is due first, if one is.
+    /// The timer that is due first, if one is; of two that are due at once, the first of [`Timer::ALL`].
     pub(super) fn due(&self, now: Tick) -> Option<Timer> {
-        let mut first: Option<(Timer, Tick)> = None;
+        let mut first: Option<(Tick, Timer)> = None;
         self.each_deadline(|timer, at| {
-            if at <= now && first.is_none_or(|(_, earliest)| at < earliest) {
-                first = Some((timer, at));
+            if at <= now && first.is_none_or(|earliest| (at, timer) < earliest) {
+                first = Some((at, timer));
             }
         });
-        first.map(|(timer, _)| timer)
+        first.map(|(_, timer)| timer)
     }
 
     /// The timers that run, in the order of [`Timer::ALL`].
     pub(super) fn running(&self) -> Vec<(Timer, Tick)> {
         let mut running = Vec::new();
         self.each_deadline(|timer, at| running.push((timer, at)));
+        running.sort_unstable();
         running
     }
 }

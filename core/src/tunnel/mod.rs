@@ -6,12 +6,19 @@
 //! (`step`), after which each direction is what its table permits, and the tunnel waits for what follows from that.
 //! When something is due is one function of the state (`deadlines`): nothing starts or stops a timer.
 
+mod closing;
 mod course;
 mod deadlines;
+mod frames;
 mod held;
 mod output;
+mod own;
+mod ping;
 mod poll;
+mod rare;
+mod rates;
 mod report;
+mod scan;
 mod secret;
 mod settings;
 mod snapshot;
@@ -19,10 +26,13 @@ mod stage;
 mod step;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub(crate) use held::Held;
 pub(crate) use output::Said;
 pub use output::TunnelOutput;
+pub(crate) use own::OwnFrame;
+pub(crate) use rare::Rare;
 pub use report::{FrameCount, SideReport, TunnelReport};
 pub use secret::TunnelSecret;
 pub use settings::{
@@ -33,9 +43,12 @@ pub use snapshot::TunnelSnapshot;
 use std::sync::Arc;
 
 use course::{Carried, Course, Direction};
+use frames::Frames;
 use output::Busy;
-use stage::Stage;
+use report::Counts;
+use secret::Purpose;
 use step::Input;
+use watch::Watch;
 
 use crate::{
     Draining, Fault, Side,
@@ -99,27 +112,21 @@ const NEVER: Tick = Tick(u64::MAX);
 #[derive(Clone, Debug)]
 pub struct Tunnel {
     settings: Arc<TunnelSettings>,
-    secret: TunnelSecret,
     /// By the side that the bytes come from.
     directions: [Direction; 2],
-    /// What goes to the client in front of the tunnel's bytes: the head that has opened it.
-    front: Outbox,
-    report: TunnelReport,
-    /// What it waits for besides bytes, and since when.
-    stage: Stage,
+    /// What is known of its frames: a tunnel of WebSocket has this (G1).
+    frames: Option<Box<Frames>>,
+    /// What its settings have watched over.
+    watch: Option<Box<Watch>>,
+    /// What it has for a while only.
+    rare: Option<Box<Rare>>,
+    counts: Counts,
     /// When a byte moved last, or nothing waited any more for a side that takes nothing.
     moved: Tick,
-    /// When a drain is over.
-    drain: Tick,
-    /// Full buffers of bytes that were given up, which may still be on their way. Few tunnels have any.
-    retired: Option<Box<Retired>>,
     legs: [connection::Machine; 2],
     busy: Busy,
     taken: Taken,
 }
-
-/// By the side that the bytes came from.
-type Retired = [Option<Box<[u8]>>; 2];
 
 /// What a session hands over when its exchange becomes a tunnel.
 #[derive(Debug)]
@@ -136,9 +143,11 @@ pub(crate) struct Opening {
 
 /// What a tunnel hands back at its end.
 #[derive(Debug)]
-pub(crate) struct Closing {
+pub(crate) struct HandedBack {
     pub(crate) held: [Held; 2],
     pub(crate) front: Outbox,
+    /// Frames of ours that may be on their way.
+    pub(crate) own: [Option<Box<OwnFrame>>; 2],
     pub(crate) legs: [connection::Machine; 2],
 }
 
@@ -171,31 +180,36 @@ impl Tunnel {
     /// The same with what a session hands over: whoever has ended already (A13) has ended its stream.
     pub(crate) fn open(settings: Arc<TunnelSettings>, opening: Opening, turn: &mut Turn<'_>) -> Self {
         let now = turn.now.tick;
-        let mut report = TunnelReport::new(now);
-        for (side, held) in Side::BOTH.into_iter().zip(&opening.held) {
-            report.count_received(side, held.bytes().len() as u64);
+        let Opening { secret, held, front, legs, draining } = opening;
+        let mut counts = Counts::new(now);
+        for (side, held) in Side::BOTH.into_iter().zip(&held) {
+            counts.received(side, held.unseen().len() as u64);
         }
         let course = Course::Flowing(Carried { piped: 0, since: now });
         let mut tunnel = Self {
+            directions: held.map(|held| Direction { held, course }),
+            frames: settings.websocket.is_some().then(|| Box::new(Frames::new(secret))),
+            watch: Watch::of(&settings, secret, now).map(Box::new),
+            rare: None,
             settings,
-            secret: opening.secret,
-            directions: opening.held.map(|held| Direction { held, course }),
-            front: opening.front,
-            report,
-            stage: Stage::Relaying,
+            counts,
             moved: now,
-            drain: NEVER,
-            retired: None,
-            legs: opening.legs,
+            legs,
             busy: Busy::default(),
             taken: Taken::default(),
         };
         tunnel.busy.set(Busy::OPENED);
-        if !tunnel.front.head_is_sent() {
+        if !front.head_is_sent() {
             tunnel.busy.set(Busy::FRONT);
         }
+        if !front.is_vacant() {
+            tunnel.rare_mut(turn.buffers).front = front;
+        }
+        if tunnel.settings.limit_rate.is_some() {
+            tunnel.busy.set(Busy::PACED);
+        }
         tunnel.general(Input::Opened, turn);
-        if let Some(draining) = opening.draining {
+        if let Some(draining) = draining {
             tunnel.general(Input::Drain(draining), turn);
         }
         tunnel
@@ -212,14 +226,20 @@ impl Tunnel {
             // The path of a byte: both connections are open, as `Flowing` says, and nothing else is to be done.
             (Ok(count @ 1..), Course::Flowing(carried)) if !self.busy.any() => {
                 let now = turn.now.tick.max(self.moved);
-                if direction.held.is_empty() && carried.piped == 0 {
+                if !direction.held.waits() && carried.piped == 0 {
                     carried.since = now;
                 }
                 let count = direction.held.received(count);
-                self.report.count_received(from, count as u64);
-                self.moved = now;
+                self.counts.received(from, count as u64);
+                self.heard(from, now);
+                if self.frames.is_none() {
+                    self.directions[from.index()].held.pass_all();
+                } else if !self.take_data(from, now) {
+                    return self.general(Input::Arrived, turn);
+                }
+                self.pace_clock(from, now);
             }
-            (Err(fault), Course::Flowing(_)) if fault.is_transient() => {
+            (Err(fault), Course::Flowing(_)) if fault.is_transient() && !self.busy.has(Busy::RATED) => {
                 direction.held.received(0);
                 direction.held.settle(turn.buffers);
             }
@@ -233,10 +253,16 @@ impl Tunnel {
         match (result, &mut direction.course) {
             (Ok(count @ 1..), Course::Flowing(carried)) if !self.busy.any() => {
                 let count = direction.held.sent(count);
-                self.report.count_sent(to, count as u64);
-                self.moved = turn.now.tick.max(self.moved);
-                carried.since = self.moved;
+                let now = turn.now.tick.max(self.moved);
+                self.counts.sent(to, count as u64);
+                self.counts.waited(to, now.since(carried.since));
+                (self.moved, carried.since) = (now, now);
                 direction.held.settle(turn.buffers);
+                if !direction.held.waits() && !direction.held.unseen().is_empty() {
+                    // It was held back until what stood in front of it had gone.
+                    return self.general(Input::Arrived, turn);
+                }
+                self.pace_clock(to.opposite(), now);
             }
             _ => self.general(Input::Sent(to, result), turn),
         }
@@ -270,16 +296,28 @@ impl Tunnel {
         for direction in &mut self.directions {
             direction.held.recycle(buffers);
         }
-        self.front.recycle(buffers);
+        if let Some(mut rare) = self.rare {
+            rare.front.recycle(buffers);
+        }
     }
 }
 
 /// Looks.
 impl Tunnel {
-    /// What is known of it: so far, or in the end.
+    /// What is known of it: so far, or in the end. It is put together when it is asked for.
     #[must_use]
     pub fn report(&self) -> TunnelReport {
-        self.report
+        let mut report = self.counts.report();
+        report.how = self.counts.how.filter(|_| self.is_done());
+        for side in Side::BOTH {
+            let of_side = report.side_mut(side);
+            if let Some(frames) = &self.frames {
+                let lane = frames.lane(side);
+                (of_side.frames, of_side.close) = (Some(lane.count), lane.close);
+            }
+            of_side.ping = self.watch.as_ref().and_then(|watch| watch.sides[side.index()].last_round_trip());
+        }
+        report
     }
 
     /// What it is and holds, with deadlines relative to `now`, without totals: two tunnels with equal settings and
@@ -293,6 +331,11 @@ impl Tunnel {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.busy.has(Busy::DONE)
+    }
+
+    /// Whether a stream has ended otherwise than in order.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.counts.cut
     }
 
     /// The rows of the tables that it has taken so far. For tests of what tests cover: none without debug assertions.
@@ -314,6 +357,7 @@ impl Tunnel {
             && course.piped() == 0
             && held.has_space()
             && !course.is_ignored()
+            && !self.busy.is_paused(side)
             && !self.is_done()
     }
 
@@ -321,16 +365,22 @@ impl Tunnel {
     #[inline]
     fn offers(&self, to: Side) -> bool {
         let in_front = to == Side::Downstream && self.busy.has(Busy::FRONT);
-        let waits = in_front || !self.directions[to.opposite().index()].held.is_empty();
+        let waits = in_front
+            || self.directions[to.opposite().index()].held.waits()
+            || (self.busy.has(Busy::OWN) && !self.own_offered(to).is_empty());
         waits && self.leg(to).writes() && !self.is_done()
     }
 
-    /// Whether bytes may be moved past the machine.
+    /// How many bytes may be moved past the machine.
     #[inline]
-    fn may_relay(&self, from: Side) -> bool {
+    fn may_relay(&self, from: Side) -> u64 {
         let Direction { held, course } = &self.directions[from.index()];
         let in_front = from == Side::Upstream && self.busy.has(Busy::FRONT);
-        course.is_flowing() && held.is_empty() && !in_front && !self.is_done()
+        let flows = course.is_flowing() && held.is_empty() && !in_front && !self.is_done();
+        if !flows || self.busy.has(Busy::PACED) {
+            return 0;
+        }
+        self.unseen(from)
     }
 
     #[inline]
@@ -343,14 +393,29 @@ impl Tunnel {
         self.directions[from.index()].held.arriving(count)
     }
 
-    /// What goes to the client in front of the tunnel's bytes.
-    pub(crate) fn front(&self) -> &Outbox {
-        &self.front
+    /// The head in front of the tunnel's bytes, as long as nothing of it was sent.
+    pub(crate) fn unsent_head(&self) -> Option<&[u8]> {
+        self.rare.as_ref()?.front.unsent_head()
     }
 
     /// What a session takes back: its connections, and the memory that may still be in use.
-    pub(crate) fn hand_back(&mut self) -> Closing {
+    pub(crate) fn hand_back(&mut self) -> HandedBack {
         let held = [0, 1].map(|index: usize| std::mem::take(&mut self.directions[index].held));
-        Closing { held, front: std::mem::take(&mut self.front), legs: self.legs }
+        let Rare { front, own, .. } = self.rare.take().map(|rare| *rare).unwrap_or_default();
+        HandedBack { held, front, own, legs: self.legs }
+    }
+
+    /// Something has come from a side.
+    #[inline]
+    fn heard(&mut self, from: Side, now: Tick) {
+        self.moved = now;
+        self.counts.heard(from, now);
+        if let Some(watch) = &mut self.watch {
+            watch.heard(from, now);
+        }
+    }
+
+    fn rare_mut(&mut self, buffers: &mut Buffers) -> &mut Rare {
+        self.rare.get_or_insert_with(|| buffers.rare())
     }
 }

@@ -42,20 +42,39 @@ impl From<Said> for TunnelOutput {
 /// What waits to be polled, and what keeps reports from taking the short path: one word, which is zero while bytes
 /// flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Busy(u8);
+pub(super) struct Busy(u16);
 
 impl Busy {
     /// Notes, in the order in which they are told.
-    pub(super) const OPENED: u8 = 1;
-    pub(super) const ILLEGAL: u8 = 1 << 1;
-    pub(super) const TIMED_OUT: u8 = 1 << 2;
-    pub(super) const CLOSED: u8 = 1 << 3;
+    pub(super) const OPENED: u16 = 1;
+    pub(super) const ILLEGAL: u16 = 1 << 1;
+    pub(super) const VIOLATED: u16 = 1 << 2;
+    pub(super) const TIMED_OUT: u16 = 1 << 3;
+    pub(super) const CLOSED: u16 = 1 << 4;
+    /// A line about its progress is due.
+    pub(super) const PROGRESS: u16 = 1 << 5;
     /// Write directions that are to be shut down: the client's, the origin server's.
-    const SHUTDOWN: [u8; 2] = [1 << 4, 1 << 5];
+    const SHUTDOWN: [u16; 2] = [1 << 6, 1 << 7];
     /// It is over.
-    pub(super) const DONE: u8 = 1 << 6;
-    /// A head is in front of what the client gets. That is no output.
-    pub(super) const FRONT: u8 = 1 << 7;
+    pub(super) const DONE: u16 = 1 << 8;
+
+    // These are no output.
+
+    /// A head is in front of what the client gets.
+    pub(super) const FRONT: u16 = 1 << 9;
+    /// A frame of ours is on its way, or waits for its place.
+    pub(super) const OWN: u16 = 1 << 10;
+    /// It is being ended by our own wish.
+    pub(super) const CLOSING: u16 = 1 << 11;
+    /// What comes has a rate.
+    pub(super) const PACED: u16 = 1 << 12;
+    /// A side that isn't read, for its rate's sake: the client, the origin server.
+    const PAUSED: [u16; 2] = [1 << 13, 1 << 14];
+    /// The client isn't read, for it sends too many messages.
+    pub(super) const TOO_SOON: u16 = 1 << 15;
+
+    /// Time alone may permit a side to be read again.
+    pub(super) const RATED: u16 = Self::PACED | Self::TOO_SOON;
 
     /// Whether reports can't take the short path.
     #[inline]
@@ -66,27 +85,46 @@ impl Busy {
     /// Whether there is something to be polled besides waiting.
     #[inline]
     pub(super) fn speaks(self) -> bool {
-        self.0 & !Self::FRONT != 0
+        self.0 & (Self::FRONT - 1) != 0
     }
 
     #[inline]
-    pub(super) fn has(self, bit: u8) -> bool {
+    pub(super) fn has(self, bit: u16) -> bool {
         self.0 & bit != 0
     }
 
-    pub(super) fn set(&mut self, bit: u8) {
+    pub(super) fn set(&mut self, bit: u16) {
         self.0 |= bit;
     }
 
-    pub(super) fn clear(&mut self, bit: u8) {
+    pub(super) fn clear(&mut self, bit: u16) {
         self.0 &= !bit;
     }
 
     /// Takes a bit: whether it was set.
-    pub(super) fn take(&mut self, bit: u8) -> bool {
+    pub(super) fn take(&mut self, bit: u16) -> bool {
         let had = self.has(bit);
         self.clear(bit);
         had
+    }
+
+    /// Whether a side isn't read for the sake of a rate.
+    #[inline]
+    pub(super) fn is_paused(self, side: Side) -> bool {
+        self.has(Self::PAUSED[side.index()]) || (side == Side::Downstream && self.has(Self::TOO_SOON))
+    }
+
+    /// Whether a side isn't read for the sake of a rate of bytes.
+    #[inline]
+    pub(super) fn is_paced(self, side: Side) -> bool {
+        self.has(Self::PAUSED[side.index()])
+    }
+
+    pub(super) fn pause(&mut self, side: Side, pauses: bool) {
+        match pauses {
+            true => self.set(Self::PAUSED[side.index()]),
+            false => self.clear(Self::PAUSED[side.index()]),
+        }
     }
 
     pub(super) fn shut_down(&mut self, side: Side) {

@@ -21,7 +21,7 @@ impl Tunnel {
     pub fn poll_output(&mut self) -> TunnelOutput {
         match self.take_output() {
             Some(said) => said.into(),
-            None if self.is_done() => TunnelOutput::Done(self.report),
+            None if self.is_done() => TunnelOutput::Done(self.report()),
             None => TunnelOutput::Wait(self.wait()),
         }
     }
@@ -29,7 +29,12 @@ impl Tunnel {
     /// An output that is polled once: a note, or a shutdown.
     #[inline]
     pub(crate) fn take_output(&mut self) -> Option<Said> {
-        if self.busy.speaks() { self.take_note().or_else(|| self.take_shutdown()) } else { None }
+        if !self.busy.speaks() {
+            return None;
+        }
+        let note = self.take_note();
+        note.or_else(|| self.busy.take(Busy::PROGRESS).then_some(Said::Progress))
+            .or_else(|| self.take_shutdown())
     }
 
     fn take_note(&mut self) -> Option<Said> {
@@ -37,11 +42,15 @@ impl Tunnel {
             Event::TunnelOpened
         } else if self.busy.take(Busy::ILLEGAL) {
             Event::IllegalTransition
+        } else if self.busy.take(Busy::VIOLATED)
+            && let Some((side, violation)) = self.frames.as_ref().and_then(|frames| frames.violation)
+        {
+            Event::FrameViolation(side, violation)
         } else if let (true, Some(EndedBy::Timer(timer))) =
-            (self.busy.take(Busy::TIMED_OUT), self.report.ended)
+            (self.busy.take(Busy::TIMED_OUT), self.counts.ended)
         {
             Event::TimedOut(timer)
-        } else if let (true, Some(ended)) = (self.busy.take(Busy::CLOSED), self.report.ended) {
+        } else if let (true, Some(ended)) = (self.busy.take(Busy::CLOSED), self.counts.ended) {
             Event::TunnelClosed(ended)
         } else {
             return None;
@@ -64,8 +73,8 @@ impl Tunnel {
             let mut wait = Wait::new(self.deadline());
             for (from, (held, piped)) in Side::BOTH.into_iter().zip([from_client, from_upstream]) {
                 wait.read(from, piped == 0 && held.has_space());
-                wait.write(from.opposite(), !held.is_empty());
-                wait.relay(from, held.is_empty());
+                wait.write(from.opposite(), held.waits());
+                wait.relay(from, if held.is_empty() { self.unseen(from) } else { 0 });
             }
             debug_assert_eq!(wait, self.general_wait(), "the short path waits for what the general one does");
             return wait;
@@ -75,13 +84,19 @@ impl Tunnel {
 
     /// Both directions, where both flow and nothing else is to be done.
     #[inline]
-    fn flowing(&self) -> [Option<(&Held, u64)>; 2] {
+    fn flowing(&self) -> [Option<(&Held, u32)>; 2] {
         [0, 1].map(|index: usize| match &self.directions[index] {
             Direction { held, course: Course::Flowing(carried) } if !self.busy.any() => {
                 Some((held, carried.piped))
             }
             _ => None,
         })
+    }
+
+    /// How many bytes of what comes from a side need not be seen.
+    #[inline]
+    pub(super) fn unseen(&self, from: Side) -> u64 {
+        self.frames.as_ref().map_or(u64::MAX, |frames| frames.lane(from).relays())
     }
 
     fn general_wait(&self) -> Wait {
@@ -105,11 +120,14 @@ impl Tunnel {
         if !self.wants(from) {
             return None;
         }
+        let most = self.allowance(from, turn.now.tick);
         let held = &mut self.directions[from.index()].held;
         if let Some(block) = held.retire() {
-            self.retired.get_or_insert_default()[from.index()] = Some(block);
+            self.rare_mut(turn.buffers).retired[from.index()] = Some(block);
         }
-        held.space(turn.buffers)
+        let space = self.directions[from.index()].held.space(turn.buffers)?;
+        let most = most.clamp(1, space.len());
+        space.get_mut(..most)
     }
 
     /// What is to be sent to this side, in order; nothing where nothing is. Report what was sent with
@@ -121,10 +139,13 @@ impl Tunnel {
         if direction.course.is_flowing() && !self.busy.any() {
             return Slices::one(direction.held.bytes());
         }
-        let content = if self.offers(to) { self.directions[to.opposite().index()].held.bytes() } else { b"" };
-        if to == Side::Downstream && self.busy.has(Busy::FRONT) && !self.is_done() {
-            return self.front.slices_in_front_of(content);
+        if !self.offers(to) {
+            return Slices::one(b"");
         }
-        Slices::one(content)
+        let content = direction.held.bytes();
+        if let (Side::Downstream, true, Some(rare)) = (to, self.busy.has(Busy::FRONT), &self.rare) {
+            return rare.front.slices_in_front_of(content);
+        }
+        Slices::two(content, self.own_offered(to))
     }
 }

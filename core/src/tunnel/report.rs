@@ -36,12 +36,10 @@ pub struct TunnelReport {
     pub how: Option<EndedHow>,
     /// Whether a stream ended otherwise than in order.
     pub cut: bool,
-    /// How both connections are to be closed.
-    pub ending: Ending,
 }
 
 /// What is known of one side of a tunnel (G9).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct SideReport {
     /// What it has sent, in frames. Absent where nobody looks for frames.
@@ -54,6 +52,21 @@ pub struct SideReport {
     pub blocked: Duration,
     /// How long its last answer to a Ping of ours took, from the Ping's last byte on. Absent where there was none.
     pub ping: Option<Duration>,
+    /// How its connection is to be closed, in the end.
+    pub ending: Ending,
+}
+
+impl Default for SideReport {
+    fn default() -> Self {
+        Self {
+            frames: None,
+            close: None,
+            silence: Duration::ZERO,
+            blocked: Duration::ZERO,
+            ping: None,
+            ending: Ending::Fin,
+        }
+    }
 }
 
 /// Frames of a side: those that it has sent itself, without Pongs to Pings of ours.
@@ -75,20 +88,102 @@ impl From<Side> for EndedBy {
     }
 }
 
-impl TunnelReport {
-    pub(super) fn new(opened: Tick) -> Self {
+/// What is counted of any tunnel.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counts {
+    opened: Tick,
+    /// Bytes that came from each side.
+    from: [u64; 2],
+    /// Bytes that each side was sent.
+    to: [u64; 2],
+    /// When something came from each side last.
+    heard: [Tick; 2],
+    /// Nanoseconds for which bytes waited because a side didn't take them.
+    blocked: [u64; 2],
+    /// Milliseconds of the longest time in which nothing came from a side.
+    silence: [u32; 2],
+    pub(super) ended: Option<EndedBy>,
+    /// How a stream failed first, or how the tunnel ended.
+    pub(super) how: Option<EndedHow>,
+    pub(super) cut: bool,
+    pub(super) endings: [Ending; 2],
+}
+
+impl Counts {
+    pub(super) const fn new(opened: Tick) -> Self {
         Self {
             opened,
-            from_client: 0,
-            from_upstream: 0,
-            to_client: 0,
-            to_upstream: 0,
-            client: SideReport::default(),
-            upstream: SideReport::default(),
+            from: [0; 2],
+            to: [0; 2],
+            heard: [opened; 2],
+            blocked: [0; 2],
+            silence: [0; 2],
             ended: None,
             how: None,
             cut: false,
-            ending: Ending::Fin,
+            endings: [Ending::Fin; 2],
+        }
+    }
+
+    #[inline]
+    pub(super) fn received(&mut self, from: Side, count: u64) {
+        self.from[from.index()] += count;
+    }
+
+    #[inline]
+    pub(super) fn sent(&mut self, to: Side, count: u64) {
+        self.to[to.index()] += count;
+    }
+
+    /// Bytes have waited for so long for a side.
+    #[inline]
+    pub(super) fn waited(&mut self, to: Side, span: Duration) {
+        self.blocked[to.index()] += u64::try_from(span.as_nanos()).unwrap_or(0);
+    }
+
+    /// Something has come from a side.
+    #[inline]
+    pub(super) fn heard(&mut self, from: Side, now: Tick) {
+        self.silent_until(from, now);
+        self.heard[from.index()] = now;
+    }
+
+    /// Nothing has come from a side until now.
+    #[inline]
+    pub(super) fn silent_until(&mut self, from: Side, now: Tick) {
+        let silence = u32::try_from(now.since(self.heard[from.index()]).as_millis()).unwrap_or(u32::MAX);
+        self.silence[from.index()] = self.silence[from.index()].max(silence);
+    }
+
+    pub(super) fn report(&self) -> TunnelReport {
+        let side = |side: Side| SideReport {
+            silence: Duration::from_millis(self.silence[side.index()].into()),
+            blocked: Duration::from_nanos(self.blocked[side.index()]),
+            ending: self.endings[side.index()],
+            ..SideReport::default()
+        };
+        let [from_client, from_upstream] = self.from;
+        let [to_client, to_upstream] = self.to;
+        TunnelReport {
+            opened: self.opened,
+            from_client,
+            from_upstream,
+            to_client,
+            to_upstream,
+            client: side(Side::Downstream),
+            upstream: side(Side::Upstream),
+            ended: self.ended,
+            how: self.how,
+            cut: self.cut,
+        }
+    }
+}
+
+impl TunnelReport {
+    pub(super) fn side_mut(&mut self, side: Side) -> &mut SideReport {
+        match side {
+            Side::Downstream => &mut self.client,
+            Side::Upstream => &mut self.upstream,
         }
     }
 
@@ -100,22 +195,6 @@ impl TunnelReport {
             Some(EndedBy::Drain | EndedBy::Shutdown) => Outcome::Drained,
             _ if self.cut => Outcome::Cut,
             _ => Outcome::Complete,
-        }
-    }
-
-    #[inline]
-    pub(super) fn count_received(&mut self, from: Side, count: u64) {
-        match from {
-            Side::Downstream => self.from_client += count,
-            Side::Upstream => self.from_upstream += count,
-        }
-    }
-
-    #[inline]
-    pub(super) fn count_sent(&mut self, to: Side, count: u64) {
-        match to {
-            Side::Downstream => self.to_client += count,
-            Side::Upstream => self.to_upstream += count,
         }
     }
 }

@@ -5,59 +5,56 @@ use std::fmt;
 /// 16 bytes that belong to one tunnel alone and that no peer can guess. Payloads of Pings, masking keys (RFC 6455 §5.3)
 /// and whatever happens by chance follow from them, so that the same tunnel behaves the same when it is replayed.
 ///
-/// Whoever opens a tunnel by hand draws them from the system's source of random numbers; a session has
+/// Whoever opens a tunnel by hand draws them from the system's source of random numbers; a session derives them from
 /// [`ClientInfo::secret`](crate::ClientInfo::secret) and the numbers of its client and its request.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TunnelSecret {
-    key: [u8; 16],
-    /// What tells this tunnel from others with the same key.
-    of: [u64; 2],
-}
+pub struct TunnelSecret([u8; 16]);
 
-/// What a number by chance is for: no two purposes share one.
+/// What bytes by chance are for: no two purposes share any.
 #[derive(Clone, Copy, Debug)]
 #[repr(u8)]
 pub(super) enum Purpose {
-    /// What a Ping to the client, or to the origin server, says.
-    Ping = 0,
-    /// What masks a frame of ours.
-    Mask = 2,
-    /// By how much an interval between Pings is shortened.
-    Interval = 3,
-    /// When a drain comes to this tunnel.
-    Drain = 5,
+    /// A Ping to the client.
+    PingClient,
+    /// A Ping to the origin server, and its mask.
+    PingUpstream,
+    /// What masks a Close to the origin server.
+    MaskClose,
     /// How old the tunnel grows.
-    Lifetime = 6,
+    Lifetime,
+    /// Moments that are spread.
+    Others,
 }
 
 impl TunnelSecret {
     /// These bytes.
     #[must_use]
     pub const fn new(bytes: [u8; 16]) -> Self {
-        Self { key: bytes, of: [0; 2] }
+        Self(bytes)
     }
 
-    /// Those of the process, for the tunnel that came of this request of a client.
-    pub(crate) const fn derived(key: [u8; 16], client: u64, request: u64) -> Self {
-        Self { key, of: [client, request] }
+    /// Those for the tunnel that came of this request of a client: no other tunnel of the process has the same.
+    pub(crate) fn derived(secret: [u8; 16], client: u64, request: u64) -> Self {
+        let mut bytes = secret;
+        let own = client.to_le_bytes().into_iter().chain(request.to_le_bytes());
+        bytes.iter_mut().zip(own).for_each(|(byte, own)| *byte ^= own);
+        Self(bytes)
     }
 
     /// Bytes that nobody can foresee who doesn't know the secret, the same each time for the same purpose and number.
-    pub(super) fn draw(self, purpose: Purpose, which: u8, number: u32) -> [u8; 20] {
+    pub(super) fn draw(self, purpose: Purpose, number: u32) -> [u8; 20] {
         let mut digest = sha1_smol::Sha1::new();
-        digest.update(&self.key);
-        digest.update(&self.of[0].to_le_bytes());
-        digest.update(&self.of[1].to_le_bytes());
-        // `$request_id` is made of the same, without this.
+        digest.update(&self.0);
+        // `$request_id` is made of the same secret, without this.
         digest.update(b"tunnel");
-        digest.update(&[purpose as u8, which]);
+        digest.update(&[purpose as u8]);
         digest.update(&number.to_le_bytes());
         digest.digest().bytes()
     }
 
     /// A number below 2³², each as likely as any other.
-    pub(super) fn chance(self, purpose: Purpose, which: u8, number: u32) -> u32 {
-        let [a, b, c, d, ..] = self.draw(purpose, which, number);
+    pub(super) fn chance(self, purpose: Purpose) -> u32 {
+        let [a, b, c, d, ..] = self.draw(purpose, 0);
         u32::from_le_bytes([a, b, c, d])
     }
 }

@@ -3,8 +3,20 @@
 use core::time::Duration;
 use std::fmt;
 
-use super::{Busy, Course, Tunnel};
-use crate::{Side, state::connection, time::Tick, timer::Timer};
+use super::{
+    Busy, Course, Direction, NEVER, OwnFrame, Rare, Tunnel,
+    closing::{Closing, Manner, Said},
+    frames::{Frames, Lane, Sight},
+    rare::HEADER,
+    watch::{Watch, Watched},
+};
+use crate::{
+    Side,
+    state::connection,
+    time::Tick,
+    timer::Timer,
+    websocket::{FrameScanner, FrameViolation},
+};
 
 /// States, bytes that are held, deadlines relative to a moment; no totals. For explorers, replay and status pages.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -14,7 +26,19 @@ pub struct TunnelSnapshot {
     /// Nanoseconds until each timer that runs.
     timers: Vec<(Timer, u64)>,
     busy: Busy,
-    ended: (Option<crate::EndedBy>, bool, crate::Ending),
+    ended: (Option<crate::EndedBy>, Option<crate::EndedHow>, bool, [crate::Ending; 2]),
+    /// By the side that the frames come from: what is scanned, what becomes of it, and whether a Close was sent.
+    lanes: Option<[(FrameScanner, Sight, bool, u8, bool); 2]>,
+    /// Of each side that is watched: how far the clocks are that stand still, whether it owes a sign of life, and whether
+    /// a Ping of the other end's is unanswered.
+    watched: Option<[(Option<[u64; 3]>, bool, bool); 2]>,
+    /// Nanoseconds until messages and bytes that have come are paid.
+    paid: Option<[u64; 3]>,
+    /// Frames of ours, by the side that gets them.
+    own: [Option<OwnFrame>; 2],
+    closing: Option<(crate::EndedBy, Manner, [Said; 2])>,
+    partial: [[u8; HEADER]; 2],
+    violation: Option<(Side, FrameViolation)>,
 }
 
 /// One direction.
@@ -23,35 +47,94 @@ struct DirectionSnapshot {
     /// Without the moment that a timer shows.
     course: Course,
     waiting: Vec<u8>,
+    /// What has still to be looked at.
+    unseen: Vec<u8>,
     /// A buffer is held, its space is lent, bytes that were given up may be on their way.
     memory: [bool; 3],
     has_space: bool,
 }
 
+impl DirectionSnapshot {
+    fn held(&self) -> usize {
+        self.waiting.len() + self.unseen.len()
+    }
+}
+
 impl TunnelSnapshot {
     pub(super) fn of(tunnel: &Tunnel, now: Tick) -> Self {
+        // Everything is taken apart, so that nothing that is added later is lost.
+        let Tunnel {
+            settings: _,
+            directions,
+            frames,
+            watch,
+            rare,
+            counts,
+            // The timers show it.
+            moved: _,
+            legs,
+            busy,
+            taken: _,
+        } = tunnel;
+        let quiet = Rare::default();
+        // Stages and moments are shown by the timers.
+        let Rare { front, retired: _, own, closing, drain: _, stage: _, partial } =
+            rare.as_deref().unwrap_or(&quiet);
         let direction = |from: Side| {
-            let direction = &tunnel.directions[from.index()];
-            let mut course = direction.course;
+            let Direction { held, course } = &directions[from.index()];
+            let mut course = *course;
             if let Some(carried) = course.carried() {
                 carried.since = Tick(0);
             }
-            let front = tunnel.front.slices_in_front_of(b"");
+            let front = front.slices_in_front_of(b"");
             let front = front.iter().filter(|_| from == Side::Upstream).map(|slice| &**slice);
             DirectionSnapshot {
                 course,
-                waiting: front.chain([direction.held.bytes()]).collect::<Vec<_>>().concat(),
-                memory: direction.held.outline(),
-                has_space: direction.held.has_space(),
+                waiting: front.chain([held.bytes()]).collect::<Vec<_>>().concat(),
+                unseen: held.unseen().to_vec(),
+                memory: held.outline(),
+                has_space: held.has_space(),
             }
         };
         let timers = if tunnel.is_done() { Vec::new() } else { tunnel.running() };
+        let until = |at: Tick| at.0.saturating_sub(now.0);
         Self {
-            legs: tunnel.legs.map(connection::Machine::state),
+            legs: legs.map(connection::Machine::state),
             directions: Side::BOTH.map(direction),
-            timers: timers.into_iter().map(|(timer, at)| (timer, at.0.saturating_sub(now.0))).collect(),
-            busy: tunnel.busy,
-            ended: (tunnel.report.ended, tunnel.report.cut, tunnel.report.ending),
+            timers: timers.into_iter().map(|(timer, at)| (timer, until(at))).collect(),
+            busy: *busy,
+            ended: (counts.ended, counts.how, counts.cut, counts.endings),
+            lanes: frames.as_ref().map(|frames| {
+                let Frames { lanes, secret: _, violation: _ } = &**frames;
+                Side::BOTH.map(|side| {
+                    let Lane { scanner, count: _, close, sight, in_control, ahead } = &lanes[side.index()];
+                    (scanner.clone(), *sight, *in_control, *ahead, close.is_some())
+                })
+            }),
+            watched: watch.as_ref().map(|watch| {
+                let Watch { sides, data, messages: _, bytes: _, logged: _, moment: _, chance: _, relayed } =
+                    &**watch;
+                Side::BOTH.map(|side| {
+                    let Watched { heard, asked, pinged: _, paused, pings: _, round_trip: _ } =
+                        sides[side.index()];
+                    // Clocks that stand still aren't shown by a timer.
+                    let clocks = [heard, asked, if side == Side::Downstream { *data } else { NEVER }];
+                    let still =
+                        (paused != NEVER).then(|| clocks.map(|clock| paused.0.saturating_sub(clock.0)));
+                    (still, asked != NEVER, relayed[side.index()])
+                })
+            }),
+            paid: watch.as_ref().map(|watch| {
+                let [client, upstream] = watch.bytes;
+                [watch.messages, client, upstream].map(until)
+            }),
+            own: [0, 1].map(|side: usize| own[side].as_deref().cloned()),
+            closing: closing.as_ref().map(|closing| {
+                let Closing { why, until: _, manner, said } = closing;
+                (*why, *manner, said.clone())
+            }),
+            partial: *partial,
+            violation: frames.as_ref().and_then(|frames| frames.violation),
         }
     }
 
@@ -65,7 +148,7 @@ impl TunnelSnapshot {
     /// origin server.
     #[must_use]
     pub fn buffered(&self, side: Side) -> usize {
-        self.directions[side.index()].waiting.len()
+        self.directions[side.index()].held()
     }
 
     /// Whether the tunnel is over.
@@ -88,7 +171,7 @@ impl fmt::Display for TunnelSnapshot {
             let direction = &self.directions[side.index()];
             let comma = if number == 0 { "" } else { ", " };
             write!(f, "{comma}{name} {:?} {:?}", self.leg(side), direction.course.state())?;
-            let waiting = direction.waiting.len();
+            let waiting = direction.held();
             if waiting > 0 {
                 write!(f, " {waiting} to forward")?;
             }

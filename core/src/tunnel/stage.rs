@@ -4,12 +4,13 @@ use super::{
     NEVER, Tunnel,
     course::{Course, Reading},
 };
-use crate::{Side, time::Tick};
+use crate::{Side, buffer::Turn, time::Tick};
 
 /// What a tunnel waits for besides bytes, and since when. It follows from what its directions do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) enum Stage {
     /// Nothing: bytes are relayed.
+    #[default]
     Relaying,
     /// One direction is over, the other flows (C2).
     HalfClosed { since: Tick },
@@ -28,15 +29,29 @@ pub(super) enum Stage {
 }
 
 impl Tunnel {
+    /// The stage that the tunnel is in.
+    #[inline]
+    pub(super) fn stage(&self) -> Stage {
+        self.rare.as_ref().map_or(Stage::Relaying, |rare| rare.stage)
+    }
+
+    /// Enters the stage that the directions are in.
+    pub(super) fn enter_stage(&mut self, now: Tick, turn: &mut Turn<'_>) {
+        let stage = self.next_stage(now);
+        if stage != self.stage() {
+            self.rare_mut(turn.buffers).stage = stage;
+        }
+    }
+
     /// The stage that the directions are in; what goes on has begun when it did.
-    pub(super) fn stage(&self, now: Tick) -> Stage {
+    fn next_stage(&self, now: Tick) -> Stage {
         let any = |is: fn(Course) -> bool| self.directions.iter().any(|direction| is(direction.course));
-        let since = match self.stage {
+        let since = match self.stage() {
             Stage::ReadInVain { since } | Stage::Lingering { since, .. } => since,
             Stage::Relaying | Stage::HalfClosed { .. } => now,
         };
         if self.only_lingers() {
-            let (came, before) = match self.stage {
+            let (came, before) = match self.stage() {
                 Stage::Lingering { came, asked, .. } => (came, asked),
                 _ => (now, NEVER),
             };
@@ -49,8 +64,8 @@ impl Tunnel {
         } else if any(|course| course == Course::Discarding(Reading::InVain)) {
             Stage::ReadInVain { since }
         } else if any(Course::is_over) && any(Course::is_flowing) {
-            match self.stage {
-                Stage::HalfClosed { .. } => self.stage,
+            match self.stage() {
+                Stage::HalfClosed { .. } => self.stage(),
                 _ => Stage::HalfClosed { since: now },
             }
         } else {
@@ -86,7 +101,7 @@ impl Tunnel {
 
     /// Whether the tunnel ends with resets: `upgrade_relay_reset on`, and a stream was cut.
     pub(super) fn relays_reset(&self) -> bool {
-        self.report.cut && self.settings.relay_reset
+        self.counts.cut && self.settings.relay_reset
     }
 
     /// Whether what is to follow would destroy what is still under way to this side (C3): a reset that is passed on, or

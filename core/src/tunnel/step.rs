@@ -2,6 +2,7 @@
 
 use super::{
     Tunnel,
+    closing::Manner,
     course::{Course, Reading, Tail},
     output::Busy,
     stage::Stage,
@@ -9,7 +10,7 @@ use super::{
 use crate::{
     Draining, Fault, Side,
     buffer::Turn,
-    record::EndedBy,
+    record::{EndedBy, EndedHow},
     state::{connection, tunnel},
     time::Tick,
     timer::Timer,
@@ -21,6 +22,8 @@ use crate::{
 pub(super) enum Input {
     Opened,
     Received(Side, Result<usize, Fault>),
+    /// What has come was counted, and has still to be looked at.
+    Arrived,
     Sent(Side, Result<usize, Fault>),
     Relayed(Side, Relayed),
     Acknowledged(Side),
@@ -34,41 +37,92 @@ impl Tunnel {
         let now = turn.now.tick.max(self.moved);
         let waited = self.stalls();
         match input {
-            Input::Received(from, result) => self.received(from, result, now),
-            Input::Sent(to, result) => self.sent(to, result, now),
+            Input::Received(from, result) => self.received(from, result, now, turn),
+            Input::Sent(to, result) => self.sent(to, result, now, turn),
             _ if self.is_done() => {}
-            Input::Opened => self.take_over(),
+            Input::Opened => self.take_over(turn),
+            // The look at it follows.
+            Input::Arrived => {}
             Input::Relayed(from, moved) => self.relayed(from, moved, now),
             Input::Acknowledged(to) => self.acknowledged(to),
-            Input::Timeout => self.timed_out(now),
-            Input::Drain(draining) => self.drain = draining.until(now).unwrap_or(self.drain),
+            Input::Timeout => self.timed_out(now, turn),
+            Input::Drain(draining) => self.drain(draining, now, turn),
         }
-        self.run(now);
+        self.run(now, turn);
         if waited && !self.stalls() {
             // The idle timer has stood still until now.
             self.moved = now;
         }
+        if self.is_done() || matches!(input, Input::Timeout) {
+            self.note_silence(now);
+        }
+        if self.is_done() {
+            self.note_waits(now);
+        }
         self.settle(turn);
+        self.pace_reading(now);
+        for side in Side::BOTH {
+            self.pace_clock(side, now);
+        }
         self.check();
     }
 
-    /// Takes all steps that are possible without another input.
-    fn run(&mut self, now: Tick) {
-        while !self.is_done() && self.step() {}
-        if !self.is_done() {
-            self.stage = self.stage(now);
+    /// What is told of the tunnel now tells of silences that go on.
+    fn note_silence(&mut self, now: Tick) {
+        for side in Side::BOTH {
+            if self.leg(side).reads() {
+                self.counts.silent_until(side, now);
+            }
         }
     }
 
-    /// Lets directions end whose last byte has been delivered, and the tunnel with the second of them.
-    fn step(&mut self) -> bool {
+    /// At the end, what still waits has waited until now.
+    fn note_waits(&mut self, now: Tick) {
+        for to in Side::BOTH {
+            if let Some(since) = self.stalled_since(to.opposite()) {
+                self.counts.waited(to, now.since(since));
+            }
+        }
+    }
+
+    /// The clocks of a side stand still while it isn't read (G3).
+    #[inline]
+    pub(super) fn pace_clock(&mut self, side: Side, now: Tick) {
+        if self.watch.is_some() {
+            let is_read = self.wants(side);
+            if let Some(watch) = &mut self.watch {
+                watch.pace(side, is_read, now);
+            }
+        }
+    }
+
+    /// Takes all steps that are possible without another input.
+    fn run(&mut self, now: Tick, turn: &mut Turn<'_>) {
+        while !self.is_done() && self.step(now, turn) {}
+        if !self.is_done() {
+            self.enter_stage(now, turn);
+        }
+    }
+
+    /// Lets what has come pass, as far as it may; lets directions end whose last byte has been delivered, and the tunnel
+    /// with the second of them.
+    fn step(&mut self, now: Tick, turn: &mut Turn<'_>) -> bool {
         let mut moved = false;
         for from in Side::BOTH {
+            self.scan(from, now, turn);
             moved |= self.end_direction(from);
         }
-        if self.is_over() && !self.has_tail_under_way() {
+        if self.busy.has(Busy::CLOSING) && !self.is_done() {
+            moved |= self.step_closing(turn);
+        }
+        if self.is_done() {
+            return false;
+        }
+        // Where Closes are awaited, they say when it is over.
+        let awaits = self.closing().is_some_and(|closing| closing.manner == Manner::Handshake);
+        if !awaits && self.is_over() && !self.has_tail_under_way() {
             self.finish(None);
-            return true;
+            return false;
         }
         moved
     }
@@ -82,91 +136,136 @@ impl Tunnel {
         for direction in &mut self.directions {
             direction.held.settle(turn.buffers);
         }
-        if self.busy.has(Busy::FRONT) && self.front.head_is_sent() {
+        let Some(rare) = &mut self.rare else { return };
+        if self.busy.has(Busy::FRONT) && rare.front.head_is_sent() {
             self.busy.clear(Busy::FRONT);
         }
-        self.front.settle_head(turn.buffers);
+        rare.front.settle_head(turn.buffers);
+        if let Some(rare) = self.rare.take_if(|rare| rare.is_over()) {
+            turn.buffers.return_rare(rare);
+        }
     }
 
     /// Whoever has ended before the tunnel opened has ended its stream (A13).
-    fn take_over(&mut self) {
+    fn take_over(&mut self, turn: &mut Turn<'_>) {
         for side in Side::BOTH {
             match self.leg(side).state() {
-                connection::State::Failed => self.side_failed(side),
+                connection::State::Failed => self.side_failed(side, EndedHow::Reset, turn),
                 _ if self.leg(side).reads() => {}
-                _ => self.source_ended(side, false),
+                _ => self.source_ended(side),
             }
         }
     }
 
-    fn received(&mut self, from: Side, result: Result<usize, Fault>, now: Tick) {
+    fn received(&mut self, from: Side, result: Result<usize, Fault>, now: Tick, turn: &mut Turn<'_>) {
         let reads = self.leg(from).reads() && !self.is_done();
         let direction = &mut self.directions[from.index()];
-        let was_empty = direction.held.is_empty();
+        let waited = direction.held.waits();
         let count = direction.held.received(if reads { result.unwrap_or(0) } else { 0 });
         match result {
             Err(fault) if fault.is_transient() => {}
             // A failure is told of a connection whose end was read, too: it can't be written any more.
-            Err(_) => self.failed(from),
+            Err(fault) => self.failed(from, Some(fault), turn),
             Ok(_) if !reads => {}
             Ok(0) => {
                 self.leg_event(from, connection::Event::PeerEnd);
-                self.source_ended(from, false);
+                self.source_ended(from);
             }
-            Ok(_) => self.arrived(from, count, was_empty, now),
+            Ok(_) => self.arrived(from, count, waited, now),
         }
     }
 
-    fn arrived(&mut self, from: Side, count: usize, was_empty: bool, now: Tick) {
+    fn arrived(&mut self, from: Side, count: usize, waited: bool, now: Tick) {
         let in_front = from == Side::Upstream && self.busy.has(Busy::FRONT);
         let direction = &mut self.directions[from.index()];
         if let Course::Flowing(carried) = &mut direction.course {
-            if was_empty && carried.piped == 0 && !in_front {
+            if !waited && carried.piped == 0 && !in_front {
                 carried.since = now;
             }
-            self.report.count_received(from, count as u64);
-            self.moved = now;
-        } else {
+            self.counts.received(from, count as u64);
+            self.pay(from, count as u64, now);
+            self.heard(from, now);
+        } else if self.frames.is_none() {
             direction.held.drop_received(count);
         }
-        if let Stage::Lingering { came, .. } = &mut self.stage {
+        if let Some(Stage::Lingering { came, .. }) = self.rare.as_mut().map(|rare| &mut rare.stage) {
             *came = now;
         }
     }
 
-    fn sent(&mut self, to: Side, result: Result<usize, Fault>, now: Tick) {
+    fn sent(&mut self, to: Side, result: Result<usize, Fault>, now: Tick, turn: &mut Turn<'_>) {
         let from = to.opposite();
-        let direction = &mut self.directions[from.index()];
-        direction.held.reported();
-        if to == Side::Downstream {
-            self.front.offer(false);
-        }
-        if let Some(retired) = &mut self.retired {
-            retired[from.index()] = None;
+        self.directions[from.index()].held.reported();
+        if let Some(rare) = &mut self.rare {
+            if to == Side::Downstream {
+                rare.front.offer(false);
+            }
+            rare.retired[from.index()] = None;
         }
         if !self.leg(to).writes() || self.is_done() {
             return;
         }
         match result {
             Ok(0) => {}
-            Ok(count) => {
-                let front = if to == Side::Downstream { self.front.sent_in_front(count) } else { 0 };
-                let may_follow = to == Side::Upstream || self.front.head_is_sent();
-                let direction = &mut self.directions[from.index()];
-                let content = if may_follow { direction.held.sent(count - front) } else { 0 };
-                if let Some(carried) = direction.course.carried() {
-                    carried.since = now;
-                }
-                self.report.count_sent(to, (front + content) as u64);
-                self.moved = now;
-            }
+            Ok(count) => self.went(to, count, now, turn),
             Err(fault) if fault.is_transient() => {}
-            Err(_) => self.sink_failed(to),
+            Err(fault) => self.sink_failed(to, how_failed(fault), turn),
         }
-        if to == Side::Downstream && !self.front.head_is_sent() {
+        self.has_tried(to);
+        if to == Side::Downstream
+            && let Some(rare) = &mut self.rare
+            && !rare.front.head_is_sent()
+        {
             // What is left of it may be offered again at any time.
-            self.front.offer(true);
+            rare.front.offer(true);
         }
+    }
+
+    /// So many bytes went to a side: of a head in front, of what its peer has sent, of a frame of ours.
+    fn went(&mut self, to: Side, count: usize, now: Tick, turn: &mut Turn<'_>) {
+        let from = to.opposite();
+        let front = match &mut self.rare {
+            Some(rare) if to == Side::Downstream => rare.front.sent_in_front(count),
+            _ => 0,
+        };
+        let may_follow =
+            to == Side::Upstream || self.rare.as_ref().is_none_or(|rare| rare.front.head_is_sent());
+        let direction = &mut self.directions[from.index()];
+        let content = if may_follow { direction.held.sent(count - front) } else { 0 };
+        if front + content > 0 {
+            if let Some(carried) = direction.course.carried() {
+                self.counts.waited(to, now.since(carried.since));
+                carried.since = now;
+            }
+            self.moved = now;
+        }
+        let own = if may_follow && !self.directions[from.index()].held.waits() {
+            self.went_of_own(to, count - front - content, now, turn)
+        } else {
+            0
+        };
+        self.counts.sent(to, (front + content + own) as u64);
+    }
+
+    /// So many bytes of a frame of ours went, at most.
+    fn went_of_own(&mut self, to: Side, count: usize, now: Tick, turn: &mut Turn<'_>) -> usize {
+        if self.own_offered(to).is_empty() {
+            return 0;
+        }
+        let Some(rare) = &mut self.rare else { return 0 };
+        let Some(own) = &mut rare.own[to.index()] else { return 0 };
+        let count = own.sent(count);
+        if own.is_sent() {
+            let kind = own.kind();
+            if let Some(own) = rare.own[to.index()].take() {
+                turn.buffers.return_own_frame(own);
+            }
+            if rare.own.iter().all(Option::is_none) {
+                self.busy.clear(Busy::OWN);
+            }
+            self.own_sent(to, kind, now);
+        }
+        count
     }
 
     /// Bytes were moved past the machine.
@@ -174,13 +273,27 @@ impl Tunnel {
         let direction = &mut self.directions[from.index()];
         let is_empty = direction.held.is_empty();
         let Some(carried) = direction.course.carried() else { return };
+        let to = from.opposite();
+        if moved.delivered > 0 {
+            self.counts.waited(to, now.since(carried.since));
+        }
         if moved.delivered > 0 || (carried.piped == 0 && is_empty) {
             carried.since = now;
         }
-        carried.piped = (carried.piped + moved.taken).saturating_sub(moved.delivered);
-        self.report.count_received(from, moved.taken);
-        self.report.count_sent(from.opposite(), moved.delivered);
-        if moved.taken + moved.delivered > 0 {
+        let piped = (u64::from(carried.piped) + moved.taken).saturating_sub(moved.delivered);
+        carried.piped = u32::try_from(piped).unwrap_or(u32::MAX);
+        self.counts.received(from, moved.taken);
+        self.counts.sent(to, moved.delivered);
+        if let Some(frames) = &mut self.frames {
+            frames.lane_mut(from).skips(moved.taken);
+        }
+        if moved.taken > 0 {
+            self.heard(from, now);
+            if let (Side::Downstream, Some(watch)) = (from, &mut self.watch) {
+                watch.data = now;
+            }
+        }
+        if moved.delivered > 0 {
             self.moved = now;
         }
     }
@@ -192,43 +305,50 @@ impl Tunnel {
         }
     }
 
-    /// Reading or writing failed: nothing can be read or written on this side any more.
-    fn failed(&mut self, side: Side) {
+    /// Reading or writing failed, or the side is given up: nothing can be read or written on this side any more.
+    pub(super) fn failed(&mut self, side: Side, fault: Option<Fault>, turn: &mut Turn<'_>) {
         if self.leg(side).state() != connection::State::Failed && !self.is_done() {
+            let was_cut = self.counts.cut;
             self.leg_event(side, connection::Event::Fail);
-            self.side_failed(side);
+            self.side_failed(side, fault.map_or(EndedHow::Reset, how_failed), turn);
+            if fault.is_none() {
+                // The other side's stream isn't cut: it ends with a Close.
+                self.counts.cut = was_cut;
+                self.counts.endings[side.index()] = Ending::Reset;
+            }
         }
     }
 
-    fn side_failed(&mut self, side: Side) {
-        self.source_ended(side, true);
-        self.sink_failed(side);
+    fn side_failed(&mut self, side: Side, how: EndedHow, turn: &mut Turn<'_>) {
+        self.counts.ended.get_or_insert_with(|| side.into());
+        self.source_ended(side);
+        self.sink_failed(side, how, turn);
     }
 
     /// A source has ended: in order, or cut.
-    fn source_ended(&mut self, from: Side, cut: bool) {
+    fn source_ended(&mut self, from: Side) {
         if self.course(from).permits(tunnel::Event::SourceEnded) {
             self.tunnel_event(from, tunnel::Event::SourceEnded);
         }
-        self.report.ended.get_or_insert_with(|| from.into());
-        self.report.cut |= cut;
+        self.counts.ended.get_or_insert_with(|| from.into());
     }
 
     /// A side takes no more bytes (C3): what its peer still sends is dropped. What it had sent itself is still read and
     /// delivered: it may have written its last words and closed.
-    fn sink_failed(&mut self, sink: Side) {
+    fn sink_failed(&mut self, sink: Side, how: EndedHow, turn: &mut Turn<'_>) {
         if self.leg(sink).writes() {
             self.leg_event(sink, connection::Event::OurEnd);
         }
-        self.report.ended.get_or_insert_with(|| sink.into());
-        self.report.cut = true;
+        self.counts.ended.get_or_insert_with(|| sink.into());
+        self.counts.how.get_or_insert(how);
+        self.counts.cut = true;
         let from = sink.opposite();
-        if sink == Side::Downstream {
-            self.front.discard();
+        if let (Side::Downstream, Some(rare)) = (sink, &mut self.rare) {
+            rare.front.discard();
             self.busy.clear(Busy::FRONT);
         }
+        self.stop_relaying(from, turn);
         let direction = &mut self.directions[from.index()];
-        direction.held.discard();
         if direction.course.permits(tunnel::Event::SinkFailed) {
             self.tunnel_event(from, tunnel::Event::SinkFailed);
         } else if let Course::Over(tail @ (Tail::Sent | Tail::Acknowledged)) = &mut direction.course {
@@ -236,14 +356,34 @@ impl Tunnel {
         }
     }
 
+    /// What a side has sent and will send goes nowhere. Where the tunnel is being ended, its Close is still awaited.
+    fn stop_relaying(&mut self, from: Side, turn: &mut Turn<'_>) {
+        let awaits_close = self.busy.has(Busy::CLOSING);
+        let held = &mut self.directions[from.index()].held;
+        if let Some(frames) = &mut self.frames {
+            frames.lane_mut(from).stops(awaits_close && !held.is_lent());
+        }
+        if awaits_close && self.frames.is_some() {
+            held.discard_seen();
+            self.scan(from, turn.now.tick, turn);
+        } else {
+            held.discard();
+        }
+    }
+
     fn end_direction(&mut self, from: Side) -> bool {
         let to = from.opposite();
         let direction = &self.directions[from.index()];
-        let in_front = from == Side::Upstream && self.busy.has(Busy::FRONT) && !self.front.head_is_sent();
+        let in_front = from == Side::Upstream
+            && self.busy.has(Busy::FRONT)
+            && self.rare.as_ref().is_some_and(|rare| !rare.front.head_is_sent());
         match direction.course {
-            Course::Ending(carried) if carried.piped == 0 && direction.held.is_empty() && !in_front => {
+            Course::Ending(carried)
+                if carried.piped == 0 && !direction.held.waits() && !in_front && self.may_end(to) =>
+            {
                 self.tunnel_event(from, tunnel::Event::Delivered);
-                if self.leg(to).writes() && !(self.relays_reset() && self.has_gone(from)) {
+                let is_reset = self.relays_reset() && self.has_gone(from);
+                if self.leg(to).writes() && !is_reset && !self.leaves_end(to) {
                     self.leg_event(to, connection::Event::OurEnd);
                     self.busy.shut_down(to);
                 }
@@ -257,15 +397,15 @@ impl Tunnel {
         }
     }
 
-    fn timed_out(&mut self, now: Tick) {
+    fn timed_out(&mut self, now: Tick, turn: &mut Turn<'_>) {
         while let Some(timer) = self.due(now).filter(|_| !self.is_done()) {
-            self.expired(timer, now);
-            self.run(now);
+            self.expired(timer, now, turn);
+            self.run(now, turn);
         }
     }
 
-    fn expired(&mut self, timer: Timer, now: Tick) {
-        match (timer, &mut self.stage) {
+    fn expired(&mut self, timer: Timer, now: Tick, turn: &mut Turn<'_>) {
+        match (timer, self.stage()) {
             // What was dropped meanwhile was wanted by nobody: the tunnel ends as it would have.
             (Timer::LingerIdle | Timer::LingerTotal, Stage::Lingering { .. }) => self.finish(None),
             // A side was read in vain for long enough (C3). Where it still takes what its peer has left behind, it gets
@@ -278,35 +418,76 @@ impl Tunnel {
                 }
             }
             // The poll that follows asks again.
-            (Timer::Acknowledgement, Stage::Lingering { asked, .. }) => *asked = now,
-            (Timer::Drain, _) => self.finish(Some(EndedBy::Shutdown)),
-            _ => {
-                self.finish(Some(EndedBy::Timer(timer)));
-                self.busy.set(Busy::TIMED_OUT);
+            (Timer::Acknowledgement, _) => {
+                if let Some(Stage::Lingering { asked, .. }) = self.rare.as_mut().map(|rare| &mut rare.stage) {
+                    *asked = now;
+                }
             }
+            (Timer::Drain, _) => self.shut_down(now, turn),
+            (Timer::Ping, _) => self.ping(now, turn),
+            (Timer::Pong, _) => self.unanswered(now, turn),
+            (Timer::ClientSilence, _) => self.close(EndedBy::Silence, Manner::Handshake, now, turn),
+            (Timer::Moment, _) => {
+                let moment = self.watch.as_mut().and_then(|watch| watch.moment.take());
+                if let Some((_, why)) = moment {
+                    self.close(why, Manner::Handshake, now, turn);
+                }
+            }
+            (Timer::Closing, _) => self.finish(None),
+            // The scan that follows looks whether there is room.
+            (Timer::MessageRate, _) => {}
+            (Timer::TunnelRate, _) => self.pace_reading(now),
+            (Timer::Progress, _) => {
+                if let Some(watch) = &mut self.watch {
+                    watch.logged = now;
+                }
+                self.busy.set(Busy::PROGRESS);
+            }
+            // A reset would destroy what a Close says.
+            _ if self.settings.reset_timedout_connection => self.finish(Some(EndedBy::Timer(timer))),
+            _ => self.close(EndedBy::Timer(timer), Manner::AtOnce, now, turn),
         }
     }
 
     /// Both directions are over, or nobody waits for them any more: `because` of something else than its sides.
-    fn finish(&mut self, because: Option<EndedBy>) {
+    pub(super) fn finish(&mut self, because: Option<EndedBy>) {
+        let because = self.closing().map(|closing| closing.why).or(because);
         if because.is_some() {
-            self.report.ended = because;
+            self.counts.how = Some(self.ended_how());
+            self.counts.ended = because;
+        } else {
+            self.counts.how = Some(self.ended_by_itself());
         }
-        let resets = matches!(because, Some(EndedBy::Timer(_))) && self.settings.reset_timedout_connection;
+        let timed_out = matches!(because, Some(EndedBy::Timer(_)));
+        let resets = timed_out && self.settings.reset_timedout_connection;
         if self.relays_reset() || resets || self.busy.has(Busy::ILLEGAL) {
-            self.report.ending = Ending::Reset;
+            self.counts.endings = [Ending::Reset; 2];
+        }
+        if timed_out {
+            self.busy.set(Busy::TIMED_OUT);
         }
         self.busy.set(Busy::CLOSED);
         self.busy.set(Busy::DONE);
     }
 
-    fn leg_event(&mut self, side: Side, event: connection::Event) {
+    /// How it has ended where its sides have ended it: a failure counts where no Close has been said on both sides.
+    fn ended_by_itself(&self) -> EndedHow {
+        let said = |frames: &super::Frames| Side::BOTH.map(|side| frames.lane(side).close.is_some());
+        match (self.frames.as_deref().map(said), self.counts.how) {
+            (Some([true, true]), _) => EndedHow::Close,
+            (_, Some(failed)) => failed,
+            (Some([true, _] | [_, true]), None) => EndedHow::Close,
+            _ => EndedHow::Fin,
+        }
+    }
+
+    pub(super) fn leg_event(&mut self, side: Side, event: connection::Event) {
         self.taken.connection(self.leg(side), event);
         let legal = self.legs[side.index()].on(event);
         self.check_transition(legal, "connection", &event);
     }
 
-    fn tunnel_event(&mut self, from: Side, event: tunnel::Event) {
+    pub(super) fn tunnel_event(&mut self, from: Side, event: tunnel::Event) {
         let legal = self.directions[from.index()].course.on(event, &mut self.taken);
         self.check_transition(legal, "tunnel", &event);
     }
@@ -330,10 +511,21 @@ impl Tunnel {
             debug_assert!(direction.held.is_sound(), "{side:?}: positions of the buffer");
             let is_open = self.leg(side).reads() && self.leg(side.opposite()).writes();
             debug_assert!(
-                is_open || !direction.course.is_flowing(),
+                is_open || !direction.course.is_flowing() || self.busy.has(Busy::CLOSING),
                 "{side:?} flows between open connections"
             );
         }
         debug_assert!(!self.has_tail_under_way() || self.only_lingers(), "nothing moves behind a tail");
+        debug_assert_eq!(self.busy.has(Busy::CLOSING), self.closing().is_some(), "one tells of the other");
+        let has_own = Side::BOTH.into_iter().any(|side| self.own(side).is_some());
+        debug_assert!(!has_own || self.busy.has(Busy::OWN), "frames of ours are known of");
+    }
+}
+
+/// How a connection has failed: one that ends without its TLS saying so is cut (H5).
+fn how_failed(fault: Fault) -> EndedHow {
+    match fault.kind {
+        std::io::ErrorKind::UnexpectedEof => EndedHow::Cut,
+        _ => EndedHow::Reset,
     }
 }

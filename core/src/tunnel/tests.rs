@@ -2,13 +2,20 @@ use std::io::ErrorKind;
 
 use proptest::prelude::*;
 
+use core::num::NonZeroU64;
+
 use super::*;
-use crate::{Now, Timer};
+use crate::{
+    Now, Timer,
+    websocket::{CloseCode, ControlFrame, Mask},
+};
 
 /// Something is reported.
 #[derive(Clone, Copy, Debug)]
 enum Report {
+    /// So many bytes of a message that fits, or of nothing that is a frame.
     Came(Side, usize),
+    Frame(Side, Sent),
     Blocked(Side),
     Went(Side, usize),
     Stuck(Side),
@@ -22,6 +29,35 @@ enum Report {
     Acknowledges(Side),
 }
 
+/// What a side sends.
+#[derive(Clone, Copy, Debug)]
+enum Sent {
+    Message(u8),
+    Fragment,
+    Last,
+    Part,
+    Ping,
+    Pong,
+    /// To the last Ping of ours.
+    Answer,
+    Close,
+    Broken,
+}
+
+fn sent() -> impl Strategy<Value = Sent> {
+    prop_oneof![
+        6 => (0..126_u8).prop_map(Sent::Message),
+        1 => Just(Sent::Fragment),
+        1 => Just(Sent::Last),
+        1 => Just(Sent::Part),
+        2 => Just(Sent::Ping),
+        1 => Just(Sent::Pong),
+        3 => Just(Sent::Answer),
+        1 => Just(Sent::Close),
+        1 => Just(Sent::Broken),
+    ]
+}
+
 fn side() -> impl Strategy<Value = Side> {
     prop::sample::select(Side::BOTH.to_vec())
 }
@@ -29,6 +65,7 @@ fn side() -> impl Strategy<Value = Side> {
 fn report() -> impl Strategy<Value = Report> {
     prop_oneof![
         8 => (side(), 1..3000_usize).prop_map(|(side, count)| Report::Came(side, count)),
+        8 => (side(), sent()).prop_map(|(side, sent)| Report::Frame(side, sent)),
         3 => side().prop_map(Report::Blocked),
         8 => (side(), 1..3000_usize).prop_map(|(side, count)| Report::Went(side, count)),
         1 => side().prop_map(Report::Stuck),
@@ -41,6 +78,23 @@ fn report() -> impl Strategy<Value = Report> {
         1 => (0..9_000_u64).prop_map(Report::Drains),
         1 => side().prop_map(Report::Acknowledges),
     ]
+}
+
+/// What WebSocket settings ask for: nothing, looks only, or everything at short spans.
+fn websocket() -> impl Strategy<Value = Option<WebSocketSettings>> {
+    let busy = (any::<[bool; 3]>(), prop::collection::vec(1..6_000_u64, 4), 0..3_u32).prop_map(
+        |([strict, client, upstream], spans, burst)| {
+            let span = |number: usize| core::time::Duration::from_millis(spans[number]);
+            Some(WebSocketSettings {
+                strict,
+                ping: Some(PingSettings { interval: span(0), timeout: span(1), client, upstream }),
+                client_silence: Some(span(2)),
+                message_limit: NonZeroU64::new(2_000),
+                message_rate: Some(MessageRate::new(span(3), burst)),
+            })
+        },
+    );
+    prop_oneof![2 => Just(None), 2 => Just(Some(WebSocketSettings::default())), 3 => busy]
 }
 
 /// A tunnel and its worker. `general` keeps it from ever taking the short path.
@@ -74,6 +128,13 @@ impl Bench {
                 space[..count].fill(u8::try_from(count % 251).expect("it is small"));
                 self.received(from, Ok(count));
             }
+            Report::Frame(from, sent) if wait.reads(from) => {
+                let bytes = frame(&self.tunnel, from, sent);
+                let Some(space) = self.tunnel.receive_space(from, turn) else { return Vec::new() };
+                let count = bytes.len().min(space.len());
+                space[..count].copy_from_slice(&bytes[..count]);
+                self.received(from, Ok(count));
+            }
             Report::Blocked(from) if wait.reads(from) => {
                 let _space = self.tunnel.receive_space(from, turn);
                 self.received(from, Err(Fault::WOULD_BLOCK));
@@ -85,7 +146,7 @@ impl Bench {
             Report::Stuck(to) if wait.writes(to) => self.sent(to, Err(Fault::WOULD_BLOCK)),
             Report::Relays(from, taken, delivered) => {
                 let pipe = &mut self.pipes[from.index()];
-                let taken = if wait.relays(from) { taken } else { 0 };
+                let taken = taken.min(wait.relays(from));
                 let delivered = delivered.min(*pipe + taken);
                 *pipe = *pipe + taken - delivered;
                 self.tunnel.handle_relayed(from, Relayed { taken, delivered }, turn);
@@ -131,22 +192,61 @@ impl Bench {
     }
 }
 
-fn settings() -> impl Strategy<Value = TunnelSettings> {
-    (any::<[bool; 3]>(), prop::collection::vec(1..12_000_u64, 6)).prop_map(|(switches, spans)| {
-        let span = |number: usize| core::time::Duration::from_millis(spans[number]);
-        TunnelSettings {
-            idle_timeout: span(0),
-            upstream_send_timeout: span(1),
-            client_send_timeout: span(2),
-            half_close: switches[0],
-            half_close_timeout: span(3),
-            relay_reset: switches[1],
-            lingering_time: span(4),
-            lingering_timeout: span(5),
-            reset_timedout_connection: switches[2],
-            ..TunnelSettings::default()
+/// A frame as this side sends it.
+fn frame(tunnel: &Tunnel, from: Side, sent: Sent) -> Vec<u8> {
+    let mask = (from == Side::Downstream).then(|| Mask::new([1, 2, 3, 4]));
+    let data = |first: u8, length: u8| {
+        let masked = from == Side::Downstream;
+        let key = if masked { vec![1, 2, 3, 4] } else { Vec::new() };
+        [vec![first, length | u8::from(masked) << 7], key, vec![b'x'; length.into()]].concat()
+    };
+    let ping = |payload: &[u8]| ControlFrame::ping(payload, mask).expect("it fits").as_bytes().to_vec();
+    let pong = |payload: &[u8]| {
+        let mut frame = ping(payload);
+        frame[0] = 0x8a;
+        frame
+    };
+    match sent {
+        Sent::Message(length) => data(0x82, length),
+        Sent::Fragment => data(0x02, 10),
+        Sent::Last => data(0x80, 3),
+        Sent::Part => data(0x82, 100)[..40].to_vec(),
+        Sent::Ping => ping(b"theirs"),
+        Sent::Pong => pong(b"theirs"),
+        Sent::Answer => {
+            let number = tunnel.watch.as_ref().map_or(0, |watch| watch.sides[from.index()].pings);
+            let number = number.saturating_sub(1);
+            let drawn = TunnelSecret::new([7; 16]).draw(from.into(), number);
+            pong(&own::ping_payload(drawn, number))
         }
-    })
+        Sent::Close => ControlFrame::close(CloseCode::NORMAL, "", mask).expect("it fits").as_bytes().to_vec(),
+        Sent::Broken => vec![0x83, 0],
+    }
+}
+
+fn settings() -> impl Strategy<Value = TunnelSettings> {
+    (any::<[bool; 3]>(), prop::collection::vec(1..12_000_u64, 9), any::<[bool; 4]>(), websocket()).prop_map(
+        |(switches, spans, has, websocket)| {
+            let span = |number: usize| core::time::Duration::from_millis(spans[number]);
+            TunnelSettings {
+                idle_timeout: span(0),
+                upstream_send_timeout: span(1),
+                client_send_timeout: span(2),
+                half_close: switches[0],
+                half_close_timeout: span(3),
+                relay_reset: switches[1],
+                lingering_time: span(4),
+                lingering_timeout: span(5),
+                reset_timedout_connection: switches[2],
+                websocket,
+                drain: DrainSettings { window: has[0].then(|| span(6)), ..DrainSettings::default() },
+                close_timeout: span(7),
+                max_lifetime: has[1].then(|| Lifetime::new(span(8) * 10, 20)),
+                limit_rate: NonZeroU64::new(if has[2] { 3_000 } else { 0 }),
+                log_every: has[3].then(|| span(8)),
+            }
+        },
+    )
 }
 
 proptest! {
@@ -175,6 +275,8 @@ proptest! {
     /// Whatever is reported, time alone ends it; and polling changes nothing but what waits to be polled.
     #[test]
     fn time_ends_every_tunnel(settings in settings(), reports in prop::collection::vec(report(), 0..40)) {
+        // Lines about its progress would be all that is seen of it.
+        let settings = TunnelSettings { log_every: None, ..settings };
         let mut bench = Bench::new(settings, false);
         bench.polled();
         for report in reports {
@@ -204,7 +306,7 @@ fn a_byte_takes_the_short_path_and_leaves_nothing_behind() {
         bench.tell(Report::Blocked(side));
         assert_eq!(bench.tunnel.directions[side.index()].held.outline(), [false; 3], "{side:?}");
     }
-    assert_eq!((bench.tunnel.report.from_client, bench.tunnel.report.to_upstream), (128, 128));
+    assert_eq!((bench.tunnel.report().from_client, bench.tunnel.report().to_upstream), (128, 128));
 }
 
 #[test]
@@ -272,19 +374,19 @@ fn the_head_in_front_goes_first_and_is_counted() {
     let mut leg = connection::Machine::default();
     assert!(leg.on(connection::Event::Established));
     let held = [Held::default(), Held::ahead(b"bytes", turn.buffers)];
-    let opening = Opening { held, front, legs: [leg; 2], drain: None };
+    let opening = Opening { secret: TunnelSecret::new([7; 16]), held, front, legs: [leg; 2], draining: None };
     let mut tunnel = Tunnel::open(Arc::default(), opening, turn);
     let offered = |tunnel: &Tunnel| {
         let slices = tunnel.transmit(Side::Downstream);
         slices.iter().flat_map(|slice| slice.to_vec()).collect::<Vec<u8>>()
     };
     assert_eq!(offered(&tunnel), b"HEAD bytes");
-    assert!(!tunnel.wait().relays(Side::Upstream), "the head goes first");
+    assert_eq!(tunnel.wait().relays(Side::Upstream), 0, "the head goes first");
     for (count, left) in [(3, b"D bytes".as_slice()), (4, b"tes"), (3, b"")] {
         tunnel.handle_sent(Side::Downstream, Ok(count), turn);
         assert_eq!(offered(&tunnel), left);
     }
     let report = tunnel.report();
     assert_eq!((report.from_upstream, report.to_client), (5, 10));
-    assert!(tunnel.wait().relays(Side::Upstream));
+    assert_eq!(tunnel.wait().relays(Side::Upstream), u64::MAX);
 }

@@ -59,10 +59,13 @@ impl Alone {
         let (output, next) = match self.farewell {
             Farewell::Releases => {
                 let leg = Leg::origin(Epoch::FIRST);
-                (Output::Release(leg, Verdict::Success, Disposal::Close(report.ending)), Farewell::IsTold)
+                (
+                    Output::Release(leg, Verdict::Success, Disposal::Close(report.upstream.ending)),
+                    Farewell::IsTold,
+                )
             }
             Farewell::IsTold => (Output::ExchangeDone, Farewell::Closes),
-            Farewell::Closes => (Output::Close(report.ending), Farewell::IsDone),
+            Farewell::Closes => (Output::Close(report.client.ending), Farewell::IsDone),
             Farewell::IsDone => (Output::Done, Farewell::IsDone),
         };
         self.farewell = next;

@@ -14,7 +14,7 @@ use std::{collections::VecDeque, net::IpAddr, sync::Arc, time::Duration};
 
 use underpass_core::{
     Address, Admission, Buffers, Claim, ClientInfo, Dial, Disposal, Ending, Event, Fault, Lookup, Now,
-    Outcome, Session, Side, Tick, Tunnel, TunnelSecret, TunnelSettings, Turn, Verdict, Wait,
+    Outcome, Session, Side, Tick, Tunnel, TunnelEvent, TunnelSecret, TunnelSettings, Turn, Verdict, Wait,
     config::Config,
     shared::Lease,
     trace::{Setting, Traced},
@@ -127,6 +127,8 @@ pub struct World {
     pub log: Vec<String>,
     /// The error log: each event, with its line.
     pub notes: Vec<(Event, String)>,
+    /// Lines about the tunnel that were asked for.
+    pub tunnel_lines: Vec<TunnelEvent>,
     /// Every exchange that is over.
     pub exchanges: Vec<Exchange>,
     /// Every release.
@@ -254,10 +256,16 @@ impl World {
     /// A tunnel alone, whose handshake was done elsewhere, with bytes that were read ahead of it.
     #[must_use]
     pub fn tunnel(settings: TunnelSettings, read_ahead: [&[u8]; 2]) -> Self {
+        Self::tunnel_with(settings, TunnelSecret::new([7; 16]), read_ahead)
+    }
+
+    /// The same with this secret.
+    #[must_use]
+    pub fn tunnel_with(settings: TunnelSettings, secret: TunnelSecret, read_ahead: [&[u8]; 2]) -> Self {
         let now = Now { tick: Tick(0), unix_ms: BEGINNING_MS, utc_offset_min: 0 };
         let mut buffers = Buffers::default();
         let turn = &mut Turn { now, buffers: &mut buffers };
-        let tunnel = Tunnel::new(Arc::new(settings), TunnelSecret::new([7; 16]), read_ahead, turn);
+        let tunnel = Tunnel::new(Arc::new(settings), secret, read_ahead, turn);
         let config = Arc::new(Config::proxy_to(address(ORIGIN), ORIGIN));
         let mut world = Self { buffers, ..Self::around(tunnel.into(), config, now) };
         world.origins.push(Origin { end: End::default(), address: address(ORIGIN), idle: false });
@@ -283,6 +291,7 @@ impl World {
             checks: true,
             log: Vec::new(),
             notes: Vec::new(),
+            tunnel_lines: Vec::new(),
             exchanges: Vec::new(),
             releases: Vec::new(),
             secured_with: Vec::new(),
@@ -476,6 +485,7 @@ impl World {
             checks: self.checks,
             log: self.log.clone(),
             notes: self.notes.clone(),
+            tunnel_lines: self.tunnel_lines.clone(),
             exchanges: self.exchanges.clone(),
             releases: self.releases.clone(),
             secured_with: self.secured_with.clone(),

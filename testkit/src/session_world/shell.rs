@@ -130,7 +130,7 @@ impl World {
                     assert_ne!(note.event, Event::IllegalTransition);
                     self.notes.push((note.event, self.session.line(&note)));
                 }
-                Output::LogTunnel(_) => {}
+                Output::LogTunnel(event) => self.tunnel_lines.push(event),
                 Output::ExchangeDone => self.log_exchange(),
                 Output::Wait(wait) => {
                     assert!(!self.done, "a session waits after it was done");
@@ -378,13 +378,17 @@ impl World {
     fn relay_past(&mut self, wait: Wait) -> bool {
         let mut moved = false;
         let splices = self.splices;
-        for from in Side::BOTH.into_iter().filter(|side| splices && wait.relays(*side)) {
+        for from in Side::BOTH.into_iter().filter(|_| splices) {
             let mut pipe = std::mem::take(&mut self.pipes[from as usize]);
+            let most = usize::try_from(wait.relays(from)).unwrap_or(usize::MAX);
+            if most == 0 && pipe.is_empty() {
+                continue;
+            }
             let source = self.peer(from).expect("a source");
             let mut taken = 0;
-            if source.has_bytes() && pipe.len() < PIPE {
+            if most > 0 && source.has_bytes() && pipe.len() < PIPE {
                 let before = pipe.len();
-                pipe.resize(PIPE, 0);
+                pipe.resize(PIPE.min(before.saturating_add(most)), 0);
                 taken = source.read(&mut pipe[before..]).expect("bytes are there");
                 pipe.truncate(before + taken);
             }

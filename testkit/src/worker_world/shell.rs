@@ -49,7 +49,7 @@ impl Simulation {
                     Step::Read(side) if wait.reads(side) => self.read(number, side),
                     Step::Read(side) => self.notice_reset(number, side),
                     // The permission is as old as the wait: what was read since goes first.
-                    Step::Relay(side) => !moved && wait.relays(side) && self.relay_past(number, side),
+                    Step::Relay(side) => !moved && self.relay_past(number, side, wait.relays(side)),
                 };
             }
             for side in Side::BOTH {
@@ -260,21 +260,22 @@ impl Simulation {
     }
 
     /// Takes the way past the session, as `splice` would.
-    fn relay_past(&mut self, number: usize, from: Side) -> bool {
+    fn relay_past(&mut self, number: usize, from: Side, most: u64) -> bool {
         let (Some(source), Some(sink)) = (self.end(number, from), self.end(number, from.opposite())) else {
             return false;
         };
         let time = self.time;
         let limit = self.random.usize(1..5000);
         let live = &mut self.worker.live[number];
-        if !live.splices {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        if !live.splices || (most == 0 && live.pipes[from as usize].is_empty()) {
             return false;
         }
         let mut pipe = std::mem::take(&mut live.pipes[from as usize]);
         let before = pipe.len();
-        pipe.resize(PIPE.min(before + limit), 0);
+        pipe.resize(PIPE.min(before.saturating_add(limit.min(most))).max(before), 0);
         let mut taken = 0;
-        if self.network.readable(source, time) == Some(None) {
+        if most > 0 && self.network.readable(source, time) == Some(None) {
             // The end of the stream is read by the session itself.
             taken = self.network.read(source, &mut pipe[before..], time).unwrap_or(0);
         }

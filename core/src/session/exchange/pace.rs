@@ -1,20 +1,18 @@
 //! Rates (J5): how much may move now, and when more may. Waiting for that is no stall: no deadline of a peer's counts
 //! it.
 
-use core::{num::NonZeroU64, time::Duration};
+use core::num::NonZeroU64;
 
 use super::{Common, Exchange};
 use crate::{
     Side,
     buffer::Turn,
     config::Rates,
+    rate::Rate,
     state::exchange::State,
     template::Template,
     time::{Now, Tick},
 };
-
-/// How many nanoseconds a second has.
-const SECOND: u64 = 1_000_000_000;
 
 /// The rates of an exchange; absent: as fast as it can.
 #[derive(Clone, Debug, Default)]
@@ -27,8 +25,7 @@ pub(super) struct Paces {
 /// more had come before it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Pace {
-    /// Bytes a second.
-    rate: NonZeroU64,
+    rate: Rate,
     /// Bytes that may move before any is counted.
     free: u64,
     /// What has moved is worth the time until then.
@@ -37,14 +34,12 @@ struct Pace {
 
 impl Pace {
     fn new(rate: u64, free: u64, now: Tick) -> Option<Self> {
-        Some(Self { rate: NonZeroU64::new(rate)?, free, paid: now })
+        Some(Self { rate: Rate(NonZeroU64::new(rate)?), free, paid: now })
     }
 
     /// How many bytes may move now.
     fn allowance(&self, now: Tick) -> u64 {
-        let ahead = now.after(Duration::from_secs(1)).since(self.paid).min(Duration::from_secs(1));
-        let earned = u128::from(self.rate.get()) * ahead.as_nanos() / u128::from(SECOND);
-        self.free.saturating_add(u64::try_from(earned).unwrap_or(u64::MAX))
+        self.free.saturating_add(self.rate.allowance(self.paid, now))
     }
 
     /// So many bytes have moved.
@@ -52,36 +47,21 @@ impl Pace {
         let counted = count.saturating_sub(self.free);
         self.free = self.free.saturating_sub(count);
         if counted > 0 {
-            self.paid = self.paid.max(now).after(self.worth(counted));
+            self.paid = self.rate.paid(self.paid, counted, now);
         }
     }
 
     /// When any of `wanted` bytes may move; absent: now. They move a tenth of a second's at a time, and fewer only
     /// where there are no more, so that a slow exchange wakes nobody for each byte.
     fn waits(&self, wanted: u64, now: Tick) -> Option<Tick> {
-        let due = self.due(wanted).max(Tick(now.0.saturating_add(1)));
-        (self.allowance(now) < self.step(wanted)).then_some(due)
-    }
-
-    fn step(&self, wanted: u64) -> u64 {
-        (self.rate.get() / 10).clamp(1, wanted.max(1))
-    }
-
-    /// When so much has been earned that any of `wanted` bytes may move.
-    fn due(&self, wanted: u64) -> Tick {
-        Tick(self.paid.after(self.worth(self.step(wanted))).0.saturating_sub(SECOND))
-    }
-
-    /// The time in which the rate gives so many bytes, rounded up.
-    fn worth(&self, bytes: u64) -> Duration {
-        let nanoseconds = (u128::from(bytes) * u128::from(SECOND)).div_ceil(u128::from(self.rate.get()));
-        Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+        let due = self.rate.due(self.paid, wanted).max(Tick(now.0.saturating_add(1)));
+        (self.allowance(now) < self.rate.step(wanted)).then_some(due)
     }
 
     /// What it depends on, relative to `now`.
     fn outline(&self, now: Tick) -> (u64, u64, u64) {
         let Self { rate, free, paid } = self;
-        (rate.get(), *free, paid.0.saturating_sub(now.0))
+        (rate.0.get(), *free, paid.0.saturating_sub(now.0))
     }
 }
 
@@ -177,12 +157,12 @@ impl Exchange {
             let flow = common.flow(Side::Upstream);
             flow.outbox.slices(&flow.inbox).total() as u64
         };
-        self.pace(|paces| &paces.to_client).map_or(Tick(0), |pace| pace.due(wanted()))
+        self.pace(|paces| &paces.to_client).map_or(Tick(0), |pace| pace.rate.due(pace.paid, wanted()))
     }
 
     /// Since when the origin server may be read, as far as its rate goes.
     pub(super) fn origin_may_since(&self) -> Tick {
-        self.pace(|paces| &paces.from_origin).map_or(Tick(0), |pace| pace.due(u64::MAX))
+        self.pace(|paces| &paces.from_origin).map_or(Tick(0), |pace| pace.rate.due(pace.paid, u64::MAX))
     }
 
     /// A tunnel has no pace: what begins it is sent at once, and nginx limits none.
@@ -232,6 +212,10 @@ fn number(text: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
+    const SECOND: u64 = 1_000_000_000;
+
     use super::*;
 
     #[test]

@@ -231,7 +231,7 @@ impl fmt::Display for Said<'_> {
                     for (kind, wanted) in [
                         ("reads", wait.reads(side)),
                         ("writes", wait.writes(side)),
-                        ("relays", wait.relays(side)),
+                        ("relays", wait.relays(side) > 0),
                         ("acknowledges", wait.acknowledges(side)),
                     ] {
                         if wanted {
