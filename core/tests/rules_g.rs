@@ -840,3 +840,20 @@ fn each_byte_passes_as_soon_as_it_comes() {
         assert_eq!((counted.frames, counted.messages), (4, 3));
     }
 }
+
+#[test]
+fn an_answer_behind_a_header_in_pieces_is_swallowed() {
+    let mut world = pinging(|ping| ping.upstream = false);
+    until_pinged(&mut world, Side::Downstream);
+    // A continuation in pieces: its first byte is zero.
+    world.client_sends(frame(Side::Downstream, 0x02, b"x"));
+    let long = frame(Side::Downstream, 0x00, &[5; 14]);
+    world.client_sends(&long[..1]);
+    world.client_sends(&long[1..2]);
+    world.client_sends(&long[2..]);
+    let ping = frame(Side::Downstream, PING, b"mine");
+    world.client_sends(&ping);
+    answers(&mut world, Side::Downstream);
+    assert!(world.origin().received().ends_with(&[long, ping].concat()));
+    assert!(world.notes.is_empty(), "{:?}", world.notes);
+}

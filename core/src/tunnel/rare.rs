@@ -22,7 +22,7 @@ pub(crate) struct Rare {
     pub(super) stage: Stage,
     /// The beginnings of headers that have passed before they were whole, by the side that they came from: as many bytes
     /// as the lane says, and zeros.
-    pub(super) partial: [[u8; HEADER]; 2],
+    pub(super) partial: [Option<[u8; HEADER]>; 2],
 }
 
 impl Default for Rare {
@@ -34,7 +34,7 @@ impl Default for Rare {
             closing: None,
             drain: NEVER,
             stage: Stage::Relaying,
-            partial: [[0; HEADER]; 2],
+            partial: [None, None],
         }
     }
 }
@@ -49,6 +49,6 @@ impl Rare {
             && closing.is_none()
             && *drain == NEVER
             && *stage == Stage::Relaying
-            && *partial == [[0; HEADER]; 2]
+            && *partial == [None, None]
     }
 }

@@ -120,10 +120,8 @@ impl Tunnel {
         let is_ours =
             |payload: Unmasked<'_>| our_ping(payload, pings, |number| secret.draw(from.into(), number));
         let ahead = usize::from(lane.ahead);
-        let begun = match &self.rare {
-            Some(rare) if ahead > 0 => Some(begun(&rare.partial[from.index()], ahead, held.unseen())),
-            _ => None,
-        };
+        let partial = self.rare.as_ref().and_then(|rare| rare.partial[from.index()]);
+        let begun = partial.map(|passed| begun(passed, ahead, held.unseen()));
         let bytes =
             begun.as_ref().map_or(held.unseen(), |(bytes, count)| bytes.get(..*count).unwrap_or_default());
         let front = look(lane, bytes, limit.map_or(u64::MAX, Into::into), room, is_ours);
@@ -163,7 +161,7 @@ impl Tunnel {
             && lane.ahead == 0
             && let Some(rare) = &mut self.rare
         {
-            rare.partial[from.index()] = [0; HEADER];
+            rare.partial[from.index()] = None;
         }
         let in_control = lane.in_control;
         self.note_front(from, front, in_control, now);
@@ -204,7 +202,7 @@ impl Tunnel {
             return;
         }
         let rare = self.rare.get_or_insert_with(|| turn.buffers.rare());
-        let partial = &mut rare.partial[from.index()];
+        let partial = rare.partial[from.index()].get_or_insert([0; HEADER]);
         partial.iter_mut().skip(ahead).zip(unseen).for_each(|(slot, byte)| *slot = *byte);
         // A header that isn't whole is shorter than the longest.
         lane.ahead += u8::try_from(unseen.len()).unwrap_or(0);
@@ -246,8 +244,7 @@ impl Tunnel {
 }
 
 /// The beginning of a header that has passed already, with what has come behind it.
-fn begun(passed: &[u8; HEADER], ahead: usize, unseen: &[u8]) -> ([u8; HEADER], usize) {
-    let mut bytes = *passed;
+fn begun(mut bytes: [u8; HEADER], ahead: usize, unseen: &[u8]) -> ([u8; HEADER], usize) {
     let rest = bytes.iter_mut().skip(ahead).zip(unseen);
     let count = ahead + rest.map(|(slot, byte)| *slot = *byte).count();
     (bytes, count)

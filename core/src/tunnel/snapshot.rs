@@ -37,7 +37,7 @@ pub struct TunnelSnapshot {
     /// Frames of ours, by the side that gets them.
     own: [Option<OwnFrame>; 2],
     closing: Option<(crate::EndedBy, Manner, [Said; 2])>,
-    partial: [[u8; HEADER]; 2],
+    partial: [Option<[u8; HEADER]>; 2],
     violation: Option<(Side, FrameViolation)>,
 }
 
