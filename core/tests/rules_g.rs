@@ -575,6 +575,26 @@ fn a_drain_comes_at_a_moment_within_the_window() {
 }
 
 #[test]
+fn drains_are_spread() {
+    let moment = |number: u8| {
+        let mut settings = TunnelSettings::default();
+        settings.websocket = Some(WebSocketSettings::default());
+        (settings.idle_timeout, settings.drain.window) = (HOUR, Some(100 * SECOND));
+        let secret = underpass_core::TunnelSecret::new([number; 16]);
+        let mut world = World::tunnel_with(settings, secret, [b"", b""]);
+        drains(&mut world, Draining::Quit(None));
+        let begin = world.now().tick;
+        assert!(world.elapse_to_deadline());
+        world.now().tick.since(begin).as_secs() / 10
+    };
+    let mut tenths = [0; 10];
+    for number in 0..200 {
+        tenths[usize::try_from(moment(number)).expect("within the window")] += 1;
+    }
+    assert!(tenths.iter().all(|count| (8..=35).contains(count)), "{tenths:?}");
+}
+
+#[test]
 fn a_reload_drains_where_that_is_wanted() {
     for on_reload in [false, true] {
         let mut world = draining(|drain| drain.on_reload = on_reload);
