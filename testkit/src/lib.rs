@@ -16,5 +16,6 @@ pub mod reference;
 pub mod session_world;
 pub mod strict;
 pub mod tls;
+pub mod tunnel_frames;
 pub mod wire;
 pub mod worker_world;

@@ -12,6 +12,7 @@ mod resegment;
 mod rewrite;
 mod scanner;
 mod session;
+mod tunnel_frames;
 
 use crate::hostile::{Hostile, Seen, Step};
 
@@ -19,7 +20,7 @@ use crate::hostile::{Hostile, Seen, Step};
 pub type Target = fn(&[u8]);
 
 /// The targets by name.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("session", session::check),
     ("resegment", resegment::check),
     ("request_head", heads::check_request),
@@ -27,6 +28,7 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("chunked", heads::check_chunked),
     ("frames", frames::check),
     ("scanner", scanner::check),
+    ("tunnel_frames", tunnel_frames::check),
     ("rewrite", rewrite::check),
     ("config", config::check),
     ("differential", differential::check),
