@@ -2,13 +2,13 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use underpass_core::{EndedBy, TunnelReport, TunnelSettings};
+use underpass_core::{EndedBy, EndedHow, SideReport, TunnelReport, TunnelSettings};
 
 /// How relays live. One value serves any number of them.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Timers, half-close, lingering.
+    /// Timers, half-close, lingering; what is done with the frames of a WebSocket, and how it is ended.
     pub tunnel: Arc<TunnelSettings>,
     on_end: Option<Arc<OnEnd>>,
 }
@@ -56,8 +56,14 @@ pub struct Report {
     pub duration: Duration,
     /// Who or what ended it first; absent: its future was dropped before.
     pub ended: Option<EndedBy>,
+    /// How it ended; absent, too, where its future was dropped.
+    pub how: Option<EndedHow>,
     /// A stream of it was cut: it ended with a reset, or its bytes could not be delivered any more.
     pub cut: bool,
+    /// What else is known of the client: silences, frames, its Close, how long it takes to answer a Ping.
+    pub client: SideReport,
+    /// The same of the other side.
+    pub upstream: SideReport,
 }
 
 impl Report {
@@ -67,7 +73,10 @@ impl Report {
             from_upstream: tunnel.map_or(0, |tunnel| tunnel.from_upstream),
             duration,
             ended: tunnel.and_then(|tunnel| tunnel.ended),
+            how: tunnel.and_then(|tunnel| tunnel.how),
             cut: tunnel.is_some_and(|tunnel| tunnel.cut),
+            client: tunnel.map(|tunnel| tunnel.client).unwrap_or_default(),
+            upstream: tunnel.map(|tunnel| tunnel.upstream).unwrap_or_default(),
         }
     }
 }

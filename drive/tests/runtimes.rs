@@ -84,10 +84,13 @@ fn proxy_to_peers_that_a_discovery_finds() {
 
 #[cfg(feature = "tokio")]
 mod on_tokio {
-    use tokio::net;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net,
+    };
     use underpass_futures::tokio::{Io, proxy, relay};
 
-    use underpass_core::EndedBy;
+    use underpass_core::{EndedBy, PingSettings, TunnelSettings, WebSocketSettings};
 
     use super::*;
 
@@ -119,6 +122,35 @@ mod on_tokio {
                 proxy(client, info, &config, &connect).await;
             });
         });
+    }
+
+    /// Pings of ours go out in time, and a client that answers none is the end of the relay.
+    #[tokio::test(start_paused = true)]
+    async fn a_websocket_is_watched() {
+        let ((client, ours), (theirs, mut upstream)) = (tokio::io::duplex(64), tokio::io::duplex(64));
+        let mut websocket = WebSocketSettings::default();
+        websocket.ping = Some(PingSettings::every(std::time::Duration::from_secs(10)));
+        let mut settings = TunnelSettings::default();
+        settings.websocket = Some(websocket);
+        let relay = tokio::spawn(async move { relay(ours, theirs, &Settings::new(settings)).await });
+        let mut ping = [0; 18];
+        upstream.read_exact(&mut ping).await.expect("a Ping");
+        assert_eq!(ping[..2], [0x89, 0x80 | 12], "masked");
+        let key: [u8; 4] = ping[2..6].try_into().expect("four bytes");
+        upstream.write_all(&[0x8a, 12]).await.expect("it is read");
+        let payload: Vec<u8> =
+            ping[6..].iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
+        upstream.write_all(&payload).await.expect("it is read");
+        let mut rest = Vec::new();
+        upstream.read_to_end(&mut rest).await.expect("it ends in order");
+        let close = &rest[rest.len() - 8..];
+        assert_eq!(close[..2], [0x88, 0x82]);
+        let code = [close[6] ^ close[2], close[7] ^ close[3]];
+        assert_eq!(u16::from_be_bytes(code), 1001);
+        let report = relay.await.expect("it has ended");
+        assert_eq!(report.ended, Some(EndedBy::Ping(underpass_core::Side::Downstream)));
+        assert!(report.upstream.ping.is_some() && report.client.ping.is_none());
+        drop(client);
     }
 
     #[tokio::test(start_paused = true)]
