@@ -180,7 +180,7 @@ pub use session::{
 pub use state::Rows;
 pub use time::{Now, Tick};
 pub use timer::Timer;
-pub use tls::{PeerCertificate, TlsFacts, TlsPeer};
+pub use tls::{CertificateFault, PeerCertificate, TlsFacts, TlsPeer};
 pub use tunnel::{Tunnel, TunnelOutput, TunnelReport, TunnelSettings, TunnelSnapshot};
 pub use verdict::Verdict;
 pub use wait::{Ending, Relayed, Wait};
