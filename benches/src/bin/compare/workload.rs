@@ -165,7 +165,7 @@ pub(crate) const ALL: &[Workload] = &[
         title: "the 99th percentile of the time that a 128-byte message and its echo take through wss, \
                 while 64 clients do nothing but shake hands",
         unit: Unit::Microseconds,
-        operations: [2_000, 20],
+        operations: [1_000, 20],
         entry: Entry::Secured(Key::Ecdsa),
         kind: Kind::Flood { tunnels: 16, clients: 64 },
     },
