@@ -7,3 +7,5 @@ pub mod meter;
 pub mod pattern;
 pub mod ports;
 pub mod section;
+pub mod stream;
+pub mod tls;

@@ -3,9 +3,12 @@
 use anyhow::{Context as _, Result};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 
-/// Takes two free ports outside of the range that clients' connections are given theirs from: a proxy must find its
-/// port free each time it is started.
-pub fn free_pair(host: IpAddr) -> Result<(TcpListener, SocketAddr)> {
+/// Takes free ports outside of the range that clients' connections are given theirs from: a proxy must find its
+/// ports free each time it is started. The origin server's is listened on; then come the proxy's, in clear and for TLS.
+///
+/// # Errors
+/// When there are no three.
+pub fn free_three(host: IpAddr) -> Result<(TcpListener, [SocketAddr; 2])> {
     let mut ports = 18080..18280;
     let mut next = || {
         ports
@@ -13,6 +16,6 @@ pub fn free_pair(host: IpAddr) -> Result<(TcpListener, SocketAddr)> {
             .context("no free port between 18080 and 18280")
     };
     let origin = next()?;
-    let listen = next()?.local_addr()?;
-    Ok((origin, listen))
+    let (plain, secure) = (next()?, next()?);
+    Ok((origin, [plain.local_addr()?, secure.local_addr()?]))
 }

@@ -186,7 +186,7 @@ pub use session::{
 pub use state::Rows;
 pub use time::{Now, Tick};
 pub use timer::Timer;
-pub use tls::{PeerCertificate, TlsFacts, TlsPeer};
+pub use tls::{CertificateFault, PeerCertificate, TlsFacts, TlsPeer};
 pub use tunnel::{
     DrainSettings, Farewell, FrameCount, Lifetime, MessageRate, PingSettings, SideReport, Tunnel,
     TunnelOutput, TunnelReport, TunnelSecret, TunnelSettings, TunnelSnapshot, WebSocketSettings,

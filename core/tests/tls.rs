@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use underpass_core::{
-    ClientInfo, Event, PeerCertificate, TlsFacts,
+    CertificateFault, ClientInfo, Event, PeerCertificate, TlsFacts,
     config::{
         Config, ErrorPage, ErrorStatus, ErrorTarget, Handler, Location, Return, Server, ServerTable,
         Settings, TlsRules, VerifyClient,
@@ -43,7 +43,7 @@ fn shaken(name: Option<&str>, verdict: Option<Result<(), &str>>) -> impl FnOnce(
     facts.server_name = name.map(Into::into);
     facts.certificate = verdict.map(|verdict| PeerCertificate {
         der: include_bytes!("../src/tls/client.der").as_slice().into(),
-        verdict: verdict.map_err(Into::into),
+        verdict: verdict.map_err(|reason| CertificateFault::Wrong(reason.into())),
     });
     move |client| client.tls = Some(Arc::new(facts))
 }

@@ -75,6 +75,32 @@ fn a_dial_says_whom_it_is_secured_with() {
     assert!(world.secured_with.is_empty() && world.origins.len() == 1, "in clear");
 }
 
+/// The header of the PROXY protocol tells of the client before the handshake, in clear, and of a URL without TLS in front of the head.
+#[test]
+fn a_header_of_the_proxy_protocol_comes_before_the_handshake() {
+    for (url, secured) in [("https://$host", true), ("http://$host", false)] {
+        let target = Target::Template { url: template(url), group: GroupId(0) };
+        let mut world = world(target, "", |proxy| {
+            proxy.tls = Some(ProxyTls::new(7));
+            proxy.proxy_protocol = true;
+        });
+        for number in 0..2 {
+            world.client_sends(GET);
+            let received = String::from_utf8_lossy(world.origins[number].end.received()).into_owned();
+            let (header, head) = match world.preambles.get(number) {
+                Some(preamble) => (preamble.as_str(), received.as_str()),
+                None => received.split_at(received.find("GET ").expect("a head")),
+            };
+            assert!(header.starts_with("PROXY TCP4 ") && header.ends_with("\r\n"), "{header}");
+            assert_eq!(header.lines().count(), 1, "{header}");
+            assert!(head.starts_with("GET /p HTTP/1.1\r\n"), "{head}");
+            world.origin_sends("HTTP/1.1 204 No Content\r\n\r\n");
+        }
+        assert_eq!(world.origins.len(), 2, "what was told of one client is not true of another");
+        assert_eq!(world.preambles.len(), if secured { 2 } else { 0 });
+    }
+}
+
 /// A URL that is evaluated for each request says itself whether it is one of TLS, and has the port of its scheme.
 #[test]
 fn a_url_with_variables_says_whether_it_is_https() {

@@ -4,7 +4,7 @@
 use std::{fs, path::Path, time::Duration};
 
 use underpass_core::{
-    Admission, ClientInfo, Event, PeerCertificate, Refusal, TlsFacts, violation::Violation,
+    Admission, CertificateFault, ClientInfo, Event, PeerCertificate, Refusal, TlsFacts, violation::Violation,
 };
 use underpass_testkit::{
     conformance::testdata,
@@ -109,7 +109,10 @@ fn cases() -> Vec<Case> {
         secured(Violation::NoCertificate, shaken),
         secured(Violation::BadCertificate, |client| {
             let mut facts = TlsFacts::default();
-            facts.certificate = Some(PeerCertificate { der: [].into(), verdict: Err("expired".into()) });
+            facts.certificate = Some(PeerCertificate {
+                der: [].into(),
+                verdict: Err(CertificateFault::Wrong("expired".into())),
+            });
             client.tls = Some(facts.into());
         }),
         Case {

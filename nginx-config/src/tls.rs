@@ -57,6 +57,8 @@ pub struct ServerTls {
     pub buffer_size: usize,
     /// `ssl_certificate_watch`: changed certificates are taken without a reload (H7). Off.
     pub watch: bool,
+    /// Whether `$ssl_ciphers` stands anywhere in the file: then each connection keeps what its client offers.
+    pub shows_ciphers: bool,
 }
 
 /// A certificate and its key.

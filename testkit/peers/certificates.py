@@ -28,23 +28,38 @@ def make_authority(folder: Path, name: str, common_name: str) -> None:
 
 
 def make_leaf(
-    folder: Path, name: str, names: str, *, key: str = "ecdsa", usage: str = "serverAuth", authority: str = "ca"
+    folder: Path,
+    name: str,
+    names: str,
+    *,
+    key: str = "ecdsa",
+    usage: str = "serverAuth",
+    authority: str = "ca",
+    days: int = 30,
 ) -> None:
-    """`name`.pem and `name`.key, signed by `authority`, for `names` as OpenSSL writes them: `DNS:a.test,IP:127.0.0.1`."""
+    """`name`.pem and `name`.key, signed by `authority`, for `names` as OpenSSL writes them: `DNS:a.test,IP:127.0.0.1`.
+
+    With less than no days it has expired.
+    """
     openssl("genpkey", *KEYS[key], "-out", folder / f"{name}.key")
     request, extensions = folder / f"{name}.csr", folder / f"{name}.ext"
     openssl("req", "-new", "-key", folder / f"{name}.key", "-subj", f"/O=Peers/CN={name}", "-out", request)
     extensions.write_text(LEAF.format(names=names, usage=usage))
     signer = ["-CA", folder / f"{authority}.pem", "-CAkey", folder / f"{authority}.key"]
-    openssl("x509", "-req", "-in", request, *signer, "-days", 30, "-extfile", extensions, "-out", folder / f"{name}.pem")
+    openssl("x509", "-req", "-in", request, *signer, "-days", days, "-extfile", extensions, "-out", folder / f"{name}.pem")
 
 
 def make_all(folder: Path) -> None:
-    """What `conf/tls.conf` names, and certificates of clients: `friend` of the authority, `stranger` of another one."""
+    """What `conf/tls.conf` names, and certificates of clients.
+
+    `friend` is of the authority, `stranger` of another one, `late` and `late_stranger` the same and expired.
+    """
     make_authority(folder, "ca", "Peers CA")
     make_authority(folder, "elsewhere", "Elsewhere CA")
     make_leaf(folder, "ecdsa", "DNS:tls.test,IP:127.0.0.1")
     make_leaf(folder, "rsa", "DNS:tls.test,IP:127.0.0.1", key="rsa")
-    make_leaf(folder, "other", "DNS:other.test,DNS:known.test,DNS:maybe.test")
+    make_leaf(folder, "other", "DNS:other.test,DNS:known.test,DNS:maybe.test,DNS:anybody.test")
     make_leaf(folder, "friend", "DNS:friend.test", usage="clientAuth")
     make_leaf(folder, "stranger", "DNS:stranger.test", usage="clientAuth", authority="elsewhere")
+    make_leaf(folder, "late", "DNS:late.test", usage="clientAuth", days=-1)
+    make_leaf(folder, "late_stranger", "DNS:late.test", usage="clientAuth", authority="elsewhere", days=-1)

@@ -2,6 +2,15 @@ use rustls::{
     CipherSuite, CommonState, HandshakeKind, NamedGroup, ProtocolVersion, pki_types::CertificateDer,
 };
 
+/// What a client's first message has told, and the library doesn't keep for us.
+#[derive(Debug, Default)]
+pub(crate) struct Greeted {
+    /// The name that it looks for.
+    pub(crate) server_name: Option<Box<str>>,
+    /// The cipher suites that it offers, where somebody wants to know.
+    pub(crate) offered_ciphers: Option<Box<str>>,
+}
+
 /// What a handshake has found, in the words of OpenSSL where it has any, since nginx's variables are spelled like that.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -16,6 +25,10 @@ pub struct Facts<'a> {
     pub resumed: bool,
     /// The name that a client looked for (`$ssl_server_name`); `None` at a client's end, which knows it.
     pub server_name: Option<&'a str>,
+    /// The cipher suites that a client offered, by OpenSSL's names or as `0x` and four digits, with colons between
+    /// (`$ssl_ciphers`); `None` unless the server's settings
+    /// [keep them](crate::ServerOptions::keep_offered_ciphers).
+    pub offered_ciphers: Option<&'a str>,
     /// What was agreed to be spoken inside (`$ssl_alpn_protocol`).
     pub alpn: Option<&'a [u8]>,
     /// Of a resumed session, too.
@@ -23,7 +36,7 @@ pub struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    pub(crate) fn of(state: &'a CommonState, server_name: Option<&'a str>) -> Option<Self> {
+    pub(crate) fn of(state: &'a CommonState, greeted: &'a Greeted) -> Option<Self> {
         if state.is_handshaking() {
             return None;
         }
@@ -35,7 +48,8 @@ impl<'a> Facts<'a> {
             cipher: cipher(state.negotiated_cipher_suite()?.suite()),
             group: state.negotiated_key_exchange_group().map(|group| group_name(group.name())),
             resumed: state.handshake_kind() == Some(HandshakeKind::Resumed),
-            server_name,
+            server_name: greeted.server_name.as_deref(),
+            offered_ciphers: greeted.offered_ciphers.as_deref(),
             alpn: state.alpn_protocol(),
             peer: state.peer_certificates().unwrap_or_default(),
         })

@@ -1,11 +1,11 @@
 //! The client's first message: it is read before there are settings to answer it with.
 
 use rustls::{
-    AlertDescription,
+    AlertDescription, HandshakeType,
     server::{Acceptor, ClientHello},
 };
 
-use crate::{Error, ServerSettings, record};
+use crate::{Error, ServerSettings, facts::Greeted, offered, record};
 
 /// How long the records of a client's first message may be together, headers included: as long as one record can be.
 ///
@@ -135,14 +135,24 @@ impl Scan {
 /// The handshake message that a client begins with (RFC 8446 §4).
 const CLIENT_HELLO: u8 = 1;
 
-/// Reads a whole first message, and has the settings chosen. Also gives the name that the client looks for.
+/// Reads a whole first message, and has the settings chosen. Also gives what is to be kept of it.
 pub(crate) fn accept(
     bytes: &[u8],
     choose: &dyn Choose,
     send: &mut Vec<u8>,
-) -> Result<(ServerSettings, Option<Box<str>>), Error> {
+) -> Result<(ServerSettings, Greeted), Error> {
     if let [record::ALERT, _, _, 0, 2, _, alert] = *bytes {
         return Err(rustls::Error::AlertReceived(alert.into()).into());
+    }
+    if let [record::HANDSHAKE, _, _, _, _, kind, ..] = *bytes
+        && kind != CLIENT_HELLO
+    {
+        // The library says of some of them that they can't be decoded.
+        record::clear_alert(AlertDescription::UnexpectedMessage.into(), send);
+        let expect_types = vec![HandshakeType::ClientHello];
+        return Err(
+            rustls::Error::InappropriateHandshakeMessage { expect_types, got_type: kind.into() }.into()
+        );
     }
     let mut acceptor = Acceptor::default();
     let mut rest = bytes;
@@ -155,8 +165,18 @@ pub(crate) fn accept(
     match acceptor.accept() {
         Ok(Some(accepted)) => {
             let hello = Hello(accepted.client_hello());
-            let name = hello.server_name().map(Into::into);
-            choose.choose(&hello).map(|settings| (settings, name)).ok_or(Error::Refused)
+            let settings = choose.choose(&hello).ok_or(Error::Refused)?;
+            if !settings.speaks_one_of(hello.alpn()) {
+                // RFC 7301 §3.2 has it so, and the library asks for it in QUIC alone.
+                record::clear_alert(AlertDescription::NoApplicationProtocol.into(), send);
+                return Err(rustls::Error::NoApplicationProtocol.into());
+            }
+            let kept = settings.keep_offered_ciphers;
+            let greeted = Greeted {
+                server_name: hello.server_name().map(Into::into),
+                offered_ciphers: kept.then(|| offered::write(hello.cipher_suites())),
+            };
+            Ok((settings, greeted))
         }
         Ok(None) => Err(rustls::Error::HandshakeNotComplete.into()),
         Err((error, mut alert)) => {

@@ -6,6 +6,7 @@ mod connection;
 mod error;
 mod facts;
 mod hello;
+mod offered;
 mod provider;
 mod record;
 mod tls;

@@ -4,6 +4,7 @@ use crate::{
     Choose, ClientSettings, Error, Facts, ServerSettings,
     config::ClientCertificate,
     connection::Connection,
+    facts::Greeted,
     hello::{self, CLIENT_HELLO_MAX, Scan},
     record,
     waiting::{Held, Next, Opened},
@@ -20,8 +21,7 @@ pub struct Tls {
     held: Held,
     /// Opened, and not yet taken.
     opened: Opened,
-    /// The name that a client looked for, the one thing that the library doesn't keep for us.
-    server_name: Option<Box<str>>,
+    greeted: Greeted,
     peer_closed: bool,
     closed: bool,
 }
@@ -86,7 +86,7 @@ impl Tls {
             phase,
             held: Held::default(),
             opened: Opened::default(),
-            server_name: None,
+            greeted: Greeted::default(),
             peer_closed: false,
             closed: false,
         }
@@ -123,13 +123,13 @@ impl Tls {
     ) -> Result<(), Error> {
         if let Phase::Greeting(greeting) = &mut self.phase {
             match greet(greeting, &mut self.held, encrypted, send)? {
-                Greeted::Waiting => {
+                Answer::Waiting => {
                     fed.consumed = encrypted.len();
                     return Ok(());
                 }
-                Greeted::Chosen { settings, server_name, taken } => {
+                Answer::Chosen { settings, greeted, taken } => {
                     fed.consumed = taken;
-                    self.server_name = server_name;
+                    self.greeted = greeted;
                     let connection = Connection::server(settings.config())?;
                     self.phase = Phase::Connected { connection, settings: Some(settings) };
                 }
@@ -233,7 +233,7 @@ impl Tls {
     /// What the handshake has found; `None` before its end, and after a failure.
     pub fn facts(&self) -> Option<Facts<'_>> {
         let Phase::Connected { connection, .. } = &self.phase else { return None };
-        Facts::of(connection.state(), self.server_name.as_deref())
+        Facts::of(connection.state(), &self.greeted)
     }
 
     /// What a server thinks of its client's certificate. The chain is verified each time that this is called, against the
@@ -267,25 +267,21 @@ fn connected(phase: &mut Phase) -> Result<&mut Connection, Error> {
     }
 }
 
-enum Greeted {
+/// What a server has of a client's first message.
+enum Answer {
     /// All bytes were taken, and the message isn't whole.
     Waiting,
     Chosen {
         settings: ServerSettings,
-        server_name: Option<Box<str>>,
+        greeted: Greeted,
         taken: usize,
     },
 }
 
 /// Collects a client's first message. Whole at once, as it nearly always comes, it is read where it is lent.
-fn greet(
-    greeting: &mut Greeting,
-    held: &mut Held,
-    lent: &[u8],
-    send: &mut Vec<u8>,
-) -> Result<Greeted, Error> {
+fn greet(greeting: &mut Greeting, held: &mut Held, lent: &[u8], send: &mut Vec<u8>) -> Result<Answer, Error> {
     if held.bytes.is_empty() {
-        let Some(&byte) = lent.first() else { return Ok(Greeted::Waiting) };
+        let Some(&byte) = lent.first() else { return Ok(Answer::Waiting) };
         record::first(byte).inspect_err(|error| send_own_alert(error, send))?;
     }
     let before = held.bytes.len();
@@ -306,14 +302,14 @@ fn greet(
             if before == 0 {
                 held.bytes.extend_from_slice(lent);
             }
-            return Ok(Greeted::Waiting);
+            return Ok(Answer::Waiting);
         }
         Err(error) => Err(error),
     };
-    let ((settings, server_name), end) = chosen.inspect_err(|error| send_own_alert(error, send))?;
+    let ((settings, greeted), end) = chosen.inspect_err(|error| send_own_alert(error, send))?;
     // What came behind the message is left to the caller.
     held.bytes.truncate(end);
-    Ok(Greeted::Chosen { settings, server_name, taken: if before > 0 { end - before } else { 0 } })
+    Ok(Answer::Chosen { settings, greeted, taken: if before > 0 { end - before } else { 0 } })
 }
 
 /// The alert for what isn't the library's judgement: there are no keys yet.

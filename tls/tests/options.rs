@@ -62,6 +62,67 @@ fn facts_are_spelled_as_openssl_does() {
     }
 }
 
+/// In full and resumed, and only where somebody wants to know.
+#[test]
+fn the_ciphers_that_a_client_offers_are_told_where_they_are_kept() {
+    for protocols in BOTH {
+        let client_options = ClientOptions {
+            ciphers: vec!["ECDHE-ECDSA-AES256-GCM-SHA384".into(), "TLS_AES_256_GCM_SHA384".into()],
+            sessions: 4,
+            ..client_options(protocols)
+        }
+        .settings()
+        .expect("settings");
+        // What it doesn't speak itself it offers nevertheless; in TLS 1.2 with one that stands for an extension (RFC 5746 §3.3).
+        let mut expected = "ECDHE-ECDSA-AES256-GCM-SHA384:TLS_AES_256_GCM_SHA384".to_owned();
+        if protocols == Protocols::Tls12 {
+            expected.push_str(":TLS_EMPTY_RENEGOTIATION_INFO_SCSV");
+        }
+        for keep_offered_ciphers in [false, true] {
+            let options = ServerOptions {
+                keep_offered_ciphers,
+                tickets: Tickets::random(300).expect("random bytes"),
+                ..server_options(protocols)
+            };
+            let settings = options.settings().expect("settings");
+            for _resumed in [false, true] {
+                let (mut client, mut server) = (client(&client_options), server(&settings));
+                shake(&mut client, &mut server);
+                let told = server.facts().expect("facts").offered_ciphers.map(str::to_owned);
+                assert_eq!(told, keep_offered_ciphers.then(|| expected.clone()));
+                assert_eq!(client.facts().expect("facts").offered_ciphers, None);
+            }
+        }
+    }
+}
+
+/// RFC 7301 §3.2: who offers protocols, and none of ours, is refused. Who offers none gets on.
+#[test]
+fn a_client_that_speaks_nothing_of_ours_is_refused() {
+    for protocols in BOTH {
+        let ours = vec![b"http/1.1".to_vec(), b"http/1.0".to_vec()];
+        let server_options = ServerOptions { alpn: ours, ..server_options(protocols) };
+        let offering = |names: &[&str]| {
+            let alpn = names.iter().map(|name| name.as_bytes().to_vec()).collect();
+            ClientOptions { alpn, ..client_options(protocols) }
+        };
+        for (names, agreed) in [(&[][..], None), (&["h2", "http/1.1"][..], Some(&b"http/1.1"[..]))] {
+            let (client, _) = connect(&server_options, &offering(names));
+            assert_eq!(client.facts().expect("facts").alpn, agreed);
+        }
+        let (who, error) = refused(&server_options, &offering(&["h2"]), NAME);
+        assert_eq!(who, "server");
+        assert!(matches!(error, Error::Incompatible(_)), "{error}");
+        let settings = offering(&["h2"]).settings().expect("settings");
+        let (mut client, mut server) =
+            (client(&settings), server(&server_options.settings().expect("settings")));
+        let (mut hello, mut answer) = (Vec::new(), Vec::new());
+        client.feed(&mut [], &mut [], &mut hello).map(drop).expect("first words");
+        server.feed(&mut hello, &mut [], &mut answer).map(drop).expect_err("nothing in common");
+        assert_eq!(answer, [21, 3, 3, 0, 2, 2, 120], "no_application_protocol");
+    }
+}
+
 #[test]
 fn a_client_gets_the_certificate_that_it_can_check() {
     let server_options =
@@ -211,15 +272,26 @@ fn a_client_is_asked_as_the_mode_says() {
         {
             assert_eq!(judged(ask(trust()), None), ClientCertificate::None);
             assert_eq!(judged(ask(trust()), Some(CLIENT)), ClientCertificate::Verified);
-            for refusing in [ask(revoked.clone()), ask(stranger.clone())] {
-                let refused = judged(refusing, Some(CLIENT));
-                assert!(matches!(refused, ClientCertificate::Refused(_)), "{refused:?}");
-                assert!(refused.to_string().starts_with("FAILED:"));
-            }
+            let refused = judged(ask(revoked.clone()), Some(CLIENT));
+            assert!(matches!(refused, ClientCertificate::Refused(_)), "{refused:?}");
+            assert!(refused.to_string().starts_with("FAILED:"));
+            let unknown = judged(ask(stranger.clone()), Some(CLIENT));
+            assert!(matches!(unknown, ClientCertificate::UnknownIssuer(_)), "{unknown:?}");
+            assert!(unknown.to_string().starts_with("FAILED:"));
+            // It has expired as well.
+            assert!(matches!(judged(ask(trust()), Some(EXPIRED)), ClientCertificate::Refused(_)));
             // A server's certificate is none for a client.
             assert!(matches!(judged(ask(trust()), Some(ECDSA)), ClientCertificate::Refused(_)));
         }
-        assert_eq!(judged(VerifyClient::OptionalNoCa(None), Some(CLIENT)), ClientCertificate::Verified);
+        // Nobody is known: the rest is looked at all the same.
+        let anybody = |sends| judged(VerifyClient::OptionalNoCa(None), sends);
+        assert_eq!(anybody(None), ClientCertificate::None);
+        for unknown in [CLIENT, OWN] {
+            assert!(matches!(anybody(Some(unknown)), ClientCertificate::UnknownIssuer(_)));
+        }
+        for wrong in [EXPIRED, ECDSA] {
+            assert!(matches!(anybody(Some(wrong)), ClientCertificate::Refused(_)));
+        }
     }
 }
 

@@ -23,9 +23,9 @@ pub(super) fn write_of_tls(facts: &TlsFacts, variable: &Variable, now: Now, out:
             None => b"NONE",
             Some(certificate) => match &certificate.verdict {
                 Ok(()) => b"SUCCESS",
-                Err(reason) => {
+                Err(fault) => {
                     out.extend_from_slice(b"FAILED:");
-                    reason.as_bytes()
+                    fault.reason().as_bytes()
                 }
             },
         },

@@ -45,7 +45,8 @@ pub(super) fn write_beginning(
     now: Now,
     out: &mut Vec<u8>,
 ) -> Result<SentMethod, Violation> {
-    if proxy.proxy_protocol {
+    // Under TLS it comes before the handshake ([`crate::Dial::preamble`]).
+    if proxy.proxy_protocol && record.proxy_tls().is_none() {
         proxy_protocol::write(record.remote(), &record.client.local, out);
     }
     let start = out.len();

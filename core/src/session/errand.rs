@@ -96,6 +96,7 @@ pub struct Dial {
     pub(crate) may_reuse: bool,
     pub(crate) socket: Socket,
     pub(crate) tls: Option<Arc<TlsPeer>>,
+    pub(crate) preamble: Box<[u8]>,
     /// What the group's balance may go by: the client's address, its key, chance.
     pub(crate) client: Option<IpAddr>,
     pub(crate) key: HashKey,
@@ -193,6 +194,13 @@ impl Dial {
         self.tls.as_ref()
     }
 
+    /// What is to be sent in clear before the TLS handshake: a header of the PROXY protocol (`proxy_protocol on`), or nothing. Of a
+    /// connection without TLS it is part of what the session sends.
+    #[must_use]
+    pub fn preamble(&self) -> &[u8] {
+        &self.preamble
+    }
+
     /// Where the connection is to come from (`proxy_bind`); port 0 means any port. Absent: the system chooses.
     #[must_use]
     pub fn bind(&self) -> Option<SocketAddr> {
@@ -278,6 +286,7 @@ impl Dial {
             may_reuse: true,
             socket: Socket::default(),
             tls: None,
+            preamble: Box::default(),
             client: None,
             key,
             chance: 0,

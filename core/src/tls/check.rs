@@ -1,4 +1,4 @@
-use super::TlsFacts;
+use super::{CertificateFault, PeerCertificate, TlsFacts};
 use crate::violation::Violation;
 
 /// What a virtual server wants of the certificates of its clients, as far as a session decides by it.
@@ -30,7 +30,8 @@ pub enum VerifyClient {
     On,
     /// A client whose certificate is wrong is refused; one without a certificate is not.
     Optional,
-    /// Clients are asked for a certificate, and none is refused for it.
+    /// A client whose certificate is wrong is refused, unless all that is wrong is that nobody known has issued it; one without a
+    /// certificate is not.
     OptionalNoCa,
 }
 
@@ -43,9 +44,12 @@ pub(crate) fn check(facts: &TlsFacts, asked: TlsRules, shaken: TlsRules) -> Resu
     if asked.is_as(shaken) {
         return match (&facts.certificate, asked.verify) {
             (None, VerifyClient::On) => Err(Violation::NoCertificate),
-            (Some(certificate), VerifyClient::On | VerifyClient::Optional) => {
-                certificate.verdict.as_ref().copied().map_err(|_| Violation::BadCertificate)
+            (Some(certificate), VerifyClient::On | VerifyClient::Optional)
+                if certificate.verdict.is_err() =>
+            {
+                Err(Violation::BadCertificate)
             }
+            (Some(certificate), VerifyClient::OptionalNoCa) => certificate.is_taken_without_issuer(),
             _ => Ok(()),
         };
     }
@@ -57,7 +61,18 @@ pub(crate) fn check(facts: &TlsFacts, asked: TlsRules, shaken: TlsRules) -> Resu
     match (&facts.certificate, asked.verify) {
         (None, VerifyClient::On) => Err(Violation::NoCertificate),
         (Some(_), VerifyClient::On | VerifyClient::Optional) => Err(Violation::BadCertificate),
+        // What is wrong besides its issuer is so whoever judges.
+        (Some(certificate), VerifyClient::OptionalNoCa) => certificate.is_taken_without_issuer(),
         _ => Ok(()),
+    }
+}
+
+impl PeerCertificate {
+    fn is_taken_without_issuer(&self) -> Result<(), Violation> {
+        match self.verdict {
+            Ok(()) | Err(CertificateFault::UnknownIssuer(_)) => Ok(()),
+            Err(CertificateFault::Wrong(_)) => Err(Violation::BadCertificate),
+        }
     }
 }
 
@@ -69,19 +84,27 @@ impl TlsRules {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::PeerCertificate, VerifyClient::*, *};
+    use super::{CertificateFault::*, VerifyClient::*, *};
 
-    fn facts(name: Option<&str>, verdict: Option<Result<(), &str>>) -> TlsFacts {
-        let certificate =
-            verdict.map(|verdict| PeerCertificate { der: [1].into(), verdict: verdict.map_err(Into::into) });
+    /// Of a certificate there is, what is wrong with it.
+    fn facts(name: Option<&str>, verdict: Option<Result<(), CertificateFault>>) -> TlsFacts {
+        let certificate = verdict.map(|verdict| PeerCertificate { der: [1].into(), verdict });
         TlsFacts { server_name: name.map(Into::into), certificate, ..TlsFacts::default() }
+    }
+
+    fn expired() -> Result<(), CertificateFault> {
+        Err(Wrong("expired".into()))
+    }
+
+    fn issued_by_nobody() -> Result<(), CertificateFault> {
+        Err(UnknownIssuer("unknown issuer".into()))
     }
 
     /// H2, for the client that asks the server for which it has done its handshake.
     #[test]
     fn a_certificate_is_wanted_as_the_server_says() {
-        let (none, right, wrong) =
-            (facts(None, None), facts(None, Some(Ok(()))), facts(None, Some(Err("expired"))));
+        let (none, right) = (facts(None, None), facts(None, Some(Ok(()))));
+        let (wrong, unknown) = (facts(None, Some(expired())), facts(None, Some(issued_by_nobody())));
         for (verify, facts, expected) in [
             (Off, &none, Ok(())),
             (Off, &wrong, Ok(())),
@@ -90,9 +113,13 @@ mod tests {
             (On, &wrong, Err(Violation::BadCertificate)),
             (Optional, &none, Ok(())),
             (Optional, &right, Ok(())),
+            (On, &unknown, Err(Violation::BadCertificate)),
             (Optional, &wrong, Err(Violation::BadCertificate)),
+            (Optional, &unknown, Err(Violation::BadCertificate)),
             (OptionalNoCa, &none, Ok(())),
-            (OptionalNoCa, &wrong, Ok(())),
+            (OptionalNoCa, &right, Ok(())),
+            (OptionalNoCa, &wrong, Err(Violation::BadCertificate)),
+            (OptionalNoCa, &unknown, Ok(())),
         ] {
             let rules = TlsRules::new(verify, 1);
             assert_eq!(check(facts, rules, rules), expected, "{verify:?} {facts:?}");
@@ -104,7 +131,7 @@ mod tests {
     fn another_server_is_asked_only_where_it_has_the_same_rules() {
         let on = TlsRules::new(On, 1);
         for other in [TlsRules::new(On, 2), TlsRules::new(Optional, 1), TlsRules::default()] {
-            for verdict in [None, Some(Ok(())), Some(Err("expired"))] {
+            for verdict in [None, Some(Ok(())), Some(expired())] {
                 let named = facts(Some("a"), verdict);
                 assert_eq!(check(&named, on, other), Err(Violation::Misdirected), "{other:?}");
                 assert_eq!(check(&named, other, on), Err(Violation::Misdirected), "{other:?}");
@@ -125,7 +152,9 @@ mod tests {
             (Optional, None, Ok(())),
             (Optional, Some(Ok(())), Err(Violation::BadCertificate)),
             (OptionalNoCa, Some(Ok(())), Ok(())),
-            (Off, Some(Err("expired")), Ok(())),
+            (OptionalNoCa, Some(issued_by_nobody()), Ok(())),
+            (OptionalNoCa, Some(expired()), Err(Violation::BadCertificate)),
+            (Off, Some(expired()), Ok(())),
         ] {
             assert_eq!(
                 check(&facts(None, verdict), TlsRules::new(verify, 2), default),

@@ -8,7 +8,7 @@ pub struct TlsFacts {
     pub protocol: Cow<'static, str>,
     /// The cipher suite (`$ssl_cipher`).
     pub cipher: Cow<'static, str>,
-    /// The cipher suites that the client offered, with colons between (`$ssl_ciphers`); empty where nobody kept them.
+    /// The cipher suites that the client offered, with colons between (`$ssl_ciphers`); empty where nobody keeps them.
     pub ciphers: Box<str>,
     /// The group in which keys were exchanged (`$ssl_curve`); `None` if none were.
     pub curve: Option<Cow<'static, str>>,
@@ -28,5 +28,24 @@ pub struct PeerCertificate {
     /// The certificate itself, without its chain, in DER.
     pub der: Box<[u8]>,
     /// Whether it was found right by the rules of the server that the client looked for, or why not.
-    pub verdict: Result<(), Box<str>>,
+    pub verdict: Result<(), CertificateFault>,
+}
+
+/// What is wrong with a client's certificate, with the reason as `$ssl_client_verify` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateFault {
+    /// Nobody known has issued it, and nothing else was found wrong with it: `optional_no_ca` takes it.
+    UnknownIssuer(Box<str>),
+    /// Anything else.
+    Wrong(Box<str>),
+}
+
+impl CertificateFault {
+    /// The reason.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::UnknownIssuer(reason) | Self::Wrong(reason) => reason,
+        }
+    }
 }

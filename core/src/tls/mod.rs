@@ -11,7 +11,7 @@ mod pem;
 pub(crate) use certificate::Certificate;
 pub(crate) use check::check;
 pub use check::{TlsRules, VerifyClient};
-pub use facts::{PeerCertificate, TlsFacts};
+pub use facts::{CertificateFault, PeerCertificate, TlsFacts};
 pub(crate) use peer::SharedPeer;
 pub use peer::TlsPeer;
 pub(crate) use pem::{write_escaped_pem, write_pem, write_tabbed_pem};

@@ -99,6 +99,8 @@ struct Builder<'o> {
     traces: Vec<SessionTrace>,
     resolvers: Vec<Resolver>,
     zones: Zones,
+    /// Whether `$ssl_ciphers` stands anywhere.
+    shows_ciphers: bool,
     /// The sizes of the zones of `ssl_session_cache`, by name.
     session_zones: HashMap<String, usize>,
     upstream_tls: Vec<UpstreamTls>,
@@ -126,6 +128,7 @@ impl<'o> Builder<'o> {
             traces: Vec::new(),
             resolvers: Vec::new(),
             zones: Zones::default(),
+            shows_ciphers: false,
             session_zones: HashMap::new(),
             upstream_tls: Vec::new(),
             judges: Vec::new(),
@@ -139,6 +142,7 @@ impl<'o> Builder<'o> {
     /// What can be named from anywhere comes first: variables, formats, groups.
     fn http(&mut self, http: &[Directive]) -> Result<(Vec<Listener>, Arc<Upstreams>), Error> {
         self.declare(http)?;
+        self.shows_ciphers = tls::mentions(http, "ssl_ciphers");
         let maps: Arc<[Mapping]> = self.mappings(http)?.into();
         self.log_formats(http)?;
         self.upstreams(http)?;

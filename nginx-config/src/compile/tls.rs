@@ -50,6 +50,7 @@ impl Builder<'_> {
             buffer_size: level
                 .value("ssl_buffer_size", |text| values::size(text).and_then(|size| size.try_into().ok()))?,
             watch: level.flag("ssl_certificate_watch")?,
+            shows_ciphers: self.shows_ciphers,
         }))
     }
 
@@ -257,6 +258,18 @@ impl Builder<'_> {
             }
         }
     }
+}
+
+/// Whether a variable stands in one of these lines, or inside of them. A text that only looks like it counts as well.
+pub(super) fn mentions(block: &[Directive], variable: &str) -> bool {
+    let is_in = |word: &Word| {
+        let text = word.text.to_ascii_lowercase();
+        text.match_indices(variable).any(|(at, _)| text[..at].ends_with(['$', '{']))
+    };
+    block.iter().any(|directive| {
+        [&directive.name].into_iter().chain(&directive.arguments).any(is_in)
+            || mentions(directive.inside(), variable)
+    })
 }
 
 /// How many sessions OpenSSL keeps for a `builtin` that doesn't say.

@@ -355,6 +355,26 @@ fn origin_servers_that_nobody_verifies() {
     }
 }
 
+/// `$scheme` is that of the client: `https` where the server has TLS, and nowhere else.
+#[test]
+fn origin_servers_by_the_client_s_scheme_that_nobody_verifies() {
+    let server = |listen: &str, lines: &str| {
+        let certificate = "ssl_certificate a; ssl_certificate_key b;";
+        said(&format!(
+            "resolver 127.0.0.1; proxy_read_timeout 1h;\nserver {{ {listen} {certificate} location /a {{ {lines} }} }}"
+        ))
+    };
+    for url in ["$scheme://192.0.2.1", "${scheme}://192.0.2.1", "$Scheme://$host"] {
+        let pass = format!("proxy_pass {url};");
+        let told = server("listen 81; listen 444 ssl;", &pass);
+        let [line] = &told[..] else { panic!("{url}: {told:?}") };
+        assert!(line.contains("nobody verifies who the origin server is"), "{line}");
+        assert_eq!(server("listen 81;", &pass), [""; 0], "{url}: there is no TLS");
+        let verified = format!("proxy_ssl_verify on; {pass}");
+        assert_eq!(server("listen 444 ssl;", &verified), [""; 0], "{url}");
+    }
+}
+
 #[test]
 fn certificates_without_tls() {
     const CERTIFICATE: &str = "ssl_certificate a; ssl_certificate_key b; return 204;";

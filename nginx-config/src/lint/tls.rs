@@ -22,7 +22,7 @@ fn unverified(place: &Place<'_>, pass: &Directive, told: &mut HashSet<Position>)
     let url = pass.argument(0);
     let line = place.innermost("proxy_ssl_verify");
     let verifies = line.is_some_and(|line| values::flag(&line.argument(0).text) == Some(true));
-    if verifies || !is_https(&url.text) {
+    if verifies || !may_be_https(&url.text, place) {
         return None;
     }
     let position = line.map_or(&url.position, |line| &line.name.position);
@@ -35,8 +35,18 @@ fn unverified(place: &Place<'_>, pass: &Directive, told: &mut HashSet<Position>)
     Some(Note::new(position, message).mend(mend))
 }
 
-fn is_https(url: &str) -> bool {
-    url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
+/// Whether a URL is one of TLS, or has the scheme of a client that may come under TLS.
+fn may_be_https(url: &str, place: &Place<'_>) -> bool {
+    let Some((scheme, _)) = url.split_once("://") else { return false };
+    if scheme.eq_ignore_ascii_case("https") {
+        return true;
+    }
+    let is_client_s = ["$scheme", "${scheme}"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    is_client_s && place.server.is_some_and(|server| server.inside().iter().any(is_listen_with_tls))
+}
+
+fn is_listen_with_tls(line: &Directive) -> bool {
+    line.name.text == "listen" && line.arguments.iter().any(|word| matches!(&*word.text, "ssl" | "quic"))
 }
 
 /// A server with certificates of its own that listens in clear only, at the port of HTTPS.
@@ -46,7 +56,7 @@ fn in_clear(place: &Place<'_>) -> Option<Note> {
     let listens = server.inside().iter().filter(|line| line.name.text == "listen");
     let mut listen = None;
     for line in listens {
-        if line.arguments.iter().any(|word| matches!(&*word.text, "ssl" | "quic")) {
+        if is_listen_with_tls(line) {
             return None;
         }
         let address = &line.argument(0).text;

@@ -97,6 +97,7 @@ impl Making {
             tickets,
             sessions,
             alpn: ALPN.iter().map(|name| name.to_vec()).collect(),
+            keep_offered_ciphers: server.shows_ciphers,
             record_size: Some((server.buffer_size.saturating_add(RECORD_HEADER)).clamp(64, LONGEST_RECORD)),
         };
         let failed = |error| Trouble::new(format!("TLS can't be set up: {error} in {}", server.position));

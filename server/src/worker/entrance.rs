@@ -2,12 +2,13 @@
 //! handshake (H1, H2). The session has what both have found, and reads plaintext from its first byte.
 
 use std::{
+    fmt, io,
     sync::Arc,
     task::{Context, Poll},
 };
 
 use underpass_core::{
-    Address, ClientInfo, Draining, Fault, PeerCertificate, Severity, Tick, TlsFacts,
+    Address, CertificateFault, ClientInfo, Draining, Fault, PeerCertificate, Severity, Tick, TlsFacts,
     proxy_protocol::{self, Greeting},
     trace::Traced,
 };
@@ -16,7 +17,8 @@ use underpass_tls::{ClientCertificate, Tls};
 use super::{
     Reactor, Stream as _,
     pump::{Connection, Shared},
-    secured::{Secured, Shaken, with_received},
+    secured::{Failure, Secured, Shaken, with_received},
+    socket,
 };
 use crate::{Service, listen::Chooser};
 
@@ -53,6 +55,71 @@ pub(super) enum Step<R: Reactor> {
     Done,
 }
 
+/// Why a client isn't let in, by whose doing that is.
+#[derive(Debug)]
+enum TurnedAway {
+    /// The client's, or the network's on its way: nothing for the operator to do.
+    ByClient(Mistake),
+    /// The system's: no memory for its connection.
+    BySystem(Fault),
+}
+
+/// What a client does, or leaves undone.
+#[derive(Debug)]
+enum Mistake {
+    /// It begins with no header of the PROXY protocol, where one is to be.
+    NoHeader,
+    /// It ends before.
+    Gone,
+    /// It takes longer than `client_header_timeout`.
+    Slow,
+    /// Its connection breaks.
+    Broken(Fault),
+    /// There is no handshake with it.
+    Handshake(Failure),
+}
+
+impl TurnedAway {
+    /// The client's is told at `info` (H2), the system's as nginx tells it.
+    fn severity(&self) -> Severity {
+        match self {
+            Self::ByClient(_) => Severity::Info,
+            Self::BySystem(_) => Severity::Alert,
+        }
+    }
+}
+
+impl fmt::Display for TurnedAway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ByClient(Mistake::NoHeader) => f.write_str("client sent no header of the PROXY protocol"),
+            Self::ByClient(Mistake::Gone) => f.write_str("client closed its connection"),
+            Self::ByClient(Mistake::Slow) => f.write_str("client timed out"),
+            Self::ByClient(Mistake::Broken(fault)) => fault.fmt(f),
+            Self::ByClient(Mistake::Handshake(failure)) => write!(f, "TLS handshake failed: {failure}"),
+            Self::BySystem(fault) => write!(f, "recv() failed ({fault})"),
+        }
+    }
+}
+
+impl From<io::Error> for TurnedAway {
+    fn from(error: io::Error) -> Self {
+        if socket::is_of_the_system(&error) {
+            return Self::BySystem(error.into());
+        }
+        Self::ByClient(Mistake::Broken(error.into()))
+    }
+}
+
+impl From<Failure> for TurnedAway {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Io(error) if socket::is_of_the_system(&error) => Self::BySystem(error.into()),
+            failure => Self::ByClient(Mistake::Handshake(failure)),
+        }
+    }
+}
+
 impl<R: Reactor> Entrance<R> {
     pub(super) fn new(
         stream: R::Stream,
@@ -74,32 +141,30 @@ impl<R: Reactor> Entrance<R> {
     pub(super) fn turn(&mut self, shared: &mut Shared<R>, cx: &mut Context<'_>) -> Step<R> {
         let polled = match self.poll_header(cx) {
             Poll::Ready(Ok(())) => self.poll_handshake(cx),
-            Poll::Ready(Err(reason)) => Poll::Ready(Err(reason)),
-            Poll::Pending => Poll::Pending,
+            other => other,
         };
         match polled {
             Poll::Ready(Ok(())) => self.enter(shared),
-            Poll::Ready(Err(reason)) => {
-                self.tell(Severity::Info, &reason, shared);
-                Step::Done
-            }
+            Poll::Ready(Err(turned_away)) => self.turn_away(&turned_away, shared),
             Poll::Pending if shared.now().tick < self.deadline => Step::Sleep(self.deadline),
-            Poll::Pending => {
-                self.tell(Severity::Info, "client timed out", shared);
-                Step::Done
-            }
+            Poll::Pending => self.turn_away(&TurnedAway::ByClient(Mistake::Slow), shared),
         }
     }
 
+    fn turn_away(&self, why: &TurnedAway, shared: &Shared<R>) -> Step<R> {
+        self.tell(why.severity(), &why.to_string(), shared);
+        Step::Done
+    }
+
     /// Reads the header, if there is to be one.
-    fn poll_header(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), String>> {
+    fn poll_header(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TurnedAway>> {
         let (length, found) = loop {
             let Stage::Header(stream, received) = &mut self.stage else { return Poll::Ready(Ok(())) };
             match proxy_protocol::read(received) {
                 Greeting::Complete(length, found) => break (length, found),
                 Greeting::Partial if received.len() < LONGEST_HEADER => {}
                 Greeting::Partial | Greeting::Malformed => {
-                    return Poll::Ready(Err("client sent no header of the PROXY protocol".to_owned()));
+                    return Poll::Ready(Err(TurnedAway::ByClient(Mistake::NoHeader)));
                 }
             }
             let polled = with_received(|space| {
@@ -111,9 +176,9 @@ impl<R: Reactor> Entrance<R> {
             });
             match polled {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err("client closed its connection".to_owned())),
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(TurnedAway::ByClient(Mistake::Gone))),
                 Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(Fault::from(error).to_string())),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
             }
         };
         self.client.proxied = found.map(Box::new);
@@ -125,7 +190,7 @@ impl<R: Reactor> Entrance<R> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), String>> {
+    fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TurnedAway>> {
         let Stage::Handshake(stream) = &mut self.stage else { return Poll::Pending };
         stream.poll_handshake(cx).map(|shaken| match shaken {
             Ok(Shaken::Secured) => {
@@ -134,7 +199,7 @@ impl<R: Reactor> Entrance<R> {
             }
             // The session answers it, knowing of no TLS.
             Ok(Shaken::Plain) => Ok(()),
-            Err(failure) => Err(format!("TLS handshake failed: {failure}")),
+            Err(failure) => Err(failure.into()),
         })
     }
 
@@ -190,14 +255,43 @@ fn facts(tls: &Tls) -> Option<TlsFacts> {
     let mut facts = TlsFacts::default();
     (facts.protocol, facts.cipher) = (found.protocol.into(), found.cipher.into());
     facts.curve = found.group.map(Into::into);
+    facts.ciphers = found.offered_ciphers.unwrap_or_default().into();
     facts.server_name = found.server_name.map(Into::into);
     facts.resumed = found.resumed;
     facts.alpn = found.alpn.unwrap_or_default().into();
     let verdict = || match tls.client_certificate() {
-        ClientCertificate::Refused(reason) => Err(reason.to_string().into()),
+        ClientCertificate::UnknownIssuer(reason) => {
+            Err(CertificateFault::UnknownIssuer(reason.to_string().into()))
+        }
+        ClientCertificate::Refused(reason) => Err(CertificateFault::Wrong(reason.to_string().into())),
         ClientCertificate::Verified | ClientCertificate::None => Ok(()),
     };
     let certificate = found.peer_certificates().next();
     facts.certificate = certificate.map(|der| PeerCertificate { der: der.into(), verdict: verdict() });
     Some(facts)
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    /// Whose doing it is says how loud it is told.
+    #[test]
+    fn what_the_system_lacks_is_no_client_s_doing() {
+        for (errno, severity) in [
+            (Errno::NOMEM, Severity::Alert),
+            (Errno::NOBUFS, Severity::Alert),
+            (Errno::CONNRESET, Severity::Info),
+            (Errno::TIMEDOUT, Severity::Info),
+        ] {
+            for turned_away in [TurnedAway::from(Failure::Io(errno.into())), io::Error::from(errno).into()] {
+                assert_eq!(turned_away.severity(), severity, "{turned_away}");
+            }
+        }
+        let cut = TurnedAway::from(Failure::Ended);
+        assert_eq!(cut.severity(), Severity::Info);
+        assert_eq!(cut.to_string(), "TLS handshake failed: peer closed the connection");
+    }
 }

@@ -67,7 +67,7 @@ impl<R: Reactor> Errand<R> {
         let address = lease.address().clone();
         let security = dial.tls().map(|peer| {
             let settings = provisions.upstream_tls.get(peer.settings as usize);
-            (settings.cloned(), Arc::clone(peer))
+            (settings.cloned(), Arc::clone(peer), dial.preamble().into())
         });
         let connection: Pending<Result<Secured<R::Stream>, Failed>> = match &address {
             Address::Ip(to) => {
@@ -137,12 +137,12 @@ impl<R: Reactor> Errand<R> {
     }
 }
 
-/// Settings of TLS, where the number has any, and whom it is with.
-type Security = (Option<ClientSettings>, Arc<TlsPeer>);
+/// Settings of TLS, where the number has any; whom it is with; what comes before it.
+type Security = (Option<ClientSettings>, Arc<TlsPeer>, Box<[u8]>);
 
 /// Shakes hands over a connection, if it is to be under TLS (H4). How long that may take, the session says for all of the errand.
 async fn secured<S: Stream>(stream: S, security: Option<Security>) -> Result<Secured<S>, Failed> {
-    let Some((settings, peer)) = security else { return Ok(Secured::plain(stream)) };
+    let Some((settings, peer, preamble)) = security else { return Ok(Secured::plain(stream)) };
     let failed = |reason: &dyn std::fmt::Display| {
         let name = &peer.name;
         let sentence =
@@ -150,7 +150,8 @@ async fn secured<S: Stream>(stream: S, security: Option<Security>) -> Result<Sec
         Failed(DialError::Tls, Some(sentence))
     };
     let settings = settings.ok_or_else(|| failed(&"there are no settings for it"))?;
-    let mut stream = Secured::client(stream, &settings, &peer.name).map_err(|failure| failed(&failure))?;
+    let stream = Secured::client(stream, &settings, &peer.name, &preamble);
+    let mut stream = stream.map_err(|failure| failed(&failure))?;
     let shaken = poll_fn(|cx| stream.poll_handshake(cx)).await;
     shaken.map_err(|failure| failed(&failure))?;
     Ok(stream)

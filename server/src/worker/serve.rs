@@ -29,6 +29,9 @@ use crate::{
     Clock, Control, End, Listener, Provisions, Reload, Service, Setup, Timers, panics, wake::Source,
 };
 
+#[cfg(test)]
+mod tests;
+
 /// Clients accepted from one listening socket before others have their turn.
 const ACCEPTS: u32 = 64;
 

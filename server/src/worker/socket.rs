@@ -119,6 +119,12 @@ pub(super) fn is_of_one_connection(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|errno| OF_ONE.contains(&errno))
 }
 
+/// Whether a failure is the system's, which lacks something, and neither a peer's nor the network's.
+pub(super) fn is_of_the_system(error: &io::Error) -> bool {
+    const LACKING: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|errno| LACKING.contains(&errno))
+}
+
 /// Why connecting to `address` failed. What doesn't depend on who is there, or on the way to it, is a fault of our own.
 pub(super) fn dial_error(error: io::Error, address: &Address) -> DialError {
     const LOCAL: [Errno; 6] =

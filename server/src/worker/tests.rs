@@ -16,7 +16,8 @@ use std::{
 use underpass_core::{Address, Severity, Tick, config::Config, shared::GroupId};
 use underpass_nginx_config::Loaded;
 
-mod tls;
+mod flood;
+pub(super) mod tls;
 mod tls_upstream;
 
 use super::{Reactor, Stream, serve};
@@ -353,6 +354,15 @@ fn full_after_four() -> (TcpListener, ByTurns, SocketAddr) {
 struct ByTurns(Pin<Box<dyn Future<Output = io::Result<()>>>>);
 
 impl ByTurns {
+    /// What comes within so many turns, if it does.
+    fn within<T>(&mut self, turns: u32, mut done: impl FnMut() -> Option<T>) -> Option<T> {
+        let context = &mut Context::from_waker(Waker::noop());
+        (0..turns).find_map(|_| {
+            assert!(self.0.as_mut().poll(context).is_pending(), "nobody ends the worker");
+            done()
+        })
+    }
+
     fn until<T>(&mut self, mut done: impl FnMut() -> Option<T>) -> T {
         let context = &mut Context::from_waker(Waker::noop());
         let mut turn = |_| {
@@ -390,7 +400,7 @@ impl ByTurns {
     }
 }
 
-fn connected(address: SocketAddr) -> TcpStream {
+pub(super) fn connected(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("somebody listens");
     stream.set_nonblocking(true).expect("a plain socket");
     stream
@@ -425,7 +435,7 @@ thread_local! {
 }
 
 /// Sockets that are tried whenever the worker is polled, and a time that never comes.
-struct ByHand;
+pub(super) struct ByHand;
 
 impl Reactor for ByHand {
     type Stream = Connection;
@@ -485,7 +495,7 @@ impl Reactor for ByHand {
 }
 
 #[derive(Debug)]
-struct Connection(TcpStream);
+pub(super) struct Connection(pub(super) TcpStream);
 
 impl Stream for Connection {
     fn poll_read(&mut self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {

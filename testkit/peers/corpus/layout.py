@@ -5,7 +5,7 @@ Lines stay where they are, so that the places in messages hold. What is replaced
 - what the case's `[replace]` says: the addresses of the product's servers
 - addresses of `listen`: the loopback interface, a free port for each port number
 - paths below `/etc/nginx`, `/etc/letsencrypt`, `/etc/ssl`, `/var/log/nginx`, `/var/cache/nginx`, `/run`
-  and `/var/run`: below the proxy's prefix; certificates: one that was made for the test
+  and `/var/run`: below the proxy's prefix; certificates and parameters of Diffie-Hellman: what was made for the test
 - `user`: the one who runs the test
 - `worker_processes`: 1, as what a balancer chose before is known to one of nginx's workers only
 """
@@ -35,6 +35,7 @@ PATHS = {
 }
 PATH = re.compile(r"(?<=[\s:=\"'])(" + "|".join(map(re.escape, PATHS)) + ")")
 CERTIFICATE = re.compile(r"(\bssl_(?:trusted_)?certificate\s+)[^\s;]+")
+DH_PARAMETERS = re.compile(r"(\bssl_dhparam\s+)[^\s;]+")
 CERTIFICATE_KEY = re.compile(r"(\bssl_certificate_key\s+)[^\s;]+")
 USER = re.compile(r"(?m)^(\s*user\s+)[^;]+")
 WORKERS = re.compile(r"(?m)^(\s*worker_processes\s+)[^;]+")
@@ -103,6 +104,8 @@ class Layout:
             certificate, key = self_signed(self.prefix)
             text = CERTIFICATE.sub(rf"\g<1>{certificate}", text)
             text = CERTIFICATE_KEY.sub(rf"\g<1>{key}", text)
+        if DH_PARAMETERS.search(text):
+            text = DH_PARAMETERS.sub(rf"\g<1>{dh_parameters(self.prefix)}", text)
         return text
 
     def _listen(self, match: re.Match[str]) -> str:
@@ -154,3 +157,12 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
         command = ["openssl", "req", "-x509", *curve, *subject, "-keyout", key, "-out", certificate]
         subprocess.run(command, check=True, capture_output=True)
     return certificate, key
+
+
+def dh_parameters(folder: Path) -> Path:
+    """Those of RFC 7919, in a file that nginx reads."""
+    file = folder / "dhparams.pem"
+    if not file.exists():
+        command = ["openssl", "genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", "group:ffdhe2048", "-out", file]
+        subprocess.run(command, check=True, capture_output=True)
+    return file

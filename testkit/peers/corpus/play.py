@@ -122,7 +122,9 @@ class Stage:
             if int(port) not in self.ports.secured:
                 yield sock, Normal(names, proxy.prefix)
                 return
-            with tls_context().wrap_socket(sock, server_hostname=request.host.partition(":")[0]) as secured:
+            # An address is no name to send (RFC 6066 §3).
+            name = None if request.host.startswith("[") else request.host.partition(":")[0]
+            with tls_context().wrap_socket(sock, server_hostname=name) as secured:
                 yield secured, Normal(names, proxy.prefix)
 
 

@@ -135,6 +135,8 @@ pub struct World {
     pub releases: Vec<(Verdict, Disposal)>,
     /// Whom every dial under TLS was to be secured with: number of the settings, name.
     pub secured_with: Vec<(u32, String)>,
+    /// What was to be sent before the handshake of each of these.
+    pub preambles: Vec<String>,
     /// How the client's connection was closed.
     pub closed: Option<Ending>,
     /// Whether the session is over.
@@ -295,6 +297,7 @@ impl World {
             exchanges: Vec::new(),
             releases: Vec::new(),
             secured_with: Vec::new(),
+            preambles: Vec::new(),
             closed: None,
             done: false,
             config,
@@ -489,6 +492,7 @@ impl World {
             exchanges: self.exchanges.clone(),
             releases: self.releases.clone(),
             secured_with: self.secured_with.clone(),
+            preambles: self.preambles.clone(),
             closed: self.closed,
             done: self.done,
             config: Arc::clone(&self.config),

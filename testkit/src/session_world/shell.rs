@@ -163,7 +163,10 @@ impl World {
     fn dial(&mut self, mut dial: Dial) {
         dial.tell_local(|ip| self.local.contains(&ip));
         assert!(self.upstream.is_none(), "a dial while an upstream connection is held");
-        self.secured_with.extend(dial.tls().map(|peer| (peer.settings, peer.name.to_string())));
+        if let Some(peer) = dial.tls() {
+            self.secured_with.push((peer.settings, peer.name.to_string()));
+            self.preambles.push(String::from_utf8_lossy(dial.preamble()).into_owned());
+        }
         match self.session.session().choose(&dial, self.now.tick) {
             Err(error) => {
                 let (session, mut turn) = self.parts();

@@ -1,17 +1,9 @@
 use std::{net::IpAddr, sync::Arc};
 
-use rustls::{
-    ClientConfig,
-    client::{Resumption, WebPkiServerVerifier},
-    pki_types::ServerName,
-    sign::SingleCertAndKey,
-};
+use rustls::{ClientConfig, client::Resumption, pki_types::ServerName, sign::SingleCertAndKey};
 
-use super::{
-    Identity, Protocols, SettingsError, Trust, suites,
-    verify::{AnyServer, Listed},
-};
-use crate::{Error, provider::provider};
+use super::{Identity, Protocols, SettingsError, Trust, suites, verify::CheckServer};
+use crate::Error;
 
 /// What a client's settings are made of. The default verifies nobody, as nginx's `proxy_ssl_verify off` does.
 #[derive(Clone, Debug, Default)]
@@ -43,19 +35,11 @@ impl ClientOptions {
         let builder = ClientConfig::builder_with_provider(suites::restricted(&self.ciphers, &self.groups)?)
             .with_protocol_versions(self.protocols.versions())?
             .dangerous();
-        let builder = match &self.trust {
-            None => builder.with_custom_certificate_verifier(Arc::new(AnyServer)),
-            Some(trust) => {
-                let verifier = WebPkiServerVerifier::builder_with_provider(
-                    Arc::clone(&trust.roots),
-                    Arc::clone(provider()),
-                )
-                .with_crls(trust.lists.iter().cloned())
-                .build()
-                .map_err(|error| rustls::Error::General(error.to_string()))?;
-                builder.with_custom_certificate_verifier(Arc::new(Listed::new(verifier, trust)?))
-            }
+        let check = match &self.trust {
+            None => CheckServer::nobody(),
+            Some(trust) => CheckServer::by(trust)?,
         };
+        let builder = builder.with_custom_certificate_verifier(Arc::new(check));
         let mut config = match &self.identity {
             None => builder.with_no_client_auth(),
             Some(identity) => {

@@ -36,6 +36,9 @@ pub struct ServerOptions {
     pub alpn: Vec<Vec<u8>>,
     /// The longest record in bytes, header included (`ssl_buffer_size`); `None`: the longest that there may be.
     pub record_size: Option<usize>,
+    /// Whether connections keep the list of cipher suites that their clients offer, to tell it
+    /// ([`Facts::offered_ciphers`](crate::Facts::offered_ciphers)): some hundred bytes each.
+    pub keep_offered_ciphers: bool,
 }
 
 impl ServerOptions {
@@ -66,7 +69,7 @@ impl ServerOptions {
         // The library looks at the size only when a connection begins.
         match Connection::server(Arc::clone(&config)) {
             Err(crate::Error::Protocol(reason)) => Err(SettingsError::Other(reason)),
-            _ => Ok(ServerSettings { config, ask }),
+            _ => Ok(ServerSettings { config, ask, keep_offered_ciphers: self.keep_offered_ciphers }),
         }
     }
 }
@@ -76,11 +79,20 @@ impl ServerOptions {
 pub struct ServerSettings {
     config: Arc<ServerConfig>,
     ask: Option<Arc<AskClient>>,
+    pub(crate) keep_offered_ciphers: bool,
 }
 
 impl ServerSettings {
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
+    }
+
+    /// Whether one of the protocols that a client offers is ours; also if it offers none, or we have none.
+    pub(crate) fn speaks_one_of<'a>(&self, mut offered: impl Iterator<Item = &'a [u8]>) -> bool {
+        let ours = &self.config.alpn_protocols;
+        let Some(first) = offered.next() else { return true };
+        ours.is_empty()
+            || std::iter::once(first).chain(offered).any(|name| ours.iter().any(|own| own == name))
     }
 
     pub(crate) fn verify(&self, certificates: &[CertificateDer<'static>]) -> ClientCertificate {

@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc};
 
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -15,7 +15,7 @@ use rustls::{
     },
 };
 
-use webpki::KeyUsage;
+use webpki::{EndEntityCert, KeyUsage};
 
 use super::{SettingsError, Trust, depth::Depth};
 use crate::{Reason, provider::provider};
@@ -33,7 +33,7 @@ pub enum VerifyClient {
     On(Trust),
     /// Everybody is; a certificate that is sent has to be right.
     Optional(Trust),
-    /// Everybody is; whoever issued it. Where trust is given it decides what [`ClientCertificate`] says, no more.
+    /// Everybody is; a certificate that is sent may be of an unknown issuer, and has to be right otherwise.
     OptionalNoCa(Option<Trust>),
 }
 
@@ -44,7 +44,9 @@ pub enum ClientCertificate {
     None,
     /// One that is right: `SUCCESS`.
     Verified,
-    /// One that isn't: `FAILED`, and the reason.
+    /// One that nobody known has issued, and with which nothing else was found wrong: `FAILED`, and the reason.
+    UnknownIssuer(Reason),
+    /// One that is wrong: `FAILED`, and the reason.
     Refused(Reason),
 }
 
@@ -53,7 +55,7 @@ impl fmt::Display for ClientCertificate {
         match self {
             Self::None => f.write_str("NONE"),
             Self::Verified => f.write_str("SUCCESS"),
-            Self::Refused(reason) => write!(f, "FAILED:{reason}"),
+            Self::UnknownIssuer(reason) | Self::Refused(reason) => write!(f, "FAILED:{reason}"),
         }
     }
 }
@@ -70,7 +72,7 @@ impl VerifyClient {
         if matches!(self, Self::Off) {
             return Ok(None);
         }
-        let chain = match self.trust() {
+        let known = match self.trust() {
             None => None,
             Some(trust) => {
                 let builder = WebPkiClientVerifier::builder_with_provider(
@@ -83,31 +85,87 @@ impl VerifyClient {
             }
         };
         let hints = self.trust().map(|trust| trust.roots.subjects()).unwrap_or_default();
-        Ok(Some(Arc::new(AskClient { chain, hints })))
+        Ok(Some(Arc::new(AskClient { known, hints, signatures: Signatures })))
     }
 }
+
+/// Who has a certificate has its key: what each of the verifiers checks, whomever it believes.
+#[derive(Debug)]
+struct Signatures;
+
+impl Signatures {
+    fn verify(
+        &self,
+        verify: Verify,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify(message, certificate, signature, algorithms())
+    }
+
+    fn schemes(&self) -> Vec<SignatureScheme> {
+        algorithms().supported_schemes()
+    }
+}
+
+/// The library has a function for each version.
+type Verify = fn(
+    &[u8],
+    &CertificateDer<'_>,
+    &DigitallySignedStruct,
+    &WebPkiSupportedAlgorithms,
+) -> Result<HandshakeSignatureValid, Error>;
 
 /// Asks clients for a certificate, and takes each whose key they have.
 #[derive(Debug)]
 pub(crate) struct AskClient {
-    chain: Option<(Arc<dyn ClientCertVerifier>, Option<Depth>)>,
+    known: Option<(Arc<dyn ClientCertVerifier>, Option<Depth>)>,
     hints: Vec<DistinguishedName>,
+    signatures: Signatures,
 }
 
 impl AskClient {
     pub(crate) fn judge(&self, certificates: &[CertificateDer<'static>]) -> ClientCertificate {
         let Some((first, rest)) = certificates.split_first() else { return ClientCertificate::None };
-        let Some((chain, depth)) = &self.chain else { return ClientCertificate::Verified };
         let now = UnixTime::now();
-        let verified = chain.verify_client_cert(first, rest, now).and_then(|_| match depth {
-            Some(depth) => depth.check(first, rest, now, KeyUsage::client_auth()),
-            None => Ok(()),
-        });
+        let verified = match &self.known {
+            None => of_nobody(first, rest, now),
+            Some((chain, depth)) => chain.verify_client_cert(first, rest, now).and_then(|_| match depth {
+                Some(depth) => depth.check(first, rest, now, KeyUsage::client_auth()),
+                None => Ok(()),
+            }),
+        };
         match verified {
             Ok(()) => ClientCertificate::Verified,
+            Err(error) if is_of_issuer(&error) => ClientCertificate::UnknownIssuer(Reason(error)),
             Err(error) => ClientCertificate::Refused(Reason(error)),
         }
     }
+}
+
+/// Verifies a client's certificate where no authority is known: what is found besides that comes first.
+fn of_nobody(
+    certificate: &CertificateDer<'_>,
+    others: &[CertificateDer<'_>],
+    now: UnixTime,
+) -> Result<(), Error> {
+    let verified = EndEntityCert::try_from(certificate).and_then(|certificate| {
+        let usage = KeyUsage::client_auth();
+        certificate.verify_for_usage(algorithms().all, &[], others, now, usage, None, None).map(drop)
+    });
+    let error = match verified {
+        Ok(()) => return Ok(()),
+        Err(webpki::Error::UnknownIssuer) => CertificateError::UnknownIssuer,
+        Err(webpki::Error::CertExpired { time, not_after }) => {
+            CertificateError::ExpiredContext { time, not_after }
+        }
+        Err(webpki::Error::CertNotValidYet { time, not_before }) => {
+            CertificateError::NotValidYetContext { time, not_before }
+        }
+        Err(other) => CertificateError::Other(OtherError(Arc::new(other))),
+    };
+    Err(error.into())
 }
 
 impl ClientCertVerifier for AskClient {
@@ -119,6 +177,7 @@ impl ClientCertVerifier for AskClient {
         &self.hints
     }
 
+    /// [`AskClient::judge`] does it, once the handshake is over.
     fn verify_client_cert(
         &self,
         _: &CertificateDer<'_>,
@@ -134,7 +193,7 @@ impl ClientCertVerifier for AskClient {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, algorithms())
+        self.signatures.verify(verify_tls12_signature, message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -143,73 +202,53 @@ impl ClientCertVerifier for AskClient {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, algorithms())
+        self.signatures.verify(verify_tls13_signature, message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        algorithms().supported_schemes()
+        self.signatures.schemes()
     }
 }
 
-/// Takes every server's certificate (`proxy_ssl_verify off`), if the server has its key.
+/// Verifies servers, or only that they have the key of their certificates (`proxy_ssl_verify off`).
 #[derive(Debug)]
-pub(crate) struct AnyServer;
-
-impl ServerCertVerifier for AnyServer {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, algorithms())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, algorithms())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        algorithms().supported_schemes()
-    }
+pub(crate) struct CheckServer {
+    known: Option<Known>,
+    signatures: Signatures,
 }
 
-/// Takes a server's certificate that stands itself in the trusted file, besides those that the file's authorities issued.
+/// Whom a server's certificate may be of: of the file's authorities, or one that stands itself in the file.
 ///
 /// The library takes only authorities, and no authority as a server. OpenSSL takes what is in the file, and `openssl req -x509`
 /// makes certificates that are both.
 #[derive(Debug)]
-pub(crate) struct Listed {
+struct Known {
     chain: Arc<WebPkiServerVerifier>,
     depth: Option<Depth>,
     certificates: Arc<[CertificateDer<'static>]>,
 }
 
-impl Listed {
-    pub(crate) fn new(chain: Arc<WebPkiServerVerifier>, trust: &Trust) -> Result<Self, Error> {
+impl CheckServer {
+    /// Takes every certificate.
+    pub(crate) fn nobody() -> Self {
+        Self { known: None, signatures: Signatures }
+    }
+
+    /// Takes those that are known by this.
+    pub(crate) fn by(trust: &Trust) -> Result<Self, Error> {
+        let chain =
+            WebPkiServerVerifier::builder_with_provider(Arc::clone(&trust.roots), Arc::clone(provider()))
+                .with_crls(trust.lists.iter().cloned())
+                .build()
+                .map_err(|error| Error::General(error.to_string()))?;
         // With lists of revoked certificates, being in the file isn't enough: no list speaks for it.
         let certificates = if trust.lists.is_empty() { Arc::clone(&trust.certificates) } else { [].into() };
-        Ok(Self { chain, depth: Depth::of(trust)?, certificates })
+        let known = Known { chain, depth: Depth::of(trust)?, certificates };
+        Ok(Self { known: Some(known), signatures: Signatures })
     }
 }
 
-impl ServerCertVerifier for Listed {
+impl ServerCertVerifier for CheckServer {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -218,13 +257,14 @@ impl ServerCertVerifier for Listed {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match self.chain.verify_server_cert(certificate, others, name, ocsp, now) {
-            Err(error) if is_of_issuer(&error) && self.certificates.contains(certificate) => {
+        let Some(known) = &self.known else { return Ok(ServerCertVerified::assertion()) };
+        match known.chain.verify_server_cert(certificate, others, name, ocsp, now) {
+            Err(error) if is_of_issuer(&error) && known.certificates.contains(certificate) => {
                 verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
                 Ok(ServerCertVerified::assertion())
             }
             Ok(verified) => {
-                if let Some(depth) = &self.depth {
+                if let Some(depth) = &known.depth {
                     depth.check(certificate, others, now, KeyUsage::server_auth())?;
                 }
                 Ok(verified)
@@ -239,7 +279,7 @@ impl ServerCertVerifier for Listed {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls12_signature(message, certificate, signature)
+        self.signatures.verify(verify_tls12_signature, message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -248,11 +288,11 @@ impl ServerCertVerifier for Listed {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls13_signature(message, certificate, signature)
+        self.signatures.verify(verify_tls13_signature, message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chain.supported_verify_schemes()
+        self.signatures.schemes()
     }
 }
 

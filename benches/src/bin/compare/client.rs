@@ -1,9 +1,10 @@
 //! The clients: they send what a browser sends and check every byte that comes back.
 
-use anyhow::{Context as _, Result, bail, ensure};
+use crate::door::Door;
+use crate::wire::Wire;
+use anyhow::{Context as _, Result, ensure};
 use std::net::SocketAddr;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::AsyncWriteExt as _;
 use underpass_benches::handshake::{accept_of, key_of};
 use underpass_benches::pattern;
 
@@ -17,16 +18,17 @@ pub(crate) struct Tunnel {
 
 impl Tunnel {
     /// Connects and upgrades. `serial` tells this tunnel from all others of one measurement.
-    pub(crate) async fn open(proxy: SocketAddr, serial: u64) -> Result<Self> {
+    pub(crate) async fn open(door: Door, serial: u64) -> Result<Self> {
         let mut nonce = [0; 16];
         pattern::fill(!serial, &mut nonce);
         let key = key_of(nonce);
+        let (proxy, scheme) = (door.address, door.scheme());
         let request = format!(
             "GET /chat/{serial} HTTP/1.1\r\nHost: {proxy}\r\nConnection: Upgrade\r\nPragma: no-cache\r\n\
-             Cache-Control: no-cache\r\n{BROWSER}Upgrade: websocket\r\nOrigin: http://{proxy}\r\n\
+             Cache-Control: no-cache\r\n{BROWSER}Upgrade: websocket\r\nOrigin: {scheme}://{proxy}\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
         );
-        let mut wire = Wire::connect(proxy).await?;
+        let mut wire = Wire::connect(&door).await?;
         wire.send(request.as_bytes()).await?;
         let head = wire.head().await?;
         ensure!(head.status == 101, "tunnel {serial}: status {} instead of 101", head.status);
@@ -58,7 +60,7 @@ impl Tunnel {
     /// Ends the client's stream and waits until the other has ended as well, without a byte more.
     pub(crate) async fn close(mut self) -> Result<()> {
         self.wire.stream.shutdown().await.context("closing a tunnel")?;
-        let more = self.wire.receive().await?;
+        let more = self.wire.rest().await?;
         ensure!(more == 0, "tunnel {}: {more} bytes behind the last message", self.serial);
         Ok(())
     }
@@ -72,8 +74,8 @@ pub(crate) struct KeptConnection {
 }
 
 impl KeptConnection {
-    pub(crate) async fn open(proxy: SocketAddr) -> Result<Self> {
-        Ok(Self { wire: Wire::connect(proxy).await?, proxy })
+    pub(crate) async fn open(door: &Door) -> Result<Self> {
+        Ok(Self { wire: Wire::connect(door).await?, proxy: door.address })
     }
 
     /// Gets the content of `number`.
@@ -101,104 +103,10 @@ const BROWSER: &str = "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/5
      Chrome/138.0.0.0 Safari/537.36\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n\
      Accept-Language: en-GB,en;q=0.9,de;q=0.8\r\nCookie: session=5f0c2b7e9d1a4c3f8e6b; theme=dark\r\n";
 
-/// A socket and what has been received from it and not yet looked at.
-#[derive(Debug)]
-struct Wire {
-    stream: TcpStream,
-    buffer: Vec<u8>,
-    filled: usize,
-}
-
-impl Wire {
-    async fn connect(proxy: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(proxy).await.context("connecting to the proxy")?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: vec![0; 4 * 1024], filled: 0 })
-    }
-
-    async fn send(&mut self, bytes: &[u8]) -> Result<()> {
-        self.stream.write_all(bytes).await.context("sending to the proxy")
-    }
-
-    /// Receives some bytes behind those that are there; 0 at the end of the stream.
-    async fn receive(&mut self) -> Result<usize> {
-        ensure!(self.filled < self.buffer.len(), "{} bytes and no end", self.filled);
-        let read =
-            self.stream.read(&mut self.buffer[self.filled..]).await.context("reading from the proxy")?;
-        self.filled += read;
-        Ok(read)
-    }
-
-    async fn receive_more(&mut self) -> Result<()> {
-        match self.receive().await? {
-            0 => bail!("the proxy ended the stream"),
-            _ => Ok(()),
-        }
-    }
-
-    /// Takes the head of a response.
-    async fn head(&mut self) -> Result<Head> {
-        loop {
-            if let Some((length, head)) = Head::parse(&self.buffer[..self.filled])? {
-                self.consume(length);
-                return Ok(head);
-            }
-            self.receive_more().await?;
-        }
-    }
-
-    /// Takes exactly these bytes, behind which nothing has come.
-    async fn expect(&mut self, bytes: &[u8]) -> Result<()> {
-        while self.filled < bytes.len() {
-            self.receive_more().await?;
-        }
-        if let Some(place) = self.buffer.iter().zip(bytes).position(|(came, sent)| came != sent) {
-            bail!("byte {place} of {} is not the one that was sent", bytes.len());
-        }
-        ensure!(self.filled == bytes.len(), "{} bytes too many", self.filled - bytes.len());
-        self.filled = 0;
-        Ok(())
-    }
-
-    fn consume(&mut self, length: usize) {
-        self.buffer.copy_within(length..self.filled, 0);
-        self.filled -= length;
-    }
-}
-
-#[derive(Debug)]
-struct Head {
-    status: u16,
-    fields: Vec<(String, Vec<u8>)>,
-}
-
-impl Head {
-    fn parse(bytes: &[u8]) -> Result<Option<(usize, Self)>> {
-        let mut fields = [httparse::EMPTY_HEADER; 32];
-        let mut response = httparse::Response::new(&mut fields);
-        let httparse::Status::Complete(length) = response.parse(bytes).context("a malformed response")?
-        else {
-            return Ok(None);
-        };
-        let fields = response.headers.iter().map(|f| (f.name.to_owned(), f.value.to_vec())).collect();
-        Ok(Some((length, Self { status: response.code.unwrap_or_default(), fields })))
-    }
-
-    /// The value of a field that must be there exactly once.
-    fn field(&self, name: &str) -> Result<&[u8]> {
-        let mut values =
-            self.fields.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value);
-        match (values.next(), values.next()) {
-            (Some(value), None) => Ok(value),
-            (None, _) => bail!("a response without {name}"),
-            (Some(_), Some(_)) => bail!("a response with {name} twice"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{KeptConnection, Tunnel};
+    use crate::door::Door;
     use crate::origin::Origin;
     use std::net::SocketAddr;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -208,11 +116,11 @@ mod tests {
     #[test]
     fn what_comes_back_whole_passes() {
         with_origin(async |origin| {
-            let mut tunnel = Tunnel::open(origin, 1).await.expect("opens");
+            let mut tunnel = Tunnel::open(Door::plain(origin), 1).await.expect("opens");
             tunnel.echo(&mut [0; 128]).await.expect("one message");
             tunnel.echo(&mut [0; 3000]).await.expect("a longer one");
             tunnel.close().await.expect("closes");
-            let mut kept = KeptConnection::open(origin).await.expect("connects");
+            let mut kept = KeptConnection::open(&Door::plain(origin)).await.expect("connects");
             kept.get(7).await.expect("one GET");
             kept.get(8).await.expect("another on the same connection");
         });
@@ -221,7 +129,7 @@ mod tests {
     #[test]
     fn one_wrong_byte_in_an_echo_is_noticed() {
         let said = said_about(unchanged, flip_last, async |proxy| {
-            Tunnel::open(proxy, 1).await?.echo(&mut [0; 128]).await
+            Tunnel::open(Door::plain(proxy), 1).await?.echo(&mut [0; 128]).await
         });
         assert!(said.contains("byte 127 of 128"), "{said}");
     }
@@ -231,7 +139,7 @@ mod tests {
         let said = said_about(
             unchanged,
             |bytes| behind_the_101(bytes, |bytes| bytes.push(0)),
-            async |proxy| Tunnel::open(proxy, 1).await?.echo(&mut [0; 128]).await,
+            async |proxy| Tunnel::open(Door::plain(proxy), 1).await?.echo(&mut [0; 128]).await,
         );
         assert!(said.contains("1 bytes too many"), "{said}");
     }
@@ -241,30 +149,34 @@ mod tests {
         let said = said_about(
             unchanged,
             |bytes| bytes.push(0),
-            async |proxy| Tunnel::open(proxy, 1).await?.close().await,
+            async |proxy| Tunnel::open(Door::plain(proxy), 1).await?.close().await,
         );
         assert!(said.contains("1 bytes that nobody sent"), "{said}");
     }
 
     #[test]
     fn one_wrong_byte_in_a_content_is_noticed() {
-        let said =
-            said_about(unchanged, flip_last, async |proxy| KeptConnection::open(proxy).await?.get(7).await);
+        let said = said_about(unchanged, flip_last, async |proxy| {
+            KeptConnection::open(&Door::plain(proxy)).await?.get(7).await
+        });
         assert!(said.contains("byte 1023 of 1024"), "{said}");
     }
 
     #[test]
     fn the_content_of_another_request_is_noticed() {
         let other = |bytes: &mut Vec<u8>| replace(bytes, b"/get/7", b"/get/8");
-        let said =
-            said_about(other, unchanged, async |proxy| KeptConnection::open(proxy).await?.get(7).await);
+        let said = said_about(other, unchanged, async |proxy| {
+            KeptConnection::open(&Door::plain(proxy)).await?.get(7).await
+        });
         assert!(said.contains("byte 0 of 1024"), "{said}");
     }
 
     #[test]
     fn a_wrong_accept_is_noticed() {
         let lie = |bytes: &mut Vec<u8>| replace(bytes, b"Sec-WebSocket-Accept: ", b"Sec-WebSocket-Accept: x");
-        let said = said_about(unchanged, lie, async |proxy| Tunnel::open(proxy, 1).await?.close().await);
+        let said = said_about(unchanged, lie, async |proxy| {
+            Tunnel::open(Door::plain(proxy), 1).await?.close().await
+        });
         assert!(said.contains("a wrong Sec-WebSocket-Accept"), "{said}");
     }
 

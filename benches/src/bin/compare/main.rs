@@ -1,4 +1,5 @@
-//! Compares underpass with other proxies: processor time per operation and private memory per idle tunnel.
+//! Compares underpass with other proxies: processor time per operation and private memory per idle tunnel,
+//! in clear and under TLS.
 //!
 //! One process is the origin server and all clients, on a core of its own; each proxy is a program, started afresh
 //! for each measurement on another core, with the same configuration file. Rounds alternate between the proxies, and
@@ -6,11 +7,15 @@
 
 mod arguments;
 mod client;
+mod door;
+mod flood;
+mod load;
 mod origin;
 mod proxy;
 mod report;
 mod run;
 mod statistics;
+mod wire;
 mod workload;
 
 use anyhow::{Context as _, Result};

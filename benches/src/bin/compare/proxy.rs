@@ -1,11 +1,13 @@
 //! The proxies that are compared, and how one is started and stopped.
 
 use crate::arguments::Arguments;
+use crate::door::{PAIRS, Pair};
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -29,6 +31,8 @@ pub(crate) struct Proxy {
 pub(crate) struct Site {
     pub(crate) folder: PathBuf,
     pub(crate) listen: SocketAddr,
+    /// Where clients come under TLS.
+    pub(crate) secure: SocketAddr,
     pub(crate) origin: SocketAddr,
     pub(crate) load_core: usize,
     pub(crate) proxy_core: usize,
@@ -77,11 +81,21 @@ pub(crate) fn chosen(arguments: &Arguments) -> Result<Vec<Proxy>> {
 }
 
 impl Site {
-    /// Writes the common configuration file.
+    /// Writes the common configuration file, and the certificates that it names.
     pub(crate) fn prepare(&self) -> Result<()> {
         let text = include_str!("../../../compare.conf")
             .replace("@LISTEN@", &self.listen.to_string())
+            .replace("@SECURE@", &self.secure.to_string())
             .replace("@ORIGIN@", &self.origin.to_string());
+        for (Pair { chain, key }, name) in PAIRS.iter().zip(["ecdsa", "rsa"]) {
+            fs::write(self.folder.join(format!("{name}.pem")), chain)
+                .context("cannot write a certificate")?;
+            let mut file = fs::OpenOptions::new();
+            file.write(true).create(true).truncate(true).mode(0o600);
+            let mut file =
+                file.open(self.folder.join(format!("{name}.key"))).context("cannot write a key")?;
+            file.write_all(key.as_bytes()).context("cannot write a key")?;
+        }
         fs::write(self.configuration(), text).context("cannot write the configuration file")
     }
 

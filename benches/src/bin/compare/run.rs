@@ -2,6 +2,7 @@
 
 use crate::arguments::Arguments;
 use crate::client::Tunnel;
+use crate::door::Door;
 use crate::origin::Origin;
 use crate::proxy::{self, Proxy, Running, Site};
 use crate::workload::{self, Workload};
@@ -58,11 +59,12 @@ async fn measure_all(arguments: &Arguments) -> Result<Outcome> {
     cores::pin(arguments.load_core)?;
 
     let folder = tempfile::Builder::new().prefix("underpass-compare-").tempdir()?;
-    let (listener, listen) = ports::free_pair(IpAddr::V4(Ipv4Addr::LOCALHOST))?;
+    let (listener, [listen, secure]) = ports::free_three(IpAddr::V4(Ipv4Addr::LOCALHOST))?;
     let origin = Origin::start(listener)?;
     let site = Site {
         folder: folder.path().to_owned(),
         listen,
+        secure,
         origin: origin.address,
         load_core: arguments.load_core,
         proxy_core: arguments.proxy_core,
@@ -134,14 +136,14 @@ async fn visit(proxy: &Proxy, workload: &Workload, site: &Site, quick: bool) -> 
     running.stop()?;
     if !quick {
         let (key, name, unit) = (workload.key, proxy.name, workload.unit.symbol());
-        eprintln!("  {key:<8} {name:<20} {figure:>9.2} {unit} ({:.1} s)", started.elapsed().as_secs_f64());
+        eprintln!("  {key:<12} {name:<20} {figure:>9.2} {unit} ({:.1} s)", started.elapsed().as_secs_f64());
     }
     Ok((figure, complaints))
 }
 
 async fn measure(workload: &Workload, site: &Site, running: &Running, quick: bool) -> Result<f64> {
-    Tunnel::open(site.listen, 0).await?.close().await.context("the first tunnel")?;
-    workload.measure(site.listen, &running.meter()?, quick).await
+    Tunnel::open(Door::plain(site.listen), 0).await?.close().await.context("the first tunnel")?;
+    workload.measure(site, &running.meter()?, quick).await
 }
 
 fn workloads(arguments: &Arguments) -> Result<Vec<Workload>> {

@@ -1,5 +1,6 @@
 //! All tunnels: clients that open one after another, the origin server, and what has come of them.
 
+use crate::certificates::Certificates;
 use crate::head::Head;
 use crate::life::{Ending, Life, Side};
 use crate::peers::converse;
@@ -16,6 +17,8 @@ use tokio::task::{JoinSet, spawn_local};
 use tokio::time::timeout;
 use underpass_benches::handshake::{accept_of, key_of};
 use underpass_benches::pattern;
+use underpass_benches::stream::Stream;
+use underpass_benches::tls::{Client, Wishes};
 
 /// Bounds what hangs: by then an end of a tunnel has come through, and a handshake is done.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,10 +26,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Tunnels that begin at the same time: a listen queue is short.
 const BEGINNERS: usize = 64;
 
+/// Ways of TLS that clients take in turn, every other one of them: 1.3 and 1.2, in full and resumed.
+const WAYS: usize = 4;
+
 /// What is shared by all clients and the origin server.
 #[derive(Debug)]
 pub(crate) struct Fleet {
-    proxy: SocketAddr,
+    /// Where the proxy is reached in clear, and under TLS.
+    proxy: [SocketAddr; 2],
+    tls: [Client; WAYS],
+    pub(crate) certificates: Certificates,
     seed: u64,
     next: Cell<u64>,
     /// What is known of a tunnel whose ends are not both done.
@@ -45,6 +54,9 @@ pub(crate) struct Fleet {
 pub(crate) struct Counts {
     pub(crate) open: Cell<u64>,
     pub(crate) opened: Cell<u64>,
+    /// Of those under TLS, and of these with a session that was resumed.
+    pub(crate) secured: Cell<u64>,
+    pub(crate) resumed: Cell<u64>,
     pub(crate) client_first: Cell<u64>,
     pub(crate) origin_first: Cell<u64>,
     pub(crate) together: Cell<u64>,
@@ -64,11 +76,20 @@ struct Known {
 
 impl Fleet {
     /// Starts the origin server on `listener`, for clients of `proxy`.
-    pub(crate) fn start(listener: std::net::TcpListener, proxy: SocketAddr, seed: u64) -> Result<Rc<Self>> {
+    pub(crate) fn start(
+        listener: std::net::TcpListener,
+        proxy: [SocketAddr; 2],
+        seed: u64,
+    ) -> Result<Rc<Self>> {
+        let client =
+            |way| Client::new(Wishes { is_old: way & 1 == 1, resumes: way & 2 == 2, ..Wishes::default() });
+        let tls = [client(0)?, client(1)?, client(2)?, client(3)?];
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
         let fleet = Rc::new(Self {
             proxy,
+            tls,
+            certificates: Certificates::default(),
             seed,
             next: Cell::new(0),
             lives: RefCell::default(),
@@ -164,7 +185,7 @@ impl Fleet {
     async fn client(&self, known: &Known) -> Result<()> {
         let opening = async {
             let _turn = self.beginners.acquire().await?;
-            timeout(PATIENCE, self.open(&known.life)).await.context("no end of the handshake")?
+            timeout(PATIENCE, self.open(known)).await.context("no end of the handshake")?
         };
         let (stream, early) = opening.await?;
         add(&self.counts.opened, 1);
@@ -178,22 +199,47 @@ impl Fleet {
         self.count(&known.life)
     }
 
-    async fn open(&self, life: &Life) -> Result<(TcpStream, Vec<u8>)> {
+    async fn open(&self, known: &Known) -> Result<(Stream, Vec<u8>)> {
+        let serial = known.life.serial;
         let mut nonce = [0; 16];
-        pattern::fill(!life.serial, &mut nonce);
+        pattern::fill(!serial, &mut nonce);
         let key = key_of(nonce);
+        let mut stream = self.connect(known).await?;
         let request = format!(
-            "GET /{} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            "GET /{serial} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n",
-            life.serial, self.proxy
+            self.proxy[0]
         );
-        let mut stream = TcpStream::connect(self.proxy).await.context("connecting to the proxy")?;
-        stream.set_nodelay(true)?;
         stream.write_all(request.as_bytes()).await.context("asking for a tunnel")?;
+        stream.flush().await.context("asking for a tunnel")?;
         let head = Head::read(&mut stream).await?.context("the end of the stream instead of an answer")?;
         ensure!(head.second == "101", "status {} instead of 101", head.second);
         ensure!(head.field("Sec-WebSocket-Accept")? == accept_of(key.as_bytes()), "a wrong hash");
         Ok((stream, head.early))
+    }
+
+    /// Every other client comes under TLS. Who shakes hands in full has the certificate of the configuration that serves it.
+    async fn connect(&self, known: &Known) -> Result<Stream> {
+        let way = known.life.serial as usize;
+        let socket = TcpStream::connect(self.proxy[way % 2]).await.context("connecting to the proxy")?;
+        socket.set_nodelay(true)?;
+        if way.is_multiple_of(2) {
+            return Ok(Stream::Plain(socket));
+        }
+        let stream = self.tls[way / 2 % WAYS].secure(socket).await?;
+        add(&self.counts.secured, 1);
+        let certificate = stream.certificate().context("a server without a certificate")?;
+        let generation = self.certificates.generation(certificate).context("an unknown certificate")?;
+        if stream.is_resumed() {
+            add(&self.counts.resumed, 1);
+        } else {
+            ensure!(
+                generation >= known.generation,
+                "the certificate of {generation}, not {}",
+                known.generation
+            );
+        }
+        Ok(stream)
     }
 
     /// Both ends are done: their books have to agree.
@@ -248,7 +294,7 @@ impl Fleet {
              Sec-WebSocket-Accept: {accept}\r\n\r\n"
         );
         stream.write_all(response.as_bytes()).await.context("sending a 101")?;
-        converse(stream, &head.early, &known.life, Side::Origin, &self.stop).await
+        converse(Stream::Plain(stream), &head.early, &known.life, Side::Origin, &self.stop).await
     }
 }
 

@@ -1,8 +1,7 @@
 //! Heads of requests and responses, and the bytes behind them.
 
 use anyhow::{Context as _, Result, bail, ensure};
-use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// A head that was read.
 #[derive(Debug)]
@@ -16,7 +15,7 @@ pub(crate) struct Head {
 
 impl Head {
     /// Reads one; `None` when the stream ends without a byte.
-    pub(crate) async fn read(stream: &mut TcpStream) -> Result<Option<Self>> {
+    pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<Self>> {
         let mut bytes = Vec::with_capacity(2 << 10);
         loop {
             if let Some(length) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {

@@ -1,10 +1,11 @@
-//! Many tunnels through a proxy for a long time: random traffic, ends of stream in either order, resets, a reload now
-//! and then, and a drain at the end. Every byte is verified at its place, each tunnel's end is the one that its peer
+//! Many tunnels through a proxy for a long time: in clear and under TLS, random traffic, ends of stream in
+//! either order, resets, a reload with another certificate now and then, and a drain at the end. Every byte is verified at its place, each tunnel's end is the one that its peer
 //! made, memory has to stand still, and no descriptor may be left. `docs/evidence/soak.md` says what a run has shown.
 //!
 //! One process is the origin server and all clients; the proxy is a program.
 
 mod arguments;
+mod certificates;
 mod curve;
 mod fleet;
 mod head;

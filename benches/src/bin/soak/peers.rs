@@ -4,22 +4,21 @@ use crate::life::{Direction, Ending, Life, Side, Traffic};
 use anyhow::{Context as _, Result, bail, ensure};
 use std::cell::Cell;
 use std::io;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
 use tokio::time::sleep;
 use underpass_benches::pattern;
+use underpass_benches::stream::Stream;
 
 /// Plays one side of an open tunnel to its end. `early` came behind the head; once `stop` is true, nothing new is
 /// said.
 pub(crate) async fn converse(
-    mut stream: TcpStream,
+    mut stream: Stream,
     early: &[u8],
     life: &Life,
     side: Side,
     stop: &Cell<bool>,
 ) -> Result<()> {
-    let (reading, writing) = stream.split();
+    let (reading, writing) = split(&mut stream);
     let mut receiver = Receiver { reading, life, side, position: 0 };
     receiver.verify(early)?;
     let mut sender = Sender { writing, life, side, traffic: life.traffic(side) };
@@ -30,7 +29,7 @@ pub(crate) async fn converse(
                 end = receiver.until_the_end() => bail!("an end that nobody made ({:?})", end?),
             }
             life.from(side).is_over.set(true);
-            stream.set_zero_linger()?;
+            stream.socket().set_zero_linger()?;
         }
         Ending::Reset(_) => {
             // What can't be sent any more tells the same as the end that is to come.
@@ -65,7 +64,7 @@ enum End {
 }
 
 struct Receiver<'a> {
-    reading: ReadHalf<'a>,
+    reading: ReadHalf<&'a mut Stream>,
     life: &'a Life,
     side: Side,
     position: u64,
@@ -116,7 +115,7 @@ impl Receiver<'_> {
 }
 
 struct Sender<'a> {
-    writing: WriteHalf<'a>,
+    writing: WriteHalf<&'a mut Stream>,
     life: &'a Life,
     side: Side,
     traffic: Traffic,
@@ -151,13 +150,14 @@ impl Sender<'_> {
         pattern::fill_from(self.life.pattern(self.side), sent.get(), &mut bytes);
         // Counted before: the other end may have it before this one runs again.
         sent.set(sent.get() + length as u64);
-        self.writing.write_all(&bytes).await
+        self.writing.write_all(&bytes).await?;
+        self.writing.flush().await
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::converse;
+    use super::{Stream, converse};
     use crate::life::{Ending, Life, Side};
     use std::cell::Cell;
     use std::io;
@@ -200,6 +200,7 @@ mod tests {
             let life = Life::with(5, ending);
             let stop = Cell::new(false);
             let ([client, near], [far, origin]) = (pair().await, pair().await);
+            let [client, origin] = [client, origin].map(Stream::Plain);
             let client = converse(client, &[], &life, Side::Client, &stop);
             let origin = converse(origin, &[], &life, Side::Origin, &stop);
             let (client, origin, _) = tokio::join!(client, origin, relay(near, far, change));

@@ -1,5 +1,6 @@
 //! The proxy: a program with a configuration file, which is changed before each reload.
 
+use crate::certificates::Certificates;
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
@@ -19,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Process {
     child: Child,
     folder: PathBuf,
-    listen: SocketAddr,
+    listen: [SocketAddr; 2],
     origin: SocketAddr,
     generation: u64,
 }
@@ -29,18 +30,20 @@ impl Process {
     pub(crate) async fn start(
         program: &Path,
         folder: &Path,
-        listen: SocketAddr,
+        listen: [SocketAddr; 2],
         origin: SocketAddr,
+        certificates: &Certificates,
     ) -> Result<Self> {
         let stderr = File::create(folder.join("stderr"))?;
         let mut command = Command::new(program);
         command.arg("-p").arg(format!("{}/", folder.display())).arg("-c").arg(folder.join("soak.conf"));
+        certificates.make(folder, 0)?;
         write_configuration(folder, listen, origin, 0)?;
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn();
         let child = child.with_context(|| format!("cannot start {}", program.display()))?;
         let mut process = Self { child, folder: folder.to_owned(), listen, origin, generation: 0 };
         let begun = Instant::now();
-        while TcpStream::connect(listen).is_err() {
+        while TcpStream::connect(listen[0]).is_err() {
             process.check()?;
             ensure!(begun.elapsed() < PATIENCE, "it doesn't listen: {}", process.log());
             sleep(Duration::from_millis(5)).await;
@@ -65,9 +68,10 @@ impl Process {
         Meter::of(self.child.id())
     }
 
-    /// Changes the file, has it read, waits until that is told. Returns the generation that is in use now.
-    pub(crate) async fn reload(&mut self) -> Result<u64> {
+    /// Changes the file and the certificate, has them read, waits until that is told. Returns the generation that is in use now.
+    pub(crate) async fn reload(&mut self, certificates: &Certificates) -> Result<u64> {
         self.generation += 1;
+        certificates.make(&self.folder, self.generation)?;
         write_configuration(&self.folder, self.listen, self.origin, self.generation)?;
         self.signal(Signal::HUP)?;
         let (begun, wanted) = (Instant::now(), self.generation as usize);
@@ -84,7 +88,7 @@ impl Process {
         self.signal(Signal::QUIT)?;
         let begun = Instant::now();
         loop {
-            match TcpStream::connect(self.listen) {
+            match TcpStream::connect(self.listen[0]) {
                 Err(error) if error.kind() == ErrorKind::ConnectionRefused => return self.check(),
                 _ => ensure!(begun.elapsed() < PATIENCE, "it still listens"),
             }
@@ -135,9 +139,15 @@ impl Drop for Process {
     }
 }
 
-fn write_configuration(folder: &Path, listen: SocketAddr, origin: SocketAddr, generation: u64) -> Result<()> {
+fn write_configuration(
+    folder: &Path,
+    listen: [SocketAddr; 2],
+    origin: SocketAddr,
+    generation: u64,
+) -> Result<()> {
     let text = include_str!("../../../soak.conf")
-        .replace("@LISTEN@", &listen.to_string())
+        .replace("@LISTEN@", &listen[0].to_string())
+        .replace("@SECURE@", &listen[1].to_string())
         .replace("@ORIGIN@", &origin.to_string())
         .replace("@GENERATION@", &generation.to_string());
     fs::write(folder.join("soak.conf"), text).context("cannot write the configuration file")

@@ -2,6 +2,7 @@
 
 use crate::run::Outcome;
 use anyhow::Result;
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -63,7 +64,10 @@ fn minute_of(at: Duration) -> u64 {
 fn traffic(outcome: &Outcome) -> String {
     let counts = outcome.counts();
     let [up, down] = [&counts.moved[0], &counts.moved[1]].map(|moved| mebibytes(moved.get()));
-    format!("{} lives, {up} up and {down} down with nothing lost", counts.opened.get())
+    let [opened, secured, resumed] = [&counts.opened, &counts.secured, &counts.resumed].map(Cell::get);
+    format!(
+        "{opened} lives ({secured} by wss, {resumed} of them resumed), {up} up and {down} down with nothing lost"
+    )
 }
 
 fn mebibytes(bytes: u64) -> String {

@@ -40,10 +40,11 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Outcome> {
     // Two ends of each tunnel here, two in the proxy, which takes its limit from this process.
     cores::raise_open_files(u64::from(arguments.tunnels) * 2 + 200)?;
     let folder = tempfile::Builder::new().prefix("underpass-soak-").tempdir()?;
-    let (listener, listen) = ports::free_pair(Ipv4Addr::LOCALHOST.into())?;
+    let (listener, listen) = ports::free_three(Ipv4Addr::LOCALHOST.into())?;
     let origin = listener.local_addr()?;
     let fleet = Fleet::start(listener, listen, arguments.seed)?;
-    let mut process = Process::start(&arguments.program, folder.path(), listen, origin).await?;
+    let mut process =
+        Process::start(&arguments.program, folder.path(), listen, origin, &fleet.certificates).await?;
 
     let before = at_rest_before(&fleet, &process).await?;
     let curve = traffic(arguments, &fleet, &mut process).await?;
@@ -97,7 +98,7 @@ async fn traffic(arguments: &Arguments, fleet: &Rc<Fleet>, process: &mut Process
         sleep(next.saturating_sub(begun.elapsed())).await;
         process.check()?;
         if next == next_reload {
-            fleet.reached(process.reload().await?);
+            fleet.reached(process.reload(&fleet.certificates).await?);
             next_reload += reload;
         }
         if next == next_sample {

@@ -2,7 +2,7 @@
 
 use super::{Common, Dial, Exchange, pending::Errand};
 use crate::{
-    Address, Side,
+    Address, Side, proxy_protocol,
     session::{
         Output,
         errand::{Claim, Lookup, Socket},
@@ -48,6 +48,11 @@ impl Exchange {
     fn send_to_connect(&self, common: &mut Common, may_reuse: bool, key: HashKey) -> Output {
         let client = &common.record.client;
         let hop = common.record.hop();
+        let tls = common.record.heads.as_ref().and_then(|heads| heads.tls_peer.clone());
+        let mut preamble = Vec::new();
+        if tls.is_some() && common.record.proxy().is_some_and(|proxy| proxy.proxy_protocol) {
+            proxy_protocol::write(common.record.remote(), &client.local, &mut preamble);
+        }
         common.work.pending.dialling = true;
         Output::Connect(Dial {
             errand: common.errands,
@@ -59,7 +64,8 @@ impl Exchange {
             tried: common.record.tried().collect(),
             may_reuse,
             socket: hop.map_or_else(Socket::default, |hop| Socket::new(hop.socket, common.record.bind())),
-            tls: common.record.heads.as_ref().and_then(|heads| heads.tls_peer.clone()),
+            tls,
+            preamble: preamble.into(),
             client: match common.record.remote() {
                 Address::Ip(address) => Some(address.ip()),
                 Address::Unix(_) => None,

@@ -21,7 +21,8 @@
 //! | `proxied` *source* *destination* | [`ClientInfo::proxied`], where that is there |
 //! | `tls` *protocol* *cipher* *curve* *reused* | [`ClientInfo::tls`], where that is there; `-` for no curve |
 //! | `tls-ciphers`, `tls-name`, `tls-alpn` *bytes* | more of it |
-//! | `tls-certificate` *digits*, `tls-refused` *bytes* | a client's certificate, and why it was refused |
+//! | `tls-certificate` *digits*, `tls-refused` *bytes* | a client's certificate, and what is wrong with it |
+//! | `tls-unknown-issuer` *bytes* | that nobody known has issued it, and nothing else is wrong |
 //! | `content masked` or `content plain` | whether bytes are told that are nobody's business |
 //! | `at` *ns* *ms* *min* | what time it is from here on, as in [`Now`] |
 //! | `< received client 77` | an input: a report by the shell, with its result |

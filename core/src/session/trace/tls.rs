@@ -4,7 +4,7 @@
 use std::fmt::Arguments;
 
 use super::text::{Escaped, hex, unescape};
-use crate::{ClientInfo, PeerCertificate, TlsFacts, proxy_protocol::Proxied};
+use crate::{CertificateFault, ClientInfo, PeerCertificate, TlsFacts, proxy_protocol::Proxied};
 
 /// Writes the lines, if there is something to tell.
 pub(super) fn tell(client: &ClientInfo, mut add: impl FnMut(Arguments<'_>)) {
@@ -27,8 +27,14 @@ pub(super) fn tell(client: &ClientInfo, mut add: impl FnMut(Arguments<'_>)) {
     if let Some(PeerCertificate { der, verdict }) = certificate {
         let digits: String = der.iter().map(|byte| format!("{byte:02x}")).collect();
         add(format_args!("tls-certificate {digits}"));
-        if let Err(reason) = verdict {
-            add(format_args!("tls-refused {}", Escaped(reason.as_bytes())));
+        match verdict {
+            Ok(()) => {}
+            Err(CertificateFault::UnknownIssuer(reason)) => {
+                add(format_args!("tls-unknown-issuer {}", Escaped(reason.as_bytes())));
+            }
+            Err(CertificateFault::Wrong(reason)) => {
+                add(format_args!("tls-refused {}", Escaped(reason.as_bytes())));
+            }
         }
     }
 }
@@ -70,7 +76,12 @@ pub(super) fn hear(client: &mut ClientInfo, word: &str, rest: &str) -> Option<()
             let der = pairs.iter().map(hex).collect::<Option<Vec<u8>>>()?;
             facts.certificate = Some(PeerCertificate { der: der.into(), verdict: Ok(()) });
         }
-        "tls-refused" => facts.certificate.as_mut()?.verdict = Err(text()?.into()),
+        "tls-unknown-issuer" => {
+            facts.certificate.as_mut()?.verdict = Err(CertificateFault::UnknownIssuer(text()?.into()));
+        }
+        "tls-refused" => {
+            facts.certificate.as_mut()?.verdict = Err(CertificateFault::Wrong(text()?.into()));
+        }
         _ => return None,
     }
     Some(())
@@ -98,17 +109,25 @@ mod tests {
             alpn: b"h\0".as_slice().into(),
             certificate: Some(PeerCertificate {
                 der: [0x30, 0].into(),
-                verdict: Err("expired, of all".into()),
+                verdict: Err(CertificateFault::Wrong("expired, of all".into())),
             }),
             ..plain.clone()
         };
-        let right = PeerCertificate { der: [1].into(), verdict: Ok(()) };
-        let right = TlsFacts { certificate: Some(right), ..plain.clone() };
+        let with = |verdict| {
+            let certificate = PeerCertificate { der: [1].into(), verdict };
+            TlsFacts { certificate: Some(certificate), ..plain.clone() }
+        };
+        let right = with(Ok(()));
+        let unknown = with(Err(CertificateFault::UnknownIssuer("by whom?".into())));
         let address = |text: &str| text.parse().expect("an address");
         let header = Proxied { source: address("192.0.2.1:1"), destination: address("[::1]:2") };
-        for (tls, proxied) in
-            [(None, None), (Some(plain), None), (Some(right), None), (Some(full), Some(Box::new(header)))]
-        {
+        for (tls, proxied) in [
+            (None, None),
+            (Some(plain), None),
+            (Some(right), None),
+            (Some(unknown), None),
+            (Some(full), Some(Box::new(header))),
+        ] {
             let told = ClientInfo { tls: tls.map(Into::into), proxied, ..nobody.clone() };
             let mut lines = Vec::new();
             tell(&told, |line| lines.push(line.to_string()));

@@ -26,6 +26,28 @@ fn paths(listener: &Listener, server: usize) -> Vec<String> {
 }
 
 #[test]
+fn what_clients_offer_is_kept_where_something_shows_it() {
+    let shows = |lines: &str| {
+        let loaded = loaded(&format!(
+            "{lines} server {{ listen 443 ssl; ssl_certificate a.pem; ssl_certificate_key a.key; }}"
+        ));
+        loaded.listeners.iter().find_map(|listener| listener.tls.as_ref()).expect("TLS").servers[0]
+            .shows_ciphers
+    };
+    for lines in [
+        "log_format a $ssl_ciphers;",
+        "log_format a \"x${SSL_ciphers}y\";",
+        "map $ssl_ciphers $a { default 1; }",
+        "server { location / { return 200 -$ssl_ciphers-; } }",
+    ] {
+        assert!(shows(lines), "{lines}");
+    }
+    for lines in ["", "ssl_ciphers HIGH;", "log_format a $ssl_cipher-ssl_ciphers;"] {
+        assert!(!shows(lines), "{lines}");
+    }
+}
+
+#[test]
 fn a_server_has_what_it_says_and_what_holds_around_it() {
     let loaded = loaded(
         "ssl_certificate a.pem; ssl_certificate_key /a.key; ssl_protocols tlsv1.3; ssl_session_tickets off;

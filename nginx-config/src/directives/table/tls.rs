@@ -111,7 +111,8 @@ pub(super) const ROWS: &[Row] = &[
         SITES,
         Kind::OneOf(&["off", "on", "optional", "optional_no_ca"]),
         "`off` | `on` | `optional` | `optional_no_ca`",
-        "Whether clients are asked for a certificate. `on`: who has none, or one that isn't right, gets a 400.",
+        "Whether clients are asked for a certificate. `on`: who has none, or one that isn't right, gets a 400. `optional`: \
+         who has one that isn't right does. `optional_no_ca`: unless all that is wrong with it is that nobody known has issued it.",
     )
     .or("off"),
     row(

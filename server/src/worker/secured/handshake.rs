@@ -48,7 +48,7 @@ impl<S: Stream> Secured<S> {
         Self { socket, layer: Some(Box::new(layer)) }
     }
 
-    /// A client's end of a connection to `name`.
+    /// A client's end of a connection to `name`. The `preamble` is sent before the handshake, in clear.
     ///
     /// # Errors
     /// When the settings can't be used for that name.
@@ -56,10 +56,11 @@ impl<S: Stream> Secured<S> {
         socket: S,
         settings: &ClientSettings,
         name: &str,
+        preamble: &[u8],
     ) -> Result<Self, Failure> {
         let tls = Tls::client(settings, name).map_err(Failure::Tls)?;
         let mut layer = Layer::new(Some(tls), Vec::new());
-        layer.begin().map_err(Failure::Tls)?;
+        layer.begin(preamble).map_err(Failure::Tls)?;
         Ok(Self { socket, layer: Some(Box::new(layer)) })
     }
 

@@ -15,6 +15,7 @@ use underpass_tls::{End, Error, Tls};
 use super::{
     super::{Stream, socket},
     lent::{Lent, with_lent},
+    unsent::Unsent,
 };
 
 /// The longest plaintext of a record (RFC 8446 §5.1): so much is sealed at a time.
@@ -35,7 +36,7 @@ pub(super) struct Layer {
     /// Received, and not yet opened.
     unread: Vec<u8>,
     /// Sealed, and not yet taken by the socket.
-    unsent: Vec<u8>,
+    unsent: Unsent,
     end: OurEnd,
 }
 
@@ -50,13 +51,14 @@ enum OurEnd {
 
 impl Layer {
     pub(super) fn new(tls: Option<Tls>, unread: Vec<u8>) -> Self {
-        Self { tls, unread, unsent: Vec::new(), end: OurEnd::Open }
+        Self { tls, unread, unsent: Unsent::default(), end: OurEnd::Open }
     }
 
-    /// Has a client say its first words.
-    pub(super) fn begin(&mut self) -> Result<(), Error> {
+    /// Has a client say its first words, behind others in clear.
+    pub(super) fn begin(&mut self, preamble: &[u8]) -> Result<(), Error> {
+        self.unsent.end().extend_from_slice(preamble);
         let Some(tls) = &mut self.tls else { return Ok(()) };
-        tls.feed(&mut [], &mut [], &mut self.unsent).map(|_| ())
+        tls.feed(&mut [], &mut [], self.unsent.end()).map(|_| ())
     }
 
     pub(super) fn is_tls(&self) -> bool {
@@ -97,7 +99,7 @@ impl Layer {
             && end == super::End::Whole
         {
             // While the handshake is under way there is no stream yet that could end in order.
-            let _nothing_to_say = tls.close(&mut self.unsent);
+            let _nothing_to_say = tls.close(self.unsent.end());
         }
     }
 
@@ -106,22 +108,20 @@ impl Layer {
         socket: &mut S,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        let mut sent = 0;
         let outcome = loop {
-            let Some(rest) = self.unsent.get(sent..).filter(|rest| !rest.is_empty()) else {
+            if self.unsent.is_empty() {
                 break Poll::Ready(Ok(()));
-            };
-            match socket.poll_write(cx, rest) {
+            }
+            match socket.poll_write(cx, self.unsent.rest()) {
                 Poll::Ready(Ok(0)) => break Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(count)) => sent += count,
+                Poll::Ready(Ok(count)) => self.unsent.advance(count),
                 Poll::Ready(Err(error)) => break Poll::Ready(Err(error)),
                 Poll::Pending => break Poll::Pending,
             }
         };
-        self.unsent.drain(..sent);
         if outcome.is_ready() {
             // All was sent, or the connection has failed and takes nothing more.
-            self.unsent = Vec::new();
+            self.unsent = Unsent::default();
             if self.end == OurEnd::Wanted {
                 self.end = OurEnd::Sent;
                 socket::shut_down(socket);
@@ -247,7 +247,9 @@ impl Layer {
         {
             rest = rest.get(count..).unwrap_or_default();
         }
-        self.unsent.extend_from_slice(rest);
+        if !rest.is_empty() {
+            self.unsent.end().extend_from_slice(rest);
+        }
     }
 
     /// Whether an idle connection is one still: what is there to be read is for TLS alone.
@@ -262,7 +264,7 @@ impl Layer {
                     return false;
                 }
                 if !unread.is_empty() {
-                    let fed = tls.feed(&mut unread, &mut [], &mut self.unsent);
+                    let fed = tls.feed(&mut unread, &mut [], self.unsent.end());
                     if fed.is_err() || tls.has_more() || !tls.wants() {
                         return false;
                     }

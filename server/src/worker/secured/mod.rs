@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `layer` | TLS on one connection: what has been received and not opened, what has been sealed and not sent |
 //! | `handshake` | a handshake, from the first byte to its end |
+//! | `unsent` | what waits for a socket |
 //! | `lent` | memory that all connections of a thread use in turn |
 //!
 //! Plaintext counts as sent once it is sealed. At most one record waits for its socket then, and goes before anything else: whoever
@@ -13,6 +14,7 @@
 mod handshake;
 mod layer;
 mod lent;
+mod unsent;
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +25,7 @@ use std::{
     task::{Context, Poll},
 };
 
-pub(super) use handshake::Shaken;
+pub(super) use handshake::{Failure, Shaken};
 use layer::Layer;
 pub(super) use lent::with_received;
 use underpass_core::Ending;

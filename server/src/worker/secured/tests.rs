@@ -71,7 +71,7 @@ fn begun(protocols: Protocols) -> (Secured<Wire>, Secured<Wire>) {
     let server = Secured::server(wire, Arc::new(settings(protocols)), Vec::new());
     let trust = Some(Trust::from_pem(&testdata("ca.pem")).expect("an authority"));
     let options = ClientOptions { trust, send_name: true, ..ClientOptions::default() };
-    let client = Secured::client(other, &options.settings().expect("settings"), "server.example");
+    let client = Secured::client(other, &options.settings().expect("settings"), "server.example", b"");
     (server, client.unwrap_or_else(|failure| panic!("{failure}")))
 }
 

@@ -8,7 +8,7 @@ use super::{
     *,
 };
 
-pub(super) fn testdata(name: &str) -> Vec<u8> {
+pub(in super::super) fn testdata(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tls/testdata");
     std::fs::read(folder.join(name)).expect("a file of the tests")
 }
@@ -20,7 +20,8 @@ fn secured(server: &str, adjust: impl FnOnce(&mut Config)) -> (Listener, SocketA
     settings.tls = true;
     adjust(settings);
     let identity = Identity::from_pem(&testdata("ecdsa.pem"), &testdata("ecdsa.key")).expect("a pair");
-    let options = ServerOptions { identities: vec![identity], ..ServerOptions::default() };
+    let options =
+        ServerOptions { identities: vec![identity], keep_offered_ciphers: true, ..ServerOptions::default() };
     let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), config).expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     (listener.secured_by(Arc::new(options.settings().expect("settings"))), address)
@@ -31,14 +32,14 @@ fn worker(listener: Listener) -> ByTurns {
 }
 
 /// A client that has said its first words, or is about to.
-pub(super) fn client(stream: TcpStream) -> Secured<Connection> {
+pub(in super::super) fn client(stream: TcpStream) -> Secured<Connection> {
     let trust = Some(Trust::from_pem(&testdata("ca.pem")).expect("an authority"));
     let settings = ClientOptions { trust, send_name: true, ..ClientOptions::default() }.settings();
-    let client = Secured::client(Connection(stream), &settings.expect("settings"), "server.example");
+    let client = Secured::client(Connection(stream), &settings.expect("settings"), "server.example", b"");
     client.unwrap_or_else(|failure| panic!("{failure}"))
 }
 
-pub(super) fn context() -> Context<'static> {
+pub(in super::super) fn context() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }
 
@@ -80,12 +81,14 @@ const CLOSING: &[u8] = b"GET / HTTP/1.1\r\nHost: e\r\nConnection: close\r\n\r\n"
 
 #[test]
 fn a_request_under_tls_is_answered_and_the_end_is_in_order() {
-    let (listener, address) = secured("return 200 $scheme-$ssl_protocol-$ssl_server_name;", |_| {});
+    let (listener, address) =
+        secured("return 200 $ssl_ciphers-$scheme-$ssl_protocol-$ssl_server_name;", |_| {});
     let mut worker = worker(listener);
     let mut client = shaken(&mut worker, address);
     send(&mut client, CLOSING);
     let (text, ended) = to_the_end(&mut worker, &mut client);
-    assert!(text.ends_with("\r\n\r\nhttps-TLSv1.3-server.example"), "{text}");
+    assert!(text.contains(":ECDHE-ECDSA-AES128-GCM-SHA256:"), "{text}");
+    assert!(text.ends_with("-https-TLSv1.3-server.example"), "{text}");
     ended.expect("close_notify");
 }
 
@@ -238,7 +241,7 @@ fn so_many_handshakes_are_computed_in_a_turn() {
     assert!(polls >= clients.len() / 4);
 }
 
-fn has_come(client: &Secured<Connection>) -> bool {
+pub(super) fn has_come(client: &Secured<Connection>) -> bool {
     use rustix::net::{RecvFlags, recv};
     recv(client, &mut [0_u8; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT).is_ok()
 }
@@ -332,6 +335,12 @@ fn what_waits_for_a_slow_client_comes_before_the_end() {
 
 /// A tunnel whose both sides are under TLS or not: a client, a worker with these lines and an origin server, a message behind them.
 fn tunnel(lines: &str) -> (ByTurns, Secured<Connection>, TcpStream) {
+    let (worker, client, server, _) = tunnel_at(lines);
+    (worker, client, server)
+}
+
+/// The same, and where the worker is.
+pub(super) fn tunnel_at(lines: &str) -> (ByTurns, Secured<Connection>, TcpStream, SocketAddr) {
     let origin = listening();
     let (listener, address) = secured(
         &format!(
@@ -351,7 +360,7 @@ fn tunnel(lines: &str) -> (ByTurns, Secured<Connection>, TcpStream) {
     write!(server, "HTTP/1.1 101 Switching Protocols\r\n{upgrade}").expect("room for a head");
     send(&mut client, b"hello");
     worker.brings(&mut server, b"hello");
-    (worker, client, server)
+    (worker, client, server, address)
 }
 
 /// What comes until the end, and how that was.

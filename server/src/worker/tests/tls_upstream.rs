@@ -20,6 +20,7 @@ fn forwarding(to: SocketAddr, name: &str, lines: &str) -> Arc<Config> {
     proxy.upgrade.websocket_validation = false;
     proxy.connect_timeout = Duration::from_millis(if lines == "impatient" { 50 } else { 60_000 });
     proxy.tls = Some(ProxyTls::named(0, name));
+    proxy.proxy_protocol = lines == "proxy_protocol";
     let mut settings = KeepAlive::default();
     settings.connections = 4;
     let group = Group::new("o", vec![Peer::new(to.into())], settings);
@@ -106,6 +107,36 @@ fn requests_go_over_tls_and_share_connections() {
     client.write_all(REQUEST).expect("room for a head");
     let mut next = accepted(&mut worker, &origin);
     comes(&mut worker, &mut next, "\r\n\r\n");
+}
+
+/// `proxy_protocol on`: the header comes in clear, before the handshake.
+#[test]
+fn a_header_of_the_proxy_protocol_comes_before_the_handshake() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let origin = listening();
+    let (mut worker, address) = towards(&origin, "server.example", "proxy_protocol", folder.path());
+    let client = asking(address);
+    let (mut stream, _) = worker.until(|| origin.accept().ok());
+    stream.set_nonblocking(true).expect("a plain socket");
+    let mut received = Vec::new();
+    worker.until(|| {
+        let mut bytes = [0; 4096];
+        if let Ok(count) = stream.read(&mut bytes) {
+            received.extend_from_slice(&bytes[..count]);
+        }
+        (received.len() > 200).then_some(())
+    });
+    let from = client.local_addr().expect("it is bound").port();
+    let expected = format!("PROXY TCP4 127.0.0.1 127.0.0.1 {from} {}\r\n", address.port());
+    let (header, handshake) = received.split_at(expected.len());
+    assert_eq!(String::from_utf8_lossy(header), expected);
+    let identity = Identity::from_pem(&testdata("ecdsa.pem"), &testdata("ecdsa.key")).expect("a pair");
+    let options = ServerOptions { identities: vec![identity], ..ServerOptions::default() };
+    let settings = Arc::new(options.settings().expect("settings"));
+    let mut server = Secured::server(Connection(stream), settings, handshake.to_vec());
+    shake(&mut worker, &mut server);
+    let head = comes(&mut worker, &mut server, "\r\n\r\n");
+    assert!(head.starts_with("GET / HTTP/1.1\r\n"), "{head}");
 }
 
 /// H4: the log names what failed, and the client gets a 502.
