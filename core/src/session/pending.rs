@@ -56,13 +56,13 @@ impl Pending {
     }
 
     pub(super) fn take_note(&mut self) -> Option<Note> {
-        let first = self.notes[0].take();
-        self.notes.rotate_left(1);
-        if first.is_none() && self.lost > 0 {
-            let lost = std::mem::take(&mut self.lost);
-            return Some(Note { severity: Severity::Warn, event: Event::Lost(lost) });
+        // They stand in their order from the first place on.
+        if let Some(first) = self.notes[0].take() {
+            self.notes.rotate_left(1);
+            return Some(first);
         }
-        first
+        let lost = std::mem::take(&mut self.lost);
+        (lost > 0).then_some(Note { severity: Severity::Warn, event: Event::Lost(lost) })
     }
 
     pub(super) fn shut_down(&mut self, side: Side) {
