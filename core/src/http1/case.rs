@@ -32,7 +32,7 @@ pub(crate) fn has_byte(name: &[u8], byte: u8) -> bool {
     // A byte that is another one has a bit: in its lower part, from which nothing is carried over, or its highest.
     let lacks = |bytes: &[u8; 8]| {
         let difference = word(bytes) ^ sought;
-        ((difference & !HIGH) + !HIGH | difference) & HIGH == HIGH
+        (((difference & !HIGH) + !HIGH) | difference) & HIGH == HIGH
     };
     !words.iter().all(lacks)
         || match name.last_chunk::<8>() {
@@ -69,7 +69,7 @@ const fn is_same_word(left: u64, right: u64) -> bool {
 
 /// The highest bit of each byte that is a letter.
 const fn letters(word: u64) -> u64 {
-    let lower = word | 0x20 * EACH;
+    let lower = word | (0x20 * EACH);
     // Whether a byte is at least `a`, or beyond `z`: without the highest bit nothing is carried over.
     let low_bits = lower & !HIGH;
     let from_a = low_bits + (0x80 - b'a' as u64) * EACH;

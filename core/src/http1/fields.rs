@@ -1,6 +1,9 @@
 //! A header or trailer section: the bytes as received, and where its lines are.
 
-use super::{ConnectionOptions, Known, KnownSet, elements, has_byte, is_same_name, known, names::Names};
+use super::{
+    ConnectionOptions, Known, KnownSet, diagnosis::diagnose, elements, has_byte, is_same_name, known,
+    names::Names,
+};
 use crate::violation::Violation;
 
 /// A range of the bytes of a head.
@@ -354,33 +357,6 @@ fn unfolded(value: &[u8]) -> Vec<u8> {
         out.extend_from_slice(line);
     }
     out
-}
-
-/// Names what is wrong with a request's header section that the parser refused.
-fn diagnose(section: &[u8]) -> Violation {
-    for line in section.split(|byte| *byte == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        match line.first() {
-            None => break,
-            Some(b' ' | b'\t') => return Violation::ObsFold,
-            Some(_) => {}
-        }
-        if line.contains(&b'\r') {
-            return Violation::BareCr;
-        }
-        let Some(colon) = memchr::memchr(b':', line) else { return Violation::MissingColon };
-        let (name, value) = line.split_at(colon);
-        if name.last().is_some_and(|byte| matches!(byte, b' ' | b'\t')) {
-            return Violation::SpaceBeforeColon;
-        }
-        if !super::is_token(name) {
-            return Violation::BadFieldName;
-        }
-        if !value.iter().copied().all(super::is_value_byte) {
-            return Violation::ControlByte;
-        }
-    }
-    Violation::BadFieldName
 }
 
 #[cfg(test)]

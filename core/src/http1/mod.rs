@@ -7,6 +7,7 @@ mod bytes;
 mod case;
 mod chunked;
 mod connection;
+mod diagnosis;
 mod fields;
 mod framing;
 mod known;

@@ -171,7 +171,7 @@ impl Request {
         let position = |part: &[u8]| {
             if part.is_empty() { Span::default() } else { Span::within(self.fields.bytes(), part) }
         };
-        let named = named.map_or(Span::default(), |authority| position(authority.host));
+        let named = named.map_or_else(Span::default, |authority| position(authority.host));
         (self.authority, self.named) = (position(text), named);
         Ok(())
     }

@@ -52,9 +52,10 @@ impl Substitutions<'_> {
     /// Writes `Refresh` (`0; url=REFERENCE`); the URL in it is changed by the first substitution that fits.
     pub(super) fn refresh(&mut self, field: Field<'_>, list: &[Substitution]) -> Result<(), Violation> {
         self.begin(field.name());
-        let mut windows = field.value().windows(4);
+        let value = field.value();
+        let mut windows = value.windows(4);
         let found = windows.position(|window| window.eq_ignore_ascii_case(b"url="));
-        let (before, url) = field.value().split_at(found.map_or(field.value().len(), |at| at + 4));
+        let (before, url) = value.split_at(found.map_or(value.len(), |at| at + 4));
         self.out.extend_from_slice(before);
         if found.is_some() {
             self.substitute(list, url, Fit::Reference)?;
