@@ -146,6 +146,7 @@ mod client;
 pub mod config;
 mod fault;
 mod http1;
+mod ids;
 mod intervals;
 mod pool;
 pub mod proxy_protocol;

@@ -1,7 +1,11 @@
 //! What has been decided and not yet polled.
 
 use super::{Disposal, Ending, Event, Note, Severity, Verdict};
-use crate::{Side, shared::HashKey};
+use crate::{
+    Side,
+    config::AdmissionId,
+    shared::{GroupId, HashKey},
+};
 
 /// Outputs that wait to be polled. There is room for each kind once, which is enough: a state that wants
 /// a second of a kind can't be reached before the first was polled.
@@ -25,10 +29,12 @@ pub(super) struct Pending {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Errand {
     Resolve,
-    Admit,
-    /// Connect; an idle connection will do or won't. The key is what the group is balanced by, if it is by
+    /// Have the request admitted, or not, by these rules.
+    Admit(AdmissionId),
+    /// Connect to a peer of the group; an idle connection will do or won't. The key is what the group is balanced by, if it is by
     /// one.
     Connect {
+        group: GroupId,
         may_reuse: bool,
         key: HashKey,
     },

@@ -162,7 +162,7 @@ impl World {
     fn dial(&mut self, mut dial: Dial) {
         dial.tell_local(|ip| self.local.contains(&ip));
         assert!(self.upstream.is_none(), "a dial while an upstream connection is held");
-        self.secured_with.extend(dial.tls().map(|peer| (peer.settings, peer.name.to_string())));
+        self.secured_with.extend(dial.tls().map(|peer| (peer.settings.0, peer.name.to_string())));
         match self.session.session().choose(&dial, self.now.tick) {
             Err(error) => {
                 let (session, mut turn) = self.parts();
