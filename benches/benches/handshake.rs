@@ -4,12 +4,13 @@
 //! `cargo bench -p underpass-benches --bench handshake`. A count of instructions is the same in each run: callgrind on the
 //! program that this builds, once with `--profile-time 1`.
 
-use std::{hint::black_box, sync::Arc};
+mod upgraded;
+
+use std::hint::black_box;
 
 use criterion::Criterion;
-use underpass_core::{
-    Address, Buffers, ClientInfo, Connected, Now, Output, Session, Side, Tick, Turn, Wait, config::Config,
-};
+use underpass_core::{Buffers, Turn};
+use upgraded::{NOW, config, upgraded};
 
 /// As a browser sends it.
 const REQUEST: &[u8] = b"GET /socket?room=7 HTTP/1.1\r\n\
@@ -35,55 +36,15 @@ const SWITCH: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
-    let origin: std::net::SocketAddr = "127.0.0.1:9000".parse().expect("an address");
-    let config = Arc::new(Config::proxy_to(Address::Ip(origin), "origin"));
-    let now = Now { tick: Tick(1), unix_ms: 784_111_777_000, utc_offset_min: 0 };
+    let config = config();
     let mut buffers = Buffers::default();
     criterion.bench_function("handshake with a browser's head", |bencher| {
         bencher.iter(|| {
-            let mut turn = Turn { now, buffers: &mut buffers };
-            let session = upgraded(&config, origin, &mut turn);
+            let mut turn = Turn { now: NOW, buffers: &mut buffers };
+            let session = upgraded(&config, REQUEST, SWITCH, &mut turn);
             assert!(session.has_tunnel());
             black_box(session).recycle(&mut buffers);
         });
     });
     criterion.final_summary();
-}
-
-/// A session whose exchange has become a tunnel. The shell's part is done as cheaply as it can be.
-fn upgraded(config: &Arc<Config>, origin: std::net::SocketAddr, turn: &mut Turn<'_>) -> Session {
-    let client = ClientInfo::new(Address::Ip(origin), Address::Ip(origin), 1, [7; 16]);
-    let mut session = Session::new(Arc::clone(config), client, turn.now);
-    receive(&mut session, Side::Downstream, REQUEST, turn);
-    let Output::Connect(dial) = session.poll_output() else { panic!("a dial is due") };
-    let choice = session.choose(&dial, turn.now.tick).expect("a peer");
-    // The lease goes with the connection, of which there is none.
-    drop(session.handle_chosen(&dial, choice, turn));
-    session.handle_connected(dial, Ok(Connected::Fresh), turn);
-    send(&mut session, Side::Upstream, turn);
-    receive(&mut session, Side::Upstream, SWITCH, turn);
-    send(&mut session, Side::Downstream, turn);
-    session
-}
-
-fn receive(session: &mut Session, from: Side, bytes: &[u8], turn: &mut Turn<'_>) {
-    session.receive_space(session.connection(from), turn).expect("bytes are wanted")[..bytes.len()]
-        .copy_from_slice(bytes);
-    session.handle_received(session.connection(from), Ok(bytes.len()), turn);
-}
-
-fn send(session: &mut Session, to: Side, turn: &mut Turn<'_>) {
-    assert!(wait(session).writes(to));
-    let count = black_box(session.transmit(session.connection(to))).total();
-    session.handle_sent(session.connection(to), Ok(count), turn);
-}
-
-fn wait(session: &mut Session) -> Wait {
-    loop {
-        match session.poll_output() {
-            Output::Wait(wait) => return wait,
-            Output::Note(_) | Output::Judge(_) => {}
-            other => panic!("{other:?}"),
-        }
-    }
 }

@@ -147,6 +147,7 @@ pub mod config;
 mod draining;
 mod fault;
 mod http1;
+mod ids;
 mod intervals;
 mod pool;
 pub mod proxy_protocol;

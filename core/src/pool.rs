@@ -234,7 +234,10 @@ mod tests {
     fn another_name_or_other_settings_of_tls_are_another_connection() {
         let upstreams = table(8);
         let secured = |settings: u32, name: &str| {
-            let tls = Some(Arc::new(TlsPeer { settings, name: name.into() }));
+            let tls = Some(Arc::new(TlsPeer {
+                settings: crate::config::TlsSettingsId(settings),
+                name: name.into(),
+            }));
             Dial { tls, ..dial(true) }
         };
         let all = [dial(true), secured(0, "a"), secured(0, "b"), secured(1, "a")];

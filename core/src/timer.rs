@@ -84,24 +84,28 @@ const NEVER: Tick = Tick(u64::MAX);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Deadlines {
     at: [Tick; COUNT],
+    /// The earliest of them.
+    next: Tick,
 }
 
 impl Default for Deadlines {
     fn default() -> Self {
-        Self { at: [NEVER; COUNT] }
+        Self { at: [NEVER; COUNT], next: NEVER }
     }
 }
 
 impl Deadlines {
     pub(crate) fn add(&mut self, timer: Timer, at: Tick) {
         if let Some(slot) = self.at.get_mut(timer as usize) {
+            debug_assert_eq!(*slot, NEVER, "a timer has one deadline");
             *slot = at;
+            self.next = self.next.min(at);
         }
     }
 
     /// The earliest of all.
-    pub(crate) fn next(self) -> Option<Tick> {
-        self.at.into_iter().min().filter(|at| *at != NEVER)
+    pub(crate) fn next(&self) -> Option<Tick> {
+        Some(self.next).filter(|at| *at != NEVER)
     }
 
     /// The timer that has expired first, and has not been named before.

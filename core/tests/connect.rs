@@ -8,8 +8,8 @@ use common::demands::http;
 use underpass_core::{
     Address, Admission, EndedBy, Ending, Event, Outcome, Refusal, RequestHead, Timer,
     config::{
-        Config, Destination, DestinationHost, DestinationPolicy, DestinationRule, Handler, Location, Route,
-        Router, Target, TunnelPass,
+        AdmissionId, Config, Destination, DestinationHost, DestinationPolicy, DestinationRule, Handler,
+        Location, Route, Router, Target, TunnelPass,
     },
     shared::{Group, GroupId, KeepAlive, Peer, Upstreams},
     violation::Violation,
@@ -27,7 +27,7 @@ impl Router for Only {
 
 fn world_of(tunnel: TunnelPass, admission: Option<u32>) -> World {
     let mut location = Location::new(Handler::Tunnel(Box::new(tunnel)));
-    location.admission = admission;
+    location.admission = admission.map(AdmissionId);
     let peer: std::net::SocketAddr = "127.0.0.1:9000".parse().expect("an address");
     let groups =
         vec![Group::new("any", Vec::new(), KeepAlive::default()), Group::single("configured", peer.into())];

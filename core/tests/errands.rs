@@ -4,7 +4,7 @@ use std::{io::ErrorKind, net::IpAddr, sync::Arc, time::Duration};
 
 use underpass_core::{
     Address, Admission, Disposal, Ending, Event, Output, Refusal, RequestHead, Side, Tick, Verdict,
-    config::{Config, Handler, Location, Proxy, Return, Route, Router, Target},
+    config::{AdmissionId, Config, Handler, Location, Proxy, Return, Route, Router, Target},
     shared::{Group, GroupId, Upstreams},
     violation::Violation,
 };
@@ -36,7 +36,7 @@ fn world(named: bool, admission: Option<u32>) -> World {
 /// A location that answers in some way.
 fn world_of(handler: Handler, admission: Option<u32>) -> World {
     let mut location = Location::new(handler);
-    location.admission = admission;
+    location.admission = admission.map(AdmissionId);
     let peer: std::net::SocketAddr = "127.0.0.1:9000".parse().expect("an address");
     let upstreams = Upstreams::new(vec![Group::single("g", Address::Ip(peer))]);
     World::new(Arc::new(Config::new(Arc::new(Only(Arc::new(location))), Arc::new(upstreams))))
@@ -126,7 +126,7 @@ fn a_claim_names_the_rules_of_its_location() {
             output => assert!(!matches!(output, Output::Wait(_) | Output::Done), "it asks before it waits"),
         }
     };
-    assert_eq!(claim.rules(), 7);
+    assert_eq!(claim.rules(), AdmissionId(7));
 }
 
 #[test]

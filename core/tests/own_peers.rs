@@ -10,7 +10,7 @@ use std::{
 use common::{Only, address, template, text};
 use underpass_core::{
     Address, Tick, Verdict,
-    config::{AccessLog, Config, Handler, Location, Proxy, SetHeader, Target},
+    config::{AccessLog, Config, Handler, Location, LogId, Proxy, SetHeader, Target},
     shared::{ChoiceContext, ChosenPeer, Group, GroupId, KeepAlive, Peers, Upstreams},
 };
 use underpass_testkit::session_world::{Connect, World};
@@ -98,7 +98,7 @@ fn world(known: &[&[&'static str]]) -> (World, Arc<Mutex<Heard>>) {
     proxy.set_headers = SetHeader::websocket_recipe();
     let mut location = Location::new(Handler::Proxy(Box::new(proxy)));
     let format = Arc::new(template("$status $upstream_addr $upstream_status"));
-    location.access_logs.push(AccessLog::new(0, format));
+    location.access_logs.push(AccessLog::new(LogId(0), format));
     let group = Group::new("rooms", Vec::new(), KeepAlive::default());
     let upstreams = Arc::new(Upstreams::new(vec![group]));
     (World::new(Arc::new(Config::new(Arc::new(Only(Arc::new(location))), upstreams))), heard)

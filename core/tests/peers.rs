@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use underpass_core::{
     Address, Event, RequestHead,
-    config::{AccessLog, Config, Handler, Location, NextUpstream, Proxy, Route, Router, SetHeader, Target},
+    config::{
+        AccessLog, Config, Handler, Location, LogId, NextUpstream, Proxy, Route, Router, SetHeader, Target,
+    },
     shared::{Balance, Group, GroupId, KeepAlive, Peer, Upstreams},
     template::{Escape, Template},
     violation::Violation,
@@ -44,7 +46,7 @@ fn retrying(group: Group, change: impl FnOnce(&mut NextUpstream)) -> Arc<Config>
     proxy.set_headers = SetHeader::websocket_recipe();
     let mut location = Location::new(Handler::Proxy(Box::new(proxy)));
     let format = Template::parse("$status $upstream_addr $upstream_status", &(), Escape::Log);
-    location.access_logs.push(AccessLog::new(0, Arc::new(format.expect("a format"))));
+    location.access_logs.push(AccessLog::new(LogId(0), Arc::new(format.expect("a format"))));
     let upstreams = Upstreams::new(vec![group]);
     Arc::new(Config::new(Arc::new(Only(Arc::new(location))), Arc::new(upstreams)))
 }

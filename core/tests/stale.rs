@@ -8,7 +8,7 @@ use common::{Only, address, proxying, world};
 use underpass_core::{
     Admission, Buffers, ClientInfo, Connected, DialError, Fault, Leg, Now, Output, Session, Side, Tick, Turn,
     Wait,
-    config::{Config, Location, Target},
+    config::{AdmissionId, Config, Location, Target},
     shared::{Group, GroupId, KeepAlive, Peer, Upstreams},
 };
 
@@ -108,7 +108,7 @@ fn a_lookup_and_an_admission_whose_client_has_left() {
     let found = [IpAddr::from([127, 0, 0, 1])];
     assert_ignored(&mut looking, turn, |session, turn| session.handle_resolved(lookup, Ok(&found), turn));
     let mut location = named();
-    location.admission = Some(1);
+    location.admission = Some(AdmissionId(1));
     let mut asking = asked(location, turn);
     let Output::Admit(claim) = errand(&mut asking) else { panic!("it is to be admitted") };
     asking.handle_received(asking.connection(Side::Downstream), Err(ErrorKind::ConnectionReset.into()), turn);

@@ -7,7 +7,7 @@ use std::{io::ErrorKind, net::IpAddr, path::Path, sync::Arc, time::Duration};
 use common::{Only, address, template};
 use underpass_core::{
     Address, Buffers, ClientInfo, Dial, Event, Lookup, Now, Output, Session, Side, Tick, Turn,
-    config::{Bind, Config, Handler, Location, Proxy, SetHeader, Settings, Target},
+    config::{Bind, Config, Handler, Location, Proxy, ResolverId, SetHeader, Settings, Target},
     shared::{Group, GroupId, KeepAlive, Peer, Upstreams},
 };
 use underpass_testkit::session_world::World;
@@ -150,7 +150,7 @@ fn dial(session: &mut Session) -> Dial {
 #[test]
 fn a_lookup_says_whom_to_ask_and_has_its_time() {
     let mut location = passing("http://$host:81", |_| {});
-    location.resolver = Some(3);
+    location.resolver = Some(ResolverId(3));
     let mut settings = Settings::default();
     settings.resolver_timeout = Duration::from_secs(7);
     location.settings = Arc::new(settings);
@@ -159,7 +159,7 @@ fn a_lookup_says_whom_to_ask_and_has_its_time() {
     let turn = &mut Turn { now: now(Tick(0)), buffers: &mut buffers };
     let mut session = asked(&config, turn);
     let token = lookup(&mut session);
-    assert_eq!((token.name(), token.resolver()), ("h.example", Some(3)));
+    assert_eq!((token.name(), token.resolver()), ("h.example", Some(ResolverId(3))));
     let Output::Wait(wait) = session.poll_output() else { panic!("nothing else is to be done") };
     assert_eq!(wait.deadline, Some(Tick(7_000_000_000)));
     let ip = [IpAddr::from([10, 0, 0, 5])];

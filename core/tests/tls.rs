@@ -6,7 +6,7 @@ use underpass_core::{
     CertificateFault, ClientInfo, Event, PeerCertificate, TlsFacts,
     config::{
         Config, ErrorPage, ErrorStatus, ErrorTarget, Handler, Location, Return, Server, ServerTable,
-        Settings, TlsRules, VerifyClient,
+        Settings, TlsJudgeId, TlsRules, VerifyClient,
     },
     shared::Upstreams,
     template::{Escape, Template, Variable},
@@ -78,7 +78,7 @@ fn plain_http_at_a_tls_port_is_told_so() {
 
 #[test]
 fn a_certificate_that_is_wanted_and_not_there_or_wrong() {
-    let config = one(TlsRules::new(VerifyClient::On, 1));
+    let config = one(TlsRules::new(VerifyClient::On, TlsJudgeId(1)));
     for (verdict, status, words, violations) in [
         (None, "400", "No required SSL certificate was sent", &[Violation::NoCertificate][..]),
         (Some(Err("expired")), "400", "The SSL certificate error", &[Violation::BadCertificate][..]),
@@ -94,7 +94,7 @@ fn a_certificate_that_is_wanted_and_not_there_or_wrong() {
 
 #[test]
 fn another_server_with_other_rules_is_misdirected() {
-    let on = TlsRules::new(VerifyClient::On, 1);
+    let on = TlsRules::new(VerifyClient::On, TlsJudgeId(1));
     let config = servers(&[("a.example", TlsRules::default()), ("b.example", on)], |_| {});
     let (response, violations) = asked(&config, shaken(Some("a.example"), None));
     assert!(response.starts_with("HTTP/1.1 421 Misdirected Request\r\n"), "{response}");
@@ -105,7 +105,7 @@ fn another_server_with_other_rules_is_misdirected() {
 
 #[test]
 fn another_server_with_the_same_rules_answers() {
-    for rules in [TlsRules::default(), TlsRules::new(VerifyClient::On, 1)] {
+    for rules in [TlsRules::default(), TlsRules::new(VerifyClient::On, TlsJudgeId(1))] {
         let config = servers(&[("a.example", rules), ("b.example", rules)], |_| {});
         let (response, _) = asked(&config, shaken(Some("a.example"), Some(Ok(()))));
         assert!(response.ends_with("\r\n\r\nb.example"), "{response}");
@@ -115,7 +115,7 @@ fn another_server_with_the_same_rules_answers() {
 /// `error_page 495`, `496`, `497`: found by nginx's numbers, and answered with 400 unless the page says otherwise.
 #[test]
 fn error_pages_have_numbers_of_their_own() {
-    let on = TlsRules::new(VerifyClient::On, 1);
+    let on = TlsRules::new(VerifyClient::On, TlsJudgeId(1));
     type Tell = Box<dyn FnOnce(&mut ClientInfo)>;
     let cases: [(u16, fn() -> Tell); 3] = [
         (495, || Box::new(shaken(Some("b.example"), Some(Err("expired"))))),

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use underpass_core::{
     Address, Event,
-    config::{Config, Handler, Location, PeerName, Proxy, ProxyTls, Route, Router, SetHeader, Target},
+    config::{
+        Config, Handler, Location, PeerName, Proxy, ProxyTls, Route, Router, SetHeader, Target, TlsSettingsId,
+    },
     shared::{Group, GroupId, KeepAlive, Peer, Upstreams},
     template::{Escape, Template, Variable},
     violation::Violation,
@@ -57,13 +59,13 @@ fn head(world: &World) -> String {
 
 #[test]
 fn a_dial_says_whom_it_is_secured_with() {
-    let mut by_template = ProxyTls::new(7);
+    let mut by_template = ProxyTls::new(TlsSettingsId(7));
     by_template.name = PeerName::Template(template("$host:1"));
     for (host, tls, name) in [
-        ("backend", ProxyTls::new(7), "backend"),
-        ("o.example:8443", ProxyTls::new(7), "o.example"),
-        ("[::1]:8443", ProxyTls::new(7), "[::1]"),
-        ("backend", ProxyTls::named(7, "fixed.example"), "fixed.example"),
+        ("backend", ProxyTls::new(TlsSettingsId(7)), "backend"),
+        ("o.example:8443", ProxyTls::new(TlsSettingsId(7)), "o.example"),
+        ("[::1]:8443", ProxyTls::new(TlsSettingsId(7)), "[::1]"),
+        ("backend", ProxyTls::named(TlsSettingsId(7), "fixed.example"), "fixed.example"),
         ("backend", by_template, "b.example"),
     ] {
         let mut world = to_group(host, tls);
@@ -81,7 +83,7 @@ fn a_header_of_the_proxy_protocol_comes_before_the_handshake() {
     for (url, secured) in [("https://$host", true), ("http://$host", false)] {
         let target = Target::Template { url: template(url), group: GroupId(0) };
         let mut world = world(target, "", |proxy| {
-            proxy.tls = Some(ProxyTls::new(7));
+            proxy.tls = Some(ProxyTls::new(TlsSettingsId(7)));
             proxy.proxy_protocol = true;
         });
         for number in 0..2 {
@@ -111,7 +113,7 @@ fn a_url_with_variables_says_whether_it_is_https() {
         ("http://$host", "b.example", "80", false),
         ("$scheme://$host", "b.example", "80", false),
     ] {
-        let mut world = to_url(url, Some(ProxyTls::new(7)));
+        let mut world = to_url(url, Some(ProxyTls::new(TlsSettingsId(7))));
         world.client_sends(GET);
         let expected: &[(u32, String)] = if secured { &[(7, "b.example".to_owned())] } else { &[] };
         assert_eq!(world.secured_with, expected, "{url}");
@@ -135,7 +137,7 @@ fn https_without_settings_goes_nowhere() {
 /// A failed handshake is a failed attempt: another peer is tried, and with the last one it is a 502.
 #[test]
 fn a_handshake_that_fails_is_a_failed_attempt() {
-    let mut world = to_group("backend", ProxyTls::new(7));
+    let mut world = to_group("backend", ProxyTls::new(TlsSettingsId(7)));
     world.connects.push_back(Connect::Unshaken);
     world.client_sends(GET);
     assert_eq!(world.secured_with.len(), 2, "the next peer is tried");
@@ -143,7 +145,7 @@ fn a_handshake_that_fails_is_a_failed_attempt() {
     assert_eq!(world.exchanges[0].status, 204);
     assert!(world.notes.iter().any(|(event, _)| *event == Event::HandshakeFailed));
 
-    let mut world = to_group("backend", ProxyTls::new(7));
+    let mut world = to_group("backend", ProxyTls::new(TlsSettingsId(7)));
     world.connects_else = Connect::Unshaken;
     world.client_sends(GET);
     assert_eq!(world.secured_with.len(), 2);
@@ -159,7 +161,7 @@ fn a_handshake_that_fails_is_a_failed_attempt() {
 
 fn world_without_retries() -> World {
     world(Target::Group(GroupId(0)), "backend", |proxy| {
-        proxy.tls = Some(ProxyTls::new(7));
+        proxy.tls = Some(ProxyTls::new(TlsSettingsId(7)));
         proxy.next_upstream.error = false;
     })
 }
@@ -167,7 +169,7 @@ fn world_without_retries() -> World {
 /// `proxy_connect_timeout` bounds both: while the shell shakes hands, the dial is out.
 #[test]
 fn a_handshake_has_the_time_of_a_connection() {
-    let mut world = to_group("backend", ProxyTls::new(7));
+    let mut world = to_group("backend", ProxyTls::new(TlsSettingsId(7)));
     world.connects_else = Connect::Hang;
     world.client_sends(GET);
     world.elapse(std::time::Duration::from_secs(60));

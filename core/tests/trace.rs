@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 use underpass_core::trace::{Configuration, Recording, Replay, Sample, Setting, Traced, read};
-use underpass_core::{Address, Admission, ClientInfo, Now, Refusal, Side, Tick, config::Config};
+use underpass_core::{
+    Address, Admission, ClientInfo, Now, Refusal, Side, Tick,
+    config::{Config, TraceRuleId},
+};
 use underpass_testkit::session_world::{Completion, Connect, Late, World, config_of};
 
 const CONFIG: &str = "http { access_log off; server { listen 127.0.0.1:8080; client_max_body_size 50;
@@ -544,7 +547,7 @@ fn of_an_answer_of_our_own_the_head_is_told() {
 fn a_recording_tells_whose_session_it_is() {
     let peer: std::net::SocketAddr = "127.0.0.1:9000".parse().expect("an address");
     let mut config = Config::proxy_to(Address::Ip(peer), "b");
-    config.trace = Some(3);
+    config.trace = Some(TraceRuleId(3));
     config.proxy_protocol = true;
     let config = Arc::new(config);
     let now = Now { tick: Tick(5), unix_ms: 6, utc_offset_min: -7 };
@@ -566,7 +569,7 @@ fn a_recording_tells_whose_session_it_is() {
     let recordings = read(&trace).expect("a trace");
     assert_eq!(recordings.iter().map(Recording::serial).collect::<Vec<_>>(), [9, 10]);
     for recording in &recordings {
-        assert_eq!((recording.listener, recording.plain), (Some(3), true));
+        assert_eq!((recording.listener, recording.plain), (Some(TraceRuleId(3)), true));
         assert_eq!(recording.configuration, "one\ntwo\n");
         let ClientInfo { remote, local, .. } = client(9);
         assert_eq!((&recording.client.remote, &recording.client.local), (&remote, &local));

@@ -30,5 +30,5 @@ pub use proxy::{Connector, ProxySettings, proxy_with};
 pub use relay::Relay;
 #[cfg(feature = "async-io")]
 pub use relay::relay;
-pub use settings::{Report, Settings};
+pub use settings::{RelaySettings, Report};
 pub use stream::{Acknowledging, Futures, HalfClosing, Stream};

@@ -14,7 +14,7 @@ use std::{
 use underpass_core::{Side, Tick, Tunnel, TunnelOutput, TunnelSecret, Turn};
 
 use crate::{
-    Clock, Report, Settings, Stream,
+    Clock, RelaySettings, Report, Stream,
     clock::Alarm,
     pump::{Leg, Next, Pump, advance, close, lend, poll_goodbyes},
 };
@@ -24,14 +24,18 @@ use crate::{
 /// Sleeps on the reactor of `async-io`. [`Relay::new`] takes another clock.
 ///
 /// ```
-/// # use underpass_futures::{Settings, relay};
+/// # use underpass_futures::{RelaySettings, relay};
 /// # async fn example(client: smol::net::TcpStream, origin: smol::net::TcpStream) {
-/// let report = relay(client, origin, &Settings::default()).await;
+/// let report = relay(client, origin, &RelaySettings::default()).await;
 /// println!("{} bytes from the client, {} to it", report.from_client, report.from_upstream);
 /// # }
 /// ```
 #[cfg(feature = "async-io")]
-pub fn relay<A, B>(client: A, upstream: B, settings: &Settings) -> Relay<crate::Futures<A>, crate::Futures<B>>
+pub fn relay<A, B>(
+    client: A,
+    upstream: B,
+    settings: &RelaySettings,
+) -> Relay<crate::Futures<A>, crate::Futures<B>>
 where
     A: futures_io::AsyncRead + futures_io::AsyncWrite + Unpin,
     B: futures_io::AsyncRead + futures_io::AsyncWrite + Unpin,
@@ -49,12 +53,12 @@ where
 ///   nothing (`send_timeout`). A connection that fails doesn't lose what the other side is still to get.
 /// - At its end both streams are closed, so that a layer of encryption can say goodbye, and dropped.
 ///
-/// Dropping it drops both streams; [`Settings::on_end`] is told.
+/// Dropping it drops both streams; [`RelaySettings::on_end`] is told.
 #[must_use = "a relay moves nothing until it is polled"]
 pub struct Relay<A, B> {
     client: Option<Leg<A>>,
     upstream: Option<Leg<B>>,
-    settings: Settings,
+    settings: RelaySettings,
     alarm: Alarm,
     state: State,
 }
@@ -73,7 +77,7 @@ enum State {
 
 impl<A: Stream, B: Stream> Relay<A, B> {
     /// A relay of any two streams, on any clock.
-    pub fn new(client: A, upstream: B, settings: &Settings, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(client: A, upstream: B, settings: &RelaySettings, clock: Arc<dyn Clock>) -> Self {
         Self {
             client: Some(Leg::new(client)),
             upstream: Some(Leg::new(upstream)),

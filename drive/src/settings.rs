@@ -7,7 +7,7 @@ use underpass_core::{EndedBy, EndedHow, SideReport, TunnelReport, TunnelSettings
 /// How relays live. One value serves any number of them.
 #[derive(Clone, Default)]
 #[non_exhaustive]
-pub struct Settings {
+pub struct RelaySettings {
     /// Timers, half-close, lingering; what is done with the frames of a WebSocket, and how it is ended.
     pub tunnel: Arc<TunnelSettings>,
     on_end: Option<Arc<OnEnd>>,
@@ -15,7 +15,7 @@ pub struct Settings {
 
 type OnEnd = dyn Fn(&Report) + Send + Sync;
 
-impl Settings {
+impl RelaySettings {
     /// Sixty seconds of silence end a relay, as nginx does; either side may end its own direction first.
     #[must_use]
     pub fn new(tunnel: TunnelSettings) -> Self {
@@ -38,9 +38,9 @@ impl Settings {
     }
 }
 
-impl fmt::Debug for Settings {
+impl fmt::Debug for RelaySettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings").field("tunnel", &self.tunnel).finish_non_exhaustive()
+        f.debug_struct("RelaySettings").field("tunnel", &self.tunnel).finish_non_exhaustive()
     }
 }
 

@@ -67,6 +67,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for Futures<S> {
     }
 }
 
+/// What a wrapper passes on to its `stream` unchanged.
+macro_rules! passes_on {
+    () => {
+        fn poll_read(&mut self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
+            self.stream.poll_read(cx, space)
+        }
+
+        fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+            self.stream.poll_write(cx, bytes)
+        }
+
+        fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.stream.poll_flush(cx)
+        }
+    };
+}
+
 /// A stream whose `poll_close` only flushes, with a function that ends its write direction.
 ///
 /// ```no_run
@@ -90,17 +107,7 @@ impl<S> HalfClosing<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for HalfClosing<S> {
-    fn poll_read(&mut self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.stream.poll_read(cx, space)
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        self.stream.poll_write(cx, bytes)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.poll_flush(cx)
-    }
+    passes_on!();
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         std::task::ready!(self.stream.poll_close(cx))?;
@@ -132,17 +139,7 @@ impl<S> Acknowledging<S> {
 }
 
 impl<S: Stream> Stream for Acknowledging<S> {
-    fn poll_read(&mut self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.stream.poll_read(cx, space)
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        self.stream.poll_write(cx, bytes)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.poll_flush(cx)
-    }
+    passes_on!();
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.stream.poll_close(cx)

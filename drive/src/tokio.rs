@@ -14,7 +14,7 @@ use ::tokio::{
 };
 use underpass_core::{ClientInfo, config::Config};
 
-use crate::{Connector, ProxySettings, Relay, Settings, Stream, clock::Sleep, proxy_with};
+use crate::{Connector, ProxySettings, Relay, RelaySettings, Stream, clock::Sleep, proxy_with};
 
 /// A stream with the traits of tokio.
 #[derive(Clone, Copy, Debug)]
@@ -60,13 +60,13 @@ impl crate::Clock for TokioClock {
 /// Relays two streams with tokio's traits until both are over, or a timer ends them: see [`Relay`].
 ///
 /// ```
-/// # use underpass_futures::{Settings, tokio::relay};
+/// # use underpass_futures::{RelaySettings, tokio::relay};
 /// # async fn example(client: tokio::net::TcpStream, origin: tokio::net::TcpStream) {
-/// let report = relay(client, origin, &Settings::default()).await;
+/// let report = relay(client, origin, &RelaySettings::default()).await;
 /// println!("{} bytes from the client, {} to it", report.from_client, report.from_upstream);
 /// # }
 /// ```
-pub fn relay<A, B>(client: A, upstream: B, settings: &Settings) -> Relay<Io<A>, Io<B>>
+pub fn relay<A, B>(client: A, upstream: B, settings: &RelaySettings) -> Relay<Io<A>, Io<B>>
 where
     A: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,

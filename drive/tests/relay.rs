@@ -9,12 +9,12 @@ use std::{
 
 use common::{ByHand, End, Task, connection};
 use underpass_core::{EndedBy, Timer, TunnelSettings};
-use underpass_futures::{Acknowledging, Futures, Relay, Report, Settings};
+use underpass_futures::{Acknowledging, Futures, Relay, RelaySettings, Report};
 
 type Relaying = Task<Relay<Futures<End>, Futures<End>>>;
 
 /// A relay with the peers' ends of both connections, and its clock.
-fn relaying(settings: &Settings, room: usize) -> (End, End, ByHand, Relaying) {
+fn relaying(settings: &RelaySettings, room: usize) -> (End, End, ByHand, Relaying) {
     let ((client, ours), (theirs, upstream), clock) = (connection(room), connection(room), ByHand::new());
     let relay = Relay::new(Futures(ours), Futures(theirs), settings, Arc::new(clock.clone()));
     (client, upstream, clock, Task::new(relay))
@@ -22,7 +22,7 @@ fn relaying(settings: &Settings, room: usize) -> (End, End, ByHand, Relaying) {
 
 #[test]
 fn bytes_cross_and_each_side_ends_its_own_direction() {
-    let (mut client, mut upstream, _, mut relay) = relaying(&Settings::default(), 1 << 20);
+    let (mut client, mut upstream, _, mut relay) = relaying(&RelaySettings::default(), 1 << 20);
     client.send(b"to the origin server");
     client.end();
     assert_eq!(relay.run(), None);
@@ -40,11 +40,11 @@ fn bytes_cross_and_each_side_ends_its_own_direction() {
 
 #[test]
 fn polled_again_after_its_end_it_says_the_same() {
-    let (mut client, mut upstream, _, _) = relaying(&Settings::default(), 10);
+    let (mut client, mut upstream, _, _) = relaying(&RelaySettings::default(), 10);
     let _ = (client.take(), upstream.take());
     let ((mut client, ours), (theirs, mut upstream)) = (connection(10), connection(10));
     let clock = Arc::new(ByHand::new());
-    let mut relay = Box::pin(Relay::new(Futures(ours), Futures(theirs), &Settings::default(), clock));
+    let mut relay = Box::pin(Relay::new(Futures(ours), Futures(theirs), &RelaySettings::default(), clock));
     client.send(b"abc");
     client.end();
     upstream.end();
@@ -57,7 +57,7 @@ fn polled_again_after_its_end_it_says_the_same() {
 fn silence_ends_it_and_both_sides_learn_it() {
     let mut tunnel = TunnelSettings::default();
     tunnel.idle_timeout = Duration::from_secs(10);
-    let (mut client, upstream, clock, mut relay) = relaying(&Settings::new(tunnel), 100);
+    let (mut client, upstream, clock, mut relay) = relaying(&RelaySettings::new(tunnel), 100);
     client.send(b"x");
     assert_eq!(relay.run(), None);
     clock.pass(Duration::from_secs(9));
@@ -76,7 +76,7 @@ fn silence_ends_it_and_both_sides_learn_it() {
 
 #[test]
 fn who_takes_nothing_is_not_waited_for_without_end() {
-    let (mut client, upstream, clock, mut relay) = relaying(&Settings::default(), 100);
+    let (mut client, upstream, clock, mut relay) = relaying(&RelaySettings::default(), 100);
     let mut sent = 0;
     loop {
         let more = client.send(&[1; 100]);
@@ -100,7 +100,7 @@ fn who_takes_nothing_is_not_waited_for_without_end() {
 
 #[test]
 fn what_was_sent_before_a_reset_is_delivered() {
-    let (mut client, mut upstream, clock, mut relay) = relaying(&Settings::default(), 1000);
+    let (mut client, mut upstream, clock, mut relay) = relaying(&RelaySettings::default(), 1000);
     upstream.send(b"last words");
     assert_eq!(relay.run(), None);
     upstream.reset();
@@ -120,7 +120,8 @@ fn the_tail_of_one_that_failed_is_waited_for_until_it_is_acknowledged() {
     let ((mut client, ours), (theirs, mut upstream)) = (connection(1000), connection(1000));
     let clock = Arc::new(ByHand::new());
     let client_side = Acknowledging::new(Futures(ours), |Futures(end)| end.is_taken());
-    let mut relay = Task::new(Relay::new(client_side, Futures(theirs), &Settings::default(), clock.clone()));
+    let mut relay =
+        Task::new(Relay::new(client_side, Futures(theirs), &RelaySettings::default(), clock.clone()));
     upstream.send(b"last words");
     assert_eq!(relay.run(), None);
     upstream.reset();
@@ -132,7 +133,7 @@ fn the_tail_of_one_that_failed_is_waited_for_until_it_is_acknowledged() {
     let report = relay.run().expect("all of it was taken");
     assert_eq!((report.cut, report.duration.as_secs()), (true, 4));
 
-    let (mut client, mut upstream, clock, mut relay) = relaying(&Settings::default(), 1000);
+    let (mut client, mut upstream, clock, mut relay) = relaying(&RelaySettings::default(), 1000);
     upstream.send(b"last words");
     assert_eq!(relay.run(), None);
     upstream.reset();
@@ -149,7 +150,7 @@ fn what_a_stream_holds_back_is_flushed() {
     let ((mut client, ours), (theirs, mut upstream)) = (connection(50), connection(50));
     let clock = Arc::new(ByHand::new());
     let streams = (Futures(ours.buffered()), Futures(theirs.buffered()));
-    let mut relay = Task::new(Relay::new(streams.0, streams.1, &Settings::default(), clock));
+    let mut relay = Task::new(Relay::new(streams.0, streams.1, &RelaySettings::default(), clock));
     client.send(&[1; 50]);
     assert_eq!(relay.run(), None);
     client.send(&[2; 50]);
@@ -163,7 +164,7 @@ fn what_a_stream_holds_back_is_flushed() {
 fn what_was_read_ahead_goes_first() {
     let ((mut client, ours), (theirs, mut upstream)) = (connection(50), connection(50));
     let clock = Arc::new(ByHand::new());
-    let relay = Relay::new(Futures(ours), Futures(theirs), &Settings::default(), clock);
+    let relay = Relay::new(Futures(ours), Futures(theirs), &RelaySettings::default(), clock);
     let mut relay = Task::new(relay.read_ahead(b"first ", b"hello"));
     client.send(b"second");
     assert_eq!(relay.run(), None);
@@ -174,7 +175,8 @@ fn what_was_read_ahead_goes_first() {
 fn a_dropped_relay_is_told_of_too() {
     let told: Arc<Mutex<Vec<Report>>> = Arc::default();
     let list = Arc::clone(&told);
-    let settings = Settings::default().on_end(move |report| list.lock().expect("not poisoned").push(*report));
+    let settings =
+        RelaySettings::default().on_end(move |report| list.lock().expect("not poisoned").push(*report));
     let (mut client, mut upstream, clock, mut relay) = relaying(&settings, 100);
     client.send(b"abc");
     assert_eq!(relay.run(), None);
@@ -198,7 +200,7 @@ fn a_dropped_relay_is_told_of_too() {
 /// nothing more has: then the task sleeps.
 #[test]
 fn a_message_takes_two_rounds() {
-    let (mut client, mut upstream, clock, mut relay) = relaying(&Settings::default(), 1 << 20);
+    let (mut client, mut upstream, clock, mut relay) = relaying(&RelaySettings::default(), 1 << 20);
     assert_eq!(relay.run(), None);
     for turn in 0..10 {
         let before = clock.looks();

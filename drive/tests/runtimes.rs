@@ -14,7 +14,7 @@ use underpass_core::{
     config::{Config, Proxy, SetHeader},
     shared::{ChoiceContext, ChosenPeer, Peers},
 };
-use underpass_futures::{Futures, Settings};
+use underpass_futures::{Futures, RelaySettings};
 use websocket::{check, ip, nobody, one_client, origin, peers, two_clients, upgrade};
 
 #[test]
@@ -22,7 +22,7 @@ fn relay_on_smol() {
     let (ends, peers) = peers();
     let [client, upstream] =
         ends.map(|end| smol::net::unix::UnixStream::try_from(end).expect("a descriptor"));
-    check(&smol::block_on(underpass_futures::relay(client, upstream, &Settings::default())));
+    check(&smol::block_on(underpass_futures::relay(client, upstream, &RelaySettings::default())));
     peers.into_iter().for_each(|peer| peer.join().expect("it has ended in order"));
 }
 
@@ -105,7 +105,7 @@ mod on_tokio {
         ends.iter().for_each(|end| end.set_nonblocking(true).expect("a socket"));
         let report = block_on(|| {
             let [client, upstream] = ends.map(|end| net::UnixStream::from_std(end).expect("a descriptor"));
-            async move { relay(client, upstream, &Settings::default()).await }
+            async move { relay(client, upstream, &RelaySettings::default()).await }
         });
         check(&report);
         peers.into_iter().for_each(|peer| peer.join().expect("it has ended in order"));
@@ -132,7 +132,7 @@ mod on_tokio {
         websocket.ping = Some(PingSettings::every(std::time::Duration::from_secs(10)));
         let mut settings = TunnelSettings::default();
         settings.websocket = Some(websocket);
-        let relay = tokio::spawn(async move { relay(ours, theirs, &Settings::new(settings)).await });
+        let relay = tokio::spawn(async move { relay(ours, theirs, &RelaySettings::new(settings)).await });
         let mut ping = [0; 18];
         upstream.read_exact(&mut ping).await.expect("a Ping");
         assert_eq!(ping[..2], [0x89, 0x80 | 12], "masked");
@@ -156,7 +156,7 @@ mod on_tokio {
     #[tokio::test(start_paused = true)]
     async fn its_paused_clock_counts() {
         let ((client, ours), (theirs, upstream)) = (tokio::io::duplex(64), tokio::io::duplex(64));
-        let report = relay(ours, theirs, &Settings::default()).await;
+        let report = relay(ours, theirs, &RelaySettings::default()).await;
         assert_eq!(report.ended, Some(EndedBy::Timer(underpass_core::Timer::TunnelIdle)));
         assert_eq!(report.duration.as_secs(), 60);
         drop((client, upstream));

@@ -77,7 +77,7 @@ impl std::error::Error for Error {}
 /// Something that the operator should know of a configuration that can be used all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Note {
+pub struct ConfigNote {
     /// What is odd, and what holds.
     pub message: String,
     /// How to mend it, where that is known: a sentence without its full stop.
@@ -86,7 +86,7 @@ pub struct Note {
     pub position: Position,
 }
 
-impl Note {
+impl ConfigNote {
     pub(crate) fn new(position: &Position, message: impl Into<String>) -> Self {
         Self { message: message.into(), hint: None, position: position.clone() }
     }
@@ -98,7 +98,7 @@ impl Note {
 }
 
 /// `MESSAGE in FILE:LINE:COLUMN; HINT`, on one line.
-impl fmt::Display for Note {
+impl fmt::Display for ConfigNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_line(f, &self.message)?;
         write!(f, " in {}", self.position)?;

@@ -52,8 +52,8 @@ mod values;
 pub use access::{
     Access, ClientRule, ConnectionLimit, ConnectionZone, RequestLimit, RequestZone, Users, Who, Zones,
 };
-pub use directives::{Directive, NGINX_VERSION, Outcome, configure_options};
-pub use error::{Error, Note, Position};
+pub use directives::{Directive, DirectiveOutcome, NGINX_VERSION, configure_options};
+pub use error::{ConfigNote, Error, Position};
 pub use loaded::{
     CpuAffinity, ErrorLog, KeepAliveProbes, ListenOptions, Listener, Loaded, LogFile, LogTarget, Main,
     Resolver, SessionTrace, Syslog, User, WorkerProcesses,

@@ -3,11 +3,16 @@
 use core::time::Duration;
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc};
 
-use underpass_core::{Address, Severity, config::Config, shared::Upstreams, trace::Sample};
+use underpass_core::{
+    Address, Severity,
+    config::{Config, ResolverId},
+    shared::Upstreams,
+    trace::Sample,
+};
 
 use crate::{
     access::Access,
-    error::{Note, Position},
+    error::{ConfigNote, Position},
     mask::masked,
     source::SourceFile,
     syntax::{Directive, Printed},
@@ -23,18 +28,18 @@ pub struct Loaded {
     pub listeners: Vec<Listener>,
     /// The groups of origin servers, which all listeners share.
     pub upstreams: Arc<Upstreams>,
-    /// `resolver` of each group: number of the one in [`Main::resolvers`] that its names are looked up with.
+    /// `resolver` of each group: the one in [`Main::resolvers`] that its names are looked up with.
     /// Absent: the system's.
-    pub resolvers_of_groups: Vec<Option<u32>>,
-    /// TLS towards origin servers, each that differs once: a number of TLS settings in the core's configuration is an index
-    /// into them.
+    pub resolvers_of_groups: Vec<Option<ResolverId>>,
+    /// TLS towards origin servers, each that differs once: a [`TlsSettingsId`](underpass_core::config::TlsSettingsId) is an
+    /// index into them.
     pub upstream_tls: Vec<UpstreamTls>,
     /// What concerns the process.
     pub main: Main,
     /// Who may use the locations: [`underpass_core::config::Location::admission`] is an index into them.
     pub access: Vec<Access>,
     /// What the operator should know.
-    pub notes: Vec<Note>,
+    pub notes: Vec<ConfigNote>,
     /// The files that were read, the main file first.
     pub files: Vec<SourceFile>,
     pub(crate) tree: Vec<Directive>,
@@ -124,14 +129,14 @@ pub struct Main {
     pub pid: Option<PathBuf>,
     /// `error_log` outside of all blocks; at least one.
     pub error_logs: Vec<ErrorLog>,
-    /// The files of `access_log`, and of `error_log` in a block, each once; the numbers of logs in the core's
-    /// configuration are indices into them.
+    /// The files of `access_log`, and of `error_log` in a block, each once; a
+    /// [`LogId`](underpass_core::config::LogId) is an index into them.
     pub logs: Vec<LogFile>,
     /// `log_queue`: bytes of lines that may wait to be written, those of all logs together.
     pub log_queue: usize,
     /// `session_trace`: [`Config::trace`] is an index into them.
     pub traces: Vec<SessionTrace>,
-    /// `resolver`: the numbers of resolvers in the core's configuration are indices into them.
+    /// `resolver`: a [`ResolverId`] is an index into them.
     pub resolvers: Vec<Resolver>,
     /// `user`: whom the workers run as, with the group.
     pub user: Option<User>,

@@ -12,7 +12,7 @@ use glob::MatchOptions;
 use crate::{
     check,
     directives::{Context, Effect, Kind},
-    error::{Error, Note, Position},
+    error::{ConfigNote, Error, Position},
     syntax::{Directive, Item, Parser},
 };
 
@@ -36,7 +36,7 @@ pub(crate) struct Source {
     /// The folder of the main file.
     pub(crate) folder: PathBuf,
     /// Names without effect, each once: what is noted of them.
-    pub(crate) notes: Vec<Note>,
+    pub(crate) notes: Vec<ConfigNote>,
 }
 
 impl SourceFile {
@@ -112,7 +112,7 @@ struct Reader<'f> {
     open: Vec<PathBuf>,
     /// The names without effect that have been met.
     without_effect: HashSet<&'static str>,
-    notes: Vec<Note>,
+    notes: Vec<ConfigNote>,
 }
 
 impl Reader<'_> {
@@ -183,7 +183,7 @@ impl Reader<'_> {
             && self.without_effect.insert(row.name)
         {
             let message = format!("\"{}\" has no effect: {why}", row.name);
-            self.notes.push(Note::new(&directive.name.position, message));
+            self.notes.push(ConfigNote::new(&directive.name.position, message));
         }
         match row.kind {
             Kind::Block(context) => Ok(Inside::Block(context)),

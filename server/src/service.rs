@@ -44,6 +44,6 @@ pub struct Service {
 impl Service {
     /// How sessions are traced, where they are.
     pub(crate) fn trace(&self) -> Option<&Trace> {
-        self.provisions.traces.get(self.config.trace? as usize)
+        self.provisions.traces.get(self.config.trace?.0 as usize)
     }
 }

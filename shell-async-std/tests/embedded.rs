@@ -7,7 +7,7 @@ use std::{net::Shutdown, sync::Arc};
 
 use async_std::{net::TcpStream, os::unix::net::UnixStream, task::block_on};
 use underpass_core::Address;
-use underpass_futures::{AsyncIo, HalfClosing, ProxySettings, Relay, Settings, proxy_with};
+use underpass_futures::{AsyncIo, HalfClosing, ProxySettings, Relay, RelaySettings, proxy_with};
 use websocket::{check, ip, peers, two_clients};
 
 fn tcp(stream: TcpStream) -> HalfClosing<TcpStream> {
@@ -19,7 +19,7 @@ fn relays() {
     let (ends, peers) = peers();
     let [client, upstream] =
         ends.map(|end| HalfClosing::new(UnixStream::from(end), |stream| stream.shutdown(Shutdown::Write)));
-    check(&block_on(Relay::new(client, upstream, &Settings::default(), Arc::new(AsyncIo))));
+    check(&block_on(Relay::new(client, upstream, &RelaySettings::default(), Arc::new(AsyncIo))));
     peers.into_iter().for_each(|peer| peer.join().expect("it has ended in order"));
 }
 

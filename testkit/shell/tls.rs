@@ -9,7 +9,9 @@ use std::{
 
 use tungstenite::{Message, client::client};
 use underpass_core::{
-    config::{Config, Handler, Location, Proxy, ProxyTls, Server, ServerTable, SetHeader, Target},
+    config::{
+        Config, Handler, Location, Proxy, ProxyTls, Server, ServerTable, SetHeader, Target, TlsSettingsId,
+    },
     shared::{Group, GroupId, Upstreams},
 };
 use underpass_server::{Control, Listener, Provisions};
@@ -29,7 +31,7 @@ fn worker_for(origin: SocketAddr) -> Worker {
 fn worker_towards(origin: SocketAddr, name: &str) -> Worker {
     let mut proxy = Proxy::new(Target::Group(GroupId(0)), NAME);
     proxy.set_headers = SetHeader::websocket_recipe();
-    proxy.tls = Some(ProxyTls::named(0, name));
+    proxy.tls = Some(ProxyTls::named(TlsSettingsId(0), name));
     let level = Location::new(Handler::Proxy(Box::new(proxy))).shared();
     let upstreams = Upstreams::new(vec![Group::single("origin", origin.into())]);
     let router = ServerTable::new(vec![Server::new(vec![], level)], 0);

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::InvalidFieldName;
-use crate::template::Template;
+use crate::{ids::LogId, template::Template};
 
 /// Fields that a location adds to responses, its own and forwarded ones.
 #[derive(Clone, Debug, Default)]
@@ -139,14 +139,14 @@ impl ContentTypes {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ErrorLogs {
-    /// Number of each log in the shell's table of files, and the least severity of its events.
-    pub sinks: Arc<[(usize, crate::Severity)]>,
+    /// Each log, and the least severity of its events.
+    pub sinks: Arc<[(LogId, crate::Severity)]>,
 }
 
 impl ErrorLogs {
-    /// Events from a severity on to the log with a number.
+    /// Events from a severity on to a log, for each of these.
     #[must_use]
-    pub fn new(sinks: Vec<(usize, crate::Severity)>) -> Self {
+    pub fn new(sinks: Vec<(LogId, crate::Severity)>) -> Self {
         Self { sinks: sinks.into() }
     }
 }

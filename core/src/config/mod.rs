@@ -19,7 +19,10 @@ mod substitution;
 mod tunnel_pass;
 mod upgrade;
 
-pub use crate::tls::{TlsRules, VerifyClient};
+pub use crate::{
+    ids::{AdmissionId, LogId, ResolverId, TlsJudgeId, TlsSettingsId, TraceRuleId},
+    tls::{TlsRules, VerifyClient},
+};
 pub use answer::{
     AddedField, Additions, ContentTypes, ErrorLogs, ErrorPage, ErrorStatus, ErrorTarget, Expires,
 };
@@ -71,8 +74,8 @@ pub struct Config {
     /// `listen … ssl`: connections are under TLS. A client whose connection isn't ([`crate::ClientInfo::tls`]) has sent plain
     /// HTTP, and is told so (H2). A PROXY protocol header has been read before there is a session.
     pub tls: bool,
-    /// Whether sessions may be traced ([`crate::trace`]), and how: number of the rule in the shell's table.
-    pub trace: Option<u32>,
+    /// Whether sessions may be traced ([`crate::trace`]), and by which rule.
+    pub trace: Option<TraceRuleId>,
 }
 
 impl Config {
@@ -163,9 +166,9 @@ pub struct Location {
     pub server_name: Arc<str>,
     /// Where a line goes when an exchange is over.
     pub access_logs: Vec<AccessLog>,
-    /// Whether requests have to be admitted first (limits, credentials): the session then asks with
-    /// [`crate::Output::Admit`]. The number is the shell's own, for its table of rules.
-    pub admission: Option<u32>,
+    /// Whether requests have to be admitted first (limits, credentials), and by which rules: the session then asks with
+    /// [`crate::Output::Admit`].
+    pub admission: Option<AdmissionId>,
     /// The realm of `auth_basic`, shown where credentials are asked for.
     pub realm: Option<Template>,
     /// `limit_rate`, `limit_rate_after`; absent: responses go as fast as they can.
@@ -182,8 +185,8 @@ pub struct Location {
     pub additions: Arc<Additions>,
     /// `types`, `default_type`.
     pub types: Arc<ContentTypes>,
-    /// `resolver`: number of the resolver in the shell's table that looks names up; absent: the system's.
-    pub resolver: Option<u32>,
+    /// `resolver`: which one looks names up; absent: the system's.
+    pub resolver: Option<ResolverId>,
     /// `error_log` of its level; absent: that of the process.
     pub error_logs: Option<ErrorLogs>,
     /// How its tunnels live, where that was found out once for all of them: blind ones, and those of WebSocket.
@@ -295,8 +298,8 @@ impl Return {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AccessLog {
-    /// Number of the log in the shell's table of files.
-    pub sink: usize,
+    /// Where the line goes.
+    pub sink: LogId,
     /// The `log_format`.
     pub format: Arc<Template>,
     /// `if=`: no line when it evaluates to nothing or `0`.
@@ -304,9 +307,9 @@ pub struct AccessLog {
 }
 
 impl AccessLog {
-    /// A log line of `format` to the shell's log number `sink`.
+    /// A log line of `format` to the log `sink`.
     #[must_use]
-    pub fn new(sink: usize, format: Arc<Template>) -> Self {
+    pub fn new(sink: LogId, format: Arc<Template>) -> Self {
         Self { sink, format, condition: None }
     }
 }

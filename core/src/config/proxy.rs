@@ -6,6 +6,7 @@ use std::{net::SocketAddr, sync::Arc};
 use super::{CookieFlags, ProxyTls, Substitution, Upgrade};
 use crate::{
     Version,
+    http1::{Known, is_same_name},
     shared::{GroupId, Peers},
     template::{Template, Variable},
 };
@@ -219,8 +220,8 @@ impl ProxyUri {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SetHeader {
-    /// Field name, as written.
-    pub name: Box<str>,
+    name: Box<str>,
+    known: Known,
     /// Field value; empty after evaluation means: no such line.
     pub value: Template,
 }
@@ -234,7 +235,7 @@ impl SetHeader {
         if name.is_empty() || !name.bytes().all(crate::http1::is_token_byte) {
             return Err(InvalidFieldName);
         }
-        Ok(Self { name: name.into(), value })
+        Ok(Self::of(name, value))
     }
 
     /// The two lines of nginx's page: `Upgrade $http_upgrade` and `Connection "Upgrade"`, which is spelled here as in the
@@ -242,10 +243,27 @@ impl SetHeader {
     #[must_use]
     pub fn websocket_recipe() -> Vec<Self> {
         let upgrade = Template::variable(Variable::Http("upgrade".into()));
-        vec![
-            Self { name: "Upgrade".into(), value: upgrade },
-            Self { name: "Connection".into(), value: Template::literal("Upgrade") },
-        ]
+        vec![Self::of("Upgrade", upgrade), Self::of("Connection", Template::literal("Upgrade"))]
+    }
+
+    fn of(name: &str, value: Template) -> Self {
+        Self { name: name.into(), known: Known::of(name.as_bytes()), value }
+    }
+
+    /// The field's name, as written.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Which field it is: nobody asks for that again while requests come.
+    pub(crate) fn known(&self) -> Known {
+        self.known
+    }
+
+    /// Whether it sets the field of this name.
+    pub(crate) fn sets(&self, known: Known, name: &[u8]) -> bool {
+        self.known == known && (!known.is_several() || is_same_name(self.name.as_bytes(), name))
     }
 }
 

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::{TlsPeer, template::Template};
+use crate::{TlsPeer, ids::TlsSettingsId, template::Template};
 
 /// How connections of a location to its origin servers are secured, as far as a session decides it. Where the location's URL is
 /// evaluated for each request, they are where that says `https`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ProxyTls {
-    /// Number of the settings in the shell's table. Equal numbers are equal settings: connections are shared between them.
-    pub settings: u32,
+    /// With which settings: connections are shared between equal ones.
+    pub settings: TlsSettingsId,
     /// By which name an origin server is asked for and verified.
     pub name: PeerName,
 }
@@ -28,15 +28,15 @@ pub enum PeerName {
 }
 
 impl ProxyTls {
-    /// The settings with this number, and the host of the location's URL as name.
+    /// These settings, and the host of the location's URL as name.
     #[must_use]
-    pub fn new(settings: u32) -> Self {
+    pub fn new(settings: TlsSettingsId) -> Self {
         Self { settings, name: PeerName::OfUrl }
     }
 
-    /// The settings with this number, and always this name.
+    /// These settings, and always this name.
     #[must_use]
-    pub fn named(settings: u32, name: &str) -> Self {
+    pub fn named(settings: TlsSettingsId, name: &str) -> Self {
         Self {
             settings,
             name: PeerName::Fixed(Arc::new(TlsPeer { settings, name: without_port(name).into() })),

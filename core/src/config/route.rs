@@ -175,7 +175,10 @@ mod tests {
     fn route(table: &ServerTable, host: &str, path: &str) -> (u16, bool) {
         let mut heads = Heads::default();
         let head = format!("OPTIONS {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
-        heads.request.parse(head.as_bytes(), &mut 0, &Settings::default()).expect("well-formed");
+        heads
+            .request
+            .parse(head.as_bytes(), &mut crate::http1::Scan::default(), &Settings::default())
+            .expect("well-formed");
         let status = |location: &Location| match &location.handler {
             Handler::Return(answer) => answer.status,
             _ => 0,

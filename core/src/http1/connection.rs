@@ -1,6 +1,6 @@
 //! The `Connection` field (RFC 9110 §7.6.1, 9112 §9.3).
 
-use super::{Known, Version, list::all_elements};
+use super::{Known, Version, is_same_name, list::all_elements};
 
 /// What a `Connection` list says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl ConnectionOptions {
         let mut options = Self::default();
         let mut empty = 0;
         for option in all_elements(lines) {
-            let is = |name: &[u8]| option.eq_ignore_ascii_case(name);
+            let is = |name: &[u8]| is_same_name(option, name);
             if option.is_empty() {
                 empty += 1;
                 options.overlong = empty > 16;

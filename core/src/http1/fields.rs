@@ -1,6 +1,9 @@
 //! A header or trailer section: the bytes as received, and where its lines are.
 
-use super::{ConnectionOptions, Known, elements, names::Names};
+use super::{
+    ConnectionOptions, Known, KnownSet, diagnosis::diagnose, elements, has_byte, is_same_name, known,
+    names::Names,
+};
 use crate::violation::Violation;
 
 /// A range of the bytes of a head.
@@ -23,6 +26,11 @@ impl Span {
         Self::new(from, from.wrapping_add(part.len()))
     }
 
+    /// Both in one, where `next` begins at its end.
+    pub(crate) fn followed_by(self, next: Self) -> Option<Self> {
+        (self.to == next.from).then_some(Self { from: self.from, to: next.to })
+    }
+
     pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
         bytes.get(self.from as usize..self.to as usize).unwrap_or_default()
     }
@@ -39,11 +47,39 @@ struct Line {
 /// A field line, as a reader sees it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Field<'a> {
-    pub(crate) name: &'a [u8],
-    pub(crate) value: &'a [u8],
-    pub(crate) known: Known,
+    /// The bytes that it stands in.
+    bytes: &'a [u8],
+    line: &'a Line,
     /// `Connection` names it (B1).
     pub(crate) nominated: bool,
+}
+
+impl<'a> Field<'a> {
+    pub(crate) fn name(self) -> &'a [u8] {
+        self.line.name.of(self.bytes)
+    }
+
+    pub(crate) fn value(self) -> &'a [u8] {
+        self.line.value.of(self.bytes)
+    }
+
+    pub(crate) fn known(self) -> Known {
+        self.line.known
+    }
+
+    /// Where it stands, when it was received as we write one: a space behind the colon, and CRLF behind the value.
+    pub(crate) fn as_written(self) -> Option<Span> {
+        let Span { to: name_end, .. } = self.line.name;
+        let Span { from, to } = self.line.value;
+        let is_alike = self.bytes.get(name_end as usize..from as usize) == Some(b": ")
+            && self.bytes.get(to as usize..).is_some_and(|behind| behind.starts_with(b"\r\n"));
+        is_alike.then_some(Span { from: self.line.name.from, to: to + 2 })
+    }
+
+    /// Whether there is an underscore in its name (B3). No name that stands for one field alone has any.
+    pub(crate) fn has_underscore(self) -> bool {
+        self.known().is_several() && has_byte(self.name(), b'_')
+    }
 }
 
 /// A section of field lines, with the bytes that they stand in (a start-line may stand before them).
@@ -51,10 +87,12 @@ pub(crate) struct Field<'a> {
 pub(crate) struct Fields {
     bytes: Vec<u8>,
     lines: Vec<Line>,
-    /// Which known fields there are: a bit for each.
-    present: u32,
+    /// Which known fields there are.
+    present: KnownSet,
     /// Which of them have more than one line.
-    repeated: u32,
+    repeated: KnownSet,
+    /// The number of the first line of each that there is; of others it says nothing.
+    first: [u32; known::COUNT],
     options: ConnectionOptions,
     /// Made where there are so many lines that looking at each for a name would be dear, and where lines are
     /// nominated.
@@ -69,7 +107,7 @@ impl Fields {
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.lines.clear();
-        (self.present, self.repeated) = (0, 0);
+        (self.present, self.repeated) = Default::default();
         self.options = ConnectionOptions::default();
         self.names.clear();
     }
@@ -94,10 +132,11 @@ impl Fields {
     }
 
     /// Reads the field lines of a request's header section, which begins at `from` (RFC 9112 §5).
+    /// It has at most so many lines.
     pub(crate) fn parse_request(&mut self, from: usize, max_lines: usize) -> Result<(), Violation> {
         let Self { bytes, lines, .. } = self;
         let section = bytes.get(from..).unwrap_or_default();
-        with_slots(line_ends(section).min(max_lines), |slots| {
+        with_slots(max_lines, |slots| {
             match httparse::parse_headers(section, slots) {
                 Ok(httparse::Status::Complete((_, found))) => {
                     lines.extend(found.iter().map(|header| Line::of(header, bytes)));
@@ -112,14 +151,20 @@ impl Fields {
         Ok(())
     }
 
-    /// Reads a whole response head. Says the status code and where the reason phrase is.
-    pub(crate) fn parse_response(&mut self) -> Result<(u16, Span), Violation> {
+    /// Reads the field lines of a trailer section, which is all that was copied (RFC 9112 §7.1.2).
+    pub(crate) fn parse_trailers(&mut self) -> Result<(), Violation> {
+        let lines = memchr::memchr_iter(b'\n', &self.bytes).count();
+        self.parse_request(0, lines)
+    }
+
+    /// Reads a whole response head of at most so many lines. Says the status code and where the reason phrase is.
+    pub(crate) fn parse_response(&mut self, max_lines: usize) -> Result<(u16, Span), Violation> {
         let Self { bytes, lines, .. } = self;
         let mut config = httparse::ParserConfig::default();
         // RFC 9112 §5.1 and §5.2: a gateway mends these two in a response, it doesn't refuse them.
         config.allow_spaces_after_header_name_in_responses(true);
         config.allow_obsolete_multiline_headers_in_responses(true);
-        let read = with_slots(line_ends(bytes), |slots| {
+        let read = with_slots(max_lines, |slots| {
             let mut response = httparse::Response::new(slots);
             match config.parse_response(&mut response, bytes) {
                 Ok(httparse::Status::Complete(_)) => {}
@@ -143,9 +188,13 @@ impl Fields {
 
     /// The lines are complete: reads off them once what is asked often.
     fn know(&mut self) {
-        for line in &self.lines {
-            self.repeated |= self.present & line.known.bit();
-            self.present |= line.known.bit();
+        for (number, line) in (0_u32..).zip(&self.lines) {
+            if self.present.has(line.known) {
+                self.repeated.insert(line.known);
+            } else if let Some(first) = self.first.get_mut(line.known as usize) {
+                self.present.insert(line.known);
+                *first = number;
+            }
         }
         self.options = ConnectionOptions::read(self.values(Known::Connection));
         if self.lines.len() > FEW_LINES || self.options.others {
@@ -197,28 +246,41 @@ impl Fields {
     /// All lines in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Field<'_>> + Clone {
         self.lines.iter().enumerate().map(|(number, line)| Field {
-            name: line.name.of(&self.bytes),
-            value: line.value.of(&self.bytes),
-            known: line.known,
+            bytes: &self.bytes,
+            line,
             nominated: self.names.is_marked(number),
         })
     }
 
     /// The name and the value of each line, in order.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
-        self.iter().map(|field| (field.name, field.value))
+        self.iter().map(|field| (field.name(), field.value()))
     }
 
     /// The values of a known field, in order.
     pub(crate) fn values(&self, known: Known) -> impl Iterator<Item = &[u8]> + Clone {
-        let lines = if self.present & known.bit() == 0 { &[] } else { self.lines.as_slice() };
-        lines.iter().filter(move |line| line.known == known).map(|line| line.value.of(&self.bytes))
+        let lines = self.lines_of(known).iter().filter(move |line| line.known == known);
+        lines.map(|line| line.value.of(&self.bytes))
+    }
+
+    /// The lines from the first to the last of a known field, or further.
+    fn lines_of(&self, known: Known) -> &[Line] {
+        let first = self.first.get(known as usize).map_or(0, |first| *first as usize);
+        let lines = match (self.present.has(known), self.repeated.has(known)) {
+            (false, _) => None,
+            (true, false) => self.lines.get(first..=first),
+            (true, true) => self.lines.get(first..),
+        };
+        lines.unwrap_or_default()
     }
 
     /// The values of a field by its name; case is ignored.
     pub(crate) fn named<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + Clone {
-        let few = if self.names.is_empty() { self.lines.as_slice() } else { &[] };
-        let is_named = |line: &&Line| line.name.of(&self.bytes).eq_ignore_ascii_case(name);
+        let known = Known::of(name);
+        let few = if self.names.is_empty() { self.lines_of(known) } else { &[] };
+        let is_named = move |line: &&Line| {
+            line.known == known && (!known.is_several() || is_same_name(line.name.of(&self.bytes), name))
+        };
         let found = self.names.lines(name, |line| name_of(&self.lines, line, &self.bytes));
         let indexed = found.filter_map(|line| self.lines.get(line));
         few.iter().filter(is_named).chain(indexed).map(|line| line.value.of(&self.bytes))
@@ -226,17 +288,16 @@ impl Fields {
 
     /// Whether any known field has more than one line.
     pub(crate) fn repeats_any(&self) -> bool {
-        self.repeated & !Known::Other.bit() != 0
+        !self.repeated.without(Known::Other).is_empty()
     }
 
     pub(crate) fn has(&self, known: Known) -> bool {
-        self.present & known.bit() != 0
+        self.present.has(known)
     }
 
     /// The value, when there is exactly one such line.
     pub(crate) fn only(&self, known: Known) -> Option<&[u8]> {
-        let mut values = self.values(known);
-        values.next().filter(|_| values.next().is_none())
+        if self.repeated.has(known) { None } else { self.values(known).next() }
     }
 }
 
@@ -258,11 +319,6 @@ fn name_of<'a>(lines: &[Line], number: usize, bytes: &'a [u8]) -> &'a [u8] {
     lines.get(number).map_or(b"", |line| line.name.of(bytes))
 }
 
-/// How many lines end in `bytes`: no head has more field lines.
-fn line_ends(bytes: &[u8]) -> usize {
-    memchr::memchr_iter(b'\n', bytes).count()
-}
-
 /// Calls `parse` with room for `count` field lines, each of which takes 32 bytes: a short head doesn't pay for the
 /// longest.
 fn with_slots<'b, T>(count: usize, parse: impl FnOnce(&mut [httparse::Header<'b>]) -> T) -> T {
@@ -276,7 +332,8 @@ fn with_slots<'b, T>(count: usize, parse: impl FnOnce(&mut [httparse::Header<'b>
     }
 }
 
-const FEW_SLOTS: usize = 64;
+/// What a browser sends when it asks for WebSocket.
+const FEW_SLOTS: usize = 24;
 const MANY_SLOTS: usize = 1024;
 
 /// Not inlined: the stack of a caller would always have room for all of them.
@@ -302,71 +359,9 @@ fn unfolded(value: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Names what is wrong with a request's header section that the parser refused.
-fn diagnose(section: &[u8]) -> Violation {
-    for line in section.split(|byte| *byte == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        match line.first() {
-            None => break,
-            Some(b' ' | b'\t') => return Violation::ObsFold,
-            Some(_) => {}
-        }
-        if line.contains(&b'\r') {
-            return Violation::BareCr;
-        }
-        let Some(colon) = memchr::memchr(b':', line) else { return Violation::MissingColon };
-        let (name, value) = line.split_at(colon);
-        if name.last().is_some_and(|byte| matches!(byte, b' ' | b'\t')) {
-            return Violation::SpaceBeforeColon;
-        }
-        if !super::is_token(name) {
-            return Violation::BadFieldName;
-        }
-        if !value.iter().copied().all(super::is_value_byte) {
-            return Violation::ControlByte;
-        }
-    }
-    Violation::BadFieldName
-}
-
-/// Finds where a head ends: behind its empty line. `scanned` says how far an earlier call has looked, and
-/// is moved on, so that a head that comes byte by byte is looked at once.
-pub(crate) fn head_end(bytes: &[u8], scanned: &mut usize) -> Option<usize> {
-    while let Some(found) = bytes.get(*scanned..).and_then(|rest| memchr::memchr(b'\n', rest)) {
-        let feed = *scanned + found;
-        match bytes.get(feed + 1..)? {
-            [b'\n', ..] => return Some(feed + 2),
-            [b'\r', b'\n', ..] => return Some(feed + 3),
-            // The line end may yet become an empty line's beginning: look at it again with more bytes.
-            [] | [b'\r'] => {
-                *scanned = feed;
-                return None;
-            }
-            _ => *scanned = feed + 1,
-        }
-    }
-    *scanned = bytes.len();
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_head_ends_at_its_empty_line_however_it_comes() {
-        for (head, end) in [
-            (b"GET / HTTP/1.1\r\nA: b\r\n\r\nrest".as_slice(), 24),
-            (b"GET / HTTP/1.1\nA: b\n\nrest", 21),
-            (b"GET / HTTP/1.1\nA: b\n\r\nrest", 22),
-        ] {
-            let mut scanned = 0;
-            assert_eq!(head_end(head, &mut scanned), Some(end));
-            let mut scanned = 0;
-            let first = (0..=head.len()).find_map(|len| head_end(&head[..len], &mut scanned));
-            assert_eq!(first, Some(end));
-        }
-    }
 
     #[test]
     fn refusals_are_named() {

@@ -1,6 +1,6 @@
 //! Where a message ends (RFC 9112 §6.3), in one place.
 
-use super::{Fields, Known, Version, elements, list::empty_elements, trim};
+use super::{Fields, Known, Version, elements, is_same_name, list::empty_elements, trim};
 use crate::violation::Violation;
 
 /// How the content of a message is framed.
@@ -92,7 +92,7 @@ fn transfer_codings(fields: &Fields) -> Codings {
     if empty_elements(lines.clone()) > 0 {
         return Codings::Bad;
     }
-    let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+    let is_chunked = |coding: &[u8]| is_same_name(coding, b"chunked");
     let mut earlier = 0;
     let mut last = None;
     for element in elements(lines) {

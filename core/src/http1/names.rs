@@ -1,5 +1,7 @@
 //! The lines of a section by their names, so that a name is found without a look at every line.
 
+use super::is_same_name;
+
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 /// An index of lines by name; case is ignored. Empty until it is made; its memory is kept.
@@ -75,7 +77,8 @@ impl Names {
         sought: &[u8],
         name: impl Fn(usize) -> &'a [u8],
     ) -> impl Iterator<Item = usize> + Clone {
-        let first = self.slots.get(self.slot(sought, name)).copied();
+        // Without lines there is nothing to make a hash for.
+        let first = if self.is_empty() { None } else { self.slots.get(self.slot(sought, name)).copied() };
         let exists = |line: &u32| *line != NONE;
         let next = move |line: &u32| self.links.get(*line as usize).map(|link| link.next).filter(exists);
         std::iter::successors(first.filter(exists), next).map(|line| line as usize)
@@ -103,7 +106,7 @@ impl Names {
         let mixed = self.hash(sought).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         let mut slot = usize::try_from(mixed).unwrap_or(0) & mask;
         while let Some(&line) = self.slots.get(slot) {
-            if line == NONE || name(line as usize).eq_ignore_ascii_case(sought) {
+            if line == NONE || is_same_name(name(line as usize), sought) {
                 break;
             }
             slot = (slot + 1) & mask;

@@ -2,7 +2,8 @@
 
 use super::{
     Fields, Known,
-    fields::{Span, head_end},
+    fields::Span,
+    scan::{Scan, head_end},
     target::{authority, is_target_byte, normalise_path},
     version::Version,
 };
@@ -21,6 +22,8 @@ pub(crate) struct Request {
     is_get: bool,
     /// The authority as received: from an absolute-form target, else from `Host`.
     authority: Span,
+    /// The host in it.
+    named: Span,
     /// Normalised path, then the host in lower case, then the target in origin-form where it was not received
     /// in that form.
     derived: Vec<u8>,
@@ -80,7 +83,8 @@ impl Request {
         self.derived.clear();
         (self.path_len, self.host_len) = (0, 0);
         (self.line, self.method, self.target) = Default::default();
-        (self.authority, self.form, self.version, self.is_get) = Default::default();
+        (self.authority, self.named) = Default::default();
+        (self.form, self.version, self.is_get) = Default::default();
         self.measured = Measured::default();
     }
 
@@ -89,21 +93,22 @@ impl Request {
     pub(crate) fn parse(
         &mut self,
         bytes: &[u8],
-        scanned: &mut usize,
+        scan: &mut Scan,
         settings: &Settings,
     ) -> Result<Parsed, Violation> {
         let Some(skipped) = skip_empty_lines(bytes)? else { return Ok(Parsed::Partial) };
-        *scanned = (*scanned).max(skipped);
-        let end = head_end(bytes, scanned);
-        self.measured.check(bytes.get(skipped..end.unwrap_or(bytes.len())).unwrap_or_default(), settings)?;
-        let Some(end) = end else { return Ok(Parsed::Partial) };
+        scan.skip(skipped);
+        let head = head_end(bytes, scan);
+        let end = head.map_or(bytes.len(), Scan::upto);
+        self.measured.check(bytes.get(skipped..end).unwrap_or_default(), settings)?;
+        let Some(head) = head else { return Ok(Parsed::Partial) };
         self.clear();
         self.fields.copy(bytes.get(skipped..end).unwrap_or_default());
-        if !settings.allow_bare_lf && has_bare_lf(self.fields.bytes()) {
+        if !settings.allow_bare_lf && head.has_bare_lf() {
             return Err(Violation::BareLf);
         }
         let line_end = self.read_request_line()?;
-        self.fields.parse_request(line_end, settings.max_headers)?;
+        self.fields.parse_request(line_end, settings.max_headers.min(head.lines()))?;
         self.read_authority()?;
         self.derive(settings.merge_slashes)?;
         Ok(Parsed::Complete(end))
@@ -150,18 +155,24 @@ impl Request {
             (None, None) if self.version == Version::Http11 => return Err(Violation::MissingHost),
             (host, None) => host,
         };
-        if host.is_some_and(|host| authority(host).is_none()) {
-            return Err(Violation::BadHost);
-        }
-        let position = |part: &[u8]| Span::within(self.fields.bytes(), part);
-        self.authority = match self.form {
+        let received = match host.map(authority) {
+            Some(None) => return Err(Violation::BadHost),
+            received => received.flatten(),
+        };
+        let (text, named) = match self.form {
             // RFC 9112 §3.2.2: a received Host is ignored beside an absolute-form target.
             Form::Absolute(scheme, length) => {
                 let target = self.target.of(self.fields.bytes());
-                position(target.get(scheme..length as usize).unwrap_or_default())
+                let text = target.get(scheme..length as usize).unwrap_or_default();
+                (text, authority(text))
             }
-            _ => host.map_or_else(Span::default, position),
+            _ => (host.unwrap_or_default(), received),
         };
+        let position = |part: &[u8]| {
+            if part.is_empty() { Span::default() } else { Span::within(self.fields.bytes(), part) }
+        };
+        let named = named.map_or_else(Span::default, |authority| position(authority.host));
+        (self.authority, self.named) = (position(text), named);
         Ok(())
     }
 
@@ -182,7 +193,7 @@ impl Request {
             (_, target) => normalise_path(path_of(target), merges_slashes, &mut derived),
         };
         self.path_len = derived.len();
-        let host = authority(self.authority()).map_or(b"".as_slice(), |authority| authority.host);
+        let host = self.named.of(self.fields.bytes());
         // As nginx: the dot of a fully qualified name says nothing here.
         let host = host.strip_suffix(b".").filter(|host| !host.is_empty()).unwrap_or(host);
         derived.extend(host.iter().map(u8::to_ascii_lowercase));
@@ -315,10 +326,6 @@ impl Measured {
 fn path_of(target: &[u8]) -> &[u8] {
     let end = memchr::memchr(b'?', target).unwrap_or(target.len());
     target.get(..end).unwrap_or_default()
-}
-
-fn has_bare_lf(head: &[u8]) -> bool {
-    memchr::memchr_iter(b'\n', head).any(|at| at == 0 || head.get(at - 1) != Some(&b'\r'))
 }
 
 fn parse_version(text: &[u8]) -> Result<Version, Violation> {

@@ -2,7 +2,8 @@
 
 use super::{
     Fields, Parsed, Version,
-    fields::{Span, head_end},
+    fields::Span,
+    scan::{Scan, head_end},
 };
 use crate::violation::Violation;
 
@@ -22,13 +23,8 @@ impl Response {
     }
 
     /// Reads a response head from the front of `bytes`; at most `limit` bytes of it (E3).
-    pub(crate) fn parse(
-        &mut self,
-        bytes: &[u8],
-        scanned: &mut usize,
-        limit: usize,
-    ) -> Result<Parsed, Violation> {
-        let Some(end) = head_end(bytes, scanned) else {
+    pub(crate) fn parse(&mut self, bytes: &[u8], scan: &mut Scan, limit: usize) -> Result<Parsed, Violation> {
+        let Some(whole) = head_end(bytes, scan) else {
             // Not even a status line: no need to wait for an end that will hardly come.
             let shortest = bytes.len().min(5);
             if bytes.get(..shortest) != b"HTTP/".get(..shortest) {
@@ -40,6 +36,7 @@ impl Response {
                 Ok(Parsed::Partial)
             };
         };
+        let end = whole.upto();
         if end > limit {
             return Err(Violation::OriginHeadTooLarge);
         }
@@ -52,7 +49,7 @@ impl Response {
         if let (Version::Http11, Some(minor)) = (self.version, self.fields.bytes_mut().get_mut(7)) {
             *minor = b'1';
         }
-        (self.status, self.reason) = self.fields.parse_response()?;
+        (self.status, self.reason) = self.fields.parse_response(whole.lines())?;
         if !(100..600).contains(&self.status) {
             return Err(Violation::OriginStatus);
         }
@@ -83,14 +80,14 @@ mod tests {
     #[test]
     fn a_head_may_be_as_long_as_the_limit() {
         let head = b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n";
-        let parse = |limit| Response::default().parse(head, &mut 0, limit);
+        let parse = |limit| Response::default().parse(head, &mut Scan::default(), limit);
         assert!(matches!(parse(head.len()), Ok(Parsed::Complete(length)) if length == head.len()));
         assert!(matches!(parse(head.len() - 1), Err(Violation::OriginHeadTooLarge)));
     }
 
     fn parse(head: &str) -> Result<Response, Violation> {
         let mut response = Response::default();
-        let mut scanned = 0;
+        let mut scanned = Scan::default();
         match response.parse(head.as_bytes(), &mut scanned, 4096)? {
             Parsed::Complete(length) => assert_eq!(length, head.len()),
             Parsed::Partial => panic!("{head:?} is complete"),
@@ -133,7 +130,8 @@ mod tests {
     #[test]
     fn limits() {
         let mut response = Response::default();
-        let parse = |bytes: &[u8], limit, response: &mut Response| response.parse(bytes, &mut 0, limit);
+        let parse =
+            |bytes: &[u8], limit, response: &mut Response| response.parse(bytes, &mut Scan::default(), limit);
         assert_eq!(parse(b"hello", 100, &mut response), Err(Violation::OriginHead));
         assert_eq!(parse(b"HTT", 100, &mut response), Ok(Parsed::Partial));
         assert_eq!(parse(b"HTTP/1.1 200 OK\r\nA: b", 20, &mut response), Err(Violation::OriginHeadTooLarge));

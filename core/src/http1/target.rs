@@ -1,5 +1,6 @@
 //! The request-target and the authority (RFC 9112 §3.2, RFC 9110 §4.2.1).
 
+use super::{ByteSet, byte_set};
 use crate::violation::Violation;
 
 /// The parts of an authority: ranges of the text it was read from.
@@ -36,11 +37,17 @@ pub(crate) fn authority(text: &[u8]) -> Option<Authority<'_>> {
 /// Whether `host` is a name (RFC 3986 §3.2.2: `reg-name`, an IPv4 address too) with labels in it: one dot may stand at
 /// its end, as behind a fully qualified name, but no two follow each other (nginx).
 fn is_name(host: &[u8]) -> bool {
-    let may_stand = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte);
+    const NAME: ByteSet = byte_set!(is_name_byte);
     !matches!(host, b"" | b".")
-        && host.iter().all(may_stand)
+        && NAME.holds(host)
         && !host.windows(2).any(|pair| pair == b"..")
         && is_decodable(host)
+}
+
+const fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')')
+        || matches!(byte, b'*' | b'+' | b',' | b';' | b'=')
 }
 
 /// Whether `text` may stand in brackets: an IPv6 address, or one of a later version (RFC 3986 §3.2.2: `IPvFuture`).

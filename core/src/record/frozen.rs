@@ -102,6 +102,9 @@ const LONG_BIT: u32 = 1 << 31;
 
 /// Appends a value behind its length.
 fn pack(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let before = out.len();
+    // Nearly all lengths take two bytes: these are kept free.
+    out.extend_from_slice(&[0; 2]);
     let start = out.len();
     write(out);
     // A value of 2 GiB would be cut.
@@ -109,10 +112,12 @@ fn pack(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     out.truncate(start + length as usize);
     match u16::try_from(length) {
         Ok(short) if length < u32::from(LONG) << 8 => {
-            out.splice(start..start, short.to_be_bytes());
+            if let Some(free) = out.get_mut(before..start) {
+                free.copy_from_slice(&short.to_be_bytes());
+            }
         }
         _ => {
-            out.splice(start..start, (length | LONG_BIT).to_be_bytes());
+            out.splice(before..start, (length | LONG_BIT).to_be_bytes());
         }
     }
 }

@@ -33,7 +33,7 @@ use std::sync::Arc;
 use crate::{
     ClientInfo,
     buffer::{Loan, Turn},
-    config::{Config, Handler, Hop, Location, Proxy, Settings},
+    config::{Config, Handler, Hop, Location, LogId, Proxy, Settings},
     template::Template,
     time::{Now, Tick},
     tunnel::TunnelReport,
@@ -193,9 +193,9 @@ impl Record {
             .any(|template| self.config.shows_what_is_sent(template))
     }
 
-    /// Writes the lines of the location's access logs: calls `write` with each log's number and its line
-    /// (without a line end), which is put together in `line`.
-    pub fn write_lines(&self, now: Now, line: &mut Vec<u8>, write: &mut dyn FnMut(usize, &[u8])) {
+    /// Writes the lines of the location's access logs: calls `write` with each log and its line (without a
+    /// line end), which is put together in `line`.
+    pub fn write_lines(&self, now: Now, line: &mut Vec<u8>, write: &mut dyn FnMut(LogId, &[u8])) {
         let mut frozen = self.frozen_logs();
         for log in self.location.iter().flat_map(|location| &location.access_logs) {
             let mut evaluate = |template: &Template, line: &mut Vec<u8>| {

@@ -56,7 +56,10 @@ mod tests {
     fn path_and_query_are_rewritten_each_on_its_own() {
         let mut heads = Heads::default();
         let head = b"GET /a?b HTTP/1.1\r\nHost: h\r\n\r\n";
-        heads.request.parse(head, &mut 0, &Settings::default()).expect("well-formed");
+        heads
+            .request
+            .parse(head, &mut crate::http1::Scan::default(), &Settings::default())
+            .expect("well-formed");
         assert_eq!((heads.path(), heads.query()), (b"/a".as_slice(), b"b".as_slice()));
         heads.rewrite_query(b"c");
         assert_eq!((heads.path(), heads.query()), (b"/a".as_slice(), b"c".as_slice()));

@@ -11,6 +11,7 @@ mod reason;
 mod redirect;
 mod request;
 mod response;
+mod run;
 mod substitution;
 mod switch;
 mod target;
@@ -26,7 +27,7 @@ pub(crate) use switch::check_switch;
 
 use crate::{
     Side,
-    http1::{Field, Known, is_value_byte, trim},
+    http1::{Field, Known, is_value, trim},
     record::Record,
     template::Template,
     violation::Violation,
@@ -34,25 +35,25 @@ use crate::{
 
 /// Whether a line may cross, as far as `Connection` and the hop-by-hop rules go (B1).
 fn crosses(field: Field<'_>) -> bool {
-    !(field.known.is_hop_by_hop() || field.nominated)
+    !(field.known().is_hop_by_hop() || field.nominated)
 }
 
 /// Whether a trailer field from this side goes on: not when it frames, routes, authenticates or is nominated
 /// (E2; RFC 9110 §6.5.1), nor when it could pass for a field that we have set, or be read as one (B2, B3).
 pub(crate) fn trailer_passes(record: &Record, from: Side, field: Field<'_>) -> bool {
-    let is_set = |name: &[u8]| {
-        let lines = record.proxy().into_iter().flat_map(|proxy| &proxy.set_headers);
-        lines.into_iter().any(|line| name.eq_ignore_ascii_case(line.name.as_bytes()))
+    let is_set = || {
+        let mut lines = record.proxy().into_iter().flat_map(|proxy| &proxy.set_headers);
+        lines.any(|line| line.sets(field.known(), field.name()))
     };
     if !record.passes_trailers() {
         return false;
     }
     let hidden = from == Side::Upstream
         && record.proxy().is_some_and(|proxy| !response::shows(&proxy.response, field));
-    let underscored = !record.config.edge.underscores_in_headers && field.name.contains(&b'_');
-    let passes_for_ours = from == Side::Downstream && (underscored || is_set(field.name));
+    let underscored = !record.config.edge.underscores_in_headers && field.has_underscore();
+    let passes_for_ours = from == Side::Downstream && (underscored || is_set());
     let belongs_in_head = matches!(
-        field.known,
+        field.known(),
         Known::ProxyAuthorization
             | Known::Expect
             | Known::MaxForwards
@@ -60,13 +61,17 @@ pub(crate) fn trailer_passes(record: &Record, from: Side, field: Field<'_>) -> b
             | Known::Via
             | Known::XAccel
     );
-    !(belongs_in_head || hidden || passes_for_ours || field.known.must_not_be_nominated() || !crosses(field))
+    !(belongs_in_head
+        || hidden
+        || passes_for_ours
+        || field.known().must_not_be_nominated()
+        || !crosses(field))
 }
 
 /// A value that a template made must not break out of its line, nor hold what we would refuse in a field that we
 /// receive (B6; RFC 9110 §5.5). The log names the template.
 fn check_value(record: &Record, template: &Template, value: &[u8]) -> Result<(), Violation> {
-    if value.iter().copied().all(is_value_byte) {
+    if is_value(value) {
         return Ok(());
     }
     record.blame(template);

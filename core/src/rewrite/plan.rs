@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     config::Proxy,
-    http1::{ConnectionOptions, Known, Request, Version, elements, listed, protocols, trim},
+    http1::{ConnectionOptions, Known, Request, Version, elements, is_same_name, listed, protocols, trim},
     record::{NoUpgrade, Record},
     time::Now,
     violation::Violation,
@@ -38,7 +38,7 @@ impl Default for UpgradeOption {
 impl UpgradeOption {
     /// The first that the list has.
     fn of(list: &[u8]) -> Option<Self> {
-        let option = elements([list].into_iter()).find(|option| option.eq_ignore_ascii_case(b"upgrade"))?;
+        let option = elements([list].into_iter()).find(|option| is_same_name(option, b"upgrade"))?;
         option.try_into().ok().map(Self)
     }
 
@@ -83,7 +83,7 @@ impl Plan {
         let connection = configured_connection(record, proxy, now, offered)?;
         let option = UpgradeOption::of(offered).unwrap_or_default();
         // An empty value removes the line (B2), even the one that HTTP/1.0 would have by default.
-        let silent = trim(offered).is_empty() && sets(proxy, "connection");
+        let silent = trim(offered).is_empty() && sets(proxy, Known::Connection);
         offered.clear();
         let found = if is_http11 && connection.upgrade && asks_for_upgrade(&heads.request) {
             offer_protocols(record, proxy, now, offered, head)?
@@ -145,7 +145,7 @@ fn configured_connection(
 ) -> Result<ConnectionOptions, Violation> {
     scratch.clear();
     let mut written = false;
-    for line in proxy.set_headers.iter().filter(|line| line.name.eq_ignore_ascii_case("connection")) {
+    for line in proxy.set_headers.iter().filter(|line| line.known() == Known::Connection) {
         if written {
             scratch.push(b',');
         }
@@ -168,31 +168,32 @@ fn offer_protocols(
 ) -> Result<Option<Offer>, Violation> {
     offered.clear();
     let start = scratch.len();
-    for line in proxy.set_headers.iter().filter(|line| line.name.eq_ignore_ascii_case("upgrade")) {
+    for line in proxy.set_headers.iter().filter(|line| line.known() == Known::Upgrade) {
         let from = scratch.len();
         record.write_template(&line.value, now, scratch);
         check_value(record, &line.value, scratch.get(from..).unwrap_or_default())?;
         scratch.push(b',');
     }
     let configured = scratch.get(start..).unwrap_or_default();
-    let is_set = listed([configured].into_iter()).next().is_some();
-    let mut offer = Offer::Nothing;
-    for protocol in listed([configured].into_iter()).filter(|p| proxy.upgrade.protocols.permit(p.name)) {
+    let mut offer = None;
+    for protocol in listed([configured].into_iter()) {
+        let before = offer.unwrap_or_default();
+        if !proxy.upgrade.protocols.permit(protocol.name) {
+            offer = Some(before);
+            continue;
+        }
         if !offered.is_empty() {
             offered.extend_from_slice(b", ");
         }
         protocol.write(offered);
-        if protocol.is_websocket() || offer == Offer::WebSocket {
-            offer = Offer::WebSocket;
-        } else {
-            offer = Offer::Other;
-        }
+        let has_websocket = protocol.is_websocket() || before == Offer::WebSocket;
+        offer = Some(if has_websocket { Offer::WebSocket } else { Offer::Other });
     }
     scratch.truncate(start);
-    Ok(is_set.then_some(offer))
+    Ok(offer)
 }
 
 /// Whether `proxy_set_header` sets the field.
-pub(super) fn sets(proxy: &Proxy, name: &str) -> bool {
-    proxy.set_headers.iter().any(|line| line.name.eq_ignore_ascii_case(name))
+pub(super) fn sets(proxy: &Proxy, known: Known) -> bool {
+    proxy.set_headers.iter().any(|line| line.known() == known)
 }

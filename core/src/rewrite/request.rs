@@ -4,12 +4,13 @@ use super::{
     check_value, crosses,
     method::SentMethod,
     plan::{Offer, Plan, sets},
+    run::Run,
     trim_value, write_line,
 };
 use crate::{
-    config::{Proxy, Via},
+    config::{Proxy, SetHeader, Via},
     http1::{
-        ConnectionOptions, Framing, Known, Request, Version, authority, write_encoded_path,
+        ConnectionOptions, Field, Framing, Known, KnownSet, Request, Version, authority, write_encoded_path,
         write_encoded_query, write_encoded_target, write_encoded_uri,
     },
     record::{Heads, Record},
@@ -57,7 +58,9 @@ fn write_head(
         return Err(Violation::NoContentLength);
     }
     if plan.offer == Offer::WebSocket && proxy.upgrade.websocket_validation {
-        handshake::check_offer(request.method(), request.fields.pairs())?;
+        let version = request.fields.only(Known::SecWebSocketVersion);
+        let key = request.fields.only(Known::SecWebSocketKey);
+        handshake::check_offer(request.method(), version, key)?;
         if plan.method != SentMethod::Get {
             return Err(Violation::WebSocketMethod);
         }
@@ -132,8 +135,8 @@ impl Lines<'_> {
     fn configured(&mut self, plan: Plan, offered: &[u8]) -> Result<(), Violation> {
         let (mut said_connection, mut said_upgrade, mut said_host) = (false, false, false);
         for line in &self.proxy.set_headers {
-            let name = line.name.as_bytes();
-            match Known::of(name) {
+            let name = line.name().as_bytes();
+            match line.known() {
                 Known::Connection => {
                     if !said_connection {
                         self.connection(name, plan);
@@ -191,7 +194,7 @@ impl Lines<'_> {
 
     /// `TE` goes with the option that confines it to this hop (RFC 9110 §10.1.4), and only as configured.
     fn says_te(&self, configured: ConnectionOptions) -> bool {
-        configured.te && self.proxy.http_version == Version::Http11 && self.sets("te")
+        configured.te && self.proxy.http_version == Version::Http11 && sets(self.proxy, Known::Te)
     }
 
     /// Exactly one Host goes upstream; an empty one becomes `$proxy_host` (B2).
@@ -227,7 +230,7 @@ impl Lines<'_> {
     }
 
     fn defaults(&mut self, framing: Framing, request: &Request) {
-        if !self.sets("host") {
+        if !sets(self.proxy, Known::Host) {
             write_line(self.out, b"Host", self.record.proxy_host());
         }
         match framing {
@@ -249,35 +252,40 @@ impl Lines<'_> {
     fn received(&mut self, request: &Request) -> bool {
         let fields = &request.fields;
         let keep_underscores = self.record.config.edge.underscores_in_headers;
+        let set: KnownSet = self.proxy.set_headers.iter().map(SetHeader::known).collect();
+        let is_set = |field: Field<'_>| {
+            set.has(field.known())
+                && self.proxy.set_headers.iter().any(|line| line.sets(field.known(), field.name()))
+        };
+        let mut run = Run::of(fields);
         let mut dropped = false;
         for field in fields.iter() {
-            if matches!(field.known, Known::Host | Known::ContentLength | Known::Expect)
+            if matches!(field.known(), Known::Host | Known::ContentLength | Known::Expect)
                 || !crosses(field)
-                || self
-                    .proxy
-                    .set_headers
-                    .iter()
-                    .any(|line| field.name.eq_ignore_ascii_case(line.name.as_bytes()))
+                || is_set(field)
             {
                 continue;
             }
-            if !keep_underscores && memchr::memchr(b'_', field.name).is_some() {
+            if !keep_underscores && field.has_underscore() {
                 dropped = true;
                 continue;
             }
-            let left =
-                (field.known == Known::MaxForwards).then(|| forwards_left(request, field.value)).flatten();
+            let left = (field.known() == Known::MaxForwards)
+                .then(|| forwards_left(request, field.value()))
+                .flatten();
             match left {
                 // RFC 9110 §7.6.2: one hop less on OPTIONS; elsewhere the field has no meaning.
                 Some(left) => {
-                    self.out.extend_from_slice(field.name);
+                    run.flush(self.out);
+                    self.out.extend_from_slice(field.name());
                     self.out.extend_from_slice(b": ");
                     write_decimal(self.out, left);
                     self.out.extend_from_slice(b"\r\n");
                 }
-                None => write_line(self.out, field.name, field.value),
+                None => run.push(field, self.out),
             }
         }
+        run.flush(self.out);
         dropped
     }
 
@@ -291,10 +299,6 @@ impl Lines<'_> {
             self.out.extend_from_slice(self.record.config.identity.pseudonym.as_bytes());
             self.out.extend_from_slice(b"\r\n");
         }
-    }
-
-    fn sets(&self, name: &str) -> bool {
-        sets(self.proxy, name)
     }
 }
 

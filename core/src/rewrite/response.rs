@@ -1,9 +1,11 @@
 //! The origin server's response head, as the client gets it.
 
-use super::{additions::Added, crosses, redirect::write_location, substitution::Substitutions, write_line};
+use super::{
+    additions::Added, crosses, redirect::write_location, run::Run, substitution::Substitutions, write_line,
+};
 use crate::{
     config::{ResponseRewriting, Via},
-    http1::{Field, Known, Response, Version},
+    http1::{Field, Known, Response, Version, is_same_name},
     record::Record,
     time::{Civil, Now, write_padded},
     violation::Violation,
@@ -50,11 +52,13 @@ pub(crate) fn write_response(
     write_status_line(shape.status, phrase, out);
     let lines = Lines::new(record, added);
     let (mut dated, mut leads) = (false, false);
+    let mut run = Run::of(&response.fields);
     for field in response.fields.iter().filter(|field| lines.passes(*field, shape.length, keeps_upgrade)) {
-        lines.write(field, now, out)?;
-        dated |= field.known == Known::Date;
-        leads |= field.name.eq_ignore_ascii_case(b"Location");
+        lines.write(field, now, &mut run, out)?;
+        dated |= field.known() == Known::Date;
+        leads |= is_same_name(field.name(), b"Location");
     }
+    run.flush(out);
     if !leads {
         // RFC 9110 §10.2.2: there is one at most; what the page says itself is the later word.
         write_location(record, out);
@@ -90,9 +94,11 @@ pub(crate) fn write_response(
 pub(crate) fn write_interim(record: &Record, response: &Response, out: &mut Vec<u8>) {
     write_status_line(response.status, response.reason(), out);
     let lines = Lines::new(record, None);
+    let mut run = Run::of(&response.fields);
     for field in response.fields.iter().filter(|field| lines.passes(*field, false, false)) {
-        write_line(out, field.name, field.value);
+        run.push(field, out);
     }
+    run.flush(out);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -111,34 +117,41 @@ impl<'a> Lines<'a> {
     }
 
     fn passes(&self, field: Field<'_>, length: bool, upgrade: bool) -> bool {
-        match field.known {
+        match field.known() {
             Known::ContentLength => length,
             Known::Upgrade => upgrade,
             known => {
                 crosses(field)
                     && self.rewriting.map_or(known != Known::XAccel, |rewriting| shows(rewriting, field))
-                    && !self.added.is_some_and(|added| added.replaces(field.name))
+                    && !self.added.is_some_and(|added| added.replaces(field.name()))
             }
         }
     }
 
     /// Writes a line in its place and under its name (B3), its value as the location has it.
-    fn write(&self, field: Field<'_>, now: Now, out: &mut Vec<u8>) -> Result<(), Violation> {
+    fn write(
+        &self,
+        field: Field<'_>,
+        now: Now,
+        run: &mut Run<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Violation> {
         let Some(rewriting) = self.rewriting else {
-            write_line(out, field.name, field.value);
+            run.push(field, out);
             return Ok(());
         };
         let ResponseRewriting { redirects, .. } = rewriting;
-        let is = |name: &[u8]| field.name.eq_ignore_ascii_case(name);
+        let is = |name: &[u8]| is_same_name(field.name(), name);
+        run.flush(out);
         let mut substitutions = Substitutions { record: self.record, now, out };
         if !redirects.is_empty() && is(b"Location") {
             substitutions.location(field, redirects)
         } else if !redirects.is_empty() && is(b"Refresh") {
             substitutions.refresh(field, redirects)
-        } else if field.known == Known::SetCookie && changes_cookies(rewriting) {
+        } else if field.known() == Known::SetCookie && changes_cookies(rewriting) {
             substitutions.cookie(field, rewriting)
         } else {
-            write_line(out, field.name, field.value);
+            write_line(out, field.name(), field.value());
             Ok(())
         }
     }
@@ -157,9 +170,8 @@ fn changes_cookies(rewriting: &ResponseRewriting) -> bool {
 /// `proxy_hide_header` and, stronger, `proxy_pass_header`. What only we are meant to read goes on only when it is
 /// named there (E14).
 pub(super) fn shows(rewriting: &ResponseRewriting, field: Field<'_>) -> bool {
-    let named =
-        |names: &[Box<str>]| names.iter().any(|name| field.name.eq_ignore_ascii_case(name.as_bytes()));
-    !(field.known == Known::XAccel || named(&rewriting.hide)) || named(&rewriting.pass)
+    let named = |names: &[Box<str>]| names.iter().any(|name| is_same_name(field.name(), name.as_bytes()));
+    !(field.known() == Known::XAccel || named(&rewriting.hide)) || named(&rewriting.pass)
 }
 
 pub(super) fn write_status_line(status: u16, reason: &[u8], out: &mut Vec<u8>) {

@@ -34,9 +34,9 @@ enum Fit {
 impl Substitutions<'_> {
     /// Writes `Location`, changed by the first substitution that fits.
     pub(super) fn location(&mut self, field: Field<'_>, list: &[Substitution]) -> Result<(), Violation> {
-        self.begin(field.name);
+        self.begin(field.name());
         let start = self.out.len();
-        let changed = self.substitute(list, field.value, Fit::Reference)?;
+        let changed = self.substitute(list, field.value(), Fit::Reference)?;
         // As nginx: a path that we have put there is completed like one of our own redirects.
         if changed && self.out.get(start) == Some(&b'/') {
             let length = self.out.len() - start;
@@ -51,10 +51,11 @@ impl Substitutions<'_> {
 
     /// Writes `Refresh` (`0; url=REFERENCE`); the URL in it is changed by the first substitution that fits.
     pub(super) fn refresh(&mut self, field: Field<'_>, list: &[Substitution]) -> Result<(), Violation> {
-        self.begin(field.name);
-        let mut windows = field.value.windows(4);
+        self.begin(field.name());
+        let value = field.value();
+        let mut windows = value.windows(4);
         let found = windows.position(|window| window.eq_ignore_ascii_case(b"url="));
-        let (before, url) = field.value.split_at(found.map_or(field.value.len(), |at| at + 4));
+        let (before, url) = value.split_at(found.map_or(value.len(), |at| at + 4));
         self.out.extend_from_slice(before);
         if found.is_some() {
             self.substitute(list, url, Fit::Reference)?;
@@ -71,9 +72,9 @@ impl Substitutions<'_> {
         rewriting: &ResponseRewriting,
     ) -> Result<(), Violation> {
         let ResponseRewriting { cookie_domains: domains, cookie_paths: paths, cookie_flags, .. } = rewriting;
-        self.begin(field.name);
+        self.begin(field.name());
         let start = self.out.len();
-        for (index, part) in field.value.split(|byte| *byte == b';').enumerate() {
+        for (index, part) in field.value().split(|byte| *byte == b';').enumerate() {
             if index > 0 {
                 self.out.push(b';');
             }

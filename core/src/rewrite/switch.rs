@@ -3,7 +3,7 @@
 use super::response::shows;
 use crate::{
     config::Proxy,
-    http1::{Known, Protocol, Version, elements, listed, protocol, protocols},
+    http1::{Known, Version, elements, is_same_name, protocol},
     record::Heads,
     violation::Violation,
     websocket::handshake::{self, AnswerViolation},
@@ -24,8 +24,9 @@ pub(crate) fn check_switch(heads: &Heads, proxy: &Proxy) -> Result<(), Violation
     }
     let chose_websocket = check_protocols(heads)?;
     if chose_websocket && proxy.upgrade.websocket_validation {
-        handshake::check_accept(heads.request.fields.pairs(), response.fields.pairs())
-            .map_err(|_| Violation::BadAccept)?;
+        let key = heads.request.fields.only(Known::SecWebSocketKey);
+        let accept = response.fields.only(Known::SecWebSocketAccept);
+        handshake::check_accept(key, accept).map_err(|_| Violation::BadAccept)?;
         check_subprotocol(heads, proxy)?;
     }
     Ok(())
@@ -44,9 +45,8 @@ fn check_protocols(heads: &Heads) -> Result<bool, Violation> {
     }
     let mut chose_websocket = false;
     for (index, element) in elements(list.into_iter()).enumerate() {
-        let chosen =
-            protocol(element).filter(|chosen| was_offered(heads, chosen)).ok_or(Violation::BadSwitch)?;
-        if listed(list.into_iter()).take(index).any(|earlier| earlier.is(&chosen)) {
+        let chosen = protocol(element).filter(|_| was_offered(heads, element)).ok_or(Violation::BadSwitch)?;
+        if elements(list.into_iter()).take(index).any(|earlier| is_same_name(earlier, element)) {
             return Err(Violation::RepeatedProtocol);
         }
         chose_websocket |= chosen.is_websocket();
@@ -54,9 +54,11 @@ fn check_protocols(heads: &Heads) -> Result<bool, Violation> {
     Ok(chose_websocket)
 }
 
-fn was_offered(heads: &Heads, chosen: &Protocol<'_>) -> bool {
-    listed([heads.offered.as_slice()].into_iter()).any(|sent| sent.is(chosen))
-        && protocols(&heads.request.fields).any(|asked| asked.is(chosen))
+/// Whether a well-formed protocol is one that we sent and the client had asked for. Two of them are the same when they are
+/// written the same: the one slash in it stands between name and version.
+fn was_offered(heads: &Heads, chosen: &[u8]) -> bool {
+    elements([heads.offered.as_slice()].into_iter()).any(|sent| is_same_name(sent, chosen))
+        && elements(heads.request.fields.values(Known::Upgrade)).any(|asked| is_same_name(asked, chosen))
 }
 
 /// RFC 6455 §4.1 item 6: a subprotocol is one that the client has offered. What the location hides from the client was
@@ -64,8 +66,7 @@ fn was_offered(heads: &Heads, chosen: &Protocol<'_>) -> bool {
 fn check_subprotocol(heads: &Heads, proxy: &Proxy) -> Result<(), Violation> {
     let (offered, chosen) = (&heads.request.fields, &heads.response.fields);
     let is_hidden = || {
-        let mut lines =
-            chosen.iter().filter(|line| line.name.eq_ignore_ascii_case(b"sec-websocket-protocol"));
+        let mut lines = chosen.iter().filter(|line| is_same_name(line.name(), b"sec-websocket-protocol"));
         lines.all(|line| !shows(&proxy.response, line))
     };
     match handshake::check_subprotocol(offered.pairs(), chosen.pairs()) {

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     Address, TlsPeer,
-    config::{SocketOptions, reached},
+    config::{AdmissionId, ResolverId, SocketOptions, reached},
     fault::Fault,
     session::Leg,
     shared::{GroupId, HashKey, Lease},
@@ -22,7 +22,7 @@ use crate::{
 pub struct Lookup {
     pub(crate) errand: u32,
     pub(crate) name: Arc<str>,
-    pub(crate) resolver: Option<u32>,
+    pub(crate) resolver: Option<ResolverId>,
 }
 
 impl Lookup {
@@ -32,9 +32,9 @@ impl Lookup {
         &self.name
     }
 
-    /// Number of the resolver to ask: [`crate::config::Location::resolver`]. Absent: the system's.
+    /// The resolver to ask: [`crate::config::Location::resolver`]. Absent: the system's.
     #[must_use]
-    pub fn resolver(&self) -> Option<u32> {
+    pub fn resolver(&self) -> Option<ResolverId> {
         self.resolver
     }
 }
@@ -45,13 +45,13 @@ impl Lookup {
 #[must_use = "answer with `handle_admitted`"]
 pub struct Claim {
     pub(crate) errand: u32,
-    pub(crate) rules: u32,
+    pub(crate) rules: AdmissionId,
 }
 
 impl Claim {
-    /// Number of the rules that apply: [`crate::config::Location::admission`].
+    /// The rules that apply: [`crate::config::Location::admission`].
     #[must_use]
-    pub fn rules(&self) -> u32 {
+    pub fn rules(&self) -> AdmissionId {
         self.rules
     }
 }

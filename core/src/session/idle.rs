@@ -65,12 +65,12 @@ impl Idle {
 
     /// The first byte of a request head has come.
     pub(super) fn begin_request(&self, common: &mut Common, turn: &mut Turn<'_>) -> Receiving {
-        let heads = common.record.heads.take().unwrap_or_else(|| turn.buffers.heads());
-        common.record.begin(heads, turn);
-        common.record.figures.pipelined = self.pipelined;
-        if let Some(heads) = &mut common.record.heads {
+        let mut heads = common.record.heads.take();
+        if let Some(heads) = &mut heads {
             heads.clear();
         }
+        common.record.begin(heads.unwrap_or_else(|| turn.buffers.heads()), turn);
+        common.record.figures.pipelined = self.pipelined;
         Receiving::begin(common)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     buffer::Buffers,
-    http1::{Broken, ChunkedDecoder, Progress},
+    http1::{Broken, ChunkedDecoder, Progress, Scan},
     tunnel::Held,
 };
 
@@ -24,7 +24,7 @@ pub(crate) struct Inbox {
     /// A buffer with content that was given up after it had been offered.
     retired: Option<Box<[u8]>>,
     /// How far the raw bytes have been searched for the end of a head.
-    scanned: u32,
+    scan: Scan,
 }
 
 /// Positions in the buffer, `kept <= start <= ready <= raw <= filled`. A quiet session has them too: they are small.
@@ -74,12 +74,12 @@ impl Inbox {
         offered: false,
         keeps: false,
         retired: None,
-        scanned: 0,
+        scan: Scan::NONE,
     };
 
     /// Whether it has no memory, and nobody else has any of it.
     pub(super) fn is_vacant(&self) -> bool {
-        let Self { block, at: _, lent, offered, keeps: _, retired, scanned: _ } = self;
+        let Self { block, at: _, lent, offered, keeps: _, retired, scan: _ } = self;
         block.is_none() && retired.is_none() && !(*lent || *offered)
     }
 
@@ -137,7 +137,7 @@ impl Inbox {
     /// Parts with its buffer, for a tunnel: what has not been parsed is the first of its bytes.
     pub(crate) fn hand_over(&mut self) -> Held {
         let Positions { raw, filled, .. } = std::mem::take(&mut self.at);
-        self.scanned = 0;
+        self.scan = Scan::NONE;
         Held::new(self.block.take(), [raw, filled], std::mem::take(&mut self.lent))
     }
 
@@ -171,22 +171,27 @@ impl Inbox {
         self.bytes(self.at.start, self.at.ready)
     }
 
+    /// Whether content waits to be sent.
+    pub(crate) fn has_content(&self) -> bool {
+        self.at.start < self.at.ready
+    }
+
     fn bytes(&self, from: u32, to: u32) -> &[u8] {
         self.block.as_ref().and_then(|block| block.get(from as usize..to as usize)).unwrap_or_default()
     }
 
     /// Reads a head off the raw bytes: `parse` gets them, and how far they were searched before.
-    pub(crate) fn parse<T>(&mut self, parse: impl FnOnce(&[u8], &mut usize) -> T) -> T {
-        let mut scanned = self.scanned as usize;
-        let outcome = parse(self.raw(), &mut scanned);
-        self.scanned = small(scanned);
+    pub(crate) fn parse<T>(&mut self, parse: impl FnOnce(&[u8], &mut Scan) -> T) -> T {
+        let mut scan = self.scan;
+        let outcome = parse(self.raw(), &mut scan);
+        self.scan = scan;
         outcome
     }
 
     /// The first `count` raw bytes have been understood and are not forwarded.
     pub(crate) fn consume(&mut self, count: usize) {
         self.at.raw = small(self.at.raw().saturating_add(count).min(self.at.filled()));
-        self.scanned = 0;
+        self.scan = Scan::NONE;
         self.skip_gap();
     }
 
@@ -276,7 +281,7 @@ impl Inbox {
     /// Drops everything that is here.
     pub(crate) fn discard(&mut self) {
         self.at = Positions { raw: self.at.filled, ..self.at }.behind_content();
-        self.scanned = 0;
+        self.scan = Scan::NONE;
     }
 
     /// Drops content that will never be sent, and keeps what has not been parsed.
@@ -290,7 +295,7 @@ impl Inbox {
             if let Some(block) = self.block.take() {
                 buffers.return_block(block);
             }
-            (self.at, self.scanned) = (Positions::default(), 0);
+            (self.at, self.scan) = (Positions::default(), Scan::NONE);
         }
     }
 
@@ -309,8 +314,8 @@ impl Inbox {
     }
 
     /// Whether the space behind what is here has been handed out, and how far raw bytes were searched.
-    pub(crate) fn outline(&self) -> (bool, u32) {
-        (self.lent, self.scanned)
+    pub(crate) fn outline(&self) -> (bool, Scan) {
+        (self.lent, self.scan)
     }
 
     /// Whether the positions are in order.
@@ -479,10 +484,14 @@ mod tests {
     fn the_outline_tells_a_loan_and_a_search() {
         let mut buffers = Buffers::new(4096);
         let mut inbox = holding(b"GET / HT", &mut buffers);
-        inbox.parse(|raw, scanned| *scanned = raw.len());
-        assert_eq!(inbox.outline(), (false, 8));
+        let searched = inbox.parse(|raw, scan| {
+            assert_eq!(crate::http1::head_end(raw, scan), None);
+            *scan
+        });
+        assert_ne!(searched, Scan::NONE);
+        assert_eq!(inbox.outline(), (false, searched));
         let _space = inbox.space(&mut buffers);
-        assert_eq!(inbox.outline(), (true, 8));
+        assert_eq!(inbox.outline(), (true, searched));
     }
 
     #[test]

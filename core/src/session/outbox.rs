@@ -233,7 +233,14 @@ impl Outbox {
 
     /// Whether anything can be sent now.
     pub(crate) fn is_waiting(&self, inbox: &Inbox) -> bool {
-        self.pieces(inbox).iter().any(|piece| !piece.is_empty())
+        let Some(around) = &self.around else { return inbox.has_content() };
+        // A head is waited for first; behind it there is what goes around content, or content alone.
+        !around.head_is_sent()
+            || match (&around.chunk, around.coding) {
+                (Some(_), _) => self.pieces(inbox).iter().any(|piece| !piece.is_empty()),
+                (None, Coding::Plain) => inbox.has_content(),
+                (None, Coding::Chunked) => false,
+            }
     }
 
     fn pieces<'a>(&'a self, inbox: &'a Inbox) -> [&'a [u8]; 4] {

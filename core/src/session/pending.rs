@@ -1,7 +1,11 @@
 //! What has been decided and not yet polled.
 
 use super::{Disposal, Ending, Event, Note, Severity, Verdict};
-use crate::{Side, shared::HashKey};
+use crate::{
+    Side,
+    config::AdmissionId,
+    shared::{GroupId, HashKey},
+};
 
 /// Outputs that wait to be polled. There is room for each kind once, which is enough: a state that wants
 /// a second of a kind can't be reached before the first was polled.
@@ -25,10 +29,12 @@ pub(super) struct Pending {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Errand {
     Resolve,
-    Admit,
-    /// Connect; an idle connection will do or won't. The key is what the group is balanced by, if it is by
+    /// Have the request admitted, or not, by these rules.
+    Admit(AdmissionId),
+    /// Connect to a peer of the group; an idle connection will do or won't. The key is what the group is balanced by, if it is by
     /// one.
     Connect {
+        group: GroupId,
         may_reuse: bool,
         key: HashKey,
     },
@@ -56,13 +62,13 @@ impl Pending {
     }
 
     pub(super) fn take_note(&mut self) -> Option<Note> {
-        let first = self.notes[0].take();
-        self.notes.rotate_left(1);
-        if first.is_none() && self.lost > 0 {
-            let lost = std::mem::take(&mut self.lost);
-            return Some(Note { severity: Severity::Warn, event: Event::Lost(lost) });
+        // They stand in their order from the first place on.
+        if let Some(first) = self.notes[0].take() {
+            self.notes.rotate_left(1);
+            return Some(first);
         }
-        first
+        let lost = std::mem::take(&mut self.lost);
+        (lost > 0).then_some(Note { severity: Severity::Warn, event: Event::Lost(lost) })
     }
 
     pub(super) fn shut_down(&mut self, side: Side) {

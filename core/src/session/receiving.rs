@@ -44,7 +44,7 @@ impl Receiving {
         if inbox.raw().is_empty() {
             return if is_cut { Head::Cut } else { Head::Partial };
         }
-        match inbox.parse(|raw, scanned| heads.request.parse(raw, scanned, &edge)) {
+        match inbox.parse(|raw, scan| heads.request.parse(raw, scan, &edge)) {
             Ok(Parsed::Complete(length)) => {
                 inbox.take_head(length, turn.buffers);
                 common.record.figures.request_length = length as u64;

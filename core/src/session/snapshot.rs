@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     Side, draining,
+    http1::Scan,
     state::{connection, message, phase},
     time::Tick,
     timer::Timer,
@@ -59,7 +60,7 @@ struct FlowSnapshot {
     content_waiting: Vec<u8>,
     waiting: Vec<u8>,
     outbox: outbox::Outline,
-    inbox: (bool, u32),
+    inbox: (bool, Scan),
     has_space: bool,
 }
 

@@ -1,5 +1,5 @@
 use super::{CertificateFault, PeerCertificate, TlsFacts};
-use crate::violation::Violation;
+use crate::{ids::TlsJudgeId, violation::Violation};
 
 /// What a virtual server wants of the certificates of its clients, as far as a session decides by it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -7,16 +7,17 @@ use crate::violation::Violation;
 pub struct TlsRules {
     /// `ssl_verify_client`.
     pub verify: VerifyClient,
-    /// A number that two servers have in common exactly when a certificate is right for both or for none: when their authorities,
-    /// their revocation lists and the depth of their chains are the same. It means nothing where nobody is asked.
-    pub judge: u32,
+    /// What certificates are judged by. Two servers have it in common exactly when a certificate is right for both or for none:
+    /// when their authorities, their revocation lists and the depth of their chains are the same. It means nothing where nobody
+    /// is asked, and is absent by default.
+    pub judge: Option<TlsJudgeId>,
 }
 
 impl TlsRules {
-    /// `ssl_verify_client`, and the number of what certificates are judged by.
+    /// `ssl_verify_client`, and what certificates are judged by.
     #[must_use]
-    pub fn new(verify: VerifyClient, judge: u32) -> Self {
-        Self { verify, judge }
+    pub fn new(verify: VerifyClient, judge: TlsJudgeId) -> Self {
+        Self { verify, judge: Some(judge) }
     }
 }
 
@@ -121,7 +122,7 @@ mod tests {
             (OptionalNoCa, &wrong, Err(Violation::BadCertificate)),
             (OptionalNoCa, &unknown, Ok(())),
         ] {
-            let rules = TlsRules::new(verify, 1);
+            let rules = TlsRules::new(verify, TlsJudgeId(1));
             assert_eq!(check(facts, rules, rules), expected, "{verify:?} {facts:?}");
         }
     }
@@ -129,8 +130,10 @@ mod tests {
     /// H2, for the client that asks another server.
     #[test]
     fn another_server_is_asked_only_where_it_has_the_same_rules() {
-        let on = TlsRules::new(On, 1);
-        for other in [TlsRules::new(On, 2), TlsRules::new(Optional, 1), TlsRules::default()] {
+        let on = TlsRules::new(On, TlsJudgeId(1));
+        for other in
+            [TlsRules::new(On, TlsJudgeId(2)), TlsRules::new(Optional, TlsJudgeId(1)), TlsRules::default()]
+        {
             for verdict in [None, Some(Ok(())), Some(expired())] {
                 let named = facts(Some("a"), verdict);
                 assert_eq!(check(&named, on, other), Err(Violation::Misdirected), "{other:?}");
@@ -138,14 +141,14 @@ mod tests {
             }
         }
         assert_eq!(check(&facts(Some("a"), Some(Ok(()))), on, on), Ok(()));
-        let (off, too) = (TlsRules::new(Off, 1), TlsRules::new(Off, 2));
+        let (off, too) = (TlsRules::new(Off, TlsJudgeId(1)), TlsRules::new(Off, TlsJudgeId(2)));
         assert_eq!(check(&facts(Some("a"), None), off, too), Ok(()), "nobody is asked by either");
     }
 
     /// H2: without a name the client couldn't say whom it looks for, and the rules of the server that it asks hold.
     #[test]
     fn without_a_name_a_certificate_that_others_have_judged_is_none() {
-        let default = TlsRules::new(Optional, 1);
+        let default = TlsRules::new(Optional, TlsJudgeId(1));
         for (verify, verdict, expected) in [
             (On, None, Err(Violation::NoCertificate)),
             (On, Some(Ok(())), Err(Violation::BadCertificate)),
@@ -157,7 +160,7 @@ mod tests {
             (Off, Some(expired()), Ok(())),
         ] {
             assert_eq!(
-                check(&facts(None, verdict), TlsRules::new(verify, 2), default),
+                check(&facts(None, verdict), TlsRules::new(verify, TlsJudgeId(2)), default),
                 expected,
                 "{verify:?}"
             );

@@ -37,6 +37,7 @@
 mod answer;
 mod request;
 
+use crate::http1::{is_same_name, trim};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 pub use answer::{Agreed, AnswerViolation, check_answer};
@@ -72,9 +73,7 @@ fn values<'a>(
     lines: impl IntoIterator<Item = Line<'a>, IntoIter: Clone>,
     name: &'static str,
 ) -> impl Iterator<Item = &'a [u8]> + Clone {
-    let named = move |(found, value): Line<'a>| {
-        found.eq_ignore_ascii_case(name.as_bytes()).then(|| crate::http1::trim(value))
-    };
+    let named = move |(found, value): Line<'a>| is_same_name(found, name.as_bytes()).then(|| trim(value));
     lines.into_iter().filter_map(named)
 }
 

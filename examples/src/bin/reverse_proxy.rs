@@ -22,7 +22,7 @@ use underpass_core::{
     websocket::handshake::{AnswerViolation, OfferViolation, RequestViolation, check_answer, check_request},
 };
 use underpass_examples::addresses;
-use underpass_futures::{Settings, tokio::relay};
+use underpass_futures::{RelaySettings, tokio::relay};
 
 type Body = Either<Incoming, Full<Bytes>>;
 
@@ -82,7 +82,7 @@ async fn tunnel(client: OnUpgrade, upstream: OnUpgrade) {
     match tokio::try_join!(client, upstream) {
         Ok((client, upstream)) => {
             // What was read behind the heads, hyper has kept.
-            let report = relay(TokioIo::new(client), TokioIo::new(upstream), &Settings::default()).await;
+            let report = relay(TokioIo::new(client), TokioIo::new(upstream), &RelaySettings::default()).await;
             eprintln!("{} bytes from the client, {} to it", report.from_client, report.from_upstream);
         }
         Err(error) => eprintln!("an upgrade: {error}"),

@@ -9,7 +9,7 @@ use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo as Io;
 use tokio::net::{TcpListener, TcpStream};
 use underpass_examples::addresses;
-use underpass_futures::{Settings, tokio::relay};
+use underpass_futures::{RelaySettings, tokio::relay};
 
 /// Asks the origin server what the client has asked; where both switch protocols, the tunnel begins.
 async fn proxy(mut request: Request, origin: SocketAddr) -> Result<impl IntoResponse, (StatusCode, String)> {
@@ -20,7 +20,10 @@ async fn proxy(mut request: Request, origin: SocketAddr) -> Result<impl IntoResp
     let mut response = sender.send_request(request).await.map_err(bad_gateway)?;
     let upstream = hyper::upgrade::on(&mut response);
     tokio::spawn(async move {
-        Some(relay(Io::new(client.await.ok()?), Io::new(upstream.await.ok()?), &Settings::default()).await)
+        Some(
+            relay(Io::new(client.await.ok()?), Io::new(upstream.await.ok()?), &RelaySettings::default())
+                .await,
+        )
     });
     Ok(response)
 }

@@ -5,7 +5,7 @@ use std::{
     fmt::{self, Write as _},
 };
 
-use underpass_nginx_config::{Directive, Outcome};
+use underpass_nginx_config::{Directive, DirectiveOutcome};
 
 /// The whole page.
 pub(crate) fn markdown() -> String {
@@ -16,7 +16,7 @@ pub(crate) fn markdown() -> String {
 }
 
 fn write(out: &mut String) -> fmt::Result {
-    for directive in Directive::all().filter(|directive| directive.outcome() == Outcome::Obeyed) {
+    for directive in Directive::all().filter(|directive| directive.outcome() == DirectiveOutcome::Obeyed) {
         let (name, syntax) = (directive.name(), directive.syntax());
         let contexts: Vec<_> = directive.contexts().collect();
         let block = if directive.opens_block() { " { … }" } else { "" };
@@ -31,13 +31,13 @@ fn write(out: &mut String) -> fmt::Result {
         )?;
     }
     out.push_str(ANSWERED);
-    writeln!(out, "{}.", names(Outcome::NotImplemented))?;
+    writeln!(out, "{}.", names(DirectiveOutcome::NotImplemented))?;
     out.push_str(REFUSED);
-    writeln!(out, "{}.", names(Outcome::Refused))?;
+    writeln!(out, "{}.", names(DirectiveOutcome::Refused))?;
     out.push_str(WITHOUT_EFFECT);
     let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for directive in Directive::all() {
-        if let Outcome::Ignored(why) = directive.outcome() {
+        if let DirectiveOutcome::Ignored(why) = directive.outcome() {
             reasons.entry(why).or_default().push(directive.name());
         }
     }
@@ -49,7 +49,7 @@ fn write(out: &mut String) -> fmt::Result {
     Ok(())
 }
 
-fn names(outcome: Outcome) -> String {
+fn names(outcome: DirectiveOutcome) -> String {
     let wanted = Directive::all().filter(|directive| directive.outcome() == outcome);
     wanted.map(|directive| format!("`{}`", directive.name())).collect::<Vec<_>>().join(", ")
 }

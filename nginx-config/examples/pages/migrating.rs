@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use underpass_nginx_config::{Directive, Outcome};
+use underpass_nginx_config::{Directive, DirectiveOutcome};
 
 use super::deviations::{DEVIATIONS, Deviation};
 
@@ -20,24 +20,24 @@ fn write(out: &mut String) -> fmt::Result {
         writeln!(out, "| {rule} | {what} | {why} | {switch} |")?;
     }
     out.push_str(SILENT);
-    let count = |wanted: fn(Outcome) -> bool| {
+    let count = |wanted: fn(DirectiveOutcome) -> bool| {
         Directive::all().filter(|directive| wanted(directive.outcome())).count()
     };
-    writeln!(out, "| obeyed | {} |", count(|outcome| outcome == Outcome::Obeyed))?;
+    writeln!(out, "| obeyed | {} |", count(|outcome| outcome == DirectiveOutcome::Obeyed))?;
     writeln!(
         out,
         "| accepted, one note says why nothing comes of it | {} |",
-        count(|outcome| matches!(outcome, Outcome::Ignored(_)))
+        count(|outcome| matches!(outcome, DirectiveOutcome::Ignored(_)))
     )?;
     writeln!(
         out,
         "| a warning, and 501 with a log line where a request lands | {} |",
-        count(|outcome| outcome == Outcome::NotImplemented)
+        count(|outcome| outcome == DirectiveOutcome::NotImplemented)
     )?;
     writeln!(
         out,
         "| an error of the file, which says what to do instead | {} |",
-        count(|outcome| outcome == Outcome::Refused)
+        count(|outcome| outcome == DirectiveOutcome::Refused)
     )?;
     out.push_str(FOOT);
     Ok(())

@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use underpass_core::{
     Severity,
+    config::AdmissionId,
     template::{Escape, Template},
 };
 
@@ -87,7 +88,10 @@ impl Builder<'_> {
     }
 
     /// What a location's level says of who may use it; nothing when it says nothing.
-    pub(super) fn access(&mut self, level: &Level<'_>) -> Result<(Option<u32>, Option<Template>), Error> {
+    pub(super) fn access(
+        &mut self,
+        level: &Level<'_>,
+    ) -> Result<(Option<AdmissionId>, Option<Template>), Error> {
         let mut access = Access::default();
         for directive in level.nearest(&["allow", "deny"]) {
             access
@@ -118,7 +122,7 @@ impl Builder<'_> {
             return Ok((None, None));
         }
         self.access.push(access);
-        Ok((u32::try_from(self.access.len() - 1).ok(), realm))
+        Ok((u32::try_from(self.access.len() - 1).ok().map(AdmissionId), realm))
     }
 
     pub(super) fn who(&mut self, word: &Word) -> Result<Who, Error> {

@@ -12,7 +12,7 @@ use super::{
     level::{Level, first_argument, has},
 };
 use crate::{
-    error::{Error, Note},
+    error::{ConfigNote, Error},
     syntax::{Directive, Word},
     values,
 };
@@ -83,7 +83,7 @@ impl Builder<'_> {
             let message = format!("\"{} {}\" has no effect", directive.name.text, name.text);
             let mend = "this field belongs to one connection and is the gateway's own: for an upgrade, write \
                         \"proxy_set_header\" instead";
-            self.notes.push(Note::new(&name.position, message).mend(mend));
+            self.notes.push(ConfigNote::new(&name.position, message).mend(mend));
             return Ok(None);
         }
         Ok(Some(field))

@@ -12,7 +12,7 @@ use super::{
     maps::{is_word, maps_in},
 };
 use crate::{
-    error::{Error, Note},
+    error::{ConfigNote, Error},
     syntax::{Directive, Word},
     values,
 };
@@ -61,7 +61,7 @@ impl Builder<'_> {
             ("delete", [word]) => {
                 if !geo.delete(self.network(word)?) {
                     let message = format!("no network \"{}\" to delete", word.text);
-                    self.notes.push(Note::new(&word.position, message));
+                    self.notes.push(ConfigNote::new(&word.position, message));
                 }
                 Ok(())
             }
@@ -75,7 +75,7 @@ impl Builder<'_> {
                 if !geo.network(network, value.text.as_bytes()) {
                     let message =
                         format!("duplicate network \"{}\", value: \"{}\" holds", key.text, value.text);
-                    self.notes.push(Note::new(position, message));
+                    self.notes.push(ConfigNote::new(position, message));
                 }
                 Ok(())
             }
@@ -90,7 +90,7 @@ impl Builder<'_> {
         let written = word.text.split('/').next().and_then(|address| address.parse::<IpAddr>().ok());
         if written.is_some_and(|written| written != network.address()) {
             let message = format!("low address bits of {} are meaningless", word.text);
-            self.notes.push(Note::new(&word.position, message));
+            self.notes.push(ConfigNote::new(&word.position, message));
         }
         Ok(network)
     }

@@ -4,7 +4,9 @@ use core::time::Duration;
 use std::{rc::Rc, sync::Arc};
 
 use underpass_core::{
-    config::{AccessLog, Additions, ContentTypes, ErrorLogs, ErrorPage, RealIp, SetHeader, Settings},
+    config::{
+        AccessLog, Additions, ContentTypes, ErrorLogs, ErrorPage, RealIp, ResolverId, SetHeader, Settings,
+    },
     template::Escape,
 };
 
@@ -14,7 +16,7 @@ use super::{
 };
 use crate::{
     directives::{self, Context},
-    error::{Error, Note},
+    error::{ConfigNote, Error},
     loaded::SessionTrace,
     syntax::{ByName, Directive, Word},
     values,
@@ -33,7 +35,7 @@ pub(super) struct Level<'t> {
     pub(super) additions: Arc<Additions>,
     pub(super) types: Arc<ContentTypes>,
     pub(super) error_pages: Arc<[ErrorPage]>,
-    pub(super) resolver: Option<u32>,
+    pub(super) resolver: Option<ResolverId>,
     pub(super) real_ip: Option<Arc<RealIp>>,
     pub(super) settings: Arc<Settings>,
     pub(super) redirects: Vec<Redirect>,
@@ -101,7 +103,7 @@ impl Builder<'_> {
     fn note_what_has_no_effect(&mut self, block: &[Directive]) {
         for header in all(block, "keepalive_timeout").filter_map(|directive| directive.arguments.get(1)) {
             let message = "the second parameter of \"keepalive_timeout\" has no effect";
-            self.notes.push(Note::new(&header.position, message));
+            self.notes.push(ConfigNote::new(&header.position, message));
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     check::missing_semicolon,
-    error::{Error, Note, Position},
+    error::{ConfigNote, Error, Position},
     loaded::{KeepAliveProbes, ListenOptions},
     syntax::{Directive, Word},
     values::{self, HostPort},
@@ -110,7 +110,7 @@ impl Builder<'_> {
                 Known::WithoutEffect(why) => {
                     let name = word.text.split('=').next().unwrap_or_default();
                     let message = format!("\"{name}\" of \"listen\" has no effect: {why}");
-                    self.note_once(format!("listen {name}"), Note::new(&word.position, message));
+                    self.note_once(format!("listen {name}"), ConfigNote::new(&word.position, message));
                 }
                 Known::No => {
                     let error = Error::new(&word.position, format!("invalid parameter \"{}\"", word.text));
@@ -124,7 +124,7 @@ impl Builder<'_> {
         if let Some(word) = directive.arguments.iter().find(|word| word.text == "quic") {
             let message =
                 "\"listen ... quic\" has no effect: clients speak HTTP/1.1 over TCP in this version";
-            self.note_once("listen quic".to_owned(), Note::new(&word.position, message));
+            self.note_once("listen quic".to_owned(), ConfigNote::new(&word.position, message));
         }
         Ok(parameters)
     }

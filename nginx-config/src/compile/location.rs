@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     directives::{self, Context, Effect},
-    error::{Error, Note},
+    error::{ConfigNote, Error},
     syntax::{Directive, Word},
 };
 
@@ -176,7 +176,7 @@ impl Builder<'_> {
     fn unsupported(&mut self, directive: &Directive, matcher: &Matcher, block: &Directive) -> Handler {
         let name = &directive.name.text;
         let message = format!("location \"{}\" answers by \"{name}\": requests get a 501", matcher.path());
-        let note = Note::new(&block.name.position, message)
+        let note = ConfigNote::new(&block.name.position, message)
             .mend("there is only forwarding in this version: \"proxy_pass\" to a server that does this");
         self.notes.push(note);
         self.noted.insert(name.clone());
@@ -188,7 +188,7 @@ impl Builder<'_> {
             "location \"{}\" has neither \"proxy_pass\" nor \"return\": it answers 404",
             matcher.path()
         );
-        self.notes.push(Note::new(&block.name.position, message));
+        self.notes.push(ConfigNote::new(&block.name.position, message));
     }
 
     /// A location with what `level` says of it.

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use underpass_core::{
     Severity,
-    config::{AccessLog, ErrorLogs},
+    config::{AccessLog, ErrorLogs, LogId},
     template::{Escape, Template},
 };
 
 use super::{Builder, all, level::Level, syslog};
 use crate::{
-    error::{Error, Note},
+    error::{ConfigNote, Error},
     loaded::{ErrorLog, LogFile, LogTarget},
     syntax::{Directive, Word},
     values,
@@ -142,7 +142,7 @@ impl Builder<'_> {
                 // nginx's size for logs that are compressed.
                 sink.buffer.get_or_insert(64 << 10);
                 let note = "\"gzip\" of \"access_log\" has no effect: logs are written as they are";
-                self.note_once("access_log gzip".to_owned(), Note::new(&word.position, note));
+                self.note_once("access_log gzip".to_owned(), ConfigNote::new(&word.position, note));
             }
             _ => return Err(invalid_parameter(word)),
         }
@@ -174,12 +174,12 @@ impl Builder<'_> {
         Ok(format)
     }
 
-    /// The number of the log file; each file has one, however often it is named.
-    fn sink(&mut self, sink: LogFile, place: &Word) -> Result<usize, Error> {
+    /// The log is the file's number among [`crate::Main::logs`]; each file has one, however often it is named.
+    fn sink(&mut self, sink: LogFile, place: &Word) -> Result<LogId, Error> {
         let known = self.sinks.iter().position(|known| known.target == sink.target);
         let Some(index) = known else {
             self.sinks.push(sink);
-            return Ok(self.sinks.len() - 1);
+            return Ok(LogId(self.sinks.len() - 1));
         };
         if let Some(known) = self.sinks.get_mut(index) {
             if known.buffer.is_some() && sink.buffer.is_some() && *known != sink {
@@ -191,7 +191,7 @@ impl Builder<'_> {
                 *known = sink;
             }
         }
-        Ok(index)
+        Ok(LogId(index))
     }
 
     /// The error logs of a block; none when nothing is said of them.

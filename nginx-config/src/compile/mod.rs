@@ -40,7 +40,7 @@ use std::{
 };
 
 use underpass_core::{
-    config::Config,
+    config::{Config, TraceRuleId},
     shared::Upstreams,
     template::{Escape, Mapping, Template, TemplateError, Variable},
 };
@@ -49,7 +49,7 @@ use crate::{
     LoadOptions,
     access::Access,
     directives::{self, Context, Effect, Kind},
-    error::{Error, Note},
+    error::{ConfigNote, Error},
     lint,
     loaded::{Listener, Loaded, LogFile, Resolver, SessionTrace},
     source::{Source, SourceFile},
@@ -89,7 +89,7 @@ pub(crate) fn compile(source: Source, options: &LoadOptions) -> Result<Loaded, E
 /// What is collected on the way through the tree.
 struct Builder<'o> {
     options: &'o LoadOptions,
-    notes: Vec<Note>,
+    notes: Vec<ConfigNote>,
     variables: Variables,
     formats: HashMap<String, Arc<Template>>,
     groups: Groups,
@@ -158,7 +158,7 @@ impl<'o> Builder<'o> {
             config.proxy_protocol = shared.proxy_protocol;
             config.trace = shared.trace.map(|trace| {
                 self.traces.push(trace);
-                u32::try_from(self.traces.len() - 1).unwrap_or(u32::MAX)
+                TraceRuleId(u32::try_from(self.traces.len() - 1).unwrap_or(u32::MAX))
             });
             config.maps = Arc::clone(&maps);
             config.identity = Arc::clone(&self.options.identity);
@@ -185,7 +185,7 @@ impl<'o> Builder<'o> {
             let row = directives::find(name, Context::Location);
             if row.is_some_and(|row| row.effect == Effect::Content) {
                 let message = format!("\"{name}\" has no effect: there is only forwarding in this version");
-                self.note_once(name.clone(), Note::new(&directive.name.position, message));
+                self.note_once(name.clone(), ConfigNote::new(&directive.name.position, message));
             }
             if row.is_none_or(|row| row.kind != Kind::Pairs) {
                 self.note_other_answers(directive.inside());
@@ -194,7 +194,7 @@ impl<'o> Builder<'o> {
     }
 
     /// Notes something unless it has been noted before.
-    fn note_once(&mut self, key: String, note: Note) {
+    fn note_once(&mut self, key: String, note: ConfigNote) {
         if self.noted.insert(key) {
             self.notes.push(note);
         }
@@ -228,8 +228,8 @@ impl<'o> Builder<'o> {
 }
 
 /// Notes in the order of the files and their lines, each once: what is inherited is looked at on every level.
-fn in_order(mut notes: Vec<Note>, files: &[SourceFile]) -> Vec<Note> {
-    let file = |note: &Note| files.iter().position(|file| file.name == note.position.file);
+fn in_order(mut notes: Vec<ConfigNote>, files: &[SourceFile]) -> Vec<ConfigNote> {
+    let file = |note: &ConfigNote| files.iter().position(|file| file.name == note.position.file);
     notes.sort_by_key(|note| (file(note), note.position.line, note.position.column));
     notes.dedup();
     notes

@@ -4,7 +4,7 @@ use underpass_core::config::ServerName;
 
 use super::{Builder, all};
 use crate::{
-    error::{Error, Note, Position},
+    error::{ConfigNote, Error, Position},
     syntax::{Directive, Word},
     values,
 };
@@ -47,7 +47,7 @@ impl Builder<'_> {
         }
         if text.contains('/') {
             let message = format!("server name \"{text}\" has suspicious symbols");
-            self.notes.push(Note::new(&position, message));
+            self.notes.push(ConfigNote::new(&position, message));
         }
         let text = if text == "$hostname" { &*self.options.identity.hostname } else { text };
         let name = text.to_ascii_lowercase().into_boxed_str();

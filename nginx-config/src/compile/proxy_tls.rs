@@ -1,7 +1,7 @@
 //! `proxy_ssl_…`: TLS towards origin servers.
 
 use underpass_core::{
-    config::{PeerName, ProxyTls},
+    config::{PeerName, ProxyTls, TlsSettingsId},
     template::Escape,
 };
 
@@ -31,7 +31,7 @@ impl Builder<'_> {
 
     /// The number of what holds on this level among [`crate::Loaded::upstream_tls`]. Equal settings have one number, so that
     /// connections and sessions are shared between them, and between no others (H4).
-    fn upstream_tls(&mut self, level: &Level<'_>) -> Result<u32, Error> {
+    fn upstream_tls(&mut self, level: &Level<'_>) -> Result<TlsSettingsId, Error> {
         let file = |name| level.innermost(name).map(|line| self.named_file(line.argument(0))).transpose();
         let trusted = file("proxy_ssl_trusted_certificate")?;
         let crl = file("proxy_ssl_crl")?;
@@ -50,7 +50,7 @@ impl Builder<'_> {
             self.upstream_tls.push(tls);
             self.upstream_tls.len() - 1
         });
-        Ok(u32::try_from(number).unwrap_or(u32::MAX))
+        Ok(TlsSettingsId(u32::try_from(number).unwrap_or(u32::MAX)))
     }
 
     fn upstream_identity(&self, level: &Level<'_>) -> Result<Option<IdentityFiles>, Error> {

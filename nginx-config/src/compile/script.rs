@@ -9,7 +9,7 @@ use underpass_core::{
 
 use super::{Builder, all, condition::condition_words, level::Level, variables::variable_name};
 use crate::{
-    error::{Error, Note},
+    error::{ConfigNote, Error},
     syntax::{Directive, Word},
     values,
 };
@@ -36,7 +36,7 @@ impl Builder<'_> {
                     "this \"{}\" is never reached: one before it ends the rewriting",
                     directive.name.text
                 );
-                self.notes.push(Note::new(&directive.name.position, message));
+                self.notes.push(ConfigNote::new(&directive.name.position, message));
                 continue;
             }
             steps.push(step);

@@ -13,7 +13,7 @@ use super::{
     script::Forwarding,
 };
 use crate::{
-    error::{Error, Note},
+    error::{ConfigNote, Error},
     loaded::SessionTrace,
     syntax::Directive,
     tls::ServerTls,
@@ -66,7 +66,7 @@ impl Builder<'_> {
         if answer.is_some() && !sites.is_empty() {
             let message =
                 "the \"return\" of the server answers every request: its locations are never reached";
-            self.notes.push(Note::new(&block.name.position, message));
+            self.notes.push(ConfigNote::new(&block.name.position, message));
             sites.clear();
         }
         let tunnel =

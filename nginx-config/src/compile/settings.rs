@@ -2,7 +2,9 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use underpass_core::config::{LingeringClose, MAX_HEAD, RealIp, RealIpSource, ServerTokens, Settings};
+use underpass_core::config::{
+    LingeringClose, MAX_HEAD, RealIp, RealIpSource, ResolverId, ServerTokens, Settings,
+};
 
 use super::{
     Builder, all,
@@ -106,7 +108,7 @@ impl Builder<'_> {
     }
 
     /// `resolver`: its number, where the block has one.
-    pub(super) fn resolver(&mut self, block: &[Directive]) -> Result<Option<u32>, Error> {
+    pub(super) fn resolver(&mut self, block: &[Directive]) -> Result<Option<ResolverId>, Error> {
         let Some(directive) = all(block, "resolver").next() else { return Ok(None) };
         let mut resolver = Resolver { servers: Vec::new(), valid: None, ipv4: true, ipv6: true };
         for word in &directive.arguments {
@@ -123,7 +125,7 @@ impl Builder<'_> {
             self.resolvers.push(resolver);
             self.resolvers.len() - 1
         });
-        Ok(u32::try_from(index).ok())
+        Ok(u32::try_from(index).ok().map(ResolverId))
     }
 
     fn resolver_word(&self, resolver: &mut Resolver, word: &Word) -> Result<(), Error> {

@@ -12,7 +12,7 @@ use underpass_core::{
 
 use super::{listen::Listen, server::VirtualServer, tls::no_certificate};
 use crate::{
-    error::{Error, Note},
+    error::{ConfigNote, Error},
     loaded::{Listener, SessionTrace},
     tls::{ListenerTls, ServerTls},
 };
@@ -48,7 +48,7 @@ pub(super) struct Shared {
 
 impl<'s> Sockets<'s> {
     /// Collects what the servers say; names that two servers of a socket claim become notes.
-    pub(super) fn of(servers: &'s [VirtualServer], notes: &mut Vec<Note>) -> Result<Self, Error> {
+    pub(super) fn of(servers: &'s [VirtualServer], notes: &mut Vec<ConfigNote>) -> Result<Self, Error> {
         let mut sockets: Vec<Socket<'s>> = Vec::new();
         let mut known: HashMap<&Address, usize> = HashMap::new();
         for (index, server) in servers.iter().enumerate() {
@@ -109,7 +109,7 @@ impl<'s> Sockets<'s> {
 }
 
 impl<'s> Socket<'s> {
-    fn add(&mut self, server: usize, listen: &'s Listen, notes: &mut Vec<Note>) -> Result<(), Error> {
+    fn add(&mut self, server: usize, listen: &'s Listen, notes: &mut Vec<ConfigNote>) -> Result<(), Error> {
         if listen.default_server {
             if self.default.is_some() {
                 let message = format!("a duplicate default server for {}", listen.address);
@@ -133,7 +133,7 @@ impl<'s> Socket<'s> {
         for (_, name) in differs.into_iter().filter(|(differs, _)| *differs) {
             let message = format!("protocol options redefined for {}", listen.address);
             let mend = format!("\"{name}\" on one \"listen\" counts for all of the address");
-            notes.push(Note::new(&listen.position, message).mend(mend));
+            notes.push(ConfigNote::new(&listen.position, message).mend(mend));
         }
         self.proxy_protocol |= listen.proxy_protocol;
         self.ssl |= listen.ssl;
@@ -168,7 +168,7 @@ impl<'s> Socket<'s> {
         }
     }
 
-    fn note_conflicts(&self, servers: &[VirtualServer], notes: &mut Vec<Note>) {
+    fn note_conflicts(&self, servers: &[VirtualServer], notes: &mut Vec<ConfigNote>) {
         let mut seen: HashSet<&str> = HashSet::new();
         let members = self.servers.iter().filter_map(|index| servers.get(*index));
         for name in members.flat_map(|server| &server.names) {
@@ -176,7 +176,7 @@ impl<'s> Socket<'s> {
             if !seen.insert(text) {
                 let address = &self.listen.address;
                 let message = format!("conflicting server name \"{text}\" on {address}, ignored");
-                notes.push(Note::new(&name.position, message));
+                notes.push(ConfigNote::new(&name.position, message));
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::{collections::hash_map::Entry, sync::Arc};
 
 use underpass_core::{
-    config::{TlsRules, VerifyClient},
+    config::{TlsJudgeId, TlsRules, VerifyClient},
     template::Escape,
 };
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     directives::Context,
-    error::{Error, Note, Position},
+    error::{ConfigNote, Error, Position},
     syntax::{Directive, Word},
     tls::{ClientVerification, IdentityFiles, NamedFile, ServerTls, SessionCache, TlsVersions, Written},
     values,
@@ -145,7 +145,7 @@ impl Builder<'_> {
         if let Some(word) = old {
             let message =
                 format!("\"{name}\" has versions that are never spoken: TLS 1.2 is the oldest here");
-            self.note_once(name.clone(), Note::new(&word.position, message));
+            self.note_once(name.clone(), ConfigNote::new(&word.position, message));
         }
         Ok(versions)
     }
@@ -188,7 +188,7 @@ impl Builder<'_> {
             self.judges.push(judge);
             self.judges.len() - 1
         });
-        TlsRules::new(verify.mode, u32::try_from(number).unwrap_or(u32::MAX))
+        TlsRules::new(verify.mode, TlsJudgeId(u32::try_from(number).unwrap_or(u32::MAX)))
     }
 
     fn stapling_file(&mut self, level: &Level<'_>) -> Result<Option<NamedFile>, Error> {
@@ -201,7 +201,7 @@ impl Builder<'_> {
         if file.is_none() {
             let message =
                 "\"ssl_stapling\" has no effect without \"ssl_stapling_file\": no response is fetched";
-            self.note_once("ssl_stapling".to_owned(), Note::new(&on.name.position, message));
+            self.note_once("ssl_stapling".to_owned(), ConfigNote::new(&on.name.position, message));
         }
         Ok(file)
     }

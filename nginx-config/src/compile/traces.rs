@@ -4,7 +4,7 @@ use underpass_core::trace::Sample;
 
 use super::{Builder, all, logs::refuse_special_target};
 use crate::{
-    error::{Error, Note},
+    error::{ConfigNote, Error},
     loaded::SessionTrace,
     syntax::Directive,
 };
@@ -39,7 +39,7 @@ impl Builder<'_> {
                 "\"session_trace\" writes content and credentials of clients to \"{}\" as they are",
                 trace.path.display()
             );
-            self.notes.push(Note::new(&directive.name.position, message));
+            self.notes.push(ConfigNote::new(&directive.name.position, message));
         }
         Ok(Some((file.text != "off").then_some(trace)))
     }

@@ -17,7 +17,7 @@ use super::{
     upstream::parse_host,
 };
 use crate::{
-    error::{Error, Note},
+    error::{ConfigNote, Error},
     syntax::{Directive, Word},
     values,
 };
@@ -31,7 +31,7 @@ impl Builder<'_> {
                 {
                     let message =
                         format!("\"{}\" has no effect: \"tunnel_pass\" names an address", rule.name.text);
-                    self.notes.push(Note::new(&rule.name.position, message));
+                    self.notes.push(ConfigNote::new(&rule.name.position, message));
                 }
                 Destination::Configured(self.tunnel_target(address)?)
             }

@@ -9,6 +9,7 @@ use std::{
 
 use underpass_core::{
     Address,
+    config::ResolverId,
     shared::{Balance, Group, GroupId, KeepAlive, Peer},
     template::Escape,
 };
@@ -21,7 +22,7 @@ use super::{
 };
 use crate::{
     directives::Context,
-    error::{Error, Note, Position},
+    error::{ConfigNote, Error, Position},
     resolve::Resolve,
     syntax::{Directive, Word},
     values::{self, HostPort},
@@ -32,7 +33,7 @@ use crate::{
 pub(super) struct Groups {
     list: Vec<Group>,
     /// Numbers of the resolvers that look names of the groups up.
-    pub(super) resolvers: Vec<Option<u32>>,
+    pub(super) resolvers: Vec<Option<ResolverId>>,
     /// Those of `upstream` blocks, names in lower case.
     named: HashMap<String, GroupId>,
     /// Those of a plain `proxy_pass`, by address.
@@ -126,7 +127,7 @@ impl Builder<'_> {
                 _ => continue,
             };
             if chosen {
-                let note = Note::new(&directive.name.position, "load balancing method redefined");
+                let note = ConfigNote::new(&directive.name.position, "load balancing method redefined");
                 self.notes.push(note);
             }
             (balance, chosen) = (method, true);

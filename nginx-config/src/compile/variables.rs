@@ -6,7 +6,7 @@ use underpass_core::template::{Captures, MapId, Names, Regex, SetId, Variable};
 
 use super::{Builder, condition::condition_words};
 use crate::{
-    error::{Error, Note},
+    error::{ConfigNote, Error},
     regex::{self, Expression},
     syntax::{Directive, Word},
 };
@@ -77,7 +77,7 @@ impl Builder<'_> {
         self.variables.maps += 1;
         if self.variables.names.insert(name, variable).is_some() {
             let message = format!("\"{}\" is defined before: this block holds", word.text);
-            self.notes.push(Note::new(&word.position, message));
+            self.notes.push(ConfigNote::new(&word.position, message));
         }
         Ok(())
     }
@@ -166,7 +166,7 @@ impl Builder<'_> {
                 "the regular expression \"{source}\" has {needs}: it runs in a slower engine, and does \
                  not match when that takes too many steps"
             );
-            self.notes.push(Note::new(&word.position, message));
+            self.notes.push(ConfigNote::new(&word.position, message));
         }
         if let Some((_, name)) = expression.names.iter().find(|(group, _)| *group >= Captures::GROUPS) {
             let message = format!("the group \"{name}\" of the regular expression has too high a number");

@@ -5,10 +5,10 @@ use super::{Effect, Kind, Row, table::DIRECTIVES};
 /// A directive that may stand in a file. Its names, contexts and defaults are nginx's.
 ///
 /// ```
-/// use underpass_nginx_config::{Directive, Outcome};
+/// use underpass_nginx_config::{Directive, DirectiveOutcome};
 ///
 /// let timeout = Directive::all().find(|directive| directive.name() == "proxy_read_timeout").unwrap();
-/// assert_eq!(timeout.outcome(), Outcome::Obeyed);
+/// assert_eq!(timeout.outcome(), DirectiveOutcome::Obeyed);
 /// assert_eq!(timeout.default(), Some("60s"));
 /// assert!(timeout.contexts().eq(["http", "server", "location"]));
 /// ```
@@ -20,10 +20,10 @@ pub struct Directive {
 /// What comes of a directive that stands in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Outcome {
+pub enum DirectiveOutcome {
     /// It is obeyed.
     Obeyed,
-    /// Nothing, for this reason; a [`Note`](crate::Note) says so.
+    /// Nothing, for this reason; a [`ConfigNote`](crate::ConfigNote) says so.
     Ignored(&'static str),
     /// Requests that it would answer are answered with 501, and a note says so.
     NotImplemented,
@@ -75,12 +75,12 @@ impl Directive {
     }
 
     /// What comes of it.
-    pub fn outcome(self) -> Outcome {
+    pub fn outcome(self) -> DirectiveOutcome {
         match self.row.effect {
-            Effect::Full => Outcome::Obeyed,
-            Effect::None(why) => Outcome::Ignored(why),
-            Effect::Content => Outcome::NotImplemented,
-            Effect::Refused(_) | Effect::RefusedUnlessOff(_) => Outcome::Refused,
+            Effect::Full => DirectiveOutcome::Obeyed,
+            Effect::None(why) => DirectiveOutcome::Ignored(why),
+            Effect::Content => DirectiveOutcome::NotImplemented,
+            Effect::Refused(_) | Effect::RefusedUnlessOff(_) => DirectiveOutcome::Refused,
         }
     }
 }

@@ -9,7 +9,7 @@ mod modules;
 mod table;
 
 pub(crate) use absent::reason as reason_of_absence;
-pub use listed::{Directive, Outcome};
+pub use listed::{Directive, DirectiveOutcome};
 pub use modules::{NGINX_VERSION, configure_options};
 pub(crate) use table::DIRECTIVES;
 

@@ -6,7 +6,7 @@ use super::web::{Web, below, variables};
 use crate::{
     compile::is_always_empty,
     directives::{self, Context, Effect},
-    error::Note,
+    error::ConfigNote,
     syntax::Directive,
     values,
 };
@@ -19,7 +19,7 @@ const ACCEPTED: [(&str, bool, &str); 4] = [
     ("ignore_invalid_headers", false, "a field name that is no token is refused with 400"),
 ];
 
-pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
+pub(super) fn check(web: &Web<'_>) -> Vec<ConfigNote> {
     let mut all = Vec::new();
     below(web.http.block(), &mut all);
     let first = |(name, without, why): &(&str, bool, &str)| {
@@ -27,7 +27,7 @@ pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
             directive.name.text == *name && values::flag(&directive.argument(0).text) == Some(*without)
         })?;
         let value = if *without { "on" } else { "off" };
-        Some(Note::new(&found.name.position, format!("\"{name} {value}\" has no effect: {why}")))
+        Some(ConfigNote::new(&found.name.position, format!("\"{name} {value}\" has no effect: {why}")))
     };
     let mut notes: Vec<_> = ACCEPTED.iter().filter_map(first).collect();
     notes.extend(empty_variables(&all));
@@ -35,7 +35,7 @@ pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
 }
 
 /// Variables of nginx that never have a value here, each once.
-fn empty_variables(all: &[&Directive]) -> Vec<Note> {
+fn empty_variables(all: &[&Directive]) -> Vec<ConfigNote> {
     let mut told = HashSet::new();
     let mut notes = Vec::new();
     let has_effect = |directive: &&&Directive| {
@@ -50,7 +50,10 @@ fn empty_variables(all: &[&Directive]) -> Vec<Note> {
                 })
             };
             if !is_set() && told.insert(name.clone()) {
-                notes.push(Note::new(&word.position, format!("\"${name}\" is always empty in this version")));
+                notes.push(ConfigNote::new(
+                    &word.position,
+                    format!("\"${name}\" is always empty in this version"),
+                ));
             }
         }
     }

@@ -1,9 +1,9 @@
 //! Levels that lose what they would inherit.
 
 use super::web::{Place, Web, named};
-use crate::{error::Note, syntax::Directive};
+use crate::{error::ConfigNote, syntax::Directive};
 
-pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
+pub(super) fn check(web: &Web<'_>) -> Vec<ConfigNote> {
     web.places.iter().filter(|place| forwards(place)).filter_map(lost).collect()
 }
 
@@ -19,7 +19,7 @@ fn forwards(place: &Place<'_>) -> bool {
 }
 
 /// What is not among the lines of a level that has some, but among those that it would inherit without.
-fn lost(place: &Place<'_>) -> Option<Note> {
+fn lost(place: &Place<'_>) -> Option<ConfigNote> {
     let own: Vec<_> = named(place.own(), "proxy_set_header").collect();
     let first = own.first()?;
     let outer = place.outwards().skip(1).find(|level| level.has("proxy_set_header"))?;
@@ -41,5 +41,5 @@ fn lost(place: &Place<'_>) -> Option<Note> {
         from.line,
         fields.join(", ")
     );
-    Some(Note::new(&first.name.position, message).mend("repeat here what is still wanted"))
+    Some(ConfigNote::new(&first.name.position, message).mend("repeat here what is still wanted"))
 }

@@ -8,9 +8,9 @@ use std::{
 use underpass_core::Address;
 
 use super::web::{Web, named};
-use crate::{error::Note, syntax::Directive, values::HostPort};
+use crate::{error::ConfigNote, syntax::Directive, values::HostPort};
 
-pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
+pub(super) fn check(web: &Web<'_>) -> Vec<ConfigNote> {
     let edges: Vec<Edge<'_>> = web
         .forwarding()
         .filter_map(|(place, pass)| {
@@ -35,7 +35,8 @@ pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
             true => "a request in a circle ends in a 508",
             false => "with \"proxy_via off\" nothing may end a request in a circle",
         };
-        Note::new(&url.position, message).mend(format!("write the address of the origin server; {circle}"))
+        ConfigNote::new(&url.position, message)
+            .mend(format!("write the address of the origin server; {circle}"))
     };
     edges.iter().filter(|edge| comes_back(edge)).map(note).collect()
 }

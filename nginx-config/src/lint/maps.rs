@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use super::web::{Web, below, named, variables};
-use crate::{error::Note, syntax::Directive};
+use crate::{error::ConfigNote, syntax::Directive};
 
-pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
+pub(super) fn check(web: &Web<'_>) -> Vec<ConfigNote> {
     let mut all = Vec::new();
     below(web.http.block(), &mut all);
     let mut used: HashSet<String> = HashSet::new();
@@ -22,7 +22,7 @@ pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
     };
     let note = |map: &Directive| {
         let name = &map.argument(1).text;
-        let note = Note::new(&map.argument(1).position, format!("\"{name}\" is never used"));
+        let note = ConfigNote::new(&map.argument(1).position, format!("\"{name}\" is never used"));
         if variables(&map.argument(0).text).any(|name| name == "http_upgrade") {
             return note.mend(format!("use it, as in \"proxy_set_header Connection {name};\""));
         }

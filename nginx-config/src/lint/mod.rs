@@ -19,11 +19,11 @@ mod web;
 #[cfg(test)]
 mod tests;
 
-use crate::{error::Note, loaded::Listener, syntax::Directive};
+use crate::{error::ConfigNote, loaded::Listener, syntax::Directive};
 use web::Web;
 
 /// The rules.
-const RULES: [fn(&Web<'_>) -> Vec<Note>; 11] = [
+const RULES: [fn(&Web<'_>) -> Vec<ConfigNote>; 11] = [
     accepted::check,
     branches::check,
     inheritance::check,
@@ -38,7 +38,7 @@ const RULES: [fn(&Web<'_>) -> Vec<Note>; 11] = [
 ];
 
 /// Looks at the directives of `http`, which listens on `listeners`.
-pub(crate) fn lint(http: &[Directive], listeners: &[Listener]) -> Vec<Note> {
+pub(crate) fn lint(http: &[Directive], listeners: &[Listener]) -> Vec<ConfigNote> {
     let web = Web::new(http, listeners);
     RULES.iter().flat_map(|rule| rule(&web)).collect()
 }

@@ -7,12 +7,12 @@ use std::{
 
 use super::web::{Place, Web, named};
 use crate::{
-    error::Note,
+    error::ConfigNote,
     syntax::{Directive, Word},
     values::HostPort,
 };
 
-pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
+pub(super) fn check(web: &Web<'_>) -> Vec<ConfigNote> {
     let mut notes: Vec<_> =
         web.forwarding().filter_map(|(place, pass)| without_resolver(web, place, pass)).collect();
     let mut locations = HashMap::new();
@@ -20,14 +20,14 @@ pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
     notes
 }
 
-fn without_resolver(web: &Web<'_>, place: &Place<'_>, pass: &Directive) -> Option<Note> {
+fn without_resolver(web: &Web<'_>, place: &Place<'_>, pass: &Directive) -> Option<ConfigNote> {
     let url = pass.argument(0);
     if !url.text.contains('$') || place.innermost("resolver").is_some() || is_known(web, &url.text, 3) {
         return None;
     }
     let message =
         "the host in this \"proxy_pass\" is looked up for each request, and there is no \"resolver\"";
-    Some(Note::new(&url.position, message).mend(
+    Some(ConfigNote::new(&url.position, message).mend(
         "the system is asked; name a server, as in \"resolver 127.0.0.53;\", or make an \"upstream\" \
          of each host",
     ))
@@ -74,7 +74,7 @@ fn values_are_known(web: &Web<'_>, variable: &str, depth: usize) -> bool {
 type Locations<'t> = HashMap<*const Directive, HashSet<&'t str>>;
 
 /// An `error_page` to a named location that the server doesn't have.
-fn missing_locations<'t>(place: &Place<'t>, known: &mut Locations<'t>) -> Vec<Note> {
+fn missing_locations<'t>(place: &Place<'t>, known: &mut Locations<'t>) -> Vec<ConfigNote> {
     let Some(server) = place.server else { return Vec::new() };
     let pages = named(place.own(), "error_page").filter_map(|page| page.arguments.last());
     let mut pages = pages.filter(|word| word.text.starts_with('@')).peekable();
@@ -87,7 +87,7 @@ fn missing_locations<'t>(place: &Place<'t>, known: &mut Locations<'t>) -> Vec<No
     let missing = pages.filter(|word| !locations.contains(word.text.as_str()));
     let note = |word: &Word| {
         let message = format!("the server has no location \"{}\"", word.text);
-        Note::new(&word.position, message).mend("named locations stand in the \"server\" itself")
+        ConfigNote::new(&word.position, message).mend("named locations stand in the \"server\" itself")
     };
     missing.map(note).collect()
 }

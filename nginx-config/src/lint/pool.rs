@@ -1,10 +1,10 @@
 //! Requests that cost the origin server a connection each.
 
 use super::web::{Web, variables};
-use crate::{error::Note, syntax::Word};
+use crate::{error::ConfigNote, syntax::Word};
 
-pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
-    let mut notes: Vec<Note> = Vec::new();
+pub(super) fn check(web: &Web<'_>) -> Vec<ConfigNote> {
+    let mut notes: Vec<ConfigNote> = Vec::new();
     let closes = |word: &Word| word.text.eq_ignore_ascii_case("close");
     for (place, _) in web.forwarding() {
         let Some(line) = place.set_header("Connection") else { continue };
@@ -31,7 +31,7 @@ pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
         let position = &in_map.map_or(&line.name, |pair| &pair.name).position;
         let message = "\"Connection: close\" has a connection to the origin server made for each request";
         if !notes.iter().any(|note| note.position == *position) {
-            notes.push(Note::new(position, message).mend(mend));
+            notes.push(ConfigNote::new(position, message).mend(mend));
         }
     }
     notes

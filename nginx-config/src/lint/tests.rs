@@ -18,8 +18,9 @@ fn said(http: &str) -> Vec<String> {
     let mut options = LoadOptions::new("/prefix");
     options.resolver = Arc::new(Anybody);
     let loaded = load_text("f", format!("http {{\n{http}\n}}"), &options).expect(http);
-    let line =
-        |note: &crate::Note| format!("{}:{} {}", note.position.line, note.position.column, note.message);
+    let line = |note: &crate::ConfigNote| {
+        format!("{}:{} {}", note.position.line, note.position.column, note.message)
+    };
     loaded.notes.iter().map(line).collect()
 }
 

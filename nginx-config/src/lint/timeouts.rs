@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::web::Web;
-use crate::error::Note;
+use crate::error::ConfigNote;
 
 /// Browsers send no pings of their own, and servers often every 25 to 30 seconds, if at all.
 const SHORT: Duration = Duration::from_secs(60);
 
-pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
+pub(super) fn check(web: &Web<'_>) -> Vec<ConfigNote> {
     let mut notes = Vec::new();
     for (place, pass) in web.forwarding() {
         let upgrades = place.upgrades(web);
@@ -22,7 +22,7 @@ pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
         );
         let here = line.filter(|line| place.own().iter().any(|own| std::ptr::eq(own, *line)));
         let position = &here.unwrap_or(pass).name.position;
-        notes.push(Note::new(position, message).mend(
+        notes.push(ConfigNote::new(position, message).mend(
             "raise \"proxy_read_timeout\", or have the origin server send WebSocket pings more often \
              than that",
         ));

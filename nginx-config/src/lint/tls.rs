@@ -4,12 +4,12 @@ use std::collections::HashSet;
 
 use super::web::{Place, Web};
 use crate::{
-    error::{Note, Position},
+    error::{ConfigNote, Position},
     syntax::Directive,
     values,
 };
 
-pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
+pub(super) fn check(web: &Web<'_>) -> Vec<ConfigNote> {
     let mut told = HashSet::new();
     let mut notes: Vec<_> =
         web.forwarding().filter_map(|(place, pass)| unverified(place, pass, &mut told)).collect();
@@ -18,7 +18,7 @@ pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
 }
 
 /// Origin servers by TLS that nobody verifies: one note for each line that says so, else for each `proxy_pass`.
-fn unverified(place: &Place<'_>, pass: &Directive, told: &mut HashSet<Position>) -> Option<Note> {
+fn unverified(place: &Place<'_>, pass: &Directive, told: &mut HashSet<Position>) -> Option<ConfigNote> {
     let url = pass.argument(0);
     let line = place.innermost("proxy_ssl_verify");
     let verifies = line.is_some_and(|line| values::flag(&line.argument(0).text) == Some(true));
@@ -32,7 +32,7 @@ fn unverified(place: &Place<'_>, pass: &Directive, told: &mut HashSet<Position>)
     let message = "nobody verifies who the origin server is: whoever is on the way there can be it (\"proxy_ssl_verify\")";
     let mend = "write \"proxy_ssl_verify on;\" and, unless its authority is one of the system's, \
                 \"proxy_ssl_trusted_certificate FILE;\"";
-    Some(Note::new(position, message).mend(mend))
+    Some(ConfigNote::new(position, message).mend(mend))
 }
 
 /// Whether a URL is one of TLS, or has the scheme of a client that may come under TLS.
@@ -50,7 +50,7 @@ fn is_listen_with_tls(line: &Directive) -> bool {
 }
 
 /// A server with certificates of its own that listens in clear only, at the port of HTTPS.
-fn in_clear(place: &Place<'_>) -> Option<Note> {
+fn in_clear(place: &Place<'_>) -> Option<ConfigNote> {
     let server = place.block.filter(|block| block.name.text == "server")?;
     place.first("ssl_certificate")?;
     let listens = server.inside().iter().filter(|line| line.name.text == "listen");
@@ -65,5 +65,5 @@ fn in_clear(place: &Place<'_>) -> Option<Note> {
         }
     }
     let message = "this port is served in clear, although the server has a certificate";
-    Some(Note::new(&listen?.name.position, message).mend("write \"ssl\" behind the address"))
+    Some(ConfigNote::new(&listen?.name.position, message).mend("write \"ssl\" behind the address"))
 }

@@ -1,14 +1,14 @@
 //! Forward proxies that anybody may use.
 
 use super::web::{Place, Web};
-use crate::error::Note;
+use crate::error::ConfigNote;
 
-pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
+pub(super) fn check(web: &Web<'_>) -> Vec<ConfigNote> {
     web.places.iter().filter_map(open).collect()
 }
 
 /// A `tunnel_pass` without a destination of its own, as far as nothing says who may use it for what.
-fn open(place: &Place<'_>) -> Option<Note> {
+fn open(place: &Place<'_>) -> Option<ConfigNote> {
     let pass = place.first("tunnel_pass").filter(|pass| pass.arguments.is_empty())?;
     let allowed = place.holding("tunnel_allow");
     let opens_all = allowed.iter().any(|rule| {
@@ -25,7 +25,7 @@ fn open(place: &Place<'_>) -> Option<Note> {
         (false, false) => "every public address that \"tunnel_deny\" leaves, at every port but 25",
     };
     let message = format!("{} lets everybody tunnel to {what}", place.called());
-    Some(Note::new(&pass.name.position, message).mend(
+    Some(ConfigNote::new(&pass.name.position, message).mend(
         "say who may (\"allow\" and \"deny\", \"auth_basic\") or where to (\"tunnel_allow \
          example.com 443;\")",
     ))

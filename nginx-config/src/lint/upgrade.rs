@@ -1,9 +1,9 @@
 //! Upgrades that don't get through.
 
 use super::web::Web;
-use crate::error::Note;
+use crate::error::ConfigNote;
 
-pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
+pub(super) fn check(web: &Web<'_>) -> Vec<ConfigNote> {
     let mut notes = Vec::new();
     for (place, pass) in web.forwarding() {
         let upgrades = place.upgrades(web);
@@ -11,7 +11,7 @@ pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
             (Some(connection), None) if upgrades.permits => {
                 let message =
                     format!("{} sets \"Connection\" for an upgrade, but no \"Upgrade\"", place.called());
-                notes.push(Note::new(&connection.name.position, message).mend(
+                notes.push(ConfigNote::new(&connection.name.position, message).mend(
                     "no WebSocket gets through: add \"proxy_set_header Upgrade $http_upgrade;\" beside it",
                 ));
             }
@@ -20,7 +20,7 @@ pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
                     "{} sets \"Upgrade\", but no \"Connection\" that permits an upgrade",
                     place.called()
                 );
-                notes.push(Note::new(&upgrade.name.position, message).mend(
+                notes.push(ConfigNote::new(&upgrade.name.position, message).mend(
                     "no WebSocket gets through: add \"proxy_set_header Connection upgrade;\" beside it",
                 ));
             }
@@ -35,7 +35,9 @@ pub(super) fn check(web: &Web<'_>) -> Vec<Note> {
             } else {
                 &pass.name.position
             };
-            notes.push(Note::new(position, message).mend("write \"proxy_http_version 1.1;\", or nothing"));
+            notes.push(
+                ConfigNote::new(position, message).mend("write \"proxy_http_version 1.1;\", or nothing"),
+            );
         }
     }
     notes

@@ -122,7 +122,7 @@ impl Gate {
     /// have counted its exchange before do so no more.
     pub fn ask(&self, claim: &Claim, record: &Record, now: Now, counted: Counted) -> Answer {
         let mut decision = Decision { counted, ..Decision::granted() };
-        let rules = usize::try_from(claim.rules()).ok().and_then(|number| self.rules.get(number));
+        let rules = usize::try_from(claim.rules().0).ok().and_then(|number| self.rules.get(number));
         let Some(Rules { access, users }) = rules else {
             // A location with a number that is not ours: letting nobody in is the mistake that does no harm.
             decision.refuse(Refusal::Forbidden, Severity::Alert, "no such access rules".to_owned());

@@ -2,7 +2,7 @@ use std::{fs, sync::Arc};
 
 use underpass_core::{
     Address, Buffers, ClientInfo, Network, Output, RequestHead, Session, Side, Tick, Turn,
-    config::{Config, Handler, Location, Proxy, Route, Router, Target},
+    config::{AdmissionId, Config, Handler, Location, Proxy, Route, Router, Target},
     shared::{Group, GroupId, LimitConn, LimitReq, Upstreams},
     template::{Template, Variable},
 };
@@ -39,7 +39,7 @@ fn asked_again(access: &Access, remote: &str, lines: &str, tick: u64, counted: C
 fn answered(gate: &Gate, remote: &str, lines: &str, tick: u64, counted: Counted) -> Answer {
     let proxy = Proxy::new(Target::Group(GroupId(0)), "b");
     let mut location = Location::new(Handler::Proxy(Box::new(proxy)));
-    location.admission = Some(0);
+    location.admission = Some(AdmissionId(0));
     location.realm = Some(Template::variable(Variable::Http("realm".into())));
     let peer: std::net::SocketAddr = "127.0.0.1:9".parse().expect("an address");
     let upstreams = Upstreams::new(vec![Group::single("g", peer.into())]);

@@ -85,7 +85,7 @@ impl Log {
         match own {
             Some(logs) => {
                 for (sink, threshold) in logs.sinks.iter() {
-                    if let Some(file) = self.sinks.get(*sink).filter(|_| severity >= *threshold) {
+                    if let Some(file) = self.sinks.get(sink.0).filter(|_| severity >= *threshold) {
                         error::write(file, severity, serial, line, at);
                     }
                 }
@@ -97,7 +97,7 @@ impl Log {
     /// Writes the access log lines of the exchange that is over; `line` is memory to put them together in.
     pub fn exchange(&self, session: &Session, line: &mut Vec<u8>, now: Now) {
         session.record().write_lines(now, line, &mut |sink, line| {
-            if let Some(file) = self.sinks.get(sink) {
+            if let Some(file) = self.sinks.get(sink.0) {
                 file.append(line);
             }
         });

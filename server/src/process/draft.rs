@@ -3,7 +3,7 @@
 use std::{io, sync::Arc};
 
 use underpass_core::shared::{GroupId, Upstreams};
-use underpass_nginx_config::{Listener as Wanted, Loaded, Main, Note};
+use underpass_nginx_config::{ConfigNote, Listener as Wanted, Loaded, Main};
 
 use super::trouble::Trouble;
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 pub(crate) struct Draft {
     pub(super) listeners: Vec<Wanted>,
     pub(super) main: Main,
-    pub(super) notes: Vec<Note>,
+    pub(super) notes: Vec<ConfigNote>,
     pub(super) upstreams: Arc<Upstreams>,
     pub(super) provisions: Provisions,
     pub(super) watch: Watch,
@@ -52,8 +52,8 @@ impl Draft {
         };
         upstreams.inherit(&earlier.upstreams);
         let resolver = |group: GroupId| {
-            let number = resolvers_of_groups.get(group.0).copied().flatten()?;
-            provisions.resolvers.get(number as usize).cloned()
+            let resolver = resolvers_of_groups.get(group.0).copied().flatten()?;
+            provisions.resolvers.get(resolver.0 as usize).cloned()
         };
         let watch = Watch::start(&upstreams, resolver, provisions.log.clone())
             .map_err(|error| Trouble::not_started("the resolver", error))?;

@@ -49,7 +49,7 @@ pub(super) enum Brought<R: Reactor> {
 impl<R: Reactor> Errand<R> {
     /// Asks the name servers that the location names, or the system, on behalf of `client`.
     pub(super) fn resolve(lookup: Lookup, provisions: &Provisions, client: &Address) -> Self {
-        let resolver = lookup.resolver().and_then(|number| provisions.resolvers.get(number as usize));
+        let resolver = lookup.resolver().and_then(|resolver| provisions.resolvers.get(resolver.0 as usize));
         let addresses: Pending<io::Result<Vec<IpAddr>>> = match resolver {
             Some(resolver) => Box::pin(resolver.resolve(lookup.name(), client.into())),
             None => Box::pin(provisions.system_names.look_up(lookup.name(), client)),
@@ -66,7 +66,7 @@ impl<R: Reactor> Errand<R> {
     pub(super) fn connect(dial: Dial, lease: Lease, provisions: &Provisions) -> Self {
         let address = lease.address().clone();
         let security = dial.tls().map(|peer| {
-            let settings = provisions.upstream_tls.get(peer.settings as usize);
+            let settings = provisions.upstream_tls.get(peer.settings.0 as usize);
             (settings.cloned(), Arc::clone(peer), dial.preamble().into())
         });
         let connection: Pending<Result<Secured<R::Stream>, Failed>> = match &address {

@@ -164,7 +164,7 @@ impl World {
         dial.tell_local(|ip| self.local.contains(&ip));
         assert!(self.upstream.is_none(), "a dial while an upstream connection is held");
         if let Some(peer) = dial.tls() {
-            self.secured_with.push((peer.settings, peer.name.to_string()));
+            self.secured_with.push((peer.settings.0, peer.name.to_string()));
             self.preambles.push(String::from_utf8_lossy(dial.preamble()).into_owned());
         }
         match self.session.session().choose(&dial, self.now.tick) {

@@ -2,7 +2,7 @@ use super::*;
 
 fn parse(head: &str) -> Result<Request, Violation> {
     let mut request = Request::default();
-    let mut scanned = 0;
+    let mut scanned = Scan::default();
     match request.parse(head.as_bytes(), &mut scanned, &Settings::default())? {
         Parsed::Complete(length) => assert_eq!(length, head.len()),
         Parsed::Partial => panic!("{head:?} is complete"),
@@ -90,13 +90,13 @@ fn sizes_are_limited_in_every_cut() {
         ("/12345678901234567890123456", "X: y".to_owned(), Err(Violation::TargetTooLong)),
     ] {
         let head = format!("GET {target} HTTP/1.1\r\n{field}\r\nHost: a\r\n\r\n");
-        let mut scanned = 0;
+        let mut scanned = Scan::default();
         let mut parse = |length| {
             let parsed = Request::default().parse(&head.as_bytes()[..length], &mut scanned, &settings);
             parsed.map(|_| ())
         };
         let in_pieces = (1..=head.len()).try_for_each(&mut parse);
-        let mut scanned = 0;
+        let mut scanned = Scan::default();
         let at_once = Request::default().parse(head.as_bytes(), &mut scanned, &settings).map(|_| ());
         assert_eq!((in_pieces, at_once), (expected, expected), "{head}");
     }
@@ -126,12 +126,12 @@ fn lines_of_any_length_stand_at_the_start_in_every_cut() {
         ),
     ] {
         let head = format!("GET /{} HTTP/1.1\r\n{lines}\r\n", "x".repeat(path));
-        let mut scanned = 0;
+        let mut scanned = Scan::default();
         let mut request = Request::default();
         let mut parse =
             |length| request.parse(&head.as_bytes()[..length], &mut scanned, &settings).map(|_| ());
         let in_pieces = (1..=head.len()).try_for_each(&mut parse);
-        let at_once = Request::default().parse(head.as_bytes(), &mut 0, &settings).map(|_| ());
+        let at_once = Request::default().parse(head.as_bytes(), &mut Scan::default(), &settings).map(|_| ());
         assert_eq!((in_pieces, at_once), (expected, expected), "{head}");
     }
 }
@@ -144,18 +144,19 @@ fn leniencies() {
     );
     assert!(parse("GET / HTTP/1.0\r\n\r\n").is_ok());
     let strict = Settings { allow_bare_lf: false, ..Settings::default() };
-    let mut scanned = 0;
+    let mut scanned = Scan::default();
     let refused = Request::default().parse(b"GET / HTTP/1.1\nHost: a\r\n\r\n", &mut scanned, &strict);
     assert_eq!(refused, Err(Violation::BareLf));
-    let refused = Request::default().parse(b"GET / HTTP/1.1\r\nHost: a\n\r\n", &mut 0, &strict);
+    let refused = Request::default().parse(b"GET / HTTP/1.1\r\nHost: a\n\r\n", &mut Scan::default(), &strict);
     assert_eq!(refused, Err(Violation::BareLf));
-    let accepted = Request::default().parse(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", &mut 0, &strict);
+    let accepted =
+        Request::default().parse(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", &mut Scan::default(), &strict);
     assert!(matches!(accepted, Ok(Parsed::Complete(_))));
 }
 
 #[test]
 fn what_no_line_can_begin_with_is_refused_at_once() {
-    let parse = |bytes: &[u8]| Request::default().parse(bytes, &mut 0, &Settings::default());
+    let parse = |bytes: &[u8]| Request::default().parse(bytes, &mut Scan::default(), &Settings::default());
     assert_eq!(parse(b"\r\n\r"), Ok(Parsed::Partial), "an empty line may be on its way");
     assert_eq!(parse(b"\r\n\rG"), Err(Violation::BareCr));
 }

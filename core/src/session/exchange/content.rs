@@ -48,7 +48,7 @@ impl Common {
                     };
                     let trailers = &mut heads.trailers[from.index()];
                     trailers.copy(section);
-                    match trailers.parse_request(0, usize::MAX) {
+                    match trailers.parse_trailers() {
                         Ok(()) => {
                             trailers.nominate_by(head);
                             if self.pass_trailers(from) && self.record.passes_trailers() {
@@ -76,7 +76,7 @@ impl Common {
             let passes = trailer_passes(record, from, field);
             dropped |= !passes;
             if let (Some(kept), true) = (&mut kept, passes) {
-                write_line(kept, field.name, field.value);
+                write_line(kept, field.name(), field.value());
             }
         }
         dropped

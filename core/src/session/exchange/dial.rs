@@ -94,7 +94,11 @@ impl Exchange {
         }
         common.name_peer(turn);
         let key = common.hash_key(turn);
-        common.send_for(Errand::Connect { may_reuse, key });
+        // Whoever dials has a location that forwards.
+        let Some(group) = common.record.hop().map(|hop| hop.group) else {
+            return self.refuse(common, Violation::NoPeer, turn);
+        };
+        common.send_for(Errand::Connect { group, may_reuse, key });
     }
 
     /// Whom the dial goes to: known from now on, even if nothing is heard of it again.

@@ -31,21 +31,18 @@ impl Exchange {
         let number = common.errands;
         let location = common.record.location.as_ref();
         match errand {
-            Errand::Admit => {
-                let rules = location.and_then(|location| location.admission).unwrap_or(0);
-                Output::Admit(Claim { errand: number, rules })
-            }
+            Errand::Admit(rules) => Output::Admit(Claim { errand: number, rules }),
             Errand::Resolve => {
                 let resolver = location.and_then(|location| location.resolver);
                 let requested = || common.requested_authority().map_or("", |(host, _)| host).into();
                 let name = common.record.sought_name().map_or_else(requested, |(name, _)| name.clone());
                 Output::Resolve(Lookup { errand: number, name, resolver })
             }
-            Errand::Connect { may_reuse, key } => self.send_to_connect(common, may_reuse, key),
+            Errand::Connect { group, may_reuse, key } => self.send_to_connect(common, group, may_reuse, key),
         }
     }
 
-    fn send_to_connect(&self, common: &mut Common, may_reuse: bool, key: HashKey) -> Output {
+    fn send_to_connect(&self, common: &mut Common, group: GroupId, may_reuse: bool, key: HashKey) -> Output {
         let client = &common.record.client;
         let hop = common.record.hop();
         let tls = common.record.heads.as_ref().and_then(|heads| heads.tls_peer.clone());
@@ -57,7 +54,7 @@ impl Exchange {
         Output::Connect(Dial {
             errand: common.errands,
             leg: common.epochs.next_origin(),
-            group: hop.map_or(GroupId(usize::MAX), |hop| hop.group),
+            group,
             addresses: self.addresses.clone(),
             elsewhere: self.elsewhere.as_slice().into(),
             address: common.record.given_address().cloned(),

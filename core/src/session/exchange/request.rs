@@ -177,8 +177,8 @@ fn repeated_field(fields: &Fields) -> Option<Violation> {
         return None;
     }
     fields.iter().find_map(|field| {
-        let violation = field.known.repeated()?;
-        fields.only(field.known).is_none().then_some(violation)
+        let violation = field.known().repeated()?;
+        fields.only(field.known()).is_none().then_some(violation)
     })
 }
 

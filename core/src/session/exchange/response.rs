@@ -34,7 +34,7 @@ impl Exchange {
         }
         let inbox = &mut common.work.flows[Side::Upstream.index()].inbox;
         let Some(heads) = &mut common.record.heads else { return false };
-        let parsed = inbox.parse(|raw, scanned| heads.response.parse(raw, scanned, limit));
+        let parsed = inbox.parse(|raw, scan| heads.response.parse(raw, scan, limit));
         let outcome = match parsed {
             Ok(Parsed::Partial) => {
                 inbox.make_room(limit, turn.buffers);

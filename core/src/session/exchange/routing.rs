@@ -146,9 +146,9 @@ impl Exchange {
     }
 
     fn admit(&mut self, common: &mut Common, location: &Location, turn: &mut Turn<'_>) {
-        if location.admission.is_some() {
+        if let Some(rules) = location.admission {
             self.exchange_event(common, exchange::Event::Admit);
-            common.send_for(Errand::Admit);
+            common.send_for(Errand::Admit(rules));
         } else {
             self.enter_handler(common, turn);
         }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Address, Buffers, ClientInfo, Draining, Fault, Now, Side, Tick,
-    config::Identity,
+    config::{Identity, TraceRuleId},
     session::{Admission, Connected, DialError, Refusal},
     wait::Relayed,
 };
@@ -86,7 +86,7 @@ pub struct Recording {
     pub(super) configuration_id: String,
     /// Which listening socket's configuration it is: [`Config::trace`](crate::config::Config::trace). Absent: the
     /// only one.
-    pub listener: Option<u32>,
+    pub listener: Option<TraceRuleId>,
     /// Who the gateway was.
     pub identity: Identity,
     /// Whose session it is.
@@ -178,7 +178,7 @@ impl Recording {
                 self.configuration += &text(rest)?;
                 self.configuration.push('\n');
             }
-            "listener" => self.listener = Some(rest.parse().ok()?),
+            "listener" => self.listener = Some(TraceRuleId(rest.parse().ok()?)),
             "server" => self.identity.server = text(rest)?.into(),
             "pseudonym" => self.identity.pseudonym = text(rest)?.into(),
             "hostname" => self.identity.hostname = text(rest)?.into(),

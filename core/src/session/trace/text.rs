@@ -199,7 +199,7 @@ impl fmt::Display for Said<'_> {
             Output::Resolve(lookup) => {
                 write!(f, "resolve {} {}", lookup.errand, Escaped(lookup.name.as_bytes()))
             }
-            Output::Admit(claim) => write!(f, "admit {} by rules {}", claim.errand, claim.rules),
+            Output::Admit(claim) => write!(f, "admit {} by rules {}", claim.errand, claim.rules.0),
             Output::Connect(dial) => {
                 write!(f, "connect {} {}", dial.errand, if dial.may_reuse { "or reuse" } else { "afresh" })
             }

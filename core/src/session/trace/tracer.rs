@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     ClientInfo, Now, Side, Turn,
-    config::Config,
+    config::{Config, TraceRuleId},
     session::{Input, Output, Session},
 };
 
@@ -41,7 +41,7 @@ impl Tracer {
         let mut lines = Lines { serial: client.serial, plain: setting.plain, text: Vec::new() };
         lines.add(format_args!("session 2"));
         lines.add(format_args!("configuration {}", setting.configuration.id()));
-        if let Some(number) = config.trace {
+        if let Some(TraceRuleId(number)) = config.trace {
             lines.add(format_args!("listener {number}"));
         }
         let identity = &config.identity;

@@ -2,22 +2,12 @@
 
 use std::fmt;
 
-use base64::{
-    Engine as _, alphabet,
-    engine::general_purpose::{GeneralPurpose, PAD},
-};
-
-use super::{Line, only, values};
+use super::{only, values};
 use crate::{
     Version,
-    http1::{ConnectionOptions, listed},
+    http1::{ByteSet, ConnectionOptions, byte_set, listed},
     violation::Violation,
 };
-
-/// What a key is decoded with. Bits behind its last byte say nothing (RFC 4648 §3.5), and the example of RFC 6455 §4.1
-/// item 7 has some.
-const KEY: GeneralPurpose =
-    GeneralPurpose::new(&alphabet::STANDARD, PAD.with_decode_allow_trailing_bits(true));
 
 /// Checks a request that asks for WebSocket (RFC 6455 §4.2.1 items 1 to 6), and returns the value of its
 /// `Sec-WebSocket-Key`, for [`accept_key`](super::accept_key).
@@ -44,30 +34,38 @@ pub fn check_request<'a>(
     if !ConnectionOptions::read(values(lines.clone(), "connection")).upgrade {
         return Err(RequestViolation::Connection);
     }
-    Ok(check_offer(method, lines)?)
+    let version = only(values(lines.clone(), "sec-websocket-version"));
+    Ok(check_offer(method, version, only(values(lines, "sec-websocket-key")))?)
 }
 
-/// Checks what is WebSocket's own in such a request (items 1, 5 and 6), and returns the key.
+/// Checks what is WebSocket's own in such a request (items 1, 5 and 6), and returns the key: `version` and `key` are there
+/// when there is one line of theirs.
 pub(crate) fn check_offer<'a>(
     method: &[u8],
-    lines: impl IntoIterator<Item = Line<'a>, IntoIter: Clone>,
+    version: Option<&[u8]>,
+    key: Option<&'a [u8]>,
 ) -> Result<&'a [u8], OfferViolation> {
-    let lines = lines.into_iter();
     if method != b"GET" {
         return Err(OfferViolation::Method);
     }
     // The version before the key: a client of another version may have no key (§4.4).
-    match only(values(lines.clone(), "sec-websocket-version")) {
+    match version {
         Some(b"13") => {}
         Some(_) => return Err(OfferViolation::OtherVersion),
         None => return Err(OfferViolation::Version),
     }
-    let mut bytes = [0; 18];
-    let key = only(values(lines, "sec-websocket-key")).ok_or(OfferViolation::Key)?;
-    match KEY.decode_slice(key, &mut bytes) {
-        Ok(16) => Ok(key),
-        _ => Err(OfferViolation::Key),
+    key.filter(|key| is_key(key)).ok_or(OfferViolation::Key)
+}
+
+/// Whether `text` is 16 bytes in base64 (RFC 4648 §4): 22 characters, the last of which has four bits that say nothing
+/// (§3.5; the example of RFC 6455 §4.1 item 7 sets some), and two that pad them. What the bytes are, nobody asks.
+fn is_key(text: &[u8]) -> bool {
+    const DIGITS: ByteSet = byte_set!(is_digit);
+    const fn is_digit(byte: u8) -> bool {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')
     }
+    let digits = text.strip_suffix(b"==");
+    digits.is_some_and(|digits| digits.len() == 22 && DIGITS.holds(digits))
 }
 
 /// Why a request doesn't open a WebSocket. The answer is a 400, or what another protocol makes of it; to
@@ -145,6 +143,11 @@ impl std::error::Error for OfferViolation {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::websocket::handshake::Line;
+    use base64::{
+        Engine as _, alphabet,
+        engine::general_purpose::{GeneralPurpose, PAD},
+    };
 
     const KEY: (&str, &str) = ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
     const VERSION: (&str, &str) = ("sec-websocket-version", "13");
@@ -158,7 +161,9 @@ mod tests {
     #[test]
     fn requests() {
         let check = |method: &str, fields: &[(&str, &str)]| {
-            check_offer(method.as_bytes(), lines(fields)).map(<[u8]>::to_vec)
+            let value = |name| only(values(lines(fields), name));
+            let (version, key) = (value("sec-websocket-version"), value("sec-websocket-key"));
+            check_offer(method.as_bytes(), version, key).map(<[u8]>::to_vec)
         };
         let key = |text: &'static str| ("Sec-WebSocket-Key", text);
         assert_eq!(check("GET", &[KEY, VERSION]), Ok(KEY.1.into()));
@@ -177,6 +182,30 @@ mod tests {
         assert_eq!(check("GET", &[KEY]), Err(OfferViolation::Version));
         assert_eq!(check("GET", &[KEY, VERSION, VERSION]), Err(OfferViolation::Version));
         assert_eq!(check("GET", &[("Sec-WebSocket-Version", "8")]), Err(OfferViolation::OtherVersion));
+    }
+
+    #[test]
+    fn a_key_is_what_decodes_to_16_bytes() {
+        let decoder = GeneralPurpose::new(&alphabet::STANDARD, PAD.with_decode_allow_trailing_bits(true));
+        let good = b"dGhlIHNhbXBsZSBub25jZQ==";
+        let alike = |text: &[u8]| {
+            let is_decoded = decoder.decode(text).is_ok_and(|bytes| bytes.len() == 16);
+            assert_eq!(is_key(text), is_decoded, "{}", text.escape_ascii());
+            is_decoded
+        };
+        assert!(alike(good));
+        for length in 0..32 {
+            let text: Vec<u8> = good.iter().copied().cycle().take(length).collect();
+            let padding: Vec<u8> = [vec![b'A'; length], b"==".to_vec()].concat();
+            assert_eq!((alike(&text), alike(&padding)), (length == 24, length == 22));
+        }
+        for at in 0..good.len() {
+            for byte in 0..=255 {
+                let mut other = good.to_vec();
+                other[at] = byte;
+                alike(&other);
+            }
+        }
     }
 
     #[test]

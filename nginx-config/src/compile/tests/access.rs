@@ -8,7 +8,7 @@ use crate::access::Who;
 
 fn access<'f>(found: &'f Found, path: &str) -> &'f Access {
     let number = found.location(path).admission.expect("it has rules");
-    &found.access[number as usize]
+    &found.access[number.0 as usize]
 }
 
 #[test]

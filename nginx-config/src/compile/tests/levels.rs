@@ -2,7 +2,7 @@
 
 use underpass_core::{
     Severity,
-    config::{Additions, ContentTypes, LingeringClose, ServerTokens, Settings},
+    config::{Additions, ContentTypes, LingeringClose, LogId, ResolverId, ServerTokens, Settings},
 };
 
 use super::*;
@@ -79,7 +79,7 @@ fn access_logs_are_inherited_all_or_none() {
     );
     let logs = |path: &str| {
         let logs = &site.location(path).access_logs;
-        logs.iter().map(|log| (log.sink, log.format.source())).collect::<Vec<_>>()
+        logs.iter().map(|log| (log.sink.0, log.format.source())).collect::<Vec<_>>()
     };
     let combined = "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \
                     \"$http_referer\" \"$http_user_agent\"";
@@ -177,7 +177,10 @@ fn resolvers_are_shared() {
          }",
     );
     let number = |path: &str| site.location(path).resolver;
-    assert_eq!((number("/a"), number("/b"), number("/c")), (Some(0), Some(1), Some(1)));
+    assert_eq!(
+        (number("/a"), number("/b"), number("/c")),
+        (Some(ResolverId(0)), Some(ResolverId(1)), Some(ResolverId(1)))
+    );
     let first = &site.resolvers[0];
     let servers: Vec<_> = first.servers.iter().map(ToString::to_string).collect();
     assert_eq!(servers, ["192.0.2.53:53", "192.0.2.1:5353"]);
@@ -197,7 +200,7 @@ fn logs_have_parameters() {
     );
     let condition = |path: &str| {
         let log = &site.location(path).access_logs[0];
-        (log.sink, log.condition.as_ref().map(|condition| condition.source().to_owned()))
+        (log.sink.0, log.condition.as_ref().map(|condition| condition.source().to_owned()))
     };
     assert_eq!(condition("/a"), (1, Some("$http_x".to_owned())));
     assert_eq!(condition("/b"), (1, Some("$arg_y".to_owned())));
@@ -208,8 +211,8 @@ fn logs_have_parameters() {
     );
     assert_eq!(site.sinks[3].buffer, Some(65536));
     let errors = |path: &str| site.location(path).error_logs.as_ref().expect("logs").sinks.to_vec();
-    assert_eq!(errors("/a"), [(0, Severity::Warn)]);
-    assert_eq!(errors("/b"), [(2, Severity::Debug), (0, Severity::Error)]);
+    assert_eq!(errors("/a"), [(LogId(0), Severity::Warn)]);
+    assert_eq!(errors("/b"), [(LogId(2), Severity::Debug), (LogId(0), Severity::Error)]);
     assert_eq!(site.sinks[2].target, file("/dev/stderr"));
     assert_eq!(
         site.notes,

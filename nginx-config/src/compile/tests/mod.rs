@@ -97,7 +97,7 @@ impl Found {
 }
 
 fn headers(proxy: &Proxy) -> Vec<String> {
-    proxy.set_headers.iter().map(|line| format!("{}: {}", line.name, line.value.source())).collect()
+    proxy.set_headers.iter().map(|line| format!("{}: {}", line.name(), line.value.source())).collect()
 }
 
 fn answer(location: &Location) -> &Return {

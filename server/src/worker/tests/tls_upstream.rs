@@ -2,7 +2,9 @@
 
 use underpass_core::{
     Ending,
-    config::{Handler, Location, Proxy, ProxyTls, Server, ServerTable, SetHeader, Target as To},
+    config::{
+        Handler, Location, Proxy, ProxyTls, Server, ServerTable, SetHeader, Target as To, TlsSettingsId,
+    },
     shared::{Group, KeepAlive, Peer, Upstreams},
 };
 use underpass_tls::{ClientOptions, Identity, ServerOptions, Trust};
@@ -19,7 +21,7 @@ fn forwarding(to: SocketAddr, name: &str, lines: &str) -> Arc<Config> {
     proxy.set_headers = SetHeader::websocket_recipe();
     proxy.upgrade.websocket_validation = false;
     proxy.connect_timeout = Duration::from_millis(if lines == "impatient" { 50 } else { 60_000 });
-    proxy.tls = Some(ProxyTls::named(0, name));
+    proxy.tls = Some(ProxyTls::named(TlsSettingsId(0), name));
     proxy.proxy_protocol = lines == "proxy_protocol";
     let mut settings = KeepAlive::default();
     settings.connections = 4;
