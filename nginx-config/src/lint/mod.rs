@@ -5,6 +5,8 @@
 
 mod accepted;
 mod branches;
+mod drain;
+mod frames;
 mod inheritance;
 mod loops;
 mod maps;
@@ -19,13 +21,17 @@ mod web;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use crate::{error::Note, loaded::Listener, syntax::Directive};
 use web::Web;
 
 /// The rules.
-const RULES: [fn(&Web<'_>) -> Vec<Note>; 11] = [
+const RULES: [fn(&Web<'_>) -> Vec<Note>; 13] = [
     accepted::check,
     branches::check,
+    drain::check,
+    frames::check,
     inheritance::check,
     loops::check,
     maps::check,
@@ -37,8 +43,9 @@ const RULES: [fn(&Web<'_>) -> Vec<Note>; 11] = [
     upgrade::check,
 ];
 
-/// Looks at the directives of `http`, which listens on `listeners`.
-pub(crate) fn lint(http: &[Directive], listeners: &[Listener]) -> Vec<Note> {
-    let web = Web::new(http, listeners);
+/// Looks at the directives of `http`, which listens on `listeners`; `shutdown` is `worker_shutdown_timeout`.
+pub(crate) fn lint(http: &[Directive], listeners: &[Listener], shutdown: Option<Duration>) -> Vec<Note> {
+    let mut web = Web::new(http, listeners);
+    web.shutdown = shutdown;
     RULES.iter().flat_map(|rule| rule(&web)).collect()
 }

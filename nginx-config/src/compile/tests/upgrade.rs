@@ -1,0 +1,125 @@
+//! The `upgrade_*` directives.
+
+use underpass_core::{
+    DrainSettings, Farewell, Lifetime, MessageRate, PingSettings, WebSocketSettings, config::Upgrade,
+    websocket::CloseCode,
+};
+
+use super::*;
+
+fn upgrade(directives: &str) -> Upgrade {
+    site(&format!("server {{ location / {{ {directives} proxy_pass http://192.0.2.1; }} }}"))
+        .proxy("/")
+        .upgrade
+        .clone()
+}
+
+fn tunnels(directives: &str) -> Upgrade {
+    let found = site(&format!("server {{ location / {{ {directives} tunnel_pass 192.0.2.1:22; }} }}"));
+    let Handler::Tunnel(tunnel) = &found.location("/").handler else { panic!("no tunnel") };
+    tunnel.tunnel.clone()
+}
+
+#[test]
+fn defaults_are_those_of_the_core() {
+    assert_eq!(upgrade(""), Upgrade::default());
+    assert_eq!(tunnels(""), Upgrade::default());
+}
+
+#[test]
+fn pings() {
+    let ping = |directives: &str| upgrade(directives).websocket.ping;
+    let every = PingSettings::every(Duration::from_secs(30));
+    assert_eq!(ping("upgrade_ping_interval 30s;"), Some(every));
+    let mut to_client = every;
+    (to_client.timeout, to_client.upstream) = (Duration::from_secs(5), false);
+    assert_eq!(
+        ping("upgrade_ping_interval 30s; upgrade_ping_timeout 5s; upgrade_ping_to client;"),
+        Some(to_client)
+    );
+    let mut to_upstream = every;
+    to_upstream.client = false;
+    assert_eq!(ping("upgrade_ping_interval 30s; upgrade_ping_to upstream;"), Some(to_upstream));
+    assert_eq!(ping("upgrade_ping_interval 30s; upgrade_ping_timeout 0; upgrade_ping_to both;"), Some(every));
+    assert_eq!(ping("upgrade_ping_interval 0; upgrade_ping_timeout 5s;"), None);
+}
+
+#[test]
+fn frames() {
+    let found = upgrade(
+        "upgrade_websocket_frames off; upgrade_websocket_strict on; upgrade_client_silence 90s;
+         upgrade_message_limit 64k; upgrade_message_rate 10r/s burst=20;",
+    );
+    assert!(!found.websocket_frames);
+    let mut expected = WebSocketSettings::default();
+    expected.strict = true;
+    expected.client_silence = Some(Duration::from_secs(90));
+    expected.message_limit = std::num::NonZeroU64::new(65_536);
+    expected.message_rate = Some(MessageRate::new(Duration::from_millis(100), 20));
+    assert_eq!(found.websocket, expected);
+    let off = "upgrade_client_silence 0; upgrade_message_limit 0; upgrade_message_rate off;";
+    assert_eq!(upgrade(off), Upgrade::default());
+    let rate = |text: &str| upgrade(&format!("upgrade_message_rate {text};")).websocket.message_rate;
+    assert_eq!(rate("30r/m"), Some(MessageRate::new(Duration::from_secs(2), 0)));
+    assert_eq!(rate("1r/m burst=0"), Some(MessageRate::new(Duration::from_secs(60), 0)));
+}
+
+#[test]
+fn drains() {
+    let drain = |directives: &str| upgrade(directives).drain;
+    let mut expected = DrainSettings::default();
+    expected.window = Some(Duration::from_secs(600));
+    expected.on_reload = true;
+    assert_eq!(drain("upgrade_drain_window 10m; upgrade_drain_on_reload on;"), expected);
+    let close = |text: &str| drain(&format!("upgrade_drain_close {text};")).close;
+    let farewell =
+        |code, reason: &str| Farewell::new(CloseCode::new(code).expect("a code"), reason).expect("short");
+    assert_eq!(Farewell::default(), farewell(1012, "service restart"));
+    assert_eq!(close("1012"), farewell(1012, ""), "a code alone has no reason");
+    assert_eq!(close("4001 'bye for now'"), farewell(4001, "bye for now"));
+    let longest = "ä".repeat(61) + "x";
+    assert_eq!(close(&format!("1001 {longest}")), farewell(1001, &longest), "123 bytes");
+    let mut ended = Upgrade::default();
+    ended.close_timeout = Duration::from_secs(2);
+    assert_eq!(upgrade("upgrade_close_timeout 2s;"), ended);
+}
+
+#[test]
+fn lifetimes_and_rates() {
+    let lifetime = |text: &str| upgrade(&format!("upgrade_max_lifetime {text};")).max_lifetime;
+    let hour = Duration::from_secs(3600);
+    assert_eq!(lifetime("1h"), Some(Lifetime::new(hour, 10)));
+    assert_eq!(lifetime("1h jitter=0%"), Some(Lifetime::new(hour, 0)));
+    assert_eq!(lifetime("1h jitter=100%"), Some(Lifetime::new(hour, 100)));
+    assert_eq!(lifetime("off"), None);
+    assert_eq!(lifetime("0"), None);
+    assert_eq!(upgrade("upgrade_limit_rate 1m;").limit_rate, std::num::NonZeroU64::new(1 << 20));
+    assert_eq!(upgrade("upgrade_limit_rate 0;").limit_rate, None);
+}
+
+#[test]
+fn tunnels_of_connect_have_them_too() {
+    let found = tunnels(
+        "upgrade_close_timeout 2s; upgrade_drain_window 1m; upgrade_max_lifetime 1h; upgrade_limit_rate 1k;",
+    );
+    assert_eq!(found.close_timeout, Duration::from_secs(2));
+    assert_eq!(found.drain.window, Some(Duration::from_secs(60)));
+    assert_eq!(found.max_lifetime, Some(Lifetime::new(Duration::from_secs(3600), 10)));
+    assert_eq!(found.limit_rate, std::num::NonZeroU64::new(1024));
+}
+
+#[test]
+fn they_are_inherited_one_by_one() {
+    let site = site(
+        "upgrade_ping_interval 30s; upgrade_max_lifetime 1h jitter=5%;
+         server { upgrade_ping_to client; upgrade_drain_close 1001 bye;
+             location /a { upgrade_max_lifetime off; proxy_pass http://192.0.2.1; }
+             location /b { upgrade_ping_interval 0; upgrade_drain_close 1012; proxy_pass http://192.0.2.1; } }",
+    );
+    let (a, b) = (&site.proxy("/a").upgrade, &site.proxy("/b").upgrade);
+    let mut ping = PingSettings::every(Duration::from_secs(30));
+    ping.upstream = false;
+    assert_eq!((a.websocket.ping, b.websocket.ping), (Some(ping), None));
+    assert_eq!((a.max_lifetime, b.max_lifetime), (None, Some(Lifetime::new(Duration::from_secs(3600), 5))));
+    assert_eq!((a.drain.close.reason(), b.drain.close.reason()), ("bye", ""));
+}
