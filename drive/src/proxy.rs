@@ -12,7 +12,7 @@ use std::{
 
 use underpass_core::{
     Address, Admission, ClientInfo, Connected, Dial, DialError, Disposal, Lookup, Note, Output, Record,
-    Session, Side, Verdict, config::Config, shared::Lease,
+    Session, Side, TunnelEvent, Verdict, config::Config, shared::Lease,
 };
 
 use crate::{
@@ -70,16 +70,18 @@ pub struct ProxySettings {
     clock: Arc<dyn Clock>,
     on_note: Option<Arc<OnNote>>,
     on_exchange: Option<Arc<OnExchange>>,
+    on_tunnel: Option<Arc<OnTunnel>>,
 }
 
 type OnNote = dyn Fn(&Record, &Note) + Send + Sync;
 type OnExchange = dyn Fn(&Record) + Send + Sync;
+type OnTunnel = dyn Fn(&Record, TunnelEvent) + Send + Sync;
 
 impl ProxySettings {
     /// Tells nobody.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, on_note: None, on_exchange: None }
+        Self { clock, on_note: None, on_exchange: None, on_tunnel: None }
     }
 
     /// Has `told` called with what belongs into an error log; [`Record::write_note`] words it. It must neither
@@ -94,6 +96,15 @@ impl ProxySettings {
     #[must_use]
     pub fn on_exchange(mut self, told: impl Fn(&Record) + Send + Sync + 'static) -> Self {
         self.on_exchange = Some(Arc::new(told));
+        self
+    }
+
+    /// Has `told` called when a tunnel opens, while it lives, and when it ends, where its location has a
+    /// [`TunnelLog`](underpass_core::config::TunnelLog); [`Record::write_tunnel_line`] writes the line. It must neither
+    /// block nor panic.
+    #[must_use]
+    pub fn on_tunnel(mut self, told: impl Fn(&Record, TunnelEvent) + Send + Sync + 'static) -> Self {
+        self.on_tunnel = Some(Arc::new(told));
         self
     }
 }
@@ -195,7 +206,9 @@ impl<C: Stream, K: Connector> Proxying<'_, C, K> {
                 Output::Note(note) => {
                     self.settings.on_note.iter().for_each(|told| told(self.session.record(), &note));
                 }
-                Output::LogTunnel(_) => {}
+                Output::LogTunnel(event) => {
+                    self.settings.on_tunnel.iter().for_each(|told| told(self.session.record(), event));
+                }
                 Output::ExchangeDone => {
                     self.settings.on_exchange.iter().for_each(|told| told(self.session.record()));
                     lend(now, |turn| self.session.forget_exchange(turn.buffers));

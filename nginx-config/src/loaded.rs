@@ -124,7 +124,7 @@ pub struct Main {
     pub pid: Option<PathBuf>,
     /// `error_log` outside of all blocks; at least one.
     pub error_logs: Vec<ErrorLog>,
-    /// The files of `access_log`, and of `error_log` in a block, each once; the numbers of logs in the core's
+    /// The files of `access_log`, of `upgrade_log`, and of `error_log` in a block, each once; the numbers of logs in the core's
     /// configuration are indices into them.
     pub logs: Vec<LogFile>,
     /// `log_queue`: bytes of lines that may wait to be written, those of all logs together.

@@ -16,6 +16,7 @@ mod router;
 mod script;
 mod settings;
 mod substitution;
+mod tunnel_log;
 mod tunnel_pass;
 mod upgrade;
 
@@ -39,6 +40,7 @@ pub use router::{Route, Router};
 pub use script::{Condition, If, Rewrite, Script, Step, Then};
 pub use settings::{LingeringClose, MAX_HEAD, RealIp, RealIpSource, ServerTokens, Settings};
 pub use substitution::{Substituted, Substitution};
+pub use tunnel_log::{TunnelFormat, TunnelLog};
 pub use tunnel_pass::{Destination, DestinationHost, DestinationPolicy, DestinationRule, TunnelPass};
 pub(crate) use tunnel_pass::{Permission, is_localhost, reached};
 pub use upgrade::{Upgrade, UpgradeProtocols};
@@ -163,6 +165,8 @@ pub struct Location {
     pub server_name: Arc<str>,
     /// Where a line goes when an exchange is over.
     pub access_logs: Vec<AccessLog>,
+    /// Where lines about a tunnel go while it lives: `upgrade_log` (G9). Absent: nowhere.
+    pub tunnel_log: Option<TunnelLog>,
     /// Whether requests have to be admitted first (limits, credentials): the session then asks with
     /// [`crate::Output::Admit`]. The number is the shell's own, for its table of rules.
     pub admission: Option<u32>,
@@ -199,6 +203,7 @@ impl Location {
             settings: Arc::default(),
             server_name: Arc::from(""),
             access_logs: Vec::new(),
+            tunnel_log: None,
             admission: None,
             realm: None,
             rates: None,
@@ -246,6 +251,7 @@ impl Location {
             found.max_lifetime = hop.tunnel.max_lifetime;
             found.limit_rate = hop.tunnel.limit_rate;
         }
+        found.log_every = self.tunnel_log.as_ref().and_then(|log| log.every);
         found.client_send_timeout = settings.send_timeout;
         found.lingering_time = settings.lingering_time;
         found.lingering_timeout = settings.lingering_timeout;

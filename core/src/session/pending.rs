@@ -16,6 +16,9 @@ pub(super) struct Pending {
     pub(super) dialling: bool,
     shutdown: [bool; 2],
     pub(super) exchange_done: bool,
+    /// Lines about the tunnel: that it has opened, and that it is over.
+    pub(super) tunnel_opened: bool,
+    pub(super) tunnel_closed: bool,
     pub(super) close: Option<Ending>,
     /// A mistake of ours was found: the session ends with a reset.
     pub(super) illegal: bool,
@@ -44,6 +47,8 @@ impl Pending {
         dialling: false,
         shutdown: [false; 2],
         exchange_done: false,
+        tunnel_opened: false,
+        tunnel_closed: false,
         close: None,
         illegal: false,
     };

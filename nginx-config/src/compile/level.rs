@@ -4,7 +4,9 @@ use core::time::Duration;
 use std::{rc::Rc, sync::Arc};
 
 use underpass_core::{
-    config::{AccessLog, Additions, ContentTypes, ErrorLogs, ErrorPage, RealIp, SetHeader, Settings},
+    config::{
+        AccessLog, Additions, ContentTypes, ErrorLogs, ErrorPage, RealIp, SetHeader, Settings, TunnelLog,
+    },
     template::Escape,
 };
 
@@ -28,6 +30,7 @@ pub(super) struct Level<'t> {
     blocks: Vec<Rc<ByName<'t>>>,
     /// Absent when no level says anything.
     pub(super) access_logs: Option<Vec<AccessLog>>,
+    pub(super) tunnel_log: Option<TunnelLog>,
     pub(super) error_logs: Option<ErrorLogs>,
     pub(super) trace: Option<SessionTrace>,
     pub(super) set_headers: Vec<SetHeader>,
@@ -54,6 +57,9 @@ impl Builder<'_> {
         level.blocks.push(Rc::new(ByName::of(block)));
         if let Some(access_logs) = self.access_logs(block)? {
             level.access_logs = Some(access_logs);
+        }
+        if let Some(tunnel_log) = self.tunnel_log(block)? {
+            level.tunnel_log = tunnel_log;
         }
         if let Some(error_logs) = self.error_logs_of(block)? {
             level.error_logs = Some(error_logs);

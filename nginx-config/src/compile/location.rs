@@ -203,6 +203,7 @@ impl Builder<'_> {
         location.settings = Arc::clone(&level.settings);
         location.server_name = Arc::clone(server_name);
         location.access_logs = self.access_logs_of(level, place)?;
+        location.tunnel_log.clone_from(&level.tunnel_log);
         location.error_pages = Arc::clone(&level.error_pages);
         location.recursive_error_pages = level.flag("recursive_error_pages")?;
         location.additions = Arc::clone(&level.additions);

@@ -92,3 +92,18 @@ fn pings() {
         in_http(&format!("{name} ^1;"), &message);
     }
 }
+
+#[test]
+fn logs() {
+    in_http("upgrade_log tunnels ^nothing;", "unknown log format \"nothing\"");
+    in_http("upgrade_log off ^every=5m;", "invalid parameter \"every=5m\"");
+    in_http("upgrade_log tunnels combined ^5m;", "invalid parameter \"5m\"");
+    in_http("upgrade_log tunnels every=5m ^every=5m;", "invalid parameter \"every=5m\"");
+    in_http("upgrade_log tunnels combined ^buffer=1k;", "invalid parameter \"buffer=1k\"");
+    let every = "it is written every=TIME, as in every=5m";
+    for time in ["", "0", "x"] {
+        in_http(&format!("upgrade_log tunnels ^every={time};"), &format!("invalid time \"{time}\"; {every}"));
+    }
+    in_http("upgrade_log ^memory:1m;", "logs to \"memory:\" are not in this version");
+    in_http("upgrade_log a; ^upgrade_log b;", "\"upgrade_log\" directive is duplicate");
+}

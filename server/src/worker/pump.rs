@@ -186,7 +186,10 @@ impl<R: Reactor> Connection<R> {
                 Output::Note(note) => {
                     self.service.provisions.log.note(&self.session, &note, &mut shared.line, shared.moment);
                 }
-                Output::LogTunnel(_) => {}
+                Output::LogTunnel(_) => {
+                    let now = shared.now();
+                    self.service.provisions.log.tunnel(&self.session, &mut shared.line, now);
+                }
                 Output::ExchangeDone => {
                     let now = shared.now();
                     self.service.provisions.log.exchange(&self.session, &mut shared.line, now);

@@ -14,7 +14,7 @@ use std::{collections::VecDeque, net::IpAddr, sync::Arc, time::Duration};
 
 use underpass_core::{
     Address, Admission, Buffers, Claim, ClientInfo, Dial, Disposal, Ending, Event, Fault, Lookup, Now,
-    Outcome, Session, Side, Tick, Tunnel, TunnelSecret, TunnelSettings, Turn, Verdict, Wait,
+    Outcome, Session, Side, Tick, Tunnel, TunnelEvent, TunnelSecret, TunnelSettings, Turn, Verdict, Wait,
     config::Config,
     shared::Lease,
     trace::{Setting, Traced},
@@ -125,6 +125,8 @@ pub struct World {
     pub checks: bool,
     /// The lines of the access log.
     pub log: Vec<String>,
+    /// The lines about tunnels.
+    pub tunnel_log: Vec<(TunnelEvent, String)>,
     /// The error log: each event, with its line.
     pub notes: Vec<(Event, String)>,
     /// Every exchange that is over.
@@ -282,6 +284,7 @@ impl World {
             order: Order::default(),
             checks: true,
             log: Vec::new(),
+            tunnel_log: Vec::new(),
             notes: Vec::new(),
             exchanges: Vec::new(),
             releases: Vec::new(),
@@ -475,6 +478,7 @@ impl World {
             order: self.order,
             checks: self.checks,
             log: self.log.clone(),
+            tunnel_log: self.tunnel_log.clone(),
             notes: self.notes.clone(),
             exchanges: self.exchanges.clone(),
             releases: self.releases.clone(),

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use underpass_core::{
     Address, Admission, Connected, Dial, DialError, Disposal, Ending, Event, Fault, Leg, Lookup, Output,
-    Relayed, Side, Tick, Turn, Verdict, Wait, shared::Lease,
+    Relayed, Side, Tick, TunnelEvent, Turn, Verdict, Wait, shared::Lease,
 };
 
 use super::{Connect, End, Exchange, Machine, Origin, World, name};
@@ -130,7 +130,7 @@ impl World {
                     assert_ne!(note.event, Event::IllegalTransition);
                     self.notes.push((note.event, self.session.line(&note)));
                 }
-                Output::LogTunnel(_) => {}
+                Output::LogTunnel(event) => self.log_of_tunnel(event),
                 Output::ExchangeDone => self.log_exchange(),
                 Output::Wait(wait) => {
                     assert!(!self.done, "a session waits after it was done");
@@ -266,6 +266,16 @@ impl World {
         let mut lines = Vec::new();
         record.write_lines(self.now, &mut Vec::new(), &mut |_, line| lines.push(line.to_vec()));
         self.log.extend(lines.iter().map(|line| String::from_utf8_lossy(line).trim_end().to_owned()));
+    }
+
+    /// A line about a tunnel. One alone has no record that writes it.
+    fn log_of_tunnel(&mut self, event: TunnelEvent) {
+        let Machine::Session(session) = &self.session else { return };
+        let mut written = Vec::new();
+        let mut write = |_, line: &[u8]| written.push(String::from_utf8_lossy(line).into_owned());
+        session.record().write_tunnel_line(self.now, &mut Vec::new(), &mut write);
+        assert_eq!(written.len(), 1, "a line is asked for where it is wanted");
+        self.tunnel_log.extend(written.into_iter().map(|line| (event, line)));
     }
 
     /// What a record would have of a tunnel alone.

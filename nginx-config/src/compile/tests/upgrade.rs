@@ -1,7 +1,8 @@
 //! The `upgrade_*` directives.
 
 use underpass_core::{
-    DrainSettings, Farewell, Lifetime, MessageRate, PingSettings, WebSocketSettings, config::Upgrade,
+    DrainSettings, Farewell, Lifetime, MessageRate, PingSettings, WebSocketSettings,
+    config::{TunnelFormat, Upgrade},
     websocket::CloseCode,
 };
 
@@ -106,6 +107,34 @@ fn tunnels_of_connect_have_them_too() {
     assert_eq!(found.drain.window, Some(Duration::from_secs(60)));
     assert_eq!(found.max_lifetime, Some(Lifetime::new(Duration::from_secs(3600), 10)));
     assert_eq!(found.limit_rate, std::num::NonZeroU64::new(1024));
+}
+
+#[test]
+fn logs_of_tunnels() {
+    let site = site(
+        "log_format f $tunnel_event; upgrade_log tunnels;
+         server {
+             location /a { proxy_pass http://192.0.2.1; }
+             location /b { upgrade_log other f every=5m; proxy_pass http://192.0.2.1; }
+             location /c { upgrade_log off; proxy_pass http://192.0.2.1; }
+             location /d { upgrade_log tunnels every=30s; proxy_pass http://192.0.2.1; }
+             location /e { upgrade_log syslog:server=192.0.2.1 f; tunnel_pass 192.0.2.1:22; } }",
+    );
+    let log = |path: &str| site.location(path).tunnel_log.as_ref();
+    let format = |path: &str| match log(path).map(|log| &log.format) {
+        Some(TunnelFormat::Template(format)) => format.source().to_owned(),
+        other => format!("{other:?}"),
+    };
+    assert_eq!((format("/a").as_str(), format("/b").as_str()), ("Some(Json)", "$tunnel_event"));
+    assert!(log("/c").is_none());
+    assert_eq!(format("/e"), "$tunnel_event");
+    let every = |path: &str| log(path).and_then(|log| log.every);
+    assert_eq!(every("/a"), None);
+    assert_eq!(every("/b"), Some(Duration::from_secs(300)));
+    assert_eq!(every("/d"), Some(Duration::from_secs(30)));
+    let target = |path: &str| log(path).map(|log| site.sinks[log.sink].target.to_string()).expect("a log");
+    assert_eq!((target("/a"), target("/b")), ("/prefix/tunnels".to_owned(), "/prefix/other".to_owned()));
+    assert_eq!(log("/a").map(|log| log.sink), log("/d").map(|log| log.sink), "a file is one log");
 }
 
 #[test]

@@ -76,6 +76,16 @@ pub(super) const ROWS: &[Row] = &[
         "How many bytes a second are read from each side of a tunnel. 0: as many as come.",
     ),
     words(
+        "upgrade_log",
+        LEVELS,
+        "*file* | `syslog:`*parameters* [*format*] [`every=`*time*] | `off`",
+        "Writes a line to the file, or to a syslog server, when a tunnel opens, one every *time* while it lives, and one \
+         when it ends. Without a *format*: one JSON object with `time`, `remote_addr`, and each `$tunnel_…` under its \
+         name without `tunnel_`; what has no value is `null`.",
+    )
+    .takes(1, 3)
+    .or("off"),
+    words(
         "upgrade_max_lifetime",
         LEVELS,
         "*time* [`jitter=`*percent*`%`] | `off`",
