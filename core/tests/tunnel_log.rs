@@ -92,7 +92,7 @@ fn the_default_is_one_json_object() {
     let line = |event: &str, ended: [&str; 2], bytes: u64| {
         let [by, how] = ended;
         format!(
-            "\"remote_addr\":\"192.0.2.7\",\"event\":\"{event}\",\"id\":\"{id}\",\"protocol\":\"foo/2\",\
+            "\"remote_addr\":\"127.0.0.1\",\"event\":\"{event}\",\"id\":\"{id}\",\"protocol\":\"foo/2\",\
              \"subprotocol\":null,\"duration\":0.000,\"ended_by\":{by},\"ended_how\":{how},\
              \"close_client\":null,\"close_upstream\":null,\"client_bytes\":{bytes},\"client_frames\":null,\
              \"client_messages\":null,\"upstream_bytes\":0,\"upstream_frames\":null,\"upstream_messages\":null,\

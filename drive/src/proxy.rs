@@ -11,8 +11,10 @@ use std::{
 };
 
 use underpass_core::{
-    Address, Admission, ClientInfo, Connected, Dial, DialError, Disposal, Lookup, Note, Output, Record,
-    Session, Side, TunnelEvent, Verdict, config::Config, shared::Lease,
+    Address, Admission, Claim, ClientInfo, Connected, Dial, DialError, Disposal, Lookup, Note, Output,
+    Record, Session, Side, TunnelEvent, Verdict,
+    config::Config,
+    shared::{Lease, Permit},
 };
 
 use crate::{
@@ -143,7 +145,7 @@ pub async fn proxy_with<C: Stream, K: Connector>(
     let session = Session::new(Arc::clone(config), info, alarm.now());
     let (client, upstream, errand) = (Some(Leg::new(client)), None, None);
     let mut proxying =
-        Proxying { session, client, upstream, lease: None, errand, alarm, connector, settings };
+        Proxying { session, client, upstream, lease: None, permit: None, errand, alarm, connector, settings };
     poll_fn(|cx| proxying.poll(cx)).await;
     let until = proxying.alarm.now().tick.after(config.edge.lingering_timeout);
     let Proxying { client, upstream, alarm, .. } = &mut proxying;
@@ -157,6 +159,8 @@ struct Proxying<'a, C, K: Connector> {
     upstream: Option<Leg<K::Stream>>,
     /// Of the connection to the origin server, or of the dial under way.
     lease: Option<Lease>,
+    /// The tunnel of the exchange counts, where its location has a bound.
+    permit: Option<Permit>,
     errand: Option<Errand<'a, K::Stream>>,
     alarm: Alarm,
     connector: &'a K,
@@ -185,7 +189,8 @@ impl<C: Stream, K: Connector> Proxying<'_, C, K> {
                     self.errand = Some(Errand::Resolve(lookup, resolving));
                 }
                 Output::Admit(claim) => {
-                    lend(now, |turn| self.session.handle_admitted(claim, Admission::Granted, turn));
+                    let admission = self.count_tunnel(&claim);
+                    lend(now, |turn| self.session.handle_admitted(claim, admission, turn));
                 }
                 Output::Connect(dial) => self.connect(dial),
                 Output::Judge(verdict) => {
@@ -212,6 +217,7 @@ impl<C: Stream, K: Connector> Proxying<'_, C, K> {
                 Output::ExchangeDone => {
                     self.settings.on_exchange.iter().for_each(|told| told(self.session.record()));
                     lend(now, |turn| self.session.forget_exchange(turn.buffers));
+                    self.permit = None;
                 }
                 Output::Done => return Poll::Ready(()),
                 Output::Wait(wait) => {
@@ -228,6 +234,20 @@ impl<C: Stream, K: Connector> Proxying<'_, C, K> {
                     }
                 }
             }
+        }
+    }
+
+    /// Whoever is served is let in, up to the bound of tunnels that the location has. An exchange is counted once.
+    fn count_tunnel(&mut self, claim: &Claim) -> Admission {
+        if self.permit.is_some() {
+            return Admission::Granted;
+        }
+        match claim.admit_tunnel() {
+            Ok(permit) => {
+                self.permit = permit;
+                Admission::Granted
+            }
+            Err(refusal) => Admission::Refused(refusal),
         }
     }
 

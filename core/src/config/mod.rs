@@ -8,6 +8,7 @@ mod builder;
 mod cookie;
 mod hop;
 mod locations;
+mod max_tunnels;
 mod proxy;
 mod proxy_tls;
 mod rate;
@@ -28,6 +29,7 @@ pub use builder::ConfigBuilder;
 pub use cookie::{CookieFlag, CookieFlags, SameSite};
 pub(crate) use hop::Hop;
 pub use locations::{Locations, Place};
+pub use max_tunnels::MaxTunnels;
 pub use proxy::{
     Bind, InvalidFieldName, NextUpstream, Proxy, ProxyUri, ResponseRewriting, SetHeader, SocketOptions,
     Target, Via,
@@ -170,6 +172,9 @@ pub struct Location {
     /// Whether requests have to be admitted first (limits, credentials): the session then asks with
     /// [`crate::Output::Admit`]. The number is the shell's own, for its table of rules.
     pub admission: Option<u32>,
+    /// `upgrade_max_tunnels` (G8): the session then asks with [`crate::Output::Admit`], too, for a request that a tunnel may
+    /// come of. Absent: there may be any number.
+    pub max_tunnels: Option<MaxTunnels>,
     /// The realm of `auth_basic`, shown where credentials are asked for.
     pub realm: Option<Template>,
     /// `limit_rate`, `limit_rate_after`; absent: responses go as fast as they can.
@@ -205,6 +210,7 @@ impl Location {
             access_logs: Vec::new(),
             tunnel_log: None,
             admission: None,
+            max_tunnels: None,
             realm: None,
             rates: None,
             script: Arc::default(),

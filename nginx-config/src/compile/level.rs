@@ -5,7 +5,8 @@ use std::{rc::Rc, sync::Arc};
 
 use underpass_core::{
     config::{
-        AccessLog, Additions, ContentTypes, ErrorLogs, ErrorPage, RealIp, SetHeader, Settings, TunnelLog,
+        AccessLog, Additions, ContentTypes, ErrorLogs, ErrorPage, MaxTunnels, RealIp, SetHeader, Settings,
+        TunnelLog,
     },
     template::Escape,
 };
@@ -31,6 +32,10 @@ pub(super) struct Level<'t> {
     /// Absent when no level says anything.
     pub(super) access_logs: Option<Vec<AccessLog>>,
     pub(super) tunnel_log: Option<TunnelLog>,
+    /// `upgrade_max_tunnels` of the innermost level that has one.
+    pub(super) max_tunnels: Option<MaxTunnels>,
+    /// The server and the locations that it is in, as they are written.
+    pub(super) place: String,
     pub(super) error_logs: Option<ErrorLogs>,
     pub(super) trace: Option<SessionTrace>,
     pub(super) set_headers: Vec<SetHeader>,

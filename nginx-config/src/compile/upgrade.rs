@@ -4,12 +4,16 @@ use core::{num::NonZeroU64, time::Duration};
 
 use underpass_core::{
     DrainSettings, Farewell, Lifetime, MessageRate, PingSettings, WebSocketSettings,
-    config::{Upgrade, UpgradeProtocols},
+    config::{MaxTunnels, Upgrade, UpgradeProtocols},
     websocket::{CloseCode, ControlFrame},
 };
 
-use super::level::Level;
-use crate::{error::Error, syntax::Word, values};
+use super::{Builder, all, level::Level};
+use crate::{
+    error::Error,
+    syntax::{Directive, Word},
+    values,
+};
 
 /// By how many hundredths the lifetimes of tunnels differ, where nothing is said (G7).
 const JITTER: u8 = 10;
@@ -37,6 +41,32 @@ pub(super) fn upgrade(level: &Level<'_>) -> Result<Upgrade, Error> {
     upgrade.max_lifetime = max_lifetime(level)?;
     upgrade.limit_rate = bytes(level, "upgrade_limit_rate")?;
     Ok(upgrade)
+}
+
+impl Builder<'_> {
+    /// `upgrade_max_tunnels` of a server or a location (G8). Where it stands, all tunnels below are counted that no inner
+    /// one counts.
+    pub(super) fn max_tunnels(&mut self, level: &mut Level<'_>, block: &Directive) -> Result<(), Error> {
+        let words = match block.name.text.as_str() {
+            "server" => all(block.inside(), "listen").chain(all(block.inside(), "server_name")).collect(),
+            _ => vec![block],
+        };
+        for directive in words {
+            for word in [&directive.name].into_iter().chain(&directive.arguments) {
+                // No word has a NUL in it, so that no two places are written alike.
+                level.place.push_str(&word.text);
+                level.place.push('\0');
+            }
+        }
+        let Some(directive) = all(block.inside(), "upgrade_max_tunnels").next() else { return Ok(()) };
+        let word = directive.argument(0);
+        let most = values::number(&word.text)
+            .and_then(|most| u32::try_from(most).ok())
+            .ok_or_else(|| Error::new(&word.position, "\"upgrade_max_tunnels\" directive invalid number"))?;
+        let counts = || self.options.zones.tunnels(&level.place);
+        level.max_tunnels = (most > 0).then(|| MaxTunnels::counted_by(counts(), most));
+        Ok(())
+    }
 }
 
 /// What is done with frames (G2 to G4, G8).

@@ -107,3 +107,14 @@ fn logs() {
     in_http("upgrade_log ^memory:1m;", "logs to \"memory:\" are not in this version");
     in_http("upgrade_log a; ^upgrade_log b;", "\"upgrade_log\" directive is duplicate");
 }
+
+#[test]
+fn bounds() {
+    in_location("upgrade_max_tunnels ^-1;", "\"upgrade_max_tunnels\" directive invalid number");
+    in_location("upgrade_max_tunnels ^4294967296;", "\"upgrade_max_tunnels\" directive invalid number");
+    in_http(
+        "^upgrade_max_tunnels 5;",
+        "\"upgrade_max_tunnels\" directive is not allowed here; \"upgrade_max_tunnels\" stands in \"server\" or in \
+         \"location\"",
+    );
+}

@@ -99,6 +99,18 @@ impl World {
         for _ in 0..ROUNDS {
             match self.session.poll_output() {
                 Output::Resolve(lookup) => self.resolve(lookup),
+                // Nobody else decides of requests that are admitted but for the tunnels that come of them.
+                Output::Admit(claim) if claim.rules().is_none() => {
+                    let admission = match claim.admit_tunnel() {
+                        Ok(permit) => {
+                            self.permit = permit.map(Arc::new);
+                            Admission::Granted
+                        }
+                        Err(refusal) => Admission::Refused(refusal),
+                    };
+                    let (session, mut turn) = self.parts();
+                    session.handle_admitted(claim, admission, &mut turn);
+                }
                 Output::Admit(claim) => match self.admission {
                     None => self.tokens.claim = Some(claim),
                     Some(admission) => {
@@ -131,7 +143,10 @@ impl World {
                     self.notes.push((note.event, self.session.line(&note)));
                 }
                 Output::LogTunnel(event) => self.log_of_tunnel(event),
-                Output::ExchangeDone => self.log_exchange(),
+                Output::ExchangeDone => {
+                    self.log_exchange();
+                    self.permit = None;
+                }
                 Output::Wait(wait) => {
                     assert!(!self.done, "a session waits after it was done");
                     self.wait = Some(wait);

@@ -32,8 +32,10 @@ impl Exchange {
         let location = common.record.location.as_ref();
         match errand {
             Errand::Admit => {
-                let rules = location.and_then(|location| location.admission).unwrap_or(0);
-                Output::Admit(Claim { errand: number, rules })
+                let rules = location.and_then(|location| location.admission);
+                let max_tunnels = location.and_then(|location| location.max_tunnels.clone());
+                let max_tunnels = max_tunnels.filter(|_| self.may_become_tunnel(common));
+                Output::Admit(Claim { errand: number, rules, max_tunnels })
             }
             Errand::Resolve => {
                 let resolver = location.and_then(|location| location.resolver);

@@ -2,7 +2,7 @@
 
 use underpass_core::{
     DrainSettings, Farewell, Lifetime, MessageRate, PingSettings, WebSocketSettings,
-    config::{TunnelFormat, Upgrade},
+    config::{MaxTunnels, TunnelFormat, Upgrade},
     websocket::CloseCode,
 };
 
@@ -135,6 +135,49 @@ fn logs_of_tunnels() {
     let target = |path: &str| log(path).map(|log| site.sinks[log.sink].target.to_string()).expect("a log");
     assert_eq!((target("/a"), target("/b")), ("/prefix/tunnels".to_owned(), "/prefix/other".to_owned()));
     assert_eq!(log("/a").map(|log| log.sink), log("/d").map(|log| log.sink), "a file is one log");
+}
+
+#[test]
+fn bounds_of_tunnels() {
+    let site = site(
+        "server { listen 81; upgrade_max_tunnels 5;
+             location /a { proxy_pass http://192.0.2.1; location /a/in { proxy_pass http://192.0.2.1; } }
+             location /b { upgrade_max_tunnels 7; proxy_pass http://192.0.2.1;
+                 location /b/in { proxy_pass http://192.0.2.1; } }
+             location /c { upgrade_max_tunnels 0; proxy_pass http://192.0.2.1; } }
+         server { listen 82; location /d { proxy_pass http://192.0.2.1; } }",
+    );
+    let bound = |path: &str| site.location(path).max_tunnels.as_ref();
+    let most = |path: &str| bound(path).map(MaxTunnels::most);
+    let found = ["/a", "/a/in", "/b", "/b/in", "/c", "/d"].map(most);
+    assert_eq!(found, [Some(5), Some(5), Some(7), Some(7), None, None]);
+    let (a, b) = (bound("/a").expect("a bound"), bound("/b").expect("a bound"));
+    let (_one, _two) = (a.admit(), bound("/a/in").expect("a bound").admit());
+    assert_eq!((a.open(), b.open()), (2, 0), "where it stands, tunnels are counted together");
+    assert_eq!(bound("/b/in").map(MaxTunnels::open), Some(0));
+}
+
+#[test]
+fn a_reload_goes_on_counting() {
+    let options = LoadOptions::new("/prefix");
+    let load = |listen: &str, path: &str, most: u32| {
+        let text = format!(
+            "http {{ server {{ {listen} server_name a b;
+             location {path} {{ upgrade_max_tunnels {most}; proxy_pass http://192.0.2.1; }} }} }}"
+        );
+        let source = Source::expand("f".as_ref(), text.into(), "").expect("directives");
+        let mut builder = Builder::new(&options, "/etc".as_ref());
+        let servers = builder.servers(source.tree[0].inside()).expect("servers");
+        servers[0].sites[0].location.max_tunnels.clone().expect("a bound")
+    };
+    let before = load("listen 81;", "/a", 5);
+    let _tunnel = before.admit();
+    let open = |listen: &str, path: &str, most: u32| load(listen, path, most).open();
+    assert_eq!(open("listen 81;", "/a", 5), 1);
+    assert_eq!(open("listen 81;", "/a", 2), 1, "another bound changes nothing");
+    assert_eq!(open("listen 82;", "/a", 5), 0, "it is another server");
+    assert_eq!(open("listen 81;", "/b", 5), 0, "it is another location");
+    assert_eq!(open("listen 81;", "= /a", 5), 0, "it is another location");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Tunnels: directives that nginx doesn't have.
 
-use super::{ANY, Kind, LEVELS, Row, flag, row, size, time, words};
+use super::{ANY, Kind, LEVELS, Location, Row, Server, flag, number, row, size, time, words};
 
 pub(super) const ROWS: &[Row] = &[
     time(
@@ -94,6 +94,15 @@ pub(super) const ROWS: &[Row] = &[
     )
     .takes(1, 2)
     .or("off"),
+    number(
+        "upgrade_max_tunnels",
+        &[Server, Location],
+        "0",
+        "How many tunnels there may be at a time, handshakes under way included, in all workers: those of the server or \
+         location where it stands, but for what has a bound of its own. An upgrade beyond that gets 503 with \
+         `Retry-After`. A reload goes on counting where the server has the same `listen` and `server_name` and the \
+         location the same path. 0: any number.",
+    ),
     size(
         "upgrade_message_limit",
         LEVELS,
