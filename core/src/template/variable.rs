@@ -228,7 +228,7 @@ variables! {
     TunnelId = "tunnel_id",
     /// What the 101 has switched to, in lower case; `connect` where the client asked with CONNECT.
     TunnelProtocol = "tunnel_protocol",
-    /// The subprotocol that the 101 has chosen (RFC 6455 §1.9).
+    /// The subprotocol that the 101 has chosen.
     TunnelSubprotocol = "tunnel_subprotocol",
     /// Its age in seconds, with milliseconds.
     TunnelDuration = "tunnel_duration",
