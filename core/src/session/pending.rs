@@ -17,8 +17,7 @@ pub(super) struct Pending {
     shutdown: [bool; 2],
     pub(super) exchange_done: bool,
     /// Lines about the tunnel: that it has opened, and that it is over.
-    pub(super) tunnel_opened: bool,
-    pub(super) tunnel_closed: bool,
+    tunnel_lines: [bool; 2],
     pub(super) close: Option<Ending>,
     /// A mistake of ours was found: the session ends with a reset.
     pub(super) illegal: bool,
@@ -47,8 +46,7 @@ impl Pending {
         dialling: false,
         shutdown: [false; 2],
         exchange_done: false,
-        tunnel_opened: false,
-        tunnel_closed: false,
+        tunnel_lines: [false; 2],
         close: None,
         illegal: false,
     };
@@ -68,6 +66,24 @@ impl Pending {
             return Some(Note { severity: Severity::Warn, event: Event::Lost(lost) });
         }
         first
+    }
+
+    /// A line is due about a tunnel that has opened (G9).
+    pub(super) fn tell_opened(&mut self) {
+        self.tunnel_lines[0] = true;
+    }
+
+    /// A line is due about a tunnel that is over.
+    pub(super) fn tell_closed(&mut self) {
+        self.tunnel_lines[1] = true;
+    }
+
+    pub(super) fn take_opened(&mut self) -> bool {
+        std::mem::take(&mut self.tunnel_lines[0])
+    }
+
+    pub(super) fn take_closed(&mut self) -> bool {
+        std::mem::take(&mut self.tunnel_lines[1])
     }
 
     pub(super) fn shut_down(&mut self, side: Side) {

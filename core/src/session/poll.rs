@@ -35,7 +35,7 @@ impl Session {
                 Said::Progress => self.log_tunnel(TunnelEvent::Progress),
             };
         }
-        if self.pending().is_some_and(|pending| std::mem::take(&mut pending.tunnel_opened)) {
+        if self.pending().is_some_and(Pending::take_opened) {
             return self.log_tunnel(TunnelEvent::Open);
         }
         if let Some(verdict) = self.pending().and_then(|pending| pending.judgement.take()) {
@@ -49,7 +49,7 @@ impl Session {
         {
             return output;
         }
-        if self.pending().is_some_and(|pending| std::mem::take(&mut pending.tunnel_closed)) {
+        if self.pending().is_some_and(Pending::take_closed) {
             return self.log_tunnel(TunnelEvent::Close);
         }
         if self.pending().is_some_and(|pending| std::mem::take(&mut pending.exchange_done)) {

@@ -61,7 +61,9 @@ impl Session {
         self.common.record.figures.attempt.received =
             self.common.record.figures.attempt.received.saturating_sub(ahead.from_upstream);
         self.common.record.figures.tunnel = Some(Box::new(ahead));
-        self.common.work.pending.tunnel_opened = self.logs_tunnel();
+        if self.logs_tunnel() {
+            self.common.work.pending.tell_opened();
+        }
         self.enter_phase(phase::Event::Open, Phase::Tunnel(Box::new(tunnel)));
         self.look_at_tunnel(turn.buffers);
     }
@@ -145,7 +147,9 @@ impl Session {
         self.common.record.figures.attempt.received += report.from_upstream;
         self.common.record.figures.tunnel = Some(Box::new(report));
         self.common.record.figures.event = Some(TunnelEvent::Close);
-        self.common.work.pending.tunnel_closed = self.logs_tunnel();
+        if self.logs_tunnel() {
+            self.common.work.pending.tell_closed();
+        }
         self.common.release(Verdict::Success, Disposal::Close(report.ending));
         self.enter_phase(phase::Event::Finish, Phase::Finished(Finished::tunnel(report.ending)));
         self.common.finish(report.outcome());
