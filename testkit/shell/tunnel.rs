@@ -192,7 +192,7 @@ fn our_own_listener_is_reached_at_no_address_of_the_machine() {
 fn a_bound_of_tunnels_holds_over_workers_and_reloads() {
     let (listener, behind) = origin();
     let site = Site::start(&format!(
-        "worker_processes 2; error_log error.log notice; events {{ }} http {{ access_log off; server {{\n\
+        "worker_processes 2; error_log error.log notice; events {{ }} http {{ access_log access.log; server {{\n\
          listen LISTEN; upgrade_max_tunnels 3; location /chat {{ proxy_pass http://{behind};\n\
          proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; }} }} }}\n"
     ));
@@ -208,6 +208,8 @@ fn a_bound_of_tunnels_holds_over_workers_and_reloads() {
     site.server.wait_until("the reload", || site.error_log().contains(": reconfigured\n"));
     assert!((0..8).all(|_| refused()), "tunnels of the configuration before count");
     tunnels.pop();
+    let access = || std::fs::read_to_string(site.folder.path().join("access.log")).expect("the log");
+    site.server.wait_until("it is over", || access().contains(" 101 "));
     let _another = tunnel(site.server.address, &listener);
     assert!(refused());
 }
