@@ -130,6 +130,8 @@ violations! {
     Forbidden: 403, Client, "RFC 9110 §15.5.4", "E11", None, "access was refused";
     Unauthorized: 401, Client, "RFC 9110 §15.5.2", "E11", None, "credentials are missing or wrong";
     Limited: 503, Client, "RFC 9110 §15.6.4", "E13", None, "a limit was reached";
+    TooManyTunnels: 503, Client, "RFC 9110 §15.6.4", "G8", Some("upgrade_max_tunnels"), "there are as many tunnels as may be";
+    Leaving: 503, Client, "RFC 9110 §15.6.4", "G6", None, "the gateway goes away, and begins no tunnel any more";
     TooManyNames: 503, Client, "RFC 9110 §15.6.4", "E13", None, "too many names are being looked up, of this client or together";
     OriginHead: 502, Origin, "RFC 9112 §4", "E3", None, "the response head is malformed";
     OriginHeadTooLarge: 502, Origin, "RFC 9112 §4", "E3", Some("proxy_buffer_size"), "the response head is larger than proxy_buffer_size";

@@ -126,7 +126,7 @@ fn a_claim_names_the_rules_of_its_location() {
             output => assert!(!matches!(output, Output::Wait(_) | Output::Done), "it asks before it waits"),
         }
     };
-    assert_eq!(claim.rules(), AdmissionId(7));
+    assert_eq!(claim.rules(), Some(AdmissionId(7)));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use underpass_testkit::{
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: foo\r\n\r\n";
 const PROXY: &str = "proxy_pass http://127.0.0.1:9000;";
+const RECIPE: &str = "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;";
 
 /// How a violation comes about.
 struct Case {
@@ -94,6 +95,13 @@ fn cases() -> Vec<Case> {
         refused(Violation::Limited, &format!("{PROXY} {admits}"), GET, |world| {
             world.answer_claim(Admission::Refused(Refusal::Limited(503)));
         }),
+        refused(Violation::TooManyTunnels, &format!("{PROXY} {RECIPE} {admits}"), UPGRADE, |world| {
+            world.answer_claim(Admission::Refused(Refusal::TooManyTunnels));
+        }),
+        refused(Violation::Leaving, &format!("{PROXY} {RECIPE}"), "", |world| {
+            world.drain(None);
+            world.client_sends(UPGRADE);
+        }),
         refused(
             Violation::ProxyUnauthorized,
             &format!("tunnel_pass 127.0.0.1:9000; {admits}"),
@@ -144,10 +152,7 @@ fn cases() -> Vec<Case> {
         ),
         refused(
             Violation::HandshakeTimeout,
-            &format!(
-                "{PROXY} proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;
-                 upgrade_handshake_timeout 5s;"
-            ),
+            &format!("{PROXY} {RECIPE} upgrade_handshake_timeout 5s;"),
             UPGRADE,
             |world| world.elapse(Duration::from_secs(6)),
         ),

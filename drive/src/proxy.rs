@@ -11,8 +11,10 @@ use std::{
 };
 
 use underpass_core::{
-    Address, Admission, ClientInfo, Connected, Dial, DialError, Disposal, Lookup, Note, Output, Record,
-    Session, Side, Verdict, config::Config, shared::Lease,
+    Address, Admission, Claim, ClientInfo, Connected, Dial, DialError, Disposal, Lookup, Note, Output,
+    Record, Session, Side, TunnelEvent, Verdict,
+    config::Config,
+    shared::{Lease, Permit},
 };
 
 use crate::{
@@ -70,16 +72,18 @@ pub struct ProxySettings {
     clock: Arc<dyn Clock>,
     on_note: Option<Arc<OnNote>>,
     on_exchange: Option<Arc<OnExchange>>,
+    on_tunnel: Option<Arc<OnTunnel>>,
 }
 
 type OnNote = dyn Fn(&Record, &Note) + Send + Sync;
 type OnExchange = dyn Fn(&Record) + Send + Sync;
+type OnTunnel = dyn Fn(&Record, TunnelEvent) + Send + Sync;
 
 impl ProxySettings {
     /// Tells nobody.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, on_note: None, on_exchange: None }
+        Self { clock, on_note: None, on_exchange: None, on_tunnel: None }
     }
 
     /// Has `told` called with what belongs into an error log; [`Record::write_note`] words it. It must neither
@@ -94,6 +98,15 @@ impl ProxySettings {
     #[must_use]
     pub fn on_exchange(mut self, told: impl Fn(&Record) + Send + Sync + 'static) -> Self {
         self.on_exchange = Some(Arc::new(told));
+        self
+    }
+
+    /// Has `told` called when a tunnel opens, while it lives, and when it ends, where its location has a
+    /// [`TunnelLog`](underpass_core::config::TunnelLog); [`Record::write_tunnel_line`] writes the line. It must neither
+    /// block nor panic.
+    #[must_use]
+    pub fn on_tunnel(mut self, told: impl Fn(&Record, TunnelEvent) + Send + Sync + 'static) -> Self {
+        self.on_tunnel = Some(Arc::new(told));
         self
     }
 }
@@ -132,7 +145,7 @@ pub async fn proxy_with<C: Stream, K: Connector>(
     let session = Session::new(Arc::clone(config), info, alarm.now());
     let (client, upstream, errand) = (Some(Leg::new(client)), None, None);
     let mut proxying =
-        Proxying { session, client, upstream, lease: None, errand, alarm, connector, settings };
+        Proxying { session, client, upstream, lease: None, permit: None, errand, alarm, connector, settings };
     poll_fn(|cx| proxying.poll(cx)).await;
     let until = proxying.alarm.now().tick.after(config.edge.lingering_timeout);
     let Proxying { client, upstream, alarm, .. } = &mut proxying;
@@ -146,6 +159,8 @@ struct Proxying<'a, C, K: Connector> {
     upstream: Option<Leg<K::Stream>>,
     /// Of the connection to the origin server, or of the dial under way.
     lease: Option<Lease>,
+    /// The tunnel of the exchange counts, where its location has a bound.
+    permit: Option<Permit>,
     errand: Option<Errand<'a, K::Stream>>,
     alarm: Alarm,
     connector: &'a K,
@@ -174,7 +189,8 @@ impl<C: Stream, K: Connector> Proxying<'_, C, K> {
                     self.errand = Some(Errand::Resolve(lookup, resolving));
                 }
                 Output::Admit(claim) => {
-                    lend(now, |turn| self.session.handle_admitted(claim, Admission::Granted, turn));
+                    let admission = self.count_tunnel(&claim);
+                    lend(now, |turn| self.session.handle_admitted(claim, admission, turn));
                 }
                 Output::Connect(dial) => self.connect(dial),
                 Output::Judge(verdict) => {
@@ -195,10 +211,13 @@ impl<C: Stream, K: Connector> Proxying<'_, C, K> {
                 Output::Note(note) => {
                     self.settings.on_note.iter().for_each(|told| told(self.session.record(), &note));
                 }
-                Output::LogTunnel(_) => {}
+                Output::LogTunnel(event) => {
+                    self.settings.on_tunnel.iter().for_each(|told| told(self.session.record(), event));
+                }
                 Output::ExchangeDone => {
                     self.settings.on_exchange.iter().for_each(|told| told(self.session.record()));
                     lend(now, |turn| self.session.forget_exchange(turn.buffers));
+                    self.permit = None;
                 }
                 Output::Done => return Poll::Ready(()),
                 Output::Wait(wait) => {
@@ -215,6 +234,20 @@ impl<C: Stream, K: Connector> Proxying<'_, C, K> {
                     }
                 }
             }
+        }
+    }
+
+    /// Whoever is served is let in, up to the bound of tunnels that the location has. An exchange is counted once.
+    fn count_tunnel(&mut self, claim: &Claim) -> Admission {
+        if self.permit.is_some() {
+            return Admission::Granted;
+        }
+        match claim.admit_tunnel() {
+            Ok(permit) => {
+                self.permit = permit;
+                Admission::Granted
+            }
+            Err(refusal) => Admission::Refused(refusal),
         }
     }
 

@@ -176,6 +176,7 @@ pub struct Zones(Arc<Mutex<Known>>);
 struct Known {
     connections: HashMap<ZoneId, Weak<LimitConn>>,
     requests: HashMap<ZoneId, Weak<LimitReq>>,
+    tunnels: HashMap<ZoneId, Weak<LimitConn>>,
 }
 
 /// Name, key, size, rate.
@@ -192,6 +193,15 @@ impl Zones {
         let id = (name.to_owned(), key.source().to_owned(), size, rate);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept(&mut known.requests, id, || LimitReq::new(size, rate))
+    }
+}
+
+impl Zones {
+    /// The count of the tunnels of a level (G8): it is kept as long as the level is written alike, whatever the bound.
+    pub(crate) fn tunnels(&self, level: &str) -> Arc<LimitConn> {
+        let id = (level.to_owned(), String::new(), 0, 0);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept(&mut known.tunnels, id, || LimitConn::new(usize::MAX))
     }
 }
 

@@ -129,7 +129,7 @@ pub struct Main {
     pub pid: Option<PathBuf>,
     /// `error_log` outside of all blocks; at least one.
     pub error_logs: Vec<ErrorLog>,
-    /// The files of `access_log`, and of `error_log` in a block, each once; a
+    /// The files of `access_log`, of `upgrade_log`, and of `error_log` in a block, each once; a
     /// [`LogId`](underpass_core::config::LogId) is an index into them.
     pub logs: Vec<LogFile>,
     /// `log_queue`: bytes of lines that may wait to be written, those of all logs together.

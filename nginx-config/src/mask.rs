@@ -67,7 +67,7 @@ impl Told {
                     let is_needed = texts(0).next().is_some_and(is_told);
                     told.needed.extend(texts(1).filter(|_| is_needed).flat_map(variables));
                 }
-                "if" | "return" | "log_format" | "access_log" => {}
+                "if" | "return" | "log_format" | "access_log" | "upgrade_log" => {}
                 name if PARAMETERS.contains(&name) => {}
                 _ => told.needed.extend(texts(0).flat_map(variables)),
             }

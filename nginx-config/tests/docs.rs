@@ -42,6 +42,21 @@ fn what_migrating_md_shows_is_read() {
     }
 }
 
+/// So are those of the page about tunnels, whole files and parts of `http`.
+#[test]
+fn what_tunnels_md_shows_is_read() {
+    let text = include_str!("../../docs/guide/tunnels.md");
+    let shown: Vec<_> =
+        text.split("```nginx\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(shown.len(), 5);
+    for part in shown {
+        let file = if part.contains("http {") { part.to_owned() } else { format!("http {{ {part} }}") };
+        let options = underpass_nginx_config::LoadOptions::default();
+        let loaded = underpass_nginx_config::load_text("nginx.conf", file, &options).expect(part);
+        assert_eq!(loaded.notes, [], "{part}");
+    }
+}
+
 #[test]
 fn switches_are_directives() {
     for deviation in deviations::DEVIATIONS {

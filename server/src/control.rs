@@ -36,7 +36,13 @@ pub enum End {
         /// Tunnels live no longer than that.
         within: Option<Duration>,
     },
-    /// At once.
+    /// The same, because a newer configuration has no place for it, while the process goes on: no client is sent away, and
+    /// tunnels are drained where that is wished of a reload.
+    Retire {
+        /// Tunnels live no longer than that.
+        within: Option<Duration>,
+    },
+    /// At once: each session has one more turn.
     Stop,
 }
 
@@ -52,11 +58,22 @@ impl Control {
     /// time is over. A second call changes nothing.
     pub fn drain(&self, within: Option<Duration>) {
         self.tell(|wishes| {
-            wishes.end.get_or_insert(End::Drain { within });
+            if matches!(wishes.end, None | Some(End::Retire { .. })) {
+                wishes.end = Some(End::Drain { within });
+            }
         });
     }
 
-    /// The worker closes everything and is done.
+    /// The worker ends likewise, because a newer configuration has no place for it: its sessions are told of a reload, and
+    /// not of an end of the process (C8, G6). It changes nothing where the worker ends already.
+    pub fn retire(&self, within: Option<Duration>) {
+        self.tell(|wishes| {
+            wishes.end.get_or_insert(End::Retire { within });
+        });
+    }
+
+    /// The worker closes everything and is done. Each session has one more turn, so that what it says of that is written
+    /// where its socket takes it at once; nothing is awaited.
     pub fn stop(&self) {
         self.tell(|wishes| wishes.end = Some(End::Stop));
     }
@@ -116,6 +133,18 @@ mod tests {
         control.stop();
         control.drain(None);
         assert_eq!(control.end(), Some(End::Stop));
+    }
+
+    #[test]
+    fn whoever_retires_may_have_to_leave_with_all_others() {
+        let control = Control::new();
+        let within = Some(Duration::from_secs(1));
+        control.retire(within);
+        control.retire(None);
+        assert_eq!(control.end(), Some(End::Retire { within }));
+        control.drain(None);
+        control.retire(within);
+        assert_eq!(control.end(), Some(End::Drain { within: None }));
     }
 
     #[test]

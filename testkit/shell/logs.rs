@@ -90,6 +90,43 @@ fn a_reader_that_stops_holds_neither_tunnels_nor_signals_up() {
     }
 }
 
+/// G9: `upgrade_log` is a log like others: with the lines of several workers, reopened by USR1.
+#[test]
+fn the_life_of_a_tunnel_is_logged() {
+    let (listener, behind) = origin();
+    let site = Site::start(&format!(
+        "worker_processes 2; pid run.pid; events {{ }} http {{ access_log off; upgrade_log tunnels.log; server {{\n\
+         listen LISTEN; location /chat {{ proxy_pass http://{behind}; proxy_set_header Upgrade $http_upgrade;\n\
+         proxy_set_header Connection upgrade; }} }} }}\n"
+    ));
+    let lines = |name: &str| fs::read_to_string(site.folder.path().join(name)).unwrap_or_default();
+    let count = |name: &str, event: &str| lines(name).matches(&format!("\"event\":\"{event}\"")).count();
+    let tunnels: Vec<_> = (0..5).map(|_| tunnel(site.server.address, &listener)).collect();
+    site.server.wait_until("five lines", || count("tunnels.log", "open") == 5);
+    fs::rename(site.folder.path().join("tunnels.log"), site.folder.path().join("before.log"))
+        .expect("a rename");
+    site.server.signal(Signal::USR1);
+    site.server.wait_until("a new file", || site.folder.path().join("tunnels.log").exists());
+    for (mut client, mut server) in tunnels {
+        client.send("ping");
+        assert_eq!(server.exactly(4), b"ping");
+        client.shut_down();
+        assert_eq!(server.rest(), b"");
+    }
+    site.server.wait_until("five more", || count("tunnels.log", "close") == 5);
+    let (before, after) = (lines("before.log"), lines("tunnels.log"));
+    let ids = |text: &str| -> Vec<String> {
+        let mut ids: Vec<_> =
+            text.lines().filter_map(|line| Some(line.split_once("\"id\":\"")?.1[..32].to_owned())).collect();
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(ids(&before), ids(&after), "a tunnel has one name");
+    assert_eq!(count("before.log", "open") + count("tunnels.log", "open"), 5);
+    assert!(after.lines().all(|line| line.starts_with('{') && line.ends_with('}')), "{after}");
+    assert_eq!(after.matches("\"client_bytes\":4,").count(), 5, "{after}");
+}
+
 #[test]
 fn lines_that_found_no_room_are_told_when_the_reader_goes_on() {
     let (_listener, behind) = origin();

@@ -89,7 +89,7 @@ fn quit_waits_for_tunnels_and_terminate_does_not() {
         let log = fs::read_to_string(folder.path().join("error.log")).expect("the log");
         assert!(log.contains(&format!("signal {} (SIG", signal.as_raw())), "{log}");
         let access = fs::read_to_string(folder.path().join("access.log")).expect("the log");
-        assert_eq!(access.contains("\"GET /chat HTTP/1.1\" 101 "), waits, "{access}");
+        assert!(access.contains("\"GET /chat HTTP/1.1\" 101 "), "{access}");
     }
 }
 

@@ -6,6 +6,7 @@ use super::common::{
     PATIENCE, Peer, UPGRADE_REQUEST, UPGRADE_RESPONSE, Worker, configuration, origin, tunnel,
 };
 use super::server::{Reserved, Server, Site, with_prefix};
+use rustix::process::Signal;
 use socket2::SockRef;
 use tungstenite::Message;
 use underpass_core::config::Config;
@@ -184,4 +185,31 @@ fn our_own_listener_is_reached_at_no_address_of_the_machine() {
         assert!(head.starts_with(&format!("HTTP/1.1 {expected} ")), "{target}: {head}");
     }
     let _reached = Peer::accept(&listener);
+}
+
+/// G8: over all workers, and over a reload.
+#[test]
+fn a_bound_of_tunnels_holds_over_workers_and_reloads() {
+    let (listener, behind) = origin();
+    let site = Site::start(&format!(
+        "worker_processes 2; error_log error.log notice; events {{ }} http {{ access_log access.log; server {{\n\
+         listen LISTEN; upgrade_max_tunnels 3; location /chat {{ proxy_pass http://{behind};\n\
+         proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; }} }} }}\n"
+    ));
+    let mut tunnels: Vec<_> = (0..3).map(|_| tunnel(site.server.address, &listener)).collect();
+    let refused = || {
+        let mut client = Peer::connect(site.server.address);
+        client.send(UPGRADE_REQUEST);
+        let head = client.head();
+        head.starts_with("HTTP/1.1 503 ") && head.contains("\r\nRetry-After: 1\r\n")
+    };
+    assert!((0..8).all(|_| refused()), "whichever worker it is");
+    site.server.signal(Signal::HUP);
+    site.server.wait_until("the reload", || site.error_log().contains(": reconfigured\n"));
+    assert!((0..8).all(|_| refused()), "tunnels of the configuration before count");
+    tunnels.pop();
+    let access = || std::fs::read_to_string(site.folder.path().join("access.log")).expect("the log");
+    site.server.wait_until("it is over", || access().contains(" 101 "));
+    let _another = tunnel(site.server.address, &listener);
+    assert!(refused());
 }

@@ -8,6 +8,7 @@ mod builder;
 mod cookie;
 mod hop;
 mod locations;
+mod max_tunnels;
 mod proxy;
 mod proxy_tls;
 mod rate;
@@ -16,6 +17,7 @@ mod router;
 mod script;
 mod settings;
 mod substitution;
+mod tunnel_log;
 mod tunnel_pass;
 mod upgrade;
 
@@ -30,6 +32,7 @@ pub use builder::ConfigBuilder;
 pub use cookie::{CookieFlag, CookieFlags, SameSite};
 pub(crate) use hop::Hop;
 pub use locations::{Locations, Place};
+pub use max_tunnels::MaxTunnels;
 pub use proxy::{
     Bind, InvalidFieldName, NextUpstream, Proxy, ProxyUri, ResponseRewriting, SetHeader, SocketOptions,
     Target, Via,
@@ -42,6 +45,7 @@ pub use router::{Route, Router};
 pub use script::{Condition, If, Rewrite, Script, Step, Then};
 pub use settings::{LingeringClose, MAX_HEAD, RealIp, RealIpSource, ServerTokens, Settings};
 pub use substitution::{Substituted, Substitution};
+pub use tunnel_log::{TunnelFormat, TunnelLog};
 pub use tunnel_pass::{Destination, DestinationHost, DestinationPolicy, DestinationRule, TunnelPass};
 pub(crate) use tunnel_pass::{Permission, is_localhost, reached};
 pub use upgrade::{Upgrade, UpgradeProtocols};
@@ -166,9 +170,14 @@ pub struct Location {
     pub server_name: Arc<str>,
     /// Where a line goes when an exchange is over.
     pub access_logs: Vec<AccessLog>,
+    /// Where lines about a tunnel go while it lives: `upgrade_log` (G9). Absent: nowhere.
+    pub tunnel_log: Option<TunnelLog>,
     /// Whether requests have to be admitted first (limits, credentials), and by which rules: the session then asks with
     /// [`crate::Output::Admit`].
     pub admission: Option<AdmissionId>,
+    /// `upgrade_max_tunnels` (G8): the session then asks with [`crate::Output::Admit`], too, for a request that a tunnel may
+    /// come of. Absent: there may be any number.
+    pub max_tunnels: Option<MaxTunnels>,
     /// The realm of `auth_basic`, shown where credentials are asked for.
     pub realm: Option<Template>,
     /// `limit_rate`, `limit_rate_after`; absent: responses go as fast as they can.
@@ -202,7 +211,9 @@ impl Location {
             settings: Arc::default(),
             server_name: Arc::from(""),
             access_logs: Vec::new(),
+            tunnel_log: None,
             admission: None,
+            max_tunnels: None,
             realm: None,
             rates: None,
             script: Arc::default(),
@@ -249,6 +260,7 @@ impl Location {
             found.max_lifetime = hop.tunnel.max_lifetime;
             found.limit_rate = hop.tunnel.limit_rate;
         }
+        found.log_every = self.tunnel_log.as_ref().and_then(|log| log.every);
         found.client_send_timeout = settings.send_timeout;
         found.lingering_time = settings.lingering_time;
         found.lingering_timeout = settings.lingering_timeout;

@@ -30,6 +30,8 @@ pub(crate) struct Detour {
     pub(crate) intercepted: Option<u16>,
     /// Where a redirect of our own leads, which an error page may answer: a URI, or a path of this server.
     pub(crate) redirect: Vec<u8>,
+    /// After so many seconds the client may come again (RFC 9110 §10.2.3).
+    pub(crate) retry_after: Option<u32>,
     /// The request's content can't be had any more.
     pub(crate) content_gone: bool,
     /// It was given up before it had come whole.

@@ -1,6 +1,6 @@
 //! What is counted of an exchange for its log lines.
 
-use super::Attempt;
+use super::{Attempt, TunnelEvent};
 use crate::{
     buffer::{Buffers, Lend, Spares},
     time::Tick,
@@ -24,6 +24,8 @@ pub(crate) struct Figures {
     /// The last attempt; those before it stand with the heads.
     pub(crate) attempt: Attempt,
     pub(crate) tunnel: Option<Box<TunnelReport>>,
+    /// What the next line about the tunnel tells, or the last one told.
+    pub(crate) event: Option<TunnelEvent>,
     /// The values of the heads that the log lines of a tunnel need: the tunnel has dropped the heads themselves.
     pub(super) frozen: Option<Box<[u8]>>,
 }
@@ -37,6 +39,7 @@ impl Figures {
         pipelined: false,
         attempt: Attempt::NONE,
         tunnel: None,
+        event: None,
         frozen: None,
     };
 }

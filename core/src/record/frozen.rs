@@ -5,9 +5,9 @@
 //! two bytes, and four from 32 KiB on, which the highest bit says. What moves on (times, byte counts) is evaluated
 //! when the line is written.
 
-use super::{Heads, Record};
+use super::{Heads, Record, tunnel::is_late_in_tunnel};
 use crate::{
-    template::{Part, Template, Variable},
+    template::{Escape, Part, Template, Variable},
     time::Now,
 };
 
@@ -39,21 +39,30 @@ impl Record {
         }
         for log in self.location.iter().flat_map(|location| &location.access_logs) {
             for template in log.condition.iter().chain([&log.format]) {
-                self.freeze_values(template, now, scratch);
+                self.freeze_values(template.variables(), template.escape(), now, scratch);
             }
+        }
+        if let Some(log) = self.location.as_ref().and_then(|location| location.tunnel_log.as_ref()) {
+            self.freeze_values(log.format.variables(), log.format.escape(), now, scratch);
         }
         self.figures.frozen = Some(scratch.as_slice().into());
         self.heads.take()
     }
 
-    fn freeze_values(&self, template: &Template, now: Now, out: &mut Vec<u8>) {
-        for variable in template.variables() {
+    fn freeze_values<'v>(
+        &self,
+        variables: impl Iterator<Item = &'v Variable>,
+        escape: Escape,
+        now: Now,
+        out: &mut Vec<u8>,
+    ) {
+        for variable in variables {
             pack(out, |out| {
                 if is_late(variable) {
                     // Of a list over several attempts, all but the last value are known.
                     self.write_earlier(variable, out);
                 } else {
-                    self.write_value(variable, template.escape(), now, out);
+                    self.write_value(variable, escape, now, out);
                 }
             });
         }
@@ -72,6 +81,32 @@ impl Record {
         Some(frozen)
     }
 
+    /// The values for the line about the tunnel, which stand behind those.
+    pub(super) fn frozen_tunnel_log(&self) -> Option<Frozen<'_>> {
+        let mut frozen = self.frozen_logs()?;
+        let logs = self.location.iter().flat_map(|location| &location.access_logs);
+        let templates = logs.flat_map(|log| log.condition.iter().chain([&log.format]));
+        for _ in templates.flat_map(|template| template.variables()) {
+            frozen.next();
+        }
+        Some(frozen)
+    }
+
+    /// Appends the value of a variable, of which that is packed which was known before.
+    pub(super) fn write_thawed_value(
+        &self,
+        variable: &Variable,
+        escape: Escape,
+        frozen: &mut Frozen<'_>,
+        now: Now,
+        out: &mut Vec<u8>,
+    ) {
+        out.extend_from_slice(frozen.next());
+        if is_late(variable) {
+            self.write_value(variable, escape, now, out);
+        }
+    }
+
     /// Writes one line from packed and present values.
     pub(super) fn write_thawed(
         &self,
@@ -84,10 +119,7 @@ impl Record {
             match part {
                 Part::Literal(text) => out.extend_from_slice(text),
                 Part::Variable(variable) => {
-                    out.extend_from_slice(frozen.next());
-                    if is_late(variable) {
-                        self.write_value(variable, format.escape(), now, out);
-                    }
+                    self.write_thawed_value(variable, format.escape(), frozen, now, out);
                 }
             }
         }
@@ -124,20 +156,21 @@ fn pack(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
 
 /// Whether the value changes while a tunnel is open.
 fn is_late(variable: &Variable) -> bool {
-    matches!(
-        variable,
-        Variable::RequestTime
-            | Variable::BytesSent
-            | Variable::BodyBytesSent
-            | Variable::RequestCompletion
-            | Variable::ConnectionTime
-            | Variable::Msec
-            | Variable::TimeLocal
-            | Variable::TimeIso8601
-            | Variable::UpstreamResponseTime
-            | Variable::UpstreamBytesSent
-            | Variable::UpstreamBytesReceived
-    )
+    is_late_in_tunnel(variable)
+        || matches!(
+            variable,
+            Variable::RequestTime
+                | Variable::BytesSent
+                | Variable::BodyBytesSent
+                | Variable::RequestCompletion
+                | Variable::ConnectionTime
+                | Variable::Msec
+                | Variable::TimeLocal
+                | Variable::TimeIso8601
+                | Variable::UpstreamResponseTime
+                | Variable::UpstreamBytesSent
+                | Variable::UpstreamBytesReceived
+        )
 }
 
 #[cfg(test)]

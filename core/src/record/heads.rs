@@ -7,6 +7,7 @@ use crate::{
     TlsPeer,
     http1::{Fields, Request, Response},
     template::{MapId, Regex, SetId},
+    time::Tick,
 };
 
 /// Memory of an exchange that its worker lends: both heads, earlier attempts, values of variables.
@@ -25,6 +26,8 @@ pub(crate) struct Heads {
     /// Attempts before the last.
     pub(crate) earlier: Vec<Attempt>,
     pub(crate) detour: Detour,
+    /// When the process was asked to end, if its first byte came after that.
+    pub(crate) left_at: Option<Tick>,
     /// Where the location's URL leads, when there are variables in it.
     pub(crate) url: Url,
     /// Where upstream connections come from, when there are variables in that.
@@ -46,6 +49,7 @@ impl Heads {
         self.sent_trailers.clear();
         self.earlier.clear();
         self.detour.clear();
+        self.left_at = None;
         self.url.clear();
         self.bind = None;
         self.tls_peer = None;

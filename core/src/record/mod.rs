@@ -14,6 +14,7 @@ mod outcome;
 mod scratch;
 mod severity;
 mod tls;
+mod tunnel;
 mod uri;
 mod url;
 mod values;
@@ -189,8 +190,10 @@ impl Record {
     /// Whether a log line asks for fields of the response that the client gets.
     pub(crate) fn logs_what_is_sent(&self) -> bool {
         let logs = self.location.iter().flat_map(|location| &location.access_logs);
-        logs.flat_map(|log| log.condition.iter().chain([&log.format]))
-            .any(|template| self.config.shows_what_is_sent(template))
+        let formats = logs.flat_map(|log| log.condition.iter().chain([&log.format]));
+        let tunnels =
+            self.location.iter().filter_map(|location| location.tunnel_log.as_ref()?.format.template());
+        formats.chain(tunnels).any(|template| self.config.shows_what_is_sent(template))
     }
 
     /// Writes the lines of the location's access logs: calls `write` with each log and its line (without a

@@ -1,5 +1,6 @@
 //! The values of variables (B5).
 
+use core::time::Duration;
 use std::io::Write as _;
 
 use super::{Heads, Outcome, Record, note::ClientAddress, tls::write_of_tls};
@@ -97,6 +98,9 @@ impl Record {
                 if let Some(heads) = &self.heads {
                     self.write_of_heads(heads, other, out);
                 }
+                if let Some(report) = &self.figures.tunnel {
+                    self.write_of_tunnel(report, other, now, out);
+                }
                 if let Some(facts) = &self.client.tls {
                     write_of_tls(facts, other, now, out);
                 }
@@ -149,6 +153,10 @@ impl Record {
                 join(out, heads.response.fields.named(name.as_bytes()), b", ");
             }
             Variable::SentHttp(name) => write_sent(&heads.sent, name, out),
+            Variable::TunnelProtocol => self.write_protocol(heads, out),
+            Variable::TunnelSubprotocol if self.status == 101 => {
+                join(out, heads.response.fields.named(b"sec-websocket-protocol"), b", ");
+            }
             Variable::Arg(name) => {
                 let arguments = heads.query().split(|byte| *byte == b'&');
                 out.extend_from_slice(find_pair(arguments, name.as_bytes()).unwrap_or_default());
@@ -205,7 +213,7 @@ impl Record {
         self.return_spare(key);
     }
 
-    fn write_request_id(&self, out: &mut Vec<u8>) {
+    pub(super) fn write_request_id(&self, out: &mut Vec<u8>) {
         let mut digest = sha1_smol::Sha1::new();
         digest.update(&self.client.secret);
         digest.update(&self.client.serial.to_le_bytes());
@@ -253,7 +261,12 @@ fn write_binary(out: &mut Vec<u8>, address: &Address) {
 }
 
 pub(super) fn write_seconds(out: &mut Vec<u8>, end: Tick, start: Tick) {
-    write_thousandths(out, u64::try_from(end.since(start).as_millis()).unwrap_or(u64::MAX));
+    write_span(out, end.since(start));
+}
+
+/// Seconds with milliseconds.
+pub(super) fn write_span(out: &mut Vec<u8>, span: Duration) {
+    write_thousandths(out, u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
 }
 
 fn write_thousandths(out: &mut Vec<u8>, n: u64) {

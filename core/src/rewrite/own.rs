@@ -58,6 +58,13 @@ pub(crate) fn write_own(record: &Record, own: OwnResponse<'_>, now: Now, out: &m
             write_line(out, b"Upgrade", b"websocket");
             write_line(out, b"Sec-WebSocket-Version", b"13");
         }
+        503 => {
+            if let Some(seconds) = record.heads.as_ref().and_then(|heads| heads.detour.retry_after) {
+                out.extend_from_slice(b"Retry-After: ");
+                write_decimal(out, u64::from(seconds));
+                out.extend_from_slice(b"\r\n");
+            }
+        }
         _ => {}
     }
     if let Some(added) = Added::to(record, own.status) {

@@ -4,6 +4,7 @@ use super::{Event, Exchange, Session, Until, phase::Phase, receiving::Head};
 use crate::{
     Draining, Side,
     buffer::{Buffers, Loan, Turn},
+    draining::Cause,
     fault::Fault,
     proxy_protocol::{self, Greeting},
     record::Outcome,
@@ -173,7 +174,13 @@ impl Session {
 
     /// No further request is begun (C8).
     pub(super) fn drain(&mut self, draining: Draining) {
-        self.common.draining = Some(draining.cause());
+        let before = self.common.draining.replace(draining.cause());
+        if let Phase::Idle(idle) = &mut self.phase
+            && draining.cause() == Cause::Quit
+            && before != Some(Cause::Quit)
+        {
+            idle.note_quit(&self.common);
+        }
         if let Some(until) = draining.until(self.common.tick)
             && !self.phase.is_closed()
         {

@@ -8,10 +8,10 @@ use std::{
 
 use crate::{
     Address, TlsPeer,
-    config::{AdmissionId, ResolverId, SocketOptions, reached},
+    config::{AdmissionId, MaxTunnels, ResolverId, SocketOptions, reached},
     fault::Fault,
     session::Leg,
-    shared::{GroupId, HashKey, Lease},
+    shared::{GroupId, HashKey, Lease, Permit},
     time::Tick,
     verdict::Verdict,
 };
@@ -45,14 +45,33 @@ impl Lookup {
 #[must_use = "answer with `handle_admitted`"]
 pub struct Claim {
     pub(crate) errand: u32,
-    pub(crate) rules: AdmissionId,
+    pub(crate) rules: Option<AdmissionId>,
+    pub(crate) max_tunnels: Option<MaxTunnels>,
 }
 
 impl Claim {
-    /// The rules that apply: [`crate::config::Location::admission`].
+    /// The rules that apply: [`crate::config::Location::admission`]. Absent: only tunnels are counted.
     #[must_use]
-    pub fn rules(&self) -> AdmissionId {
+    pub fn rules(&self) -> Option<AdmissionId> {
         self.rules
+    }
+
+    /// What bounds the number of tunnels, where one may come of the request (G8).
+    #[must_use]
+    pub fn max_tunnels(&self) -> Option<&MaxTunnels> {
+        self.max_tunnels.as_ref()
+    }
+
+    /// Counts the tunnel that may come of the request (G8): to be asked once for an exchange, when the rules let the request
+    /// go on. The permit, if there is a bound, is kept until [`Output::ExchangeDone`](crate::Output::ExchangeDone).
+    ///
+    /// # Errors
+    /// There are as many tunnels as may be: this is what [`Admission::Refused`] is to say.
+    pub fn admit_tunnel(&self) -> Result<Option<Permit>, Refusal> {
+        match &self.max_tunnels {
+            None => Ok(None),
+            Some(bound) => bound.admit().map(Some).ok_or(Refusal::TooManyTunnels),
+        }
     }
 }
 
@@ -78,6 +97,8 @@ pub enum Refusal {
     /// A limit is reached: answered with this status (`limit_conn_status`, `limit_req_status`), with 503 when
     /// it is none of 400 to 599.
     Limited(u16),
+    /// There are as many tunnels as may be (G8, `upgrade_max_tunnels`): 503, with `Retry-After`.
+    TooManyTunnels,
 }
 
 /// An upstream connection to make.

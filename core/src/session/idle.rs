@@ -4,6 +4,7 @@ use super::{Common, receiving::Receiving};
 use crate::{
     Side,
     buffer::Turn,
+    draining,
     time::Tick,
     timer::{Deadlines, Timer},
 };
@@ -14,6 +15,8 @@ const EMPTY_LINES: u8 = 4;
 /// A client whose request is awaited.
 #[derive(Clone, Debug)]
 pub(super) struct Idle {
+    /// Since when the next request is awaited. Of the first one, only when the process was asked to end is noted here: it is
+    /// awaited since the client was accepted.
     since: Tick,
     /// Bytes of its request were here before the exchange before it was over.
     pipelined: bool,
@@ -69,9 +72,18 @@ impl Idle {
         if let Some(heads) = &mut heads {
             heads.clear();
         }
-        common.record.begin(heads.unwrap_or_else(|| turn.buffers.heads()), turn);
+        let mut heads = heads.unwrap_or_else(|| turn.buffers.heads());
+        heads.left_at = (common.draining == Some(draining::Cause::Quit)).then_some(self.since);
+        common.record.begin(heads, turn);
         common.record.figures.pipelined = self.pipelined;
         Receiving::begin(common)
+    }
+
+    /// The process is asked to end, and wasn't before.
+    pub(super) fn note_quit(&mut self, common: &Common) {
+        if common.record.requests == 0 {
+            self.since = common.tick;
+        }
     }
 
     /// Whether pipelined bytes, or an end, wait behind an exchange that has just ended: there is work to do at once.

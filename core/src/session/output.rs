@@ -4,7 +4,6 @@ use crate::{
     Side,
     record::TunnelEvent,
     session::{Claim, Dial, Leg, Lookup, Note},
-    tunnel::Said,
     verdict::Verdict,
     wait::{Ending, Wait},
 };
@@ -39,22 +38,13 @@ pub enum Output {
     /// An exchange is over: [`crate::Session::record`] is whole until the next report, and writes
     /// its log lines. Behind that, [`crate::Session::forget_exchange`] gives its memory back.
     ExchangeDone,
-    /// A line about the tunnel is due, where its location has an `upgrade_log` (G9).
+    /// A line about the tunnel is due, where its location has an `upgrade_log` (G9);
+    /// [`crate::Record::write_tunnel_line`] writes it.
     LogTunnel(TunnelEvent),
     /// Nothing to do until one of these happens.
     Wait(Wait),
     /// The session is over; drop it.
     Done,
-}
-
-impl From<Said> for Output {
-    fn from(said: Said) -> Self {
-        match said {
-            Said::Shutdown(side) => Self::Shutdown(side),
-            Said::Note(note) => Self::Note(note),
-            Said::Progress => Self::LogTunnel(TunnelEvent::Progress),
-        }
-    }
 }
 
 /// What becomes of an upstream connection.

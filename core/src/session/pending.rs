@@ -3,7 +3,6 @@
 use super::{Disposal, Ending, Event, Note, Severity, Verdict};
 use crate::{
     Side,
-    config::AdmissionId,
     shared::{GroupId, HashKey},
 };
 
@@ -20,6 +19,8 @@ pub(super) struct Pending {
     pub(super) dialling: bool,
     shutdown: [bool; 2],
     pub(super) exchange_done: bool,
+    /// Lines about the tunnel: that it has opened, and that it is over.
+    tunnel_lines: [bool; 2],
     pub(super) close: Option<Ending>,
     /// A mistake of ours was found: the session ends with a reset.
     pub(super) illegal: bool,
@@ -30,7 +31,7 @@ pub(super) struct Pending {
 pub(super) enum Errand {
     Resolve,
     /// Have the request admitted, or not, by these rules.
-    Admit(AdmissionId),
+    Admit,
     /// Connect to a peer of the group; an idle connection will do or won't. The key is what the group is balanced by, if it is by
     /// one.
     Connect {
@@ -50,6 +51,7 @@ impl Pending {
         dialling: false,
         shutdown: [false; 2],
         exchange_done: false,
+        tunnel_lines: [false; 2],
         close: None,
         illegal: false,
     };
@@ -69,6 +71,24 @@ impl Pending {
         }
         let lost = std::mem::take(&mut self.lost);
         (lost > 0).then_some(Note { severity: Severity::Warn, event: Event::Lost(lost) })
+    }
+
+    /// A line is due about a tunnel that has opened (G9).
+    pub(super) fn tell_opened(&mut self) {
+        self.tunnel_lines[0] = true;
+    }
+
+    /// A line is due about a tunnel that is over.
+    pub(super) fn tell_closed(&mut self) {
+        self.tunnel_lines[1] = true;
+    }
+
+    pub(super) fn take_opened(&mut self) -> bool {
+        std::mem::take(&mut self.tunnel_lines[0])
+    }
+
+    pub(super) fn take_closed(&mut self) -> bool {
+        std::mem::take(&mut self.tunnel_lines[1])
     }
 
     pub(super) fn shut_down(&mut self, side: Side) {

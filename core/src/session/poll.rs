@@ -13,8 +13,10 @@ use super::{
 use crate::{
     Side,
     buffer::{Buffers, Turn},
+    record::TunnelEvent,
     state::{connection, message, phase},
     time::Tick,
+    tunnel::Said,
 };
 
 impl Session {
@@ -25,9 +27,16 @@ impl Session {
             return Output::Note(note);
         }
         if let Phase::Tunnel(tunnel) = &mut self.phase
-            && let Some(output) = tunnel.take_output()
+            && let Some(said) = tunnel.take_output()
         {
-            return output.into();
+            return match said {
+                Said::Note(note) => Output::Note(note),
+                Said::Shutdown(side) => Output::Shutdown(side),
+                Said::Progress => self.log_tunnel(TunnelEvent::Progress),
+            };
+        }
+        if self.pending().is_some_and(Pending::take_opened) {
+            return self.log_tunnel(TunnelEvent::Open);
         }
         if let Some(verdict) = self.pending().and_then(|pending| pending.judgement.take()) {
             return Output::Judge(verdict);
@@ -39,6 +48,9 @@ impl Session {
             && let Some(output) = exchange.send_out(&mut self.common)
         {
             return output;
+        }
+        if self.pending().is_some_and(Pending::take_closed) {
+            return self.log_tunnel(TunnelEvent::Close);
         }
         if self.pending().is_some_and(|pending| std::mem::take(&mut pending.exchange_done)) {
             return Output::ExchangeDone;
@@ -69,6 +81,17 @@ impl Session {
             self.common.flow_mut(side.opposite()).offer(true);
         }
         Output::Wait(self.wait(writes))
+    }
+
+    /// A line about the tunnel is due (G9): the record has what is known of it by now.
+    fn log_tunnel(&mut self, event: TunnelEvent) -> Output {
+        let report = self.tunnel_report();
+        let figures = &mut *self.common.record.figures;
+        figures.event = Some(event);
+        if let Some(report) = report {
+            figures.tunnel = Some(Box::new(report));
+        }
+        Output::LogTunnel(event)
     }
 
     /// What waits to be polled, where anything can.

@@ -47,6 +47,8 @@ pub struct Snapshot {
     /// Where it was led since.
     detour: crate::record::Detour,
     draining: Option<draining::Cause>,
+    /// The request that is being answered opens no tunnel.
+    leaves: bool,
     status: u16,
 }
 
@@ -167,6 +169,7 @@ impl Snapshot {
             nothing_received: is_over || record.figures.attempt.received == 0,
             detour: under_way.map_or_else(Default::default, |heads| heads.detour.clone()),
             draining: *draining,
+            leaves: under_way.is_some_and(|heads| heads.left_at.is_some()),
             status: record.status,
         }
     }

@@ -8,6 +8,7 @@ use crate::{
     Side,
     buffer::{Buffers, Turn},
     http1::protocols,
+    record::TunnelEvent,
     state::{connection, message, phase},
     time::{Now, Tick},
     tunnel::{HandedBack, Opening, Said, Tunnel, TunnelReport, TunnelSecret, TunnelSettings},
@@ -59,8 +60,16 @@ impl Session {
         // These are counted with what the tunnel brings.
         self.common.record.figures.attempt.received =
             self.common.record.figures.attempt.received.saturating_sub(ahead.from_upstream);
+        if self.logs_tunnel() {
+            self.common.work.pending.tell_opened();
+        }
         self.enter_phase(phase::Event::Open, Phase::Tunnel(Box::new(tunnel)));
         self.look_at_tunnel(turn.buffers);
+    }
+
+    /// Whether lines about the tunnel go anywhere (G9).
+    fn logs_tunnel(&self) -> bool {
+        self.common.record.location.as_ref().is_some_and(|location| location.tunnel_log.is_some())
     }
 
     /// Whether the 101 switched to WebSocket, and to nothing beneath or above it (G1).
@@ -137,6 +146,10 @@ impl Session {
         self.common.record.figures.attempt.sent += report.to_upstream;
         self.common.record.figures.attempt.received += report.from_upstream;
         self.common.record.figures.tunnel = Some(Box::new(report));
+        self.common.record.figures.event = Some(TunnelEvent::Close);
+        if self.logs_tunnel() {
+            self.common.work.pending.tell_closed();
+        }
         self.common.release(Verdict::Success, Disposal::Close(report.upstream.ending));
         self.enter_phase(phase::Event::Finish, Phase::Finished(Finished::tunnel(report.client.ending)));
         self.common.finish(report.outcome());

@@ -54,7 +54,7 @@ macro_rules! variables {
                 })
             }
 
-            fn plain_name(&self) -> Option<&'static str> {
+            pub(crate) fn plain_name(&self) -> Option<&'static str> {
                 Some(match self {
                     $(Self::$variant => $name,)*
                     _ => return None,
@@ -221,9 +221,77 @@ variables! {
     UpstreamBytesReceived = "upstream_bytes_received",
     /// Empty: there is no cache.
     UpstreamCacheStatus = "upstream_cache_status",
+    /// What a line about a tunnel tells: `open`, `progress` or `close`. Like all that is said of tunnels here, empty where
+    /// there is none (G9).
+    TunnelEvent = "tunnel_event",
+    /// 32 hexadecimal digits, the same in every line about the tunnel, and those of [`RequestId`](Self::RequestId).
+    TunnelId = "tunnel_id",
+    /// What the 101 has switched to, in lower case; `connect` where the client asked with CONNECT.
+    TunnelProtocol = "tunnel_protocol",
+    /// The subprotocol that the 101 has chosen.
+    TunnelSubprotocol = "tunnel_subprotocol",
+    /// Its age in seconds, with milliseconds.
+    TunnelDuration = "tunnel_duration",
+    /// What ended it ([`EndedBy::word`](crate::EndedBy::word)).
+    TunnelEndedBy = "tunnel_ended_by",
+    /// How it ended ([`EndedHow::word`](crate::EndedHow::word)).
+    TunnelEndedHow = "tunnel_ended_how",
+    /// The code of the Close that the client has sent; 1005 when that had none.
+    TunnelCloseClient = "tunnel_close_client",
+    /// The code of the Close that the origin server has sent.
+    TunnelCloseUpstream = "tunnel_close_upstream",
+    /// Bytes that came from the client.
+    TunnelClientBytes = "tunnel_client_bytes",
+    /// Frames of WebSocket that came from it, without Pongs to Pings of ours; empty where nobody looks for frames.
+    TunnelClientFrames = "tunnel_client_frames",
+    /// Messages that came from it whole.
+    TunnelClientMessages = "tunnel_client_messages",
+    /// Bytes that came from the origin server.
+    TunnelUpstreamBytes = "tunnel_upstream_bytes",
+    /// Frames that came from it, likewise.
+    TunnelUpstreamFrames = "tunnel_upstream_frames",
+    /// Messages that came from it whole.
+    TunnelUpstreamMessages = "tunnel_upstream_messages",
+    /// The longest time in which nothing came from the client, in seconds with milliseconds.
+    TunnelClientSilence = "tunnel_client_silence",
+    /// The longest time in which nothing came from the origin server.
+    TunnelUpstreamSilence = "tunnel_upstream_silence",
+    /// How long the client's last answer to a Ping of ours took, in milliseconds.
+    TunnelClientPing = "tunnel_client_ping",
+    /// How long the origin server's took.
+    TunnelUpstreamPing = "tunnel_upstream_ping",
+    /// For how long, in all, bytes waited because the client took none, in seconds with milliseconds.
+    TunnelClientBlocked = "tunnel_client_blocked",
+    /// For how long they waited because the origin server took none.
+    TunnelUpstreamBlocked = "tunnel_upstream_blocked",
 }
 
 impl Variable {
+    /// What is said of a tunnel (G9), in the order in which it is shown.
+    pub(crate) const OF_TUNNEL: [Self; 21] = [
+        Self::TunnelEvent,
+        Self::TunnelId,
+        Self::TunnelProtocol,
+        Self::TunnelSubprotocol,
+        Self::TunnelDuration,
+        Self::TunnelEndedBy,
+        Self::TunnelEndedHow,
+        Self::TunnelCloseClient,
+        Self::TunnelCloseUpstream,
+        Self::TunnelClientBytes,
+        Self::TunnelClientFrames,
+        Self::TunnelClientMessages,
+        Self::TunnelUpstreamBytes,
+        Self::TunnelUpstreamFrames,
+        Self::TunnelUpstreamMessages,
+        Self::TunnelClientSilence,
+        Self::TunnelUpstreamSilence,
+        Self::TunnelClientPing,
+        Self::TunnelUpstreamPing,
+        Self::TunnelClientBlocked,
+        Self::TunnelUpstreamBlocked,
+    ];
+
     /// Whether it always has a value, be it an empty one: in a log nginx shows `-` only for what isn't there.
     pub(crate) fn is_always_there(&self) -> bool {
         matches!(
@@ -294,6 +362,13 @@ impl fmt::Display for Variable {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_that_is_said_of_tunnels_is_listed() {
+        let named = Variable::plain().iter().filter(|name| name.starts_with("tunnel_"));
+        let listed = Variable::OF_TUNNEL.iter().map(ToString::to_string);
+        assert!(named.copied().eq(listed.collect::<Vec<_>>()));
+    }
 
     #[test]
     fn names_and_variables_correspond() {

@@ -77,6 +77,18 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         Some("upgrade_half_close off"),
     ),
     deviation(
+        "C8",
+        "After QUIT, an upgrade that begins then gets 503 with `Retry-After`.",
+        "Its tunnel would end with the process; whoever asks again finds a server that stays.",
+        None,
+    ),
+    deviation(
+        "C8",
+        "TERM leaves a line in the access log for each exchange and tunnel that it ends.",
+        "A tunnel of hours would otherwise have no line at all.",
+        None,
+    ),
+    deviation(
         "D4",
         "`tunnel_pass` without an address reaches nothing private.",
         "An open CONNECT is a way into the network behind the gateway.",

@@ -5,7 +5,8 @@ use std::{rc::Rc, sync::Arc};
 
 use underpass_core::{
     config::{
-        AccessLog, Additions, ContentTypes, ErrorLogs, ErrorPage, RealIp, ResolverId, SetHeader, Settings,
+        AccessLog, Additions, ContentTypes, ErrorLogs, ErrorPage, MaxTunnels, RealIp, ResolverId, SetHeader,
+        Settings, TunnelLog,
     },
     template::Escape,
 };
@@ -13,6 +14,7 @@ use underpass_core::{
 use super::{
     Builder, all,
     rewriting::{Redirect, Rewriting},
+    upgrade::upgrade,
 };
 use crate::{
     directives::{self, Context},
@@ -29,6 +31,11 @@ pub(super) struct Level<'t> {
     blocks: Vec<Rc<ByName<'t>>>,
     /// Absent when no level says anything.
     pub(super) access_logs: Option<Vec<AccessLog>>,
+    pub(super) tunnel_log: Option<TunnelLog>,
+    /// `upgrade_max_tunnels` of the innermost level that has one.
+    pub(super) max_tunnels: Option<MaxTunnels>,
+    /// The server and the locations that it is in, as they are written.
+    pub(super) place: String,
     pub(super) error_logs: Option<ErrorLogs>,
     pub(super) trace: Option<SessionTrace>,
     pub(super) set_headers: Vec<SetHeader>,
@@ -55,6 +62,9 @@ impl Builder<'_> {
         level.blocks.push(Rc::new(ByName::of(block)));
         if let Some(access_logs) = self.access_logs(block)? {
             level.access_logs = Some(access_logs);
+        }
+        if let Some(tunnel_log) = self.tunnel_log(block)? {
+            level.tunnel_log = tunnel_log;
         }
         if let Some(error_logs) = self.error_logs_of(block)? {
             level.error_logs = Some(error_logs);
@@ -91,6 +101,7 @@ impl Builder<'_> {
                 }
                 "allow" | "deny" => drop(self.who(directive.argument(0))?),
                 "tunnel_allow" | "tunnel_deny" => drop(self.destination_rules(level)?),
+                name if name.starts_with("upgrade_") => drop(upgrade(level)?),
                 name if name.starts_with("ssl_") || name.starts_with("proxy_ssl_") => {
                     self.check_tls(directive)?;
                 }

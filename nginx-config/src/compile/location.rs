@@ -130,7 +130,8 @@ impl Builder<'_> {
         let matcher = self.matcher(block)?;
         check_nesting(&matcher, around.outer, block)?;
         let inside = block.inside();
-        let level = self.level(Some(around.level), inside)?;
+        let mut level = self.level(Some(around.level), inside)?;
+        self.max_tunnels(&mut level, block)?;
         let other = other_answer(inside, &level);
         let proxy = match all(inside, "proxy_pass").next() {
             Some(directive) => Some(self.proxy(directive.argument(0), &level, Some(&matcher))?),
@@ -203,6 +204,8 @@ impl Builder<'_> {
         location.settings = Arc::clone(&level.settings);
         location.server_name = Arc::clone(server_name);
         location.access_logs = self.access_logs_of(level, place)?;
+        location.max_tunnels.clone_from(&level.max_tunnels);
+        location.tunnel_log.clone_from(&level.tunnel_log);
         location.error_pages = Arc::clone(&level.error_pages);
         location.recursive_error_pages = level.flag("recursive_error_pages")?;
         location.additions = Arc::clone(&level.additions);

@@ -1,10 +1,10 @@
-//! `log_format`, `access_log`, `error_log`.
+//! `log_format`, `access_log`, `upgrade_log`, `error_log`.
 
 use std::sync::Arc;
 
 use underpass_core::{
     Severity,
-    config::{AccessLog, ErrorLogs, LogId},
+    config::{AccessLog, ErrorLogs, LogId, TunnelFormat, TunnelLog},
     template::{Escape, Template},
 };
 
@@ -80,16 +80,7 @@ impl Builder<'_> {
             None => (self.combined(&file.position)?, rest),
             // `if=` may stand without a format.
             Some((name, _)) if name.text.starts_with("if=") => (self.combined(&name.position)?, rest),
-            Some((name, parameters)) if name.text == "combined" => {
-                (self.combined(&name.position)?, parameters)
-            }
-            Some((name, parameters)) => {
-                let format = self.formats.get(&name.text).cloned().ok_or_else(|| {
-                    let message = format!("unknown log format \"{}\"", name.text);
-                    Error::new(&name.position, message)
-                })?;
-                (format, parameters)
-            }
+            Some((name, parameters)) => (self.format_named(name)?, parameters),
         };
         let mut sink = LogFile { target, buffer: None, flush: None };
         let mut condition = None;
@@ -106,6 +97,45 @@ impl Builder<'_> {
         let mut log = AccessLog::new(self.sink(sink, file)?, format);
         log.condition = condition;
         Ok(log)
+    }
+
+    /// `upgrade_log` of one block (G9): none when nothing is said of it, and none in that where it is off.
+    pub(super) fn tunnel_log(&mut self, block: &[Directive]) -> Result<Option<Option<TunnelLog>>, Error> {
+        let Some(directive) = all(block, "upgrade_log").next() else { return Ok(None) };
+        let (file, rest) = (directive.argument(0), directive.arguments.get(1..).unwrap_or_default());
+        if file.text == "off" {
+            return rest.first().map_or(Ok(Some(None)), |parameter| Err(invalid_parameter(parameter)));
+        }
+        let target = self.log_target(file)?;
+        let (format, parameter) = match rest {
+            [name, rest @ ..] if !name.text.starts_with("every=") => (Some(self.format_named(name)?), rest),
+            rest => (None, rest),
+        };
+        let mut log = TunnelLog::new(self.sink(LogFile { target, buffer: None, flush: None }, file)?);
+        if let Some(format) = format {
+            log.format = TunnelFormat::Template(format);
+        }
+        for word in parameter {
+            let time = word.text.strip_prefix("every=").filter(|_| log.every.is_none());
+            let time = time.ok_or_else(|| invalid_parameter(word))?;
+            let every = values::time(time).filter(|time| !time.is_zero());
+            log.every = Some(every.ok_or_else(|| {
+                Error::new(&word.position, format!("invalid time \"{time}\""))
+                    .hint("it is written every=TIME, as in every=5m")
+            })?);
+        }
+        Ok(Some(Some(log)))
+    }
+
+    /// The `log_format` of this name.
+    fn format_named(&mut self, name: &Word) -> Result<Arc<Template>, Error> {
+        if name.text == "combined" {
+            return self.combined(&name.position);
+        }
+        self.formats.get(&name.text).cloned().ok_or_else(|| {
+            let message = format!("unknown log format \"{}\"", name.text);
+            Error::new(&name.position, message)
+        })
     }
 
     fn log_parameter(

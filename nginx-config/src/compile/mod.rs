@@ -26,6 +26,7 @@ mod syslog;
 mod tls;
 mod traces;
 mod tunnel;
+mod upgrade;
 mod upstream;
 mod variables;
 
@@ -71,7 +72,8 @@ pub(crate) fn compile(source: Source, options: &LoadOptions) -> Result<Loaded, E
     let (listeners, upstreams) = http.map_or(Ok(Default::default()), |http| builder.http(http.inside()))?;
     builder.note_other_answers(http.map(Directive::inside).unwrap_or_default());
     let main = builder.process(&source.tree)?;
-    let linted = lint::lint(http.map(Directive::inside).unwrap_or_default(), &listeners);
+    let inside = http.map(Directive::inside).unwrap_or_default();
+    let linted = lint::lint(inside, &listeners, main.worker_shutdown_timeout);
     let notes = [source.notes, builder.notes, linted].concat();
     Ok(Loaded {
         listeners,

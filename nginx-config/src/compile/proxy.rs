@@ -4,14 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 
 use underpass_core::{
     Version,
-    config::{
-        Bind, NextUpstream, Proxy, ResponseRewriting, SetHeader, SocketOptions, Upgrade, UpgradeProtocols,
-        Via,
-    },
+    config::{Bind, NextUpstream, Proxy, ResponseRewriting, SetHeader, SocketOptions, Via},
     template::{Escape, Template},
 };
 
-use super::{Builder, level::Level, location::Matcher, redirect::substitutions, settings::bytes_of_head};
+use super::{
+    Builder, level::Level, location::Matcher, redirect::substitutions, settings::bytes_of_head,
+    upgrade::upgrade,
+};
 use crate::{
     error::Error,
     syntax::{Directive, Word},
@@ -148,25 +148,6 @@ pub(super) fn next_upstream(level: &Level<'_>, module: &str) -> Result<NextUpstr
         next.statuses.clear();
     }
     Ok(next)
-}
-
-/// The `upgrade_*` directives.
-pub(super) fn upgrade(level: &Level<'_>) -> Result<Upgrade, Error> {
-    let mut upgrade = Upgrade::default();
-    if let Some(directive) = level.innermost("upgrade_protocols") {
-        let names = directive.arguments.iter().map(|word| word.text.as_str().into());
-        upgrade.protocols = UpgradeProtocols::Only(names.collect());
-    }
-    upgrade.websocket_validation = level.flag("upgrade_websocket_validation")?;
-    upgrade.lenient_101 = level.flag("upgrade_lenient_101")?;
-    upgrade.handshake_timeout = level
-        .innermost("upgrade_handshake_timeout")
-        .map(|_| level.time("upgrade_handshake_timeout"))
-        .transpose()?;
-    upgrade.half_close = level.flag("upgrade_half_close")?;
-    upgrade.half_close_timeout = level.time("upgrade_half_close_timeout")?;
-    upgrade.relay_reset = level.flag("upgrade_relay_reset")?;
-    Ok(upgrade)
 }
 
 fn response(level: &Level<'_>) -> Result<ResponseRewriting, Error> {

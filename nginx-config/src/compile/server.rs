@@ -56,7 +56,8 @@ impl Builder<'_> {
         let listens = self.listens(block)?;
         let names = self.names(block)?;
         let server_name: Arc<str> = names.first().map_or("", |name| &name.shown).into();
-        let level = self.level(Some(http), block.inside())?;
+        let mut level = self.level(Some(http), block.inside())?;
+        self.max_tunnels(&mut level, block)?;
         let tls = self.server_tls(&level, &names, &block.name.position)?;
         let mut script =
             self.script(block.inside(), Forwarding { level: &level, server_name: &server_name })?;

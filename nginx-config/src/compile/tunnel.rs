@@ -10,12 +10,7 @@ use underpass_core::{
     template::Escape,
 };
 
-use super::{
-    Builder,
-    level::Level,
-    proxy::{next_upstream, upgrade},
-    upstream::parse_host,
-};
+use super::{Builder, level::Level, proxy::next_upstream, upgrade::upgrade, upstream::parse_host};
 use crate::{
     error::{ConfigNote, Error},
     syntax::{Directive, Word},

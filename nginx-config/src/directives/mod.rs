@@ -154,7 +154,9 @@ mod tests {
             return satisfy secure_link secure_link_md5 send_timeout server_tokens set_real_ip_from \
             proxy_ssl_crl proxy_ssl_trusted_certificate proxy_ssl_verify proxy_ssl_verify_depth ssl_client_certificate \
             ssl_crl ssl_ocsp ssl_protocols ssl_reject_handshake ssl_trusted_certificate ssl_verify_client \
-            ssl_verify_depth tunnel_allow tunnel_deny underscores_in_headers user \
+            ssl_verify_depth tunnel_allow tunnel_deny underscores_in_headers upgrade_client_silence \
+            upgrade_limit_rate upgrade_max_lifetime upgrade_max_tunnels upgrade_message_limit upgrade_message_rate upgrade_protocols \
+            upgrade_websocket_strict upgrade_websocket_validation user \
             valid_referers worker_connections worker_rlimit_nofile";
         for name in NAMES.split_whitespace() {
             match DIRECTIVES.iter().find(|row| row.name == name) {

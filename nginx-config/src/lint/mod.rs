@@ -5,6 +5,8 @@
 
 mod accepted;
 mod branches;
+mod drain;
+mod frames;
 mod inheritance;
 mod loops;
 mod maps;
@@ -19,13 +21,17 @@ mod web;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use crate::{error::ConfigNote, loaded::Listener, syntax::Directive};
 use web::Web;
 
 /// The rules.
-const RULES: [fn(&Web<'_>) -> Vec<ConfigNote>; 11] = [
+const RULES: [fn(&Web<'_>) -> Vec<ConfigNote>; 13] = [
     accepted::check,
     branches::check,
+    drain::check,
+    frames::check,
     inheritance::check,
     loops::check,
     maps::check,
@@ -37,8 +43,13 @@ const RULES: [fn(&Web<'_>) -> Vec<ConfigNote>; 11] = [
     upgrade::check,
 ];
 
-/// Looks at the directives of `http`, which listens on `listeners`.
-pub(crate) fn lint(http: &[Directive], listeners: &[Listener]) -> Vec<ConfigNote> {
-    let web = Web::new(http, listeners);
+/// Looks at the directives of `http`, which listens on `listeners`; `shutdown` is `worker_shutdown_timeout`.
+pub(crate) fn lint(
+    http: &[Directive],
+    listeners: &[Listener],
+    shutdown: Option<Duration>,
+) -> Vec<ConfigNote> {
+    let mut web = Web::new(http, listeners);
+    web.shutdown = shutdown;
     RULES.iter().flat_map(|rule| rule(&web)).collect()
 }

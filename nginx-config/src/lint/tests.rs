@@ -31,6 +31,8 @@ fn of_location(directives: &str) -> Vec<String> {
     ))
 }
 
+mod tunnels;
+
 const RECIPE: &str = "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;";
 
 #[test]

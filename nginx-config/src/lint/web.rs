@@ -12,6 +12,8 @@ use crate::{
 pub(super) struct Web<'t> {
     pub(super) http: Rc<ByName<'t>>,
     pub(super) listeners: &'t [Listener],
+    /// `worker_shutdown_timeout`, which stands outside.
+    pub(super) shutdown: Option<Duration>,
     /// Every `http`, `server`, `location` and `if`, outer ones first.
     pub(super) places: Vec<Place<'t>>,
     /// The first `upstream` of each name, in lower case.
@@ -44,7 +46,7 @@ impl<'t> Web<'t> {
             values.entry(variable_name(map.argument(1))).or_default().extend(words);
         }
         let outermost = Place { levels: vec![Rc::clone(&http)], block: None, server: None };
-        let mut web = Self { http, listeners, places: Vec::new(), upstreams, values };
+        let mut web = Self { http, listeners, shutdown: None, places: Vec::new(), upstreams, values };
         web.collect(outermost);
         for set in
             web.places.iter().flat_map(|place| place.own().iter()).filter(|line| line.name.text == "set")
@@ -151,6 +153,19 @@ impl<'t> Place<'t> {
         let upgrade = self.set_header("Upgrade").filter(|line| !line.argument(1).text.is_empty());
         let permits = connection.is_some_and(|line| permits_upgrade(web, &line.argument(1).text));
         Upgrades { connection, upgrade, permits }
+    }
+
+    /// A time that is 0 where it is off, and the line that says it; nothing where none does, or it is off.
+    pub(super) fn time_but_zero(&self, name: &str) -> Option<(Duration, &'t Directive)> {
+        let line = self.innermost(name)?;
+        let time = values::time(&line.argument(0).text).filter(|time| !time.is_zero())?;
+        Some((time, line))
+    }
+
+    /// Whether frames are looked for in a WebSocket.
+    pub(super) fn looks_for_frames(&self) -> bool {
+        let line = self.innermost("upgrade_websocket_frames");
+        line.is_none_or(|line| values::flag(&line.argument(0).text) != Some(false))
     }
 
     /// How long a tunnel may be silent, and the line that says so.

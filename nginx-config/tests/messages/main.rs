@@ -6,6 +6,7 @@ mod common;
 mod forwarding;
 mod http;
 mod tls;
+mod upgrade;
 mod variables;
 
 use common::options;

@@ -14,6 +14,7 @@ use std::{
 
 use underpass_core::{
     Address, Admission, Claim, Now, Record, Refusal, Severity,
+    config::{AdmissionId, MaxTunnels},
     shared::{Demand, Permit, admit_request},
 };
 use underpass_nginx_config::{Access, ConnectionLimit, RequestLimit, Who};
@@ -65,6 +66,7 @@ pub struct Decision {
 pub struct Counted {
     requests: bool,
     connections: bool,
+    tunnels: bool,
 }
 
 /// The answer of a [`Gate`].
@@ -118,11 +120,25 @@ impl Gate {
         Ok(Self { rules: guarded, threads })
     }
 
-    /// Decides about the request of `record`, in nginx's order: rates, connections, addresses, credentials. Limits that
-    /// have counted its exchange before do so no more.
+    /// Decides about the request of `record`, in nginx's order: rates, connections, addresses, credentials; and whether
+    /// there may be one more tunnel (G8). Limits that have counted its exchange before do so no more.
     pub fn ask(&self, claim: &Claim, record: &Record, now: Now, counted: Counted) -> Answer {
+        let answer = match claim.rules() {
+            Some(rules) => self.ask_rules(rules, record, now, counted),
+            None => Answer::Now(Decision { counted, ..Decision::granted() }),
+        };
+        let Some(bound) = claim.max_tunnels().filter(|_| !counted.tunnels).cloned() else { return answer };
+        match answer {
+            Answer::Now(decision) => Answer::Now(decision.limit_tunnels(&bound)),
+            Answer::Later(decision) => {
+                Answer::Later(Box::pin(async move { decision.await.limit_tunnels(&bound) }))
+            }
+        }
+    }
+
+    fn ask_rules(&self, rules: AdmissionId, record: &Record, now: Now, counted: Counted) -> Answer {
         let mut decision = Decision { counted, ..Decision::granted() };
-        let rules = usize::try_from(claim.rules().0).ok().and_then(|number| self.rules.get(number));
+        let rules = usize::try_from(rules.0).ok().and_then(|number| self.rules.get(number));
         let Some(Rules { access, users }) = rules else {
             // A location with a number that is not ours: letting nobody in is the mistake that does no harm.
             decision.refuse(Refusal::Forbidden, Severity::Alert, "no such access rules".to_owned());
@@ -258,6 +274,23 @@ impl Decision {
                 }
             }
         }
+    }
+
+    /// Counts the tunnel that may come of a request that is let in.
+    fn limit_tunnels(mut self, bound: &MaxTunnels) -> Self {
+        if !self.is_refused() {
+            match bound.admit() {
+                Some(permit) => {
+                    self.counted.tunnels = true;
+                    self.permits.push(permit);
+                }
+                None => {
+                    let note = format!("limiting tunnels: there are {}", bound.open());
+                    self.refuse(Refusal::TooManyTunnels, Severity::Error, note);
+                }
+            }
+        }
+        self
     }
 
     /// Compares the credentials with those of the file, elsewhere.

@@ -2,7 +2,7 @@ use std::{fs, sync::Arc};
 
 use underpass_core::{
     Address, Buffers, ClientInfo, Network, Output, RequestHead, Session, Side, Tick, Turn,
-    config::{AdmissionId, Config, Handler, Location, Proxy, Route, Router, Target},
+    config::{AdmissionId, Config, Handler, Location, Proxy, Route, Router, SetHeader, Target},
     shared::{Group, GroupId, LimitConn, LimitReq, Upstreams},
     template::{Template, Variable},
 };
@@ -37,9 +37,22 @@ fn asked_again(access: &Access, remote: &str, lines: &str, tick: u64, counted: C
 }
 
 fn answered(gate: &Gate, remote: &str, lines: &str, tick: u64, counted: Counted) -> Answer {
-    let proxy = Proxy::new(Target::Group(GroupId(0)), "b");
+    answered_where(gate, remote, lines, tick, counted, |location| location.admission = Some(AdmissionId(0)))
+}
+
+/// The same in a location of which more is told.
+fn answered_where(
+    gate: &Gate,
+    remote: &str,
+    lines: &str,
+    tick: u64,
+    counted: Counted,
+    tell: impl FnOnce(&mut Location),
+) -> Answer {
+    let mut proxy = Proxy::new(Target::Group(GroupId(0)), "b");
+    proxy.set_headers = SetHeader::websocket_recipe();
     let mut location = Location::new(Handler::Proxy(Box::new(proxy)));
-    location.admission = Some(AdmissionId(0));
+    tell(&mut location);
     location.realm = Some(Template::variable(Variable::Http("realm".into())));
     let peer: std::net::SocketAddr = "127.0.0.1:9".parse().expect("an address");
     let upstreams = Upstreams::new(vec![Group::single("g", peer.into())]);
@@ -61,6 +74,44 @@ fn answered(gate: &Gate, remote: &str, lines: &str, tick: u64, counted: Counted)
     session.handle_received(session.connection(Side::Downstream), Ok(head.len()), turn);
     let Output::Admit(claim) = session.poll_output() else { panic!("admission is asked for") };
     gate.ask(&claim, session.record(), now, counted)
+}
+
+/// G8: a tunnel counts once the rules let its request go on, be it that a password is compared first.
+#[test]
+fn tunnels_are_counted_behind_the_rules() {
+    const UPGRADE: &str = "Upgrade: foo\r\nConnection: upgrade\r\n";
+    let bound = MaxTunnels::new(1);
+    let ask = |access: Option<&Access>, lines: &str, counted: Counted| {
+        let rules = access.cloned().into_iter().collect();
+        let gate = Gate::new(rules).expect("the system has threads");
+        let answer = answered_where(&gate, "192.0.2.1", lines, NOW.tick.0, counted, |location| {
+            location.admission = access.map(|_| AdmissionId(0));
+            location.max_tunnels = Some(bound.clone());
+        });
+        match answer {
+            Answer::Now(decision) => decision,
+            Answer::Later(decision) => wait(decision),
+        }
+    };
+    let full = Admission::Refused(Refusal::TooManyTunnels);
+    let none = Counted::default();
+    let first = ask(None, UPGRADE, none);
+    assert_eq!((first.admission, bound.open()), (Admission::Granted, 1));
+    let second = ask(None, UPGRADE, none);
+    assert_eq!((second.admission, second.permits.len()), (full, 0));
+    assert_eq!(second.notes, [(Severity::Error, "limiting tunnels: there are 1".to_owned())]);
+    let led_elsewhere = ask(None, UPGRADE, first.counted);
+    assert_eq!(
+        (led_elsewhere.admission, bound.open()),
+        (Admission::Granted, 1),
+        "it is in nobody's way twice"
+    );
+    let mut denies = Access::default();
+    denies.clients.push(network(false, "192.0.2.1", 32));
+    assert_eq!(ask(Some(&denies), UPGRADE, none).admission, FORBIDDEN);
+    drop(first);
+    assert_eq!(ask(Some(&denies), UPGRADE, none).admission, FORBIDDEN);
+    assert_eq!(bound.open(), 0, "who isn't let in doesn't count");
 }
 
 fn admission(access: &Access, remote: &str, lines: &str) -> Admission {

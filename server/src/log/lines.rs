@@ -102,4 +102,13 @@ impl Log {
             }
         });
     }
+
+    /// Writes a line about the tunnel of a session (G9); `line` is memory to put it together in.
+    pub fn tunnel(&self, session: &Session, line: &mut Vec<u8>, now: Now) {
+        session.record().write_tunnel_line(now, line, &mut |sink, line| {
+            if let Some(file) = self.sinks.get(sink.0) {
+                file.append(line);
+            }
+        });
+    }
 }

@@ -221,7 +221,7 @@ impl<R: Runtime> Process<R> {
             self.workers.push(ready.begin(setup));
         }
         // Behind those that take their sockets over.
-        retired.iter().for_each(|worker| worker.control().drain(within));
+        retired.iter().for_each(|worker| worker.control().retire(within));
         self.retired.extend(retired);
     }
 

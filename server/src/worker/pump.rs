@@ -186,13 +186,17 @@ impl<R: Reactor> Connection<R> {
                 Output::Note(note) => {
                     self.service.provisions.log.note(&self.session, &note, &mut shared.line, shared.moment);
                 }
-                Output::LogTunnel(_) => {}
+                Output::LogTunnel(_) => {
+                    let now = shared.now();
+                    self.service.provisions.log.tunnel(&self.session, &mut shared.line, now);
+                }
                 Output::ExchangeDone => {
+                    // Whoever reads the line finds that there is room.
+                    self.permits = None;
+                    self.counted = Counted::default();
                     let now = shared.now();
                     self.service.provisions.log.exchange(&self.session, &mut shared.line, now);
                     self.session.forget_exchange(&mut shared.buffers);
-                    self.permits = None;
-                    self.counted = Counted::default();
                 }
                 Output::Wait(wait) => {
                     if rounds == ROUNDS {

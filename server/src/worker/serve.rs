@@ -67,8 +67,8 @@ struct Worker<R: Reactor> {
     /// Whether a failure to accept was told since the last success.
     told: bool,
     slots: Slots<R>,
-    /// Nobody is accepted any more; the worker is done when the last session is.
-    ending: bool,
+    /// Nobody is accepted any more; the worker is done when the last session is, or has had its last turn.
+    end: Option<End>,
     /// Then everything is over, where the worker is ending and has been told when.
     ends_by: Option<Tick>,
     drains: VecDeque<Drain>,
@@ -96,10 +96,11 @@ enum Acceptance {
     Full,
 }
 
-/// Sessions of one configuration that are to be told to drain, from a number on.
+/// Sessions that are to be told to drain, from a number on.
 #[derive(Clone, Copy, Debug)]
 struct Drain {
-    generation: u64,
+    /// Those of one configuration; absent: all of them.
+    generation: Option<u64>,
     why: Draining,
     next: u32,
 }
@@ -123,7 +124,7 @@ impl<R: Reactor> Worker<R> {
             most_connections: connections,
             told: false,
             slots: Slots::new(),
-            ending: false,
+            end: None,
             ends_by: None,
             drains: VecDeque::new(),
             provisions,
@@ -150,27 +151,32 @@ impl<R: Reactor> Worker<R> {
         self.control.ready_list().take(&mut ready, cx.waker());
         for source in ready.drain(..) {
             match source {
+                // Each session has one turn more, behind which nothing is waited for.
+                Source::Session(_) | Source::Listener(_) if self.end == Some(End::Stop) => {}
                 Source::Session(number) if self.slots.shakes_hands(number) => self.entering.push_back(number),
                 Source::Session(number) => self.turn(number),
                 Source::Listener(index) => self.accept(index),
                 Source::Timer => self.timer.went_off(),
                 Source::Control => {
                     self.take_reload();
-                    match self.control.end() {
-                        Some(End::Stop) => return Poll::Ready(()),
-                        Some(End::Drain { within }) => self.end(within),
-                        None => {}
+                    if let Some(end) = self.control.end() {
+                        self.end(end);
                     }
                 }
             }
         }
-        self.let_enter();
+        if self.end != Some(End::Stop) {
+            self.let_enter();
+        }
         self.drain_some();
+        if self.end == Some(End::Stop) && self.drains.is_empty() {
+            return Poll::Ready(());
+        }
         // What came to the worker's own list meanwhile waits until the runtime has looked at the sockets.
         ready.append(&mut self.ready);
         self.ready = ready;
         self.keep_time();
-        if self.ending && self.slots.is_empty() {
+        if self.end.is_some() && self.slots.is_empty() {
             return Poll::Ready(());
         }
         if !self.ready.is_empty() || !self.drains.is_empty() || !self.entering.is_empty() {
@@ -390,7 +396,7 @@ impl<R: Reactor> Worker<R> {
             }
         }
         let until = within.map(|within| self.shared.now().tick.after(within));
-        self.drain(Draining::Reload(until));
+        self.drain(Some(self.shared.generation), Draining::Reload(until));
         self.shared.generation += 1;
         self.provisions = provisions;
         self.most_connections = connections;
@@ -408,12 +414,29 @@ impl<R: Reactor> Worker<R> {
         self.accept_from_all();
     }
 
-    fn end(&mut self, within: Option<Duration>) {
-        if !std::mem::replace(&mut self.ending, true) {
-            self.ends_by = within.map(|within| self.shared.now().tick.after(within));
-            (0..self.acceptors.len()).for_each(|at| self.close(at));
-            self.drain(Draining::Quit(self.ends_by));
+    fn end(&mut self, end: End) {
+        if self.end == Some(end) {
+            return;
         }
+        self.end = Some(end);
+        match end {
+            End::Drain { within } => self.leave(within, Draining::Quit),
+            End::Retire { within } => self.leave(within, Draining::Reload),
+            End::Stop => {
+                // TERM: a Close is written where the socket takes it at once (G6). Nobody is accepted any more, and
+                // what other drains have left undone is of no consequence.
+                self.acceptors.clear();
+                self.drains.clear();
+                self.drain(None, Draining::Stop);
+            }
+        }
+    }
+
+    fn leave(&mut self, within: Option<Duration>, why: fn(Option<Tick>) -> Draining) {
+        self.ends_by = within.map(|within| self.shared.now().tick.after(within));
+        (0..self.acceptors.len()).for_each(|at| self.close(at));
+        // Sessions that began before an earlier reload have heard of that only.
+        self.drain(None, why(self.ends_by));
     }
 
     /// Closes a listening socket, once the clients that wait at it are accepted. Those of a socket that lives on are
@@ -428,22 +451,32 @@ impl<R: Reactor> Worker<R> {
         }
     }
 
-    /// No session of the current configuration begins another request.
-    fn drain(&mut self, why: Draining) {
+    /// No session of this configuration, or of any, begins another request.
+    fn drain(&mut self, generation: Option<u64>, why: Draining) {
         self.shared.pool.retain(|_| false);
-        self.drains.push_back(Drain { generation: self.shared.generation, why, next: 0 });
+        self.drains.push_back(Drain { generation, why, next: 0 });
     }
 
     fn drain_some(&mut self) {
         let Some(mut drain) = self.drains.pop_front() else { return };
         let end = self.slots.end().min(drain.next.saturating_add(DRAINS));
         for number in drain.next..end {
-            let concerned = |slots: &Slots<R>| slots.generation(number) == Some(drain.generation);
+            let concerned = |slots: &Slots<R>| {
+                let generation = slots.generation(number);
+                generation.is_some() && drain.generation.is_none_or(|only| generation == Some(only))
+            };
             if !concerned(&self.slots) {
                 continue;
             }
-            // A request that has come already is one that was begun.
-            self.turn(number);
+            if drain.why == Draining::Stop {
+                // Who shakes hands has nothing to say, and might have much to do.
+                if self.slots.shakes_hands(number) {
+                    continue;
+                }
+            } else {
+                // A request that has come already is one that was begun.
+                self.turn(number);
+            }
             if concerned(&self.slots) {
                 let next = self.slots.drain(number, drain.why, &mut self.shared);
                 self.goes_on(number, next);

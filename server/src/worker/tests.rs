@@ -16,6 +16,7 @@ use std::{
 use underpass_core::{Address, Severity, Tick, config::Config, shared::GroupId};
 use underpass_nginx_config::Loaded;
 
+mod ends;
 mod flood;
 pub(super) mod tls;
 mod tls_upstream;

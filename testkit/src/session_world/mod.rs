@@ -16,7 +16,7 @@ use underpass_core::{
     Address, Admission, Buffers, Claim, ClientInfo, Dial, Disposal, Ending, Event, Fault, Lookup, Now,
     Outcome, Session, Side, Tick, Tunnel, TunnelEvent, TunnelSecret, TunnelSettings, Turn, Verdict, Wait,
     config::Config,
-    shared::Lease,
+    shared::{Lease, Permit},
     trace::{Setting, Traced},
 };
 use underpass_nginx_config::{LoadOptions, load_text};
@@ -125,6 +125,10 @@ pub struct World {
     pub checks: bool,
     /// The lines of the access log.
     pub log: Vec<String>,
+    /// The tunnel of its exchange counts, where there is a bound; copies of the world count as one.
+    permit: Option<Arc<Permit>>,
+    /// The lines about tunnels.
+    pub tunnel_log: Vec<(TunnelEvent, String)>,
     /// The error log: each event, with its line.
     pub notes: Vec<(Event, String)>,
     /// Lines about the tunnel that were asked for.
@@ -292,6 +296,8 @@ impl World {
             order: Order::default(),
             checks: true,
             log: Vec::new(),
+            permit: None,
+            tunnel_log: Vec::new(),
             notes: Vec::new(),
             tunnel_lines: Vec::new(),
             exchanges: Vec::new(),
@@ -487,6 +493,8 @@ impl World {
             order: self.order,
             checks: self.checks,
             log: self.log.clone(),
+            permit: self.permit.clone(),
+            tunnel_log: self.tunnel_log.clone(),
             notes: self.notes.clone(),
             tunnel_lines: self.tunnel_lines.clone(),
             exchanges: self.exchanges.clone(),

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use underpass_core::{
     Address, Admission, Connected, Dial, DialError, Disposal, Ending, Event, Fault, Leg, Lookup, Output,
-    Relayed, Side, Tick, Turn, Verdict, Wait, shared::Lease,
+    Relayed, Side, Tick, TunnelEvent, Turn, Verdict, Wait, shared::Lease,
 };
 
 use super::{Connect, End, Exchange, Machine, Origin, World, name};
@@ -99,6 +99,18 @@ impl World {
         for _ in 0..ROUNDS {
             match self.session.poll_output() {
                 Output::Resolve(lookup) => self.resolve(lookup),
+                // Nobody else decides of requests that are admitted but for the tunnels that come of them.
+                Output::Admit(claim) if claim.rules().is_none() => {
+                    let admission = match claim.admit_tunnel() {
+                        Ok(permit) => {
+                            self.permit = permit.map(Arc::new);
+                            Admission::Granted
+                        }
+                        Err(refusal) => Admission::Refused(refusal),
+                    };
+                    let (session, mut turn) = self.parts();
+                    session.handle_admitted(claim, admission, &mut turn);
+                }
                 Output::Admit(claim) => match self.admission {
                     None => self.tokens.claim = Some(claim),
                     Some(admission) => {
@@ -130,8 +142,11 @@ impl World {
                     assert_ne!(note.event, Event::IllegalTransition);
                     self.notes.push((note.event, self.session.line(&note)));
                 }
-                Output::LogTunnel(event) => self.tunnel_lines.push(event),
-                Output::ExchangeDone => self.log_exchange(),
+                Output::LogTunnel(event) => self.log_of_tunnel(event),
+                Output::ExchangeDone => {
+                    self.log_exchange();
+                    self.permit = None;
+                }
                 Output::Wait(wait) => {
                     assert!(!self.done, "a session waits after it was done");
                     self.wait = Some(wait);
@@ -269,6 +284,17 @@ impl World {
         let mut lines = Vec::new();
         record.write_lines(self.now, &mut Vec::new(), &mut |_, line| lines.push(line.to_vec()));
         self.log.extend(lines.iter().map(|line| String::from_utf8_lossy(line).trim_end().to_owned()));
+    }
+
+    /// A line about a tunnel. One alone has no record that writes it.
+    fn log_of_tunnel(&mut self, event: TunnelEvent) {
+        self.tunnel_lines.push(event);
+        let Machine::Session(session) = &self.session else { return };
+        let mut written = Vec::new();
+        let mut write = |_, line: &[u8]| written.push(String::from_utf8_lossy(line).into_owned());
+        session.record().write_tunnel_line(self.now, &mut Vec::new(), &mut write);
+        assert_eq!(written.len(), 1, "a line is asked for where it is wanted");
+        self.tunnel_log.extend(written.into_iter().map(|line| (event, line)));
     }
 
     /// What a record would have of a tunnel alone.

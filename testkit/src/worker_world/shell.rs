@@ -124,7 +124,12 @@ impl Simulation {
                     assert!(!line.contains(&b'\n'), "a log line is one line");
                     self.notes += 1;
                 }
-                Output::LogTunnel(_) => {}
+                Output::LogTunnel(_) => {
+                    let record = live.session.as_ref()?.record();
+                    record.write_tunnel_line(self.now, &mut Vec::new(), &mut |_, line| {
+                        assert!(!line.contains(&b'\n'), "a log line is one line");
+                    });
+                }
                 Output::ExchangeDone => self.exchange_is_done(number),
                 Output::Wait(wait) => {
                     live.wait = Some(wait);

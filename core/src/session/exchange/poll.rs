@@ -31,7 +31,12 @@ impl Exchange {
         let number = common.errands;
         let location = common.record.location.as_ref();
         match errand {
-            Errand::Admit(rules) => Output::Admit(Claim { errand: number, rules }),
+            Errand::Admit => {
+                let rules = location.and_then(|location| location.admission);
+                let max_tunnels = location.and_then(|location| location.max_tunnels.clone());
+                let max_tunnels = max_tunnels.filter(|_| self.may_become_tunnel(common));
+                Output::Admit(Claim { errand: number, rules, max_tunnels })
+            }
             Errand::Resolve => {
                 let resolver = location.and_then(|location| location.resolver);
                 let requested = || common.requested_authority().map_or("", |(host, _)| host).into();

@@ -1,5 +1,7 @@
 //! Responses in our own name (E11).
 
+use core::time::Duration;
+
 use super::{Common, Event, Exchange, Fact, Fate, FinalRead, Verdict};
 use crate::{
     Side,
@@ -58,6 +60,10 @@ impl Exchange {
         } else {
             Verdict::Unjudged
         });
+        let retry_after = common.retry_after(violation);
+        if let Some(detour) = common.detour_mut() {
+            detour.retry_after = retry_after;
+        }
         if status == 444 {
             // `limit_req_status 444` and the like.
             return self.close_unanswered(common);
@@ -255,6 +261,29 @@ impl Common {
     pub(super) fn shown_status(&self, status: u16) -> u16 {
         let shown = self.record.heads.as_ref().and_then(|heads| heads.detour.status).unwrap_or(status);
         if matches!(shown, 200..=599) { shown } else { 500 }
+    }
+
+    /// Whether the process was asked to end before the request began, which then opens no tunnel (C8).
+    pub(super) fn leaves(&self) -> bool {
+        self.record.heads.as_ref().is_some_and(|heads| heads.left_at.is_some())
+    }
+
+    /// When a client that gets no tunnel may come again, in seconds (RFC 9110 §10.2.3).
+    fn retry_after(&self, violation: Violation) -> Option<u32> {
+        match violation {
+            // One may end at any moment.
+            Violation::TooManyTunnels => Some(1),
+            Violation::Leaving => {
+                let left_at = self.record.heads.as_ref()?.left_at?;
+                let window = self.record.hop().and_then(|hop| hop.tunnel.drain.window);
+                let ends = [self.ends_by.moment(), window.map(|window| left_at.after(window))];
+                let left =
+                    ends.into_iter().flatten().min().map_or(Duration::ZERO, |end| end.since(self.tick));
+                let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+                Some(u32::try_from(seconds).unwrap_or(u32::MAX).max(1))
+            }
+            _ => None,
+        }
     }
 
     fn lead_to(&mut self, uri: &[u8]) {

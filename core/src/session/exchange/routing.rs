@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Common, Event, Exchange, Fact, pending::Errand, script::Course};
+use super::{Common, Event, Exchange, Fact, pending::Errand, request::is_upgrade, script::Course};
 use crate::{
     RequestHead,
     buffer::Turn,
@@ -126,12 +126,12 @@ impl Exchange {
             Handler::Tunnel(_) => {
                 common.check_connect(self.framing)?;
                 common.evaluate_target(turn)?;
-                self.admit(common, &location, turn);
+                self.admit(common, &location, turn)?;
             }
             _ if is_connect => return Err(Violation::ConnectRefused),
             // As in nginx, nobody is asked first who it is.
             Handler::Return(answer) => self.answer(common, answer, turn),
-            Handler::Unsupported(_) | Handler::Nothing => self.admit(common, &location, turn),
+            Handler::Unsupported(_) | Handler::Nothing => self.admit(common, &location, turn)?,
             Handler::Proxy(_) if common.answers_options_itself() => self.answer_options(common, turn),
             Handler::Proxy(proxy) if common.lacks_content() && !proxy.drops_content() => {
                 self.show_error(common, turn);
@@ -139,19 +139,34 @@ impl Exchange {
             Handler::Proxy(_) => {
                 common.evaluate_target(turn)?;
                 self.write_forwarded_head(common, turn)?;
-                self.admit(common, &location, turn);
+                self.admit(common, &location, turn)?;
             }
         }
         Ok(())
     }
 
-    fn admit(&mut self, common: &mut Common, location: &Location, turn: &mut Turn<'_>) {
-        if let Some(rules) = location.admission {
+    fn admit(
+        &mut self,
+        common: &mut Common,
+        location: &Location,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Violation> {
+        let may_tunnel = self.may_become_tunnel(common);
+        if may_tunnel && common.leaves() {
+            return Err(Violation::Leaving);
+        }
+        if location.admission.is_some() || (may_tunnel && location.max_tunnels.is_some()) {
             self.exchange_event(common, exchange::Event::Admit);
-            common.send_for(Errand::Admit(rules));
+            common.send_for(Errand::Admit);
         } else {
             self.enter_handler(common, turn);
         }
+        Ok(())
+    }
+
+    /// Whether a tunnel may come of the request where it is now: it is a CONNECT, or goes upstream as an upgrade.
+    pub(super) fn may_become_tunnel(&self, common: &Common) -> bool {
+        common.connects() || (common.record.proxy().is_some() && is_upgrade(self.offer))
     }
 
     /// The request is admitted, or needn't be.

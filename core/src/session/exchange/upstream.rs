@@ -89,6 +89,7 @@ impl Exchange {
                     Refusal::Unauthorized if common.connects() => Violation::ProxyUnauthorized,
                     Refusal::Unauthorized => Violation::Unauthorized,
                     Refusal::Limited(_) => Violation::Limited,
+                    Refusal::TooManyTunnels => Violation::TooManyTunnels,
                 };
                 let delay = common.settings().auth_delay;
                 match refusal {

@@ -332,6 +332,7 @@ fn admission(mut words: Words<'_>) -> Option<Admission> {
         "delayed" => Admission::Delayed(Tick(words.next()?.parse().ok()?)),
         "forbidden" => Admission::Refused(Refusal::Forbidden),
         "unauthorized" => Admission::Refused(Refusal::Unauthorized),
+        "too-many-tunnels" => Admission::Refused(Refusal::TooManyTunnels),
         "limited" => Admission::Refused(Refusal::Limited(words.next()?.parse().ok()?)),
         _ => return None,
     })

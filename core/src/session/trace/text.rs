@@ -151,6 +151,7 @@ impl fmt::Display for Told<'_, '_> {
                     Admission::Refused(Refusal::Forbidden) => f.write_str("forbidden"),
                     Admission::Refused(Refusal::Unauthorized) => f.write_str("unauthorized"),
                     Admission::Refused(Refusal::Limited(status)) => write!(f, "limited {status}"),
+                    Admission::Refused(Refusal::TooManyTunnels) => f.write_str("too-many-tunnels"),
                 }
             }
             Input::Chosen(errand, number, address) => {
@@ -199,7 +200,13 @@ impl fmt::Display for Said<'_> {
             Output::Resolve(lookup) => {
                 write!(f, "resolve {} {}", lookup.errand, Escaped(lookup.name.as_bytes()))
             }
-            Output::Admit(claim) => write!(f, "admit {} by rules {}", claim.errand, claim.rules.0),
+            Output::Admit(claim) => {
+                write!(f, "admit {}", claim.errand)?;
+                if let Some(rules) = claim.rules {
+                    write!(f, " by rules {}", rules.0)?;
+                }
+                if claim.max_tunnels.is_some() { f.write_str(" as a tunnel") } else { Ok(()) }
+            }
             Output::Connect(dial) => {
                 write!(f, "connect {} {}", dial.errand, if dial.may_reuse { "or reuse" } else { "afresh" })
             }

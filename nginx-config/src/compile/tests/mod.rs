@@ -15,6 +15,7 @@ mod forwarding;
 mod levels;
 mod rewriting;
 mod tls;
+mod upgrade;
 mod variables;
 
 use super::*;

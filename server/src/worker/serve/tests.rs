@@ -59,9 +59,9 @@ fn a_worker_s_end_bounds_farewells() {
         if comes_first {
             worker.shared.farewells.push(farewell);
             worker.goes_on(0, None);
-            worker.end(Some(Duration::ZERO));
+            worker.end(End::Drain { within: Some(Duration::ZERO) });
         } else {
-            worker.end(Some(Duration::ZERO));
+            worker.end(End::Drain { within: Some(Duration::ZERO) });
             while !worker.drains.is_empty() {
                 worker.drain_some();
             }
