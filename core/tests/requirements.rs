@@ -66,7 +66,7 @@ type Rules = (char, usize, usize);
 const TABLES: [(&str, &[Rules]); 5] = [
     ("docs/design/rules-a-c.md", &[('A', 1, 13), ('B', 1, 7), ('C', 1, 8)]),
     ("docs/design/rules-d-f.md", &[('D', 1, 4), ('E', 1, 15), ('F', 0, 0)]),
-    ("docs/design/rules-g.md", &[('G', 1, 9)]),
+    ("docs/design/rules-g.md", &[('G', 1, 10)]),
     ("docs/design/rules-h.md", &[('H', 1, 7), ('H', 9, 9)]),
     ("docs/design/rules-j.md", &[('J', 1, 1), ('J', 5, 6)]),
 ];

@@ -122,8 +122,9 @@ impl Tunnel {
         let ahead = usize::from(lane.ahead);
         let partial = self.rare.as_ref().and_then(|rare| rare.partial[from.index()]);
         let begun = partial.map(|passed| begun(passed, ahead, held.unseen()));
-        let bytes =
-            begun.as_ref().map_or(held.unseen(), |(bytes, count)| bytes.get(..*count).unwrap_or_default());
+        let bytes = begun
+            .as_ref()
+            .map_or_else(|| held.unseen(), |(bytes, count)| bytes.get(..*count).unwrap_or_default());
         let front = look(lane, bytes, limit.map_or(u64::MAX, Into::into), room, is_ours);
         // Of these bytes so many have passed before.
         let passes = |held: &mut Held, lane: &mut Lane, count: usize| {

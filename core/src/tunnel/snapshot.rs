@@ -28,10 +28,10 @@ pub struct TunnelSnapshot {
     busy: Busy,
     ended: (Option<crate::EndedBy>, Option<crate::EndedHow>, bool, [crate::Ending; 2]),
     /// By the side that the frames come from: what is scanned, what becomes of it, and whether a Close was sent.
-    lanes: Option<[(FrameScanner, Sight, bool, u8, bool); 2]>,
+    lanes: Option<[LaneSnapshot; 2]>,
     /// Of each side that is watched: how far the clocks are that stand still, whether it owes a sign of life, and whether
     /// a Ping of the other end's is unanswered.
-    watched: Option<[(Option<[u64; 3]>, bool, bool); 2]>,
+    watched: Option<[WatchedSnapshot; 2]>,
     /// Nanoseconds until messages and bytes that have come are paid.
     paid: Option<[u64; 3]>,
     /// Frames of ours, by the side that gets them.
@@ -40,6 +40,12 @@ pub struct TunnelSnapshot {
     partial: [Option<[u8; HEADER]>; 2],
     violation: Option<(Side, FrameViolation)>,
 }
+
+/// Frames of one side.
+type LaneSnapshot = (FrameScanner, Sight, bool, u8, bool);
+
+/// How one side is watched.
+type WatchedSnapshot = (Option<[u64; 3]>, bool, bool);
 
 /// One direction.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -193,7 +193,7 @@ impl Machine {
         match self {
             Self::Session(session) => Snapshot::Session(Box::new(session.snapshot(now))),
             Self::Tunnel(Alone { tunnel, farewell }) => {
-                Snapshot::Tunnel(tunnel.snapshot(now), matches!(farewell, Farewell::IsDone))
+                Snapshot::Tunnel(Box::new(tunnel.snapshot(now)), matches!(farewell, Farewell::IsDone))
             }
         }
     }
@@ -253,7 +253,7 @@ pub enum Snapshot {
     /// A session's.
     Session(Box<underpass_core::Snapshot>),
     /// A tunnel's, and whether its shell has done what is to be done at its end.
-    Tunnel(TunnelSnapshot, bool),
+    Tunnel(Box<TunnelSnapshot>, bool),
 }
 
 impl Snapshot {

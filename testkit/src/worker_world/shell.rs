@@ -331,7 +331,7 @@ impl Simulation {
         }
         let until = until.map(|until| Tick(until * 1000));
         self.report(number, |session, turn| {
-            session.handle_drain(underpass_core::Draining::Quit(until), turn)
+            session.handle_drain(underpass_core::Draining::Quit(until), turn);
         });
         self.turn(number);
     }

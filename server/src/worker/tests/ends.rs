@@ -109,9 +109,9 @@ fn only_who_goes_away_sends_upgrades_away() {
         let mut client = connected(site.address);
         site.worker.has_turns();
         if retires {
-            site.control.retire(None)
+            site.control.retire(None);
         } else {
-            site.control.drain(None)
+            site.control.drain(None);
         }
         site.worker.has_turns();
         write!(client, "GET / HTTP/1.1\r\nHost: e\r\n{UPGRADE}").expect("room for a head");
