@@ -30,7 +30,8 @@ pub struct TunnelReport {
     pub client: SideReport,
     /// What else is known of the origin server's side.
     pub upstream: SideReport,
-    /// What ended it: the side that ended first, or what ended it before its sides did. Absent while nothing has.
+    /// What ended it: the side that said Close or ended its stream first, or what ended it before its sides did. Absent
+    /// while nothing has.
     pub ended: Option<EndedBy>,
     /// How it ended. Absent while it hasn't.
     pub how: Option<EndedHow>,
