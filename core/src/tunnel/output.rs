@@ -17,7 +17,8 @@ pub enum TunnelOutput {
     Progress,
     /// Nothing to do until one of these happens.
     Wait(Wait),
-    /// The tunnel is over: close both connections as [`TunnelReport::ending`] says, and drop it.
+    /// The tunnel is over: close each connection as its side's [`SideReport::ending`](crate::SideReport::ending) says, and drop
+    /// it.
     Done(TunnelReport),
 }
 
