@@ -196,3 +196,16 @@ pub(crate) fn try_tunnel(worker: SocketAddr, origin: &TcpListener) -> Result<(Pe
     assert!(client.head().starts_with("HTTP/1.1 101 "));
     Ok((client, server))
 }
+
+/// The Close that a WebSocket gets when its worker ends (G6), masked towards an origin server.
+pub(crate) fn says_restart(bytes: &[u8]) -> bool {
+    let words = b"\x03\xf4service restart";
+    match bytes {
+        [0x88, 0x11, rest @ ..] => rest == words,
+        [0x88, 0x91, a, b, c, d, rest @ ..] => {
+            let key = [*a, *b, *c, *d];
+            rest.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).eq(words.iter().copied())
+        }
+        _ => false,
+    }
+}

@@ -57,7 +57,7 @@ fn a_tunnel_is_recorded_and_replayed() {
         !trace.contains("secret1") && !trace.contains("question") && !trace.contains("kitchen"),
         "{trace}"
     );
-    let tunnel = trace.lines().find(|line| line.contains("= client content 15")).expect("the question");
+    let tunnel = trace.lines().find(|line| line.contains("= client content 14")).expect("the question");
     let (serial, _) = tunnel.split_once(' ').expect("a number");
     let (status, printed) = replay(&folder, &trace, &["--session", serial]);
     assert_eq!(status, Some(0), "{printed}");

@@ -31,7 +31,7 @@ mod watch;
 pub(crate) use held::Held;
 pub(crate) use output::Said;
 pub use output::TunnelOutput;
-pub(crate) use own::OwnFrame;
+pub(crate) use own::{ANSWER, OwnFrame};
 pub(crate) use rare::Rare;
 pub use report::{FrameCount, SideReport, TunnelReport};
 pub use secret::TunnelSecret;
@@ -391,6 +391,11 @@ impl Tunnel {
     /// The bytes that have come into the space that was handed out, before they are reported.
     pub(crate) fn arriving(&self, from: Side, count: usize) -> Option<&[u8]> {
         self.directions[from.index()].held.arriving(count)
+    }
+
+    /// Whether frames are looked for (G1).
+    pub(crate) fn looks_at_frames(&self) -> bool {
+        self.frames.is_some()
     }
 
     /// The head in front of the tunnel's bytes, as long as nothing of it was sent.

@@ -48,6 +48,9 @@ pub(super) const PING: usize = 4 + UNGUESSABLE;
 
 const UNGUESSABLE: usize = 8;
 
+/// How many bytes the payload of a Pong has that answers one.
+pub(crate) const ANSWER: u64 = PING as u64;
+
 /// What Ping number `number` to this side says (G3).
 pub(super) fn ping_payload(drawn: [u8; 20], number: u32) -> [u8; PING] {
     let mut payload = [0; PING];

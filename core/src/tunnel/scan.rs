@@ -5,7 +5,7 @@ use super::{
     closing::Manner,
     frames::{Lane, Sight},
     output::Busy,
-    own::{PING, ping_payload},
+    own::{ANSWER, ping_payload},
     rare::HEADER,
 };
 use crate::{
@@ -292,7 +292,7 @@ const NO_CODE: u16 = 1005;
 
 /// A Pong that may be ours is held back until that is decided.
 fn look_at_pong(frame: Frame<'_, '_>, is_ours: impl FnOnce(Unmasked<'_>) -> Option<u32>) -> Front {
-    if frame.header().length == PING as u64 {
+    if frame.header().length == ANSWER {
         let Some(payload) = frame.pong_payload() else { return Front::Incomplete };
         if let Some(number) = is_ours(payload) {
             return Front::Ours(number);

@@ -28,7 +28,7 @@
 //! | `< received client 77` | an input: a report by the shell, with its result |
 //! | `< lent space upstream`, `< lent bytes client` | memory was asked for, and its report isn't the next call |
 //! | `< late 1 sent upstream 20` | a report of the first connection to an origin server, which is no more the present one |
-//! | `= client text` *bytes* | received bytes that were read as a head, a chunk-size line, a trailer section |
+//! | `= client text` *bytes* | received bytes that were read as a head, a chunk-size line, a trailer section, the header of a frame |
 //! | `= client content 500` | so many received bytes that are content: an `x` each in a replay |
 //! | `= client bytes` *bytes* | the same when content is plain |
 //! | `> wait until 60000000000 reads client` | an output |
@@ -51,6 +51,9 @@
 //! | `Cookie`, `Set-Cookie` | names, and the attributes of a `Set-Cookie` |
 //! | `Location`, `Content-Location`, `Refresh`, `Referer`, `X-Accel-Redirect`, the target of a request | all but user, values of the query, and fragment |
 //! | `Sec-WebSocket-Protocol` | well-known names |
+//!
+//! Of the frames of a WebSocket headers are told, codes of Closes, and Pongs of twelve bytes, which may answer Pings of
+//! ours; of other payloads the length. Of bytes that are no frame those are told that show it, without their RSV bits.
 //!
 //! White space in front of a colon, and folded lines, make no difference. What stands for a value is as long and of
 //! the same kind, so that the session takes the same way again: credentials of the scheme `Basic` stay some, encoded

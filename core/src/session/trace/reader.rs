@@ -6,6 +6,8 @@ use crate::{
     http1::ChunkedDecoder,
     session::{Session, flow::Content, phase::Stage},
     state::{exchange, message, phase},
+    tunnel::{ANSWER, Tunnel},
+    websocket::{FrameScanner, Next, Opcode},
 };
 
 /// What received bytes were.
@@ -17,6 +19,8 @@ pub(super) enum Class {
     Trailers,
     /// What stands around content: it has to stay for a replay, and tells nothing.
     Framing,
+    /// What a tunnel of WebSocket decides by: headers of frames, the code of a Close, a Pong that may answer a Ping of ours.
+    Frame,
     /// Content, bytes of a tunnel, and what was read to be dropped.
     Content,
 }
@@ -31,7 +35,63 @@ pub(super) struct Reader {
     search: Search,
     /// So many of them were looked at as a head or framing, and are what the session has decided by.
     looked: usize,
+    /// The frames of a tunnel that looks at them.
+    frames: Option<Box<Frames>>,
     before: Before,
+}
+
+/// Where the bytes of a side stand among its frames.
+#[derive(Clone, Debug)]
+struct Frames {
+    scanner: FrameScanner,
+    /// What has come of a header that isn't whole.
+    header: Vec<u8>,
+    /// What the payload under way is told as; absent where frames can't be told any more.
+    payload: Option<Class>,
+}
+
+impl Frames {
+    fn new(from: Side) -> Self {
+        Self { scanner: FrameScanner::new(from), header: Vec::new(), payload: Some(Class::Content) }
+    }
+
+    /// How many bytes of the front are of one class, and of which. Nothing is decided by RSV bits, nor by the length of a
+    /// frame that is masked as it must not be: bytes that are no frame are told by less of themselves.
+    fn run(&mut self, bytes: &mut [u8]) -> (usize, Class) {
+        let Some(payload) = self.payload else { return (bytes.len(), Class::Content) };
+        let left = usize::try_from(self.scanner.left()).unwrap_or(usize::MAX);
+        if left > 0 {
+            let count = left.min(bytes.len());
+            self.scanner.skip(count as u64);
+            return (count, payload);
+        }
+        let count = bytes.len();
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            if self.header.is_empty() {
+                *byte &= 0x8f;
+            }
+            self.header.push(*byte);
+            match self.scanner.next(&self.header) {
+                Ok(Next::Wait | Next::Payload(_)) => {}
+                Ok(Next::Frame(frame)) => {
+                    let header = *frame.header();
+                    let may_be_ours = header.opcode == Opcode::Pong && header.length == ANSWER;
+                    self.payload = Some(if may_be_ours { Class::Frame } else { Class::Content });
+                    let _taken = frame.take();
+                    self.header.clear();
+                    return (at + 1, Class::Frame);
+                }
+                Ok(Next::Closed) | Err(_) => {
+                    self.payload = None;
+                    if self.header.len() == 2 {
+                        *byte &= 0x80;
+                    }
+                    return (at + 1, Class::Frame);
+                }
+            }
+        }
+        (count, Class::Frame)
+    }
 }
 
 /// What held before a step.
@@ -59,8 +119,14 @@ impl Reader {
         self.received.get(self.front..).unwrap_or_default()
     }
 
-    /// Bytes that the session has understood or dropped meanwhile, in pieces.
-    pub(super) fn watch(&mut self, session: &Session, side: Side, piece: &mut impl FnMut(Class, &mut [u8])) {
+    /// Bytes that the session has understood or dropped meanwhile, in pieces. Where content is told as it is, frames
+    /// need not be told apart.
+    pub(super) fn watch(
+        &mut self,
+        session: &Session,
+        (side, plain): (Side, bool),
+        piece: &mut impl FnMut(Class, &mut [u8]),
+    ) {
         let flow = session.common.flow(side);
         let now = Before { stage: session.stage(), message: flow.message.state(), content: flow.content };
         let before = std::mem::replace(&mut self.before, now);
@@ -70,7 +136,8 @@ impl Reader {
         }
         let tunnels = [before.stage, now.stage].contains(&Stage::Phase(phase::State::Tunnelling));
         match (before.message, before.content) {
-            _ if tunnels => self.pass(count, Class::Content, piece),
+            _ if tunnels && plain => self.pass(count, Class::Content, piece),
+            _ if tunnels => self.pass_frames(count, (session, side), piece),
             (message::State::Content, Content::Chunked(decoder)) => self.pass_chunks(count, decoder, piece),
             (message::State::Content, _) => self.pass(count, Class::Content, piece),
             _ => {
@@ -83,7 +150,7 @@ impl Reader {
         }
         if self.unread().is_empty() {
             // A quiet tunnel holds nothing.
-            *self = Self { before: now, ..Self::default() };
+            *self = Self { before: now, frames: self.frames.take(), ..Self::default() };
         } else if self.front > self.received.len() / 2 {
             // Less is moved than was understood.
             self.received.drain(..std::mem::take(&mut self.front));
@@ -110,6 +177,29 @@ impl Reader {
             let end = (self.front + count).min(self.received.len());
             piece(class, self.received.get_mut(self.front..end).unwrap_or_default());
             (self.front, self.search) = (end, Search::default());
+        }
+    }
+
+    /// Bytes of a tunnel, frame by frame where it looks at these.
+    fn pass_frames(
+        &mut self,
+        count: usize,
+        (session, from): (&Session, Side),
+        piece: &mut impl FnMut(Class, &mut [u8]),
+    ) {
+        if self.frames.is_none() && session.phase.tunnel().is_some_and(Tunnel::looks_at_frames) {
+            self.frames = Some(Box::new(Frames::new(from)));
+        }
+        let mut left = count;
+        while left > 0 {
+            let end = (self.front + left).min(self.received.len());
+            let bytes = self.received.get_mut(self.front..end).unwrap_or_default();
+            let (count, class) = match &mut self.frames {
+                Some(frames) => frames.run(bytes),
+                None => (left, Class::Content),
+            };
+            self.pass(count, class, piece);
+            left = left.saturating_sub(count.max(1));
         }
     }
 

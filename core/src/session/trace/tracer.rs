@@ -130,7 +130,8 @@ impl Tracer {
 
 fn watch(readers: &mut [Reader; 2], lines: &mut Lines, session: &Session) {
     for (reader, side) in readers.iter_mut().zip(Side::BOTH) {
-        reader.watch(session, side, &mut |class, bytes| lines.received(side, class, bytes));
+        let plain = lines.plain;
+        reader.watch(session, (side, plain), &mut |class, bytes| lines.received(side, class, bytes));
     }
 }
 
@@ -158,7 +159,7 @@ impl Lines {
             Class::Head if !self.plain => mask_head(bytes),
             Class::Trailers if !self.plain => mask_trailers(bytes),
             Class::Framing if !self.plain => mask_extension(bytes),
-            Class::Head | Class::Trailers | Class::Framing => {}
+            Class::Head | Class::Trailers | Class::Framing | Class::Frame => {}
         }
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.add(format_args!("= {from} text {}", Escaped(line)));
