@@ -28,13 +28,18 @@ pub(crate) trait Lend: Default + Send + Sync + 'static {
 pub(crate) struct Spares(Vec<Box<dyn Any + Send + Sync>>);
 
 impl Spares {
-    fn take<T: Lend>(&mut self) -> Option<Box<T>> {
+    pub(crate) fn take<T: Send + Sync + 'static>(&mut self) -> Option<Box<T>> {
         self.0.pop()?.downcast().ok()
     }
 
     fn put<T: Lend>(&mut self, mut piece: Box<T>) {
+        piece.clear();
+        self.keep(piece);
+    }
+
+    /// Keeps a piece as it is.
+    pub(crate) fn keep<T: Send + Sync + 'static>(&mut self, piece: Box<T>) {
         if self.0.len() < Buffers::SPARE {
-            piece.clear();
             self.0.push(piece);
         }
     }

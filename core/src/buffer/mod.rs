@@ -4,12 +4,7 @@ mod loan;
 
 pub(crate) use loan::{Lend, Loan, Spares};
 
-use crate::{
-    record::Heads,
-    session::Around,
-    time::Now,
-    tunnel::{OwnFrame, Rare},
-};
+use crate::{record::Heads, session::Around, time::Now};
 
 /// The memory of one worker: IO buffers of one size and the scratch space of heads, lent and taken back.
 ///
@@ -23,11 +18,12 @@ pub struct Buffers {
     scratch: Vec<Vec<u8>>,
     heads: Vec<Box<Heads>>,
     arounds: Vec<Box<Around>>,
-    rares: Vec<Box<Rare>>,
-    own_frames: Vec<Box<OwnFrame>>,
     pub(crate) figures: Spares,
     pub(crate) works: Spares,
     pub(crate) exchanges: Spares,
+    /// What tunnels have for a while only, and frames of their own.
+    pub(crate) rares: Spares,
+    pub(crate) own_frames: Spares,
 }
 
 /// What a worker lends for one turn of its loop: time and memory.
@@ -62,11 +58,11 @@ impl Buffers {
             scratch: Vec::new(),
             heads: Vec::new(),
             arounds: Vec::new(),
-            rares: Vec::new(),
-            own_frames: Vec::new(),
             figures: Spares::default(),
             works: Spares::default(),
             exchanges: Spares::default(),
+            rares: Spares::default(),
+            own_frames: Spares::default(),
         }
     }
 
@@ -106,32 +102,6 @@ impl Buffers {
         if self.arounds.len() < Self::SPARE && around.memory() <= Self::LARGEST_SPARE {
             around.clear();
             self.arounds.push(around);
-        }
-    }
-
-    pub(crate) fn rare(&mut self) -> Box<Rare> {
-        self.rares.pop().unwrap_or_default()
-    }
-
-    pub(crate) fn return_rare(&mut self, rare: Box<Rare>) {
-        if self.rares.len() < Self::SPARE && rare.is_over() {
-            self.rares.push(rare);
-        }
-    }
-
-    pub(crate) fn own_frame(&mut self, frame: OwnFrame) -> Box<OwnFrame> {
-        match self.own_frames.pop() {
-            Some(mut spare) => {
-                *spare = frame;
-                spare
-            }
-            None => Box::new(frame),
-        }
-    }
-
-    pub(crate) fn return_own_frame(&mut self, frame: Box<OwnFrame>) {
-        if self.own_frames.len() < Self::SPARE {
-            self.own_frames.push(frame);
         }
     }
 

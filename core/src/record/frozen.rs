@@ -5,7 +5,7 @@
 //! two bytes, and four from 32 KiB on, which the highest bit says. What moves on (times, byte counts) is evaluated
 //! when the line is written.
 
-use super::{Heads, Record, tunnel::is_late_in_tunnel};
+use super::{Heads, Record};
 use crate::{
     template::{Escape, Part, Template, Variable},
     time::Now,
@@ -171,6 +171,12 @@ fn is_late(variable: &Variable) -> bool {
                 | Variable::UpstreamBytesSent
                 | Variable::UpstreamBytesReceived
         )
+}
+
+/// Whether it is said of a tunnel, and not known before the tunnel is open.
+fn is_late_in_tunnel(variable: &Variable) -> bool {
+    let is_known_before = matches!(variable, Variable::TunnelProtocol | Variable::TunnelSubprotocol);
+    !is_known_before && Variable::OF_TUNNEL.contains(variable)
 }
 
 #[cfg(test)]

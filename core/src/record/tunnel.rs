@@ -97,12 +97,6 @@ fn write_of_side(side: &SideReport, variable: &Variable, out: &mut Vec<u8>) {
     }
 }
 
-/// Whether it is said of a tunnel, and not known before the tunnel is open.
-pub(super) fn is_late_in_tunnel(variable: &Variable) -> bool {
-    let is_known_before = matches!(variable, Variable::TunnelProtocol | Variable::TunnelSubprotocol);
-    !is_known_before && Variable::OF_TUNNEL.contains(variable)
-}
-
 impl Record {
     /// Writes the line that [`Output::LogTunnel`](crate::Output::LogTunnel) asks for: calls `write` with the number of the
     /// log and the line (without a line end), which is put together in `line`. Nothing is written where the location has no

@@ -277,7 +277,8 @@ impl Tunnel {
         if let Some(rare) = &mut self.rare {
             rare.drain = super::NEVER;
         }
-        if self.frames.is_none() {
+        if !self.frames.as_ref().is_some_and(|frames| frames.takes_ours()) && self.closing().is_none() {
+            // C8: other tunnels, and those that have gone blind, end at once.
             return self.finish(Some(EndedBy::Shutdown));
         }
         self.close(EndedBy::Shutdown, Manner::Handshake, now, turn);

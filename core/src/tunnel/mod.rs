@@ -32,7 +32,6 @@ pub(crate) use held::Held;
 pub(crate) use output::Said;
 pub use output::TunnelOutput;
 pub(crate) use own::{ANSWER, OwnFrame};
-pub(crate) use rare::Rare;
 pub use report::{FrameCount, SideReport, TunnelReport};
 pub use secret::TunnelSecret;
 pub use settings::{
@@ -45,6 +44,7 @@ use std::sync::Arc;
 use course::{Carried, Course, Direction};
 use frames::Frames;
 use output::Busy;
+use rare::Rare;
 use report::Counts;
 use secret::Purpose;
 use step::Input;
@@ -421,6 +421,6 @@ impl Tunnel {
     }
 
     fn rare_mut(&mut self, buffers: &mut Buffers) -> &mut Rare {
-        self.rare.get_or_insert_with(|| buffers.rare())
+        self.rare.get_or_insert_with(|| buffers.rares.take().unwrap_or_default())
     }
 }

@@ -109,7 +109,13 @@ impl Tunnel {
 
     /// Puts a frame of ours behind what has passed to this side, at the next place between two frames.
     pub(super) fn put_in(&mut self, to: Side, frame: OwnFrame, turn: &mut Turn<'_>) {
-        let frame = turn.buffers.own_frame(frame);
+        let frame = match turn.buffers.own_frames.take() {
+            Some(mut spare) => {
+                *spare = frame;
+                spare
+            }
+            None => Box::new(frame),
+        };
         self.rare_mut(turn.buffers).own[to.index()] = Some(frame);
         self.busy.set(Busy::OWN);
     }

@@ -7,7 +7,7 @@ use crate::{session::Outbox, time::Tick};
 pub(super) const HEADER: usize = 14;
 
 #[derive(Clone, Debug)]
-pub(crate) struct Rare {
+pub(super) struct Rare {
     /// What goes to the client in front of the tunnel's bytes: the head that has opened it.
     pub(super) front: Outbox,
     /// Full buffers of bytes that were given up, which may still be on their way, by the side that the bytes came from.
@@ -41,7 +41,7 @@ impl Default for Rare {
 
 impl Rare {
     /// Whether there is nothing of it any more.
-    pub(crate) fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         let Self { front, retired, own, closing, drain, stage, partial } = self;
         front.is_vacant()
             && retired.iter().all(Option::is_none)

@@ -204,7 +204,7 @@ impl Tunnel {
         if is_judged || unseen.is_empty() || (ahead == 0 && unseen.first().is_some_and(is_control)) {
             return;
         }
-        let rare = self.rare.get_or_insert_with(|| turn.buffers.rare());
+        let rare = self.rare.get_or_insert_with(|| turn.buffers.rares.take().unwrap_or_default());
         let partial = rare.partial[from.index()].get_or_insert([0; HEADER]);
         partial.iter_mut().skip(ahead).zip(unseen).for_each(|(slot, byte)| *slot = *byte);
         // A header that isn't whole is shorter than the longest.

@@ -142,7 +142,7 @@ impl Tunnel {
         }
         rare.front.settle_head(turn.buffers);
         if let Some(rare) = self.rare.take_if(|rare| rare.is_over()) {
-            turn.buffers.return_rare(rare);
+            turn.buffers.rares.keep(rare);
         }
     }
 
@@ -258,7 +258,7 @@ impl Tunnel {
         if own.is_sent() {
             let kind = own.kind();
             if let Some(own) = rare.own[to.index()].take() {
-                turn.buffers.return_own_frame(own);
+                turn.buffers.own_frames.keep(own);
             }
             if rare.own.iter().all(Option::is_none) {
                 self.busy.clear(Busy::OWN);

@@ -18,12 +18,9 @@ async fn proxy(mut request: Request, origin: SocketAddr) -> Result<impl IntoResp
     let (mut sender, connection) = handshake(Io::new(stream)).await.map_err(bad_gateway)?;
     tokio::spawn(connection.with_upgrades());
     let mut response = sender.send_request(request).await.map_err(bad_gateway)?;
-    let upstream = hyper::upgrade::on(&mut response);
+    let server = hyper::upgrade::on(&mut response);
     tokio::spawn(async move {
-        Some(
-            relay(Io::new(client.await.ok()?), Io::new(upstream.await.ok()?), &RelaySettings::default())
-                .await,
-        )
+        Some(relay(Io::new(client.await.ok()?), Io::new(server.await.ok()?), &RelaySettings::default()).await)
     });
     Ok(response)
 }

@@ -14,7 +14,6 @@ use underpass_core::{
 use super::{
     Builder, all,
     rewriting::{Redirect, Rewriting},
-    upgrade::upgrade,
 };
 use crate::{
     directives::{self, Context},
@@ -101,7 +100,7 @@ impl Builder<'_> {
                 }
                 "allow" | "deny" => drop(self.who(directive.argument(0))?),
                 "tunnel_allow" | "tunnel_deny" => drop(self.destination_rules(level)?),
-                name if name.starts_with("upgrade_") => drop(upgrade(level)?),
+                name if name.starts_with("upgrade_") => self.check_upgrade(level)?,
                 name if name.starts_with("ssl_") || name.starts_with("proxy_ssl_") => {
                     self.check_tls(directive)?;
                 }

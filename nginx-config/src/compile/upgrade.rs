@@ -69,6 +69,13 @@ impl Builder<'_> {
     }
 }
 
+impl Builder<'_> {
+    /// A mistake is found where nobody uses what is wrong.
+    pub(super) fn check_upgrade(&self, level: &Level<'_>) -> Result<(), Error> {
+        upgrade(level).map(drop)
+    }
+}
+
 /// What is done with frames (G2 to G4, G8).
 fn websocket(level: &Level<'_>) -> Result<WebSocketSettings, Error> {
     let mut websocket = WebSocketSettings::default();
