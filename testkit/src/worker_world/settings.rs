@@ -41,6 +41,8 @@ pub(super) fn setting(number: usize) -> Setting {
     proxy.send_timeout = seconds(4);
     proxy.read_timeout = seconds(5);
     proxy.upgrade.half_close_timeout = seconds(3);
+    // Its tunnels carry bytes of any kind.
+    proxy.upgrade.websocket_frames = false;
     let mut settings = Settings::default();
     settings.client_header_timeout = seconds(3);
     settings.client_body_timeout = seconds(3);
