@@ -16,6 +16,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         3 => (any::<bool>(), 1..600_u16).prop_map(|(client, count)| Happening::Window(client, count)),
         4 => (any::<bool>(), 0..2_u8).prop_map(|(client, back)| Happening::Answers(client, back)),
         4 => (1..4_000_u16).prop_map(Happening::Passes),
+        1 => prop_oneof![Just(Happening::Drains), any::<bool>().prop_map(Happening::Ends)],
     ]
 }
 

@@ -159,8 +159,12 @@ pub fn check(play: &Play) {
     let mut at = [0; 2];
     // What goes on of what each side has sent: all but its answers to Pings of ours.
     let mut sent = [Vec::new(), Vec::new()];
+    let mut has_ended = [false; 2];
     for happening in play.happenings.iter().take(80) {
         match *happening {
+            // Behind its end a side says nothing.
+            Happening::Sends(client, _) | Happening::Answers(client, _) | Happening::Ends(client)
+                if has_ended[side(client) as usize] => {}
             Happening::Sends(client, count) => {
                 let (from, whole) = (side(client), &streams[side(client) as usize]);
                 let to = whole.len().min(at[from as usize] + usize::from(count));
@@ -192,7 +196,10 @@ pub fn check(play: &Play) {
                 let (session, mut turn) = world.parts();
                 session.handle_drain(Draining::Quit(None), &mut turn);
             }
-            Happening::Ends(client) => end(&mut world, side(client)).end(),
+            Happening::Ends(client) => {
+                has_ended[side(client) as usize] = true;
+                end(&mut world, side(client)).end();
+            }
         }
         world.run();
     }

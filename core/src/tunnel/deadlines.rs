@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{NEVER, Tunnel, frames::Sight, ping::Due, rare::Rare, stage::Stage, watch::Watch};
+use super::{Busy, NEVER, Tunnel, frames::Sight, ping::Due, rare::Rare, stage::Stage, watch::Watch};
 use crate::{Side, time::Tick, timer::Timer};
 
 /// When it is asked for the first time whether a tail has been acknowledged; then again after as long as it has been
@@ -13,6 +13,7 @@ impl Tunnel {
     /// Shows each timer that runs with its deadline.
     #[inline]
     fn each_deadline(&self, mut see: impl FnMut(Timer, Tick)) {
+        self.each_rate_deadline(&mut see);
         if let Some(rare) = &self.rare {
             self.each_rare_deadline(rare, &mut see);
             if rare.closing.is_some() {
@@ -63,6 +64,21 @@ impl Tunnel {
         }
     }
 
+    /// Of rates that keep a side from being read (G8).
+    #[inline]
+    fn each_rate_deadline(&self, see: &mut impl FnMut(Timer, Tick)) {
+        if !self.busy.has(Busy::RATED) {
+            return;
+        }
+        for side in Side::BOTH.into_iter().filter(|side| self.busy.is_paced(*side)) {
+            self.bytes_due(side).into_iter().for_each(|at| see(Timer::TunnelRate, at));
+        }
+        if self.busy.has(Busy::TOO_SOON) {
+            let room = self.watch.as_ref().and_then(|watch| watch.room_at(&self.settings));
+            room.into_iter().for_each(|at| see(Timer::MessageRate, at));
+        }
+    }
+
     /// Of what its settings have watched over (G3, G4, G6 to G9).
     fn each_watched_deadline(&self, watch: &Watch, mut see: impl FnMut(Timer, Tick)) {
         for side in Side::BOTH {
@@ -71,22 +87,12 @@ impl Tunnel {
                 Some(Due::Answer(at)) => see(Timer::Pong, at),
                 None => {}
             }
-            if self.busy.is_paced(side)
-                && let Some(at) = self.bytes_due(side)
-            {
-                see(Timer::TunnelRate, at);
-            }
         }
         if let Some(at) = self.silence_due(watch) {
             see(Timer::ClientSilence, at);
         }
         if let Some((at, _)) = watch.moment {
             see(Timer::Moment, at);
-        }
-        if self.busy.has(super::Busy::TOO_SOON)
-            && let Some(at) = watch.room_at(&self.settings)
-        {
-            see(Timer::MessageRate, at);
         }
         if let Some(every) = self.settings.log_every {
             see(Timer::Progress, watch.logged.after(every));
@@ -107,7 +113,7 @@ impl Tunnel {
     #[inline]
     pub(super) fn stalled_since(&self, from: Side) -> Option<Tick> {
         let direction = &self.directions[from.index()];
-        let in_front = from == Side::Upstream && self.busy.has(super::Busy::FRONT);
+        let in_front = from == Side::Upstream && self.busy.has(Busy::FRONT);
         let (super::Course::Flowing(carried) | super::Course::Ending(carried)) = direction.course else {
             return None;
         };
