@@ -9,7 +9,7 @@ const SECOND: u64 = 1_000_000_000;
 
 /// So many bytes a second. In any span of time at most what the rate gives for it moves, and the rate of one second.
 ///
-/// Whoever counts keeps a moment: what has moved is worth the time until then.
+/// The caller keeps one moment: the bytes that have moved so far use up the rate until then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rate(pub(crate) NonZeroU64);
 

@@ -88,8 +88,11 @@ impl Session {
         let report = self.tunnel_report();
         let figures = &mut *self.common.record.figures;
         figures.event = Some(event);
-        if let Some(report) = report {
-            figures.tunnel = Some(Box::new(report));
+        match (&mut figures.tunnel, report) {
+            // A line about the progress allocates nothing.
+            (Some(known), Some(report)) => **known = report,
+            (None, Some(report)) => figures.tunnel = Some(Box::new(report)),
+            (_, None) => {}
         }
         Output::LogTunnel(event)
     }

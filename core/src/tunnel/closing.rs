@@ -114,7 +114,7 @@ impl Tunnel {
         ControlFrame::close(code, reason, key).map_or(Said::Never, Said::Waits)
     }
 
-    /// What the Close to a side says.
+    /// The code and the reason of the Close to a side.
     fn words(&self, to: Side, why: EndedBy) -> (CloseCode, &str) {
         let farewell: &Farewell = &self.settings.drain.close;
         match why {
@@ -153,7 +153,7 @@ impl Tunnel {
         let at_boundary = frames.is_some_and(|frames| frames.lane(from).is_at_boundary());
         let held = &self.directions[from.index()].held;
         let in_front = to == Side::Downstream && self.busy.has(Busy::FRONT);
-        // What is to be said at once isn't said behind what waits.
+        // A Close that has to go at once doesn't queue behind bytes that wait.
         let has_place = at_boundary && (manner != Manner::AtOnce || !(held.waits() || in_front));
         // Where the source has ended within a frame, no place comes.
         let is_lost =
@@ -174,7 +174,7 @@ impl Tunnel {
         true
     }
 
-    /// A side of which nothing is awaited any more.
+    /// Notes what has become of the Close to a side.
     fn set_said(&mut self, to: Side, next: Said) {
         if let Some(closing) = self.rare.as_mut().and_then(|rare| rare.closing.as_mut()) {
             closing.said[to.index()] = next;
@@ -194,7 +194,7 @@ impl Tunnel {
         is_due
     }
 
-    /// Whether nothing is to be said to a side any more, and nothing is awaited of it.
+    /// Whether we are done with a side: no Close of ours is still to go there, and we await no answer from it.
     fn has_parted(&self, side: Side) -> bool {
         let Some(closing) = self.closing() else { return false };
         if !closing.said[side.index()].is_settled() {

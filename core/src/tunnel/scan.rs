@@ -145,7 +145,7 @@ impl Tunnel {
                 passes(held, lane, count);
             }
             Front::Close(count, code) => {
-                // Who says Close first ends the tunnel, whoever ends its connection first then (6455 §7.1.1).
+                // The side that says Close first ends the tunnel; a server may end its connection first (RFC 6455 §7.1.1).
                 self.counts.ended.get_or_insert_with(|| from.into());
                 lane.counts(1, 0);
                 (lane.in_control, lane.close) = (true, Some(code));

@@ -104,7 +104,7 @@ impl Watch {
         }
     }
 
-    /// A tunnel of which nobody is to be told when it ends comes to its end by this moment, unless another is earlier.
+    /// Ends the tunnel at this moment for this reason, unless it ends earlier for another.
     pub(super) fn ends_at(&mut self, at: Tick, why: EndedBy) {
         if self.moment.is_none_or(|(earlier, _)| at < earlier) {
             self.moment = Some((at, why));
