@@ -1,6 +1,7 @@
 //! What the programs of this package share: bytes that can be verified, and what a process costs.
 
 pub mod cores;
+pub mod frames;
 pub mod handshake;
 pub mod machine;
 pub mod meter;

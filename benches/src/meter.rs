@@ -55,7 +55,11 @@ impl Meter {
         anyhow::bail!("the proxy's {what} does not come to rest");
     }
 
-    fn processor_time_now(&self) -> Result<u64> {
+    /// The same at this moment, without what a thread that runs has spent since the kernel looked last.
+    ///
+    /// # Errors
+    /// When a process has gone, or the kernel doesn't count.
+    pub fn processor_time_now(&self) -> Result<u64> {
         let mut total = 0;
         for process in &self.processes {
             let folder = format!("/proc/{process}/task");

@@ -5,6 +5,7 @@ use crate::wire::Wire;
 use anyhow::{Context as _, Result, ensure};
 use std::net::SocketAddr;
 use tokio::io::AsyncWriteExt as _;
+use underpass_benches::frames::{self, Kind};
 use underpass_benches::handshake::{accept_of, key_of};
 use underpass_benches::pattern;
 
@@ -14,6 +15,9 @@ pub(crate) struct Tunnel {
     wire: Wire,
     serial: u64,
     sent: u64,
+    /// A message, and the frame that it is sent in.
+    message: Vec<u8>,
+    frame: Vec<u8>,
 }
 
 impl Tunnel {
@@ -22,9 +26,9 @@ impl Tunnel {
         let mut nonce = [0; 16];
         pattern::fill(!serial, &mut nonce);
         let key = key_of(nonce);
-        let (proxy, scheme) = (door.address, door.scheme());
+        let (proxy, scheme, path) = (door.address, door.scheme(), door.path);
         let request = format!(
-            "GET /chat/{serial} HTTP/1.1\r\nHost: {proxy}\r\nConnection: Upgrade\r\nPragma: no-cache\r\n\
+            "GET {path}{serial} HTTP/1.1\r\nHost: {proxy}\r\nConnection: Upgrade\r\nPragma: no-cache\r\n\
              Cache-Control: no-cache\r\n{BROWSER}Upgrade: websocket\r\nOrigin: {scheme}://{proxy}\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
         );
@@ -43,18 +47,33 @@ impl Tunnel {
             "tunnel {serial}: a 101 that does not upgrade to websocket"
         );
         ensure!(wire.filled == 0, "tunnel {serial}: {} bytes that nobody sent", wire.filled);
-        Ok(Self { wire, serial, sent: 0 })
+        Ok(Self { wire, serial, sent: 0, message: Vec::new(), frame: Vec::new() })
     }
 
     /// Sends a message of its own kind and waits until exactly that has come back.
-    pub(crate) async fn echo(&mut self, message: &mut [u8]) -> Result<()> {
-        pattern::fill((self.serial << 32) | self.sent, message);
-        self.sent += 1;
-        self.wire.send(message).await?;
-        self.wire
-            .expect(message)
-            .await
-            .with_context(|| format!("tunnel {}, message {}", self.serial, self.sent))
+    pub(crate) async fn echo(&mut self, length: usize) -> Result<()> {
+        let Self { wire, serial, sent, message, frame } = self;
+        message.resize(length, 0);
+        frame.clear();
+        pattern::fill((*serial << 32) | *sent, message);
+        *sent += 1;
+        // Each message has a masking key of its own (RFC 6455 §5.3).
+        frames::append(frame, Kind::Message, fastrand::u32(..).to_ne_bytes(), message)?;
+        wire.send(frame).await?;
+        wire.message(message).await.with_context(|| format!("tunnel {serial}, message {sent}"))
+    }
+
+    /// Sends a message whose length is written longer than it must be (RFC 6455 §5.2), and waits for its echo: frames can't
+    /// be followed from there (G2), while an origin server that isn't as strict takes it.
+    pub(crate) async fn break_rules(&mut self) -> Result<()> {
+        const FRAME: [u8; 10] = [0x82, 0xfe, 0, 2, 0, 0, 0, 0, b'h', b'i'];
+        self.wire.send(&FRAME).await?;
+        self.wire.message(b"hi").await
+    }
+
+    /// Waits for a Ping of the proxy's, and answers it.
+    pub(crate) async fn ping(&mut self) -> Result<()> {
+        self.wire.ping().await.with_context(|| format!("tunnel {}, a Ping", self.serial))
     }
 
     /// Ends the client's stream and waits until the other has ended as well, without a byte more.
@@ -117,8 +136,8 @@ mod tests {
     fn what_comes_back_whole_passes() {
         with_origin(async |origin| {
             let mut tunnel = Tunnel::open(Door::plain(origin), 1).await.expect("opens");
-            tunnel.echo(&mut [0; 128]).await.expect("one message");
-            tunnel.echo(&mut [0; 3000]).await.expect("a longer one");
+            tunnel.echo(128).await.expect("one message");
+            tunnel.echo(3000).await.expect("a longer one");
             tunnel.close().await.expect("closes");
             let mut kept = KeptConnection::open(&Door::plain(origin)).await.expect("connects");
             kept.get(7).await.expect("one GET");
@@ -129,7 +148,7 @@ mod tests {
     #[test]
     fn one_wrong_byte_in_an_echo_is_noticed() {
         let said = said_about(unchanged, flip_last, async |proxy| {
-            Tunnel::open(Door::plain(proxy), 1).await?.echo(&mut [0; 128]).await
+            Tunnel::open(Door::plain(proxy), 1).await?.echo(128).await
         });
         assert!(said.contains("byte 127 of 128"), "{said}");
     }
@@ -139,7 +158,7 @@ mod tests {
         let said = said_about(
             unchanged,
             |bytes| behind_the_101(bytes, |bytes| bytes.push(0)),
-            async |proxy| Tunnel::open(Door::plain(proxy), 1).await?.echo(&mut [0; 128]).await,
+            async |proxy| Tunnel::open(Door::plain(proxy), 1).await?.echo(128).await,
         );
         assert!(said.contains("1 bytes too many"), "{said}");
     }
@@ -152,6 +171,42 @@ mod tests {
             async |proxy| Tunnel::open(Door::plain(proxy), 1).await?.close().await,
         );
         assert!(said.contains("1 bytes that nobody sent"), "{said}");
+    }
+
+    #[test]
+    fn a_frame_of_another_kind_is_noticed() {
+        for (first, said) in [(0x81, "a frame of a kind"), (0x02, "a fragment"), (0x8a, "a Pong that nobody")]
+        {
+            let change = move |bytes: &mut Vec<u8>| behind_the_101(bytes, |bytes| bytes[0] = first);
+            let told = said_about(unchanged, change, async |proxy| {
+                Tunnel::open(Door::plain(proxy), 1).await?.echo(100).await
+            });
+            assert!(told.contains(said), "{first:#x}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_message_of_another_length_is_noticed() {
+        let shorter = |bytes: &mut Vec<u8>| behind_the_101(bytes, |bytes| bytes[1] -= 1);
+        let said = said_about(unchanged, shorter, async |proxy| {
+            Tunnel::open(Door::plain(proxy), 1).await?.echo(100).await
+        });
+        assert!(said.contains("99 bytes instead of 100"), "{said}");
+    }
+
+    #[test]
+    fn a_ping_in_between_is_answered() {
+        let ping = |bytes: &mut Vec<u8>| {
+            behind_the_101(bytes, |bytes| {
+                if bytes.starts_with(&[0x82]) {
+                    bytes.splice(0..0, [0x89, 2, b'h', b'i']);
+                }
+            });
+        };
+        with_origin(async |origin| {
+            let proxy = lying_proxy(origin, unchanged, ping).await;
+            Tunnel::open(Door::plain(proxy), 1).await.expect("opens").echo(128).await.expect("an echo");
+        });
     }
 
     #[test]
@@ -180,15 +235,13 @@ mod tests {
         assert!(said.contains("a wrong Sec-WebSocket-Accept"), "{said}");
     }
 
-    type Change = fn(&mut Vec<u8>);
-
     fn unchanged(_: &mut Vec<u8>) {}
 
     fn flip_last(bytes: &mut Vec<u8>) {
         behind_the_101(bytes, |bytes| *bytes.last_mut().expect("a read of some bytes") ^= 1);
     }
 
-    fn behind_the_101(bytes: &mut Vec<u8>, change: Change) {
+    fn behind_the_101(bytes: &mut Vec<u8>, change: impl FnOnce(&mut Vec<u8>)) {
         if !bytes.starts_with(b"HTTP/1.1 101 ") {
             change(bytes);
         }
@@ -201,8 +254,8 @@ mod tests {
 
     /// How the client fails with a proxy that changes what it should leave alone.
     fn said_about(
-        request: Change,
-        response: Change,
+        request: impl Fn(&mut Vec<u8>) + 'static,
+        response: impl Fn(&mut Vec<u8>) + 'static,
         ask: impl AsyncFnOnce(SocketAddr) -> anyhow::Result<()>,
     ) -> String {
         with_origin(async |origin| {
@@ -221,21 +274,25 @@ mod tests {
     }
 
     /// A proxy for one connection; what it receives in one read goes on changed.
-    async fn lying_proxy(origin: SocketAddr, request: Change, response: Change) -> SocketAddr {
+    async fn lying_proxy(
+        origin: SocketAddr,
+        request: impl Fn(&mut Vec<u8>) + 'static,
+        response: impl Fn(&mut Vec<u8>) + 'static,
+    ) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
         spawn_local(async move {
             let (mut client, _) = listener.accept().await.expect("a client");
             let mut origin = TcpStream::connect(origin).await.expect("the origin server");
-            while pass(&mut client, &mut origin, request).await
-                && pass(&mut origin, &mut client, response).await
+            while pass(&mut client, &mut origin, &request).await
+                && pass(&mut origin, &mut client, &response).await
             {}
         });
         address
     }
 
     /// Whether there was something to pass on.
-    async fn pass(from: &mut TcpStream, to: &mut TcpStream, change: Change) -> bool {
+    async fn pass(from: &mut TcpStream, to: &mut TcpStream, change: &impl Fn(&mut Vec<u8>)) -> bool {
         let mut bytes = vec![0; 64 * 1024];
         let length = from.read(&mut bytes).await.expect("no reset");
         bytes.truncate(length);

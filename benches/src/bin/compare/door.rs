@@ -14,6 +14,8 @@ use underpass_benches::tls::{Client, Key, Wishes};
 #[derive(Debug, Clone)]
 pub(crate) struct Door {
     pub(crate) address: SocketAddr,
+    /// Where WebSockets are: the location whose settings they have.
+    pub(crate) path: &'static str,
     secured: Option<(Client, CertificateDer<'static>)>,
 }
 
@@ -38,7 +40,12 @@ pub(crate) const PAIRS: [Pair; 2] = [
 
 impl Door {
     pub(crate) fn plain(address: SocketAddr) -> Self {
-        Self { address, secured: None }
+        Self::plain_at(address, "/chat/")
+    }
+
+    /// In clear, to the location with this path.
+    pub(crate) fn plain_at(address: SocketAddr, path: &'static str) -> Self {
+        Self { address, path, secured: None }
     }
 
     /// Under TLS, with tickets of its own.
@@ -46,7 +53,7 @@ impl Door {
         let [ecdsa, rsa] = PAIRS;
         let wanted = if wishes.key == Key::Ecdsa { ecdsa } else { rsa };
         let certificate = CertificateDer::from_pem_slice(wanted.chain.as_bytes())?;
-        Ok(Self { address, secured: Some((Client::new(wishes)?, certificate)) })
+        Ok(Self { address, path: "/chat/", secured: Some((Client::new(wishes)?, certificate)) })
     }
 
     pub(crate) fn scheme(&self) -> &'static str {

@@ -91,6 +91,39 @@ pub(crate) async fn echo(
     per_operation(before, after, each * count)
 }
 
+/// The same through two doors of one proxy in turn: what drifts meanwhile, and how the program lies in memory, weighs on
+/// both alike.
+pub(crate) async fn echo_in_turn(
+    doors: [Door; 2],
+    meter: &Meter,
+    count: u64,
+    length: usize,
+    operations: u64,
+) -> Result<[f64; 2]> {
+    let each = (operations / count / SLICES).max(1);
+    let mut tunnels = [open(&doors[0], 0, count).await?, open(&doors[1], count, count).await?];
+    for tunnels in &mut tunnels {
+        *tunnels = messages(std::mem::take(tunnels), length, each).await?;
+    }
+    let mut spent = [0; 2];
+    for slice in 0..SLICES {
+        // A, B, B, A and so on.
+        for turn in [slice % 2, (slice + 1) % 2].map(|turn| turn as usize) {
+            let before = meter.processor_time().await?;
+            tunnels[turn] = messages(std::mem::take(&mut tunnels[turn]), length, each).await?;
+            spent[turn] += meter.processor_time().await? - before;
+        }
+    }
+    for tunnels in tunnels {
+        close(tunnels).await?;
+    }
+    let figure = |spent| per_operation(0, spent, each * SLICES * count);
+    Ok([figure(spent[0])?, figure(spent[1])?])
+}
+
+/// How often each of two has its turn.
+const SLICES: u64 = 10;
+
 /// Requests on connections that persist.
 pub(crate) async fn get(door: &Door, meter: &Meter, count: u64, operations: u64) -> Result<f64> {
     let each = (operations / count).max(1);
@@ -118,13 +151,24 @@ pub(crate) async fn get(door: &Door, meter: &Meter, count: u64, operations: u64)
     per_operation(before, after, each * count)
 }
 
-/// What a tunnel holds that is open and quiet.
-pub(crate) async fn idle(door: &Door, meter: &Meter, others: u64, count: u64) -> Result<f64> {
+/// What a tunnel holds that is open and quiet; where it `is_pinged`, behind a Ping of the proxy's to its client and the answer.
+pub(crate) async fn idle(
+    door: &Door,
+    meter: &Meter,
+    others: u64,
+    count: u64,
+    is_pinged: bool,
+) -> Result<f64> {
     // What a worker allocates once, when it serves for the first time, is no tunnel's cost.
     close(messages(open(door, 0, 1).await?, 128, 1).await?).await?;
     let others = messages(open(door, count, others).await?, 128, 1).await?;
     let before = meter.private_memory().await?;
     let mut tunnels = messages(open(door, 0, count).await?, 128, 1).await?;
+    if is_pinged {
+        for tunnel in &mut tunnels {
+            tunnel.ping().await?;
+        }
+    }
     let after = meter.private_memory().await?;
     // They were idle, not dead.
     tunnels = messages(tunnels, 128, 1).await?;
@@ -133,37 +177,46 @@ pub(crate) async fn idle(door: &Door, meter: &Meter, others: u64, count: u64) ->
     Ok((after as f64 - before as f64) / count as f64)
 }
 
-/// How long echoes take while others shake hands, one after the other: the time that 99 of 100 of them don't exceed.
-pub(crate) async fn flood(
+/// How long echoes take, first while nothing else is done, then while others shake hands, one after the other: of each
+/// the time that 99 of 100 of them don't exceed.
+pub(crate) async fn latency(
     door: &Door,
+    meter: &Meter,
     flood: Door,
-    tunnels: u64,
-    clients: u64,
+    [tunnels, clients]: [u64; 2],
     operations: u64,
     quick: bool,
-) -> Result<f64> {
+) -> Result<[f64; 2]> {
     let mut tunnels = messages(open(door, 0, tunnels).await?, 128, 1).await?;
+    let quiet = percentile(&mut tunnels, operations).await?;
     let flood = Flood::start(flood, clients)?;
     while flood.handshakes() < clients {
         sleep(Duration::from_millis(1)).await;
         ensure!(!flood.has_ended(), "{:?}", flood.end());
     }
-    let (begun, first) = (Instant::now(), flood.handshakes());
-    let mut times = Vec::new();
-    for index in 0..operations as usize {
-        // Not in step with the flood.
-        sleep(Duration::from_micros(fastrand::u64(0..2_000))).await;
-        let at = index % tunnels.len();
-        let sent = Instant::now();
-        tunnels[at].echo(&mut [0; 128]).await?;
-        times.push(sent.elapsed().as_nanos() as u64);
-    }
+    let (begun, first, spent) = (Instant::now(), flood.handshakes(), meter.processor_time_now()?);
+    let flooded = percentile(&mut tunnels, operations).await?;
     if !quick {
-        let each = (flood.handshakes() - first) as f64 / begun.elapsed().as_secs_f64();
-        eprintln!("  {each:.0} handshakes a second meanwhile");
+        let passed = begun.elapsed().as_secs_f64();
+        let each = (flood.handshakes() - first) as f64 / passed;
+        let busy = (meter.processor_time_now()? - spent) as f64 / 1e7 / passed;
+        eprintln!("  {each:.0} handshakes a second meanwhile, {busy:.0} % of the proxy's core");
     }
     flood.end()?;
     close(tunnels).await?;
+    Ok([quiet, flooded])
+}
+
+async fn percentile(tunnels: &mut [Tunnel], operations: u64) -> Result<f64> {
+    let mut times = Vec::new();
+    for index in 0..operations as usize {
+        // In step with nothing.
+        sleep(Duration::from_micros(fastrand::u64(0..2_000))).await;
+        let at = index % tunnels.len();
+        let sent = Instant::now();
+        tunnels[at].echo(128).await?;
+        times.push(sent.elapsed().as_nanos() as u64);
+    }
     times.sort_unstable();
     let rank = (times.len() * 99).div_ceil(100);
     times.get(rank - 1).map(|time| *time as f64 / 1000.0).context("no echo")
@@ -188,9 +241,8 @@ async fn messages(tunnels: Vec<Tunnel>, length: usize, each: u64) -> Result<Vec<
     let mut all = JoinSet::new();
     for mut tunnel in tunnels {
         all.spawn_local(async move {
-            let mut message = vec![0; length];
             for _ in 0..each {
-                tunnel.echo(&mut message).await?;
+                tunnel.echo(length).await?;
             }
             Ok(tunnel)
         });

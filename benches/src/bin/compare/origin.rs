@@ -1,4 +1,4 @@
-//! The origin server: just enough HTTP/1.1. An upgrade request gets a correct `101`, and from then on its bytes back;
+//! The origin server: just enough HTTP/1.1. An upgrade request gets a correct `101`, and from then on its messages back;
 //! `GET /get/NUMBER` gets the content of that number, and the connection persists.
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -8,6 +8,7 @@ use std::rc::Rc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_local;
+use underpass_benches::frames::{Frame, Kind, Sender};
 use underpass_benches::handshake::accept_of;
 use underpass_benches::pattern;
 
@@ -93,16 +94,33 @@ async fn serve(mut stream: TcpStream) -> Result<()> {
     }
 }
 
-/// Sends back what comes; `filled` bytes of the buffer came already, behind the request.
+/// Sends back each message, and answers Pings; `filled` bytes of the buffer came already, behind the request.
 async fn echo(mut stream: TcpStream, mut buffer: Vec<u8>, mut filled: usize) -> Result<()> {
     loop {
-        stream.write_all(&buffer[..filled]).await.context("sending through a tunnel")?;
-        filled = stream.read(&mut buffer).await.context("reading from a tunnel")?;
-        if filled == 0 {
-            return Ok(());
+        let frame =
+            Frame::first(&buffer[..filled], Sender::Client).context("a tunnel at the origin server")?;
+        let Some(frame) = frame.filter(|frame| frame.length <= filled) else {
+            let longest = frame.map_or(LONGEST_HEADER, |frame| frame.length);
+            buffer.resize(buffer.len().max(longest), 0);
+            match stream.read(&mut buffer[filled..]).await.context("reading from a tunnel")? {
+                0 if filled == 0 => return Ok(()),
+                0 => bail!("the end of a tunnel inside a frame"),
+                read => filled += read,
+            }
+            continue;
+        };
+        // Nobody here sends Pings but a proxy, and to these it gets the answers.
+        if frame.kind != Kind::Pong {
+            let begin = frame.answer(&mut buffer)?;
+            stream.write_all(&buffer[begin..frame.length]).await.context("sending through a tunnel")?;
         }
+        buffer.copy_within(frame.length..filled, 0);
+        filled -= frame.length;
     }
 }
+
+/// So many bytes have room, whatever has come.
+const LONGEST_HEADER: usize = 14;
 
 enum Asked {
     Upgrade { accept: String },

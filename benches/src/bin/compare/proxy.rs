@@ -21,9 +21,46 @@ pub(crate) struct Proxy {
     pub(crate) name: &'static str,
     /// Whether it is one of this project's: those are set against the best of the others.
     pub(crate) ours: bool,
+    /// Whether it knows frames, and the directives about them.
+    pub(crate) knows_frames: bool,
     program: PathBuf,
-    /// The arguments that make it serve in the foreground with the common file, its log on stderr.
-    arguments: fn(&Site) -> Vec<String>,
+    /// The arguments that make it serve in the foreground with this file, its log on stderr.
+    arguments: fn(&Site, Setup) -> Vec<String>,
+}
+
+/// What a proxy is started with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setup {
+    pub(crate) file: Configuration,
+    /// One of ours says in its log when it can't follow a tunnel's frames.
+    pub(crate) tells_blindness: bool,
+}
+
+/// A configuration file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Configuration {
+    /// The one that all read.
+    Common,
+    /// The one with what only ours know.
+    Awareness,
+}
+
+impl Configuration {
+    const ALL: [Self; 2] = [Self::Common, Self::Awareness];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Common => "compare.conf",
+            Self::Awareness => "awareness.conf",
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Common => include_str!("../../../compare.conf"),
+            Self::Awareness => include_str!("../../../awareness.conf"),
+        }
+    }
 }
 
 /// Where the proxies run: one folder, one configuration, one address for all of them in turn.
@@ -44,23 +81,32 @@ pub(crate) fn chosen(arguments: &Arguments) -> Result<Vec<Proxy>> {
     let underpass = Proxy {
         name: "underpass",
         ours: true,
+        knows_frames: true,
         program: arguments.underpass.clone().map_or_else(|| beside("underpass"), Ok)?,
-        arguments: |site| vec!["-p".into(), site.prefix(), "-c".into(), site.configuration()],
+        arguments: |site, setup| {
+            let mut arguments = vec!["-p".into(), site.prefix(), "-c".into(), site.configuration(setup.file)];
+            // Lines at `info` are written when tunnels open and end, never while a figure of their messages is taken.
+            if setup.tells_blindness && setup.file == Configuration::Common {
+                arguments.extend(["-g".into(), "error_log stderr info;".into()]);
+            }
+            arguments
+        },
     };
     let second =
         Proxy { name: "underpass-async-std", program: beside("underpass-async-std")?, ..underpass.clone() };
     let nginx = Proxy {
         name: "nginx",
         ours: false,
+        knows_frames: false,
         program: arguments.nginx.clone(),
-        arguments: |site| {
+        arguments: |site, setup| {
             let globals = format!("daemon off; pid {}nginx.pid;", site.prefix());
             let log = "stderr".into();
             vec![
                 "-p".into(),
                 site.prefix(),
                 "-c".into(),
-                site.configuration(),
+                site.configuration(setup.file),
                 "-e".into(),
                 log,
                 "-g".into(),
@@ -81,12 +127,16 @@ pub(crate) fn chosen(arguments: &Arguments) -> Result<Vec<Proxy>> {
 }
 
 impl Site {
-    /// Writes the common configuration file, and the certificates that it names.
+    /// Writes the configuration files, and the certificates that they name.
     pub(crate) fn prepare(&self) -> Result<()> {
-        let text = include_str!("../../../compare.conf")
-            .replace("@LISTEN@", &self.listen.to_string())
-            .replace("@SECURE@", &self.secure.to_string())
-            .replace("@ORIGIN@", &self.origin.to_string());
+        for file in Configuration::ALL {
+            let text = file
+                .text()
+                .replace("@LISTEN@", &self.listen.to_string())
+                .replace("@SECURE@", &self.secure.to_string())
+                .replace("@ORIGIN@", &self.origin.to_string());
+            fs::write(self.configuration(file), text).context("cannot write a configuration file")?;
+        }
         for (Pair { chain, key }, name) in PAIRS.iter().zip(["ecdsa", "rsa"]) {
             fs::write(self.folder.join(format!("{name}.pem")), chain)
                 .context("cannot write a certificate")?;
@@ -96,15 +146,15 @@ impl Site {
                 file.open(self.folder.join(format!("{name}.key"))).context("cannot write a key")?;
             file.write_all(key.as_bytes()).context("cannot write a key")?;
         }
-        fs::write(self.configuration(), text).context("cannot write the configuration file")
+        Ok(())
     }
 
     fn prefix(&self) -> String {
         format!("{}/", self.folder.display())
     }
 
-    fn configuration(&self) -> String {
-        format!("{}compare.conf", self.prefix())
+    fn configuration(&self, file: Configuration) -> String {
+        format!("{}{}", self.prefix(), file.name())
     }
 }
 
@@ -120,11 +170,11 @@ impl Proxy {
     }
 
     /// Starts it on its core and waits until it listens.
-    pub(crate) fn start(&self, site: &Site) -> Result<Running> {
+    pub(crate) fn start(&self, site: &Site, setup: Setup) -> Result<Running> {
         let log = site.folder.join(format!("{}.log", self.name));
         let stderr = File::create(&log).context("cannot create a log file")?;
         let mut command = self.command();
-        command.args((self.arguments)(site)).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+        command.args((self.arguments)(site, setup)).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
 
         // A child inherits the core of the thread that starts it.
         cores::pin(site.proxy_core)?;
@@ -166,8 +216,8 @@ impl Running {
         Meter::of(self.child.id())
     }
 
-    /// Stops it and fails when it did not stop in order.
-    pub(crate) fn stop(mut self) -> Result<()> {
+    /// Stops it and fails when it did not stop in order; says what it has logged.
+    pub(crate) fn stop(mut self) -> Result<Log> {
         if let Some(status) = self.child.try_wait()? {
             bail!("{} ended by itself ({status}):\n{}", self.name, self.said());
         }
@@ -180,15 +230,12 @@ impl Running {
             self.name,
             self.said()
         );
-        Ok(())
+        self.logged()
     }
 
-    /// The lines of its log with a severity of `error` and above.
-    pub(crate) fn complaints(&self) -> Result<Vec<String>> {
-        let log = fs::read_to_string(&self.log).context("cannot read a log file")?;
-        let bad =
-            |line: &&str| ["[error]", "[crit]", "[alert]", "[emerg]"].iter().any(|word| line.contains(word));
-        Ok(log.lines().filter(bad).map(str::to_owned).collect())
+    /// What it has logged until now.
+    pub(crate) fn logged(&self) -> Result<Log> {
+        fs::read_to_string(&self.log).map(Log).context("cannot read a log file")
     }
 
     fn wait_for(&mut self, listen: SocketAddr) -> Result<()> {
@@ -221,6 +268,27 @@ impl Running {
             sleep(Duration::from_millis(5));
         }
         Ok(None)
+    }
+}
+
+/// What a proxy has written.
+#[derive(Debug)]
+pub(crate) struct Log(String);
+
+impl Log {
+    /// The lines with a severity of `error` and above.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        self.lines_with(&["[error]", "[crit]", "[alert]", "[emerg]"])
+    }
+
+    /// The lines of tunnels whose frames can't be followed any more (G2); `run` tries that one of ours writes them.
+    pub(crate) fn gone_blind(&self) -> Vec<String> {
+        self.lines_with(&["WebSocket frames of the"])
+    }
+
+    fn lines_with(&self, words: &[&str]) -> Vec<String> {
+        let wanted = |line: &&str| words.iter().any(|word| line.contains(word));
+        self.0.lines().filter(wanted).map(str::to_owned).collect()
     }
 }
 

@@ -16,7 +16,20 @@ pub(crate) fn markdown(outcome: &Outcome) -> String {
         format!("| median (least-most) of {} rounds | {} |", outcome.rounds, columns.join(" | ")),
         format!("|---|{}", "---:|".repeat(columns.len())),
     ];
-    lines.extend(outcome.rows.iter().map(|row| row_of(row, &outcome.proxies)));
+    let (frames, others) = outcome.rows.iter().partition::<Vec<_>, _>(|row| row.workload.is_about_frames());
+    lines.extend(others.iter().flat_map(|row| lines_of(row, &outcome.proxies)));
+    if others.is_empty() {
+        lines.clear();
+    }
+    if !frames.is_empty() {
+        lines.extend((!others.is_empty()).then(String::new));
+        lines.push(format!(
+            "| what frames cost: median (least-most) of {} rounds | `upgrade_websocket_frames off` | `on` | on to off |",
+            outcome.rounds
+        ));
+        lines.push("|---|---:|---:|---:|".to_owned());
+        lines.extend(frames.iter().flat_map(|row| lines_about_frames(row, &outcome.proxies)));
+    }
     lines.push(String::new());
     lines.push(format!("- Machine: {}", outcome.machine));
     lines.push(format!("- Other programs took {:.0} % of the two cores meanwhile", outcome.disturbance));
@@ -36,13 +49,19 @@ pub(crate) fn markdown(outcome: &Outcome) -> String {
 pub(crate) fn smoke(outcome: &Outcome) -> String {
     let mut text = String::new();
     for row in &outcome.rows {
-        for Entrant { name, version, .. } in &outcome.proxies {
+        for (Entrant { name, version, .. }, figures) in outcome.proxies.iter().zip(&row.figures) {
+            if figures.is_empty() {
+                continue;
+            }
             let Workload { key, operations: [_, few], .. } = row.workload;
             writeln!(text, "ok: {key}: {few} through {name} ({version})").expect("a String takes it");
         }
     }
     for line in &outcome.complaints {
         writeln!(text, "note: in a proxy's log: {line}").expect("a String takes it");
+    }
+    if outcome.rows.iter().any(|row| row.workload.setup().tells_blindness) {
+        text.push_str("ok: no tunnel went blind, and one that was made to was told in each log\n");
     }
     text.push_str("every byte that came back was the one that was expected");
     text
@@ -62,21 +81,64 @@ fn others(outcome: &Outcome) -> &'static str {
     }
 }
 
-fn row_of(row: &Row, proxies: &[Entrant]) -> String {
+/// A line for each figure of a workload.
+fn lines_of(row: &Row, proxies: &[Entrant]) -> Vec<String> {
+    let line = |(figure, name): (usize, &&str)| {
+        let figures = row.figures.iter().map(|all| &all[figure]).collect::<Vec<_>>();
+        let title = if name.is_empty() {
+            row.workload.title.to_owned()
+        } else {
+            format!("{} {name}", row.workload.title)
+        };
+        line_of(&title, row.workload.unit, &figures, proxies)
+    };
+    row.workload.figures().iter().enumerate().map(line).collect()
+}
+
+fn line_of(title: &str, unit: Unit, figures: &[&Vec<f64>], proxies: &[Entrant]) -> String {
     let dash = || "-".to_owned();
-    let mut line = format!("| {} |", row.workload.title);
-    for figures in &row.figures {
-        let cell = Spread::of(figures).map_or_else(dash, |spread| shown(spread, row.workload.unit));
+    let mut line = format!("| {title} |");
+    for figures in figures {
+        let cell = Spread::of(figures).map_or_else(dash, |spread| shown(spread, unit));
         write!(line, " {cell} |").expect("a String takes it");
     }
-    let others =
-        proxies.iter().zip(&row.figures).filter(|(proxy, _)| !proxy.ours).map(|(_, figures)| figures);
+    let others = proxies.iter().zip(figures).filter(|(proxy, _)| !proxy.ours).map(|(_, figures)| *figures);
     let others = others.collect::<Vec<_>>();
     for index in measured(proxies) {
-        let cell = ratio(&row.figures[index], &others).map_or_else(dash, |spread| format!("{spread:.2}"));
+        let cell = ratio(figures[index], &others).map_or_else(dash, |spread| format!("{spread:.2}"));
         write!(line, " {cell} |").expect("a String takes it");
     }
     line
+}
+
+/// For each proxy, a line for each setting of frames beside the first, which is off. Processor time is divided round by round,
+/// memory subtracted.
+fn lines_about_frames(row: &Row, proxies: &[Entrant]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (proxy, figures) in proxies.iter().zip(&row.figures) {
+        let Some((off, settings)) = figures.split_first() else { continue };
+        for (on, name) in settings.iter().zip(&row.workload.figures()[1..]) {
+            let unit = row.workload.unit;
+            let cell = |spread: Option<Spread>, shown: fn(Spread, Unit) -> String| {
+                spread.map_or_else(|| "-".to_owned(), |spread| shown(spread, unit))
+            };
+            let pairs = on.iter().zip(off);
+            let compared = match unit {
+                Unit::Microseconds => {
+                    let ratios = pairs.map(|(on, off)| on / off).collect::<Vec<_>>();
+                    cell(Spread::of(&ratios), |spread, _| format!("{spread:.3}"))
+                }
+                Unit::Bytes => {
+                    let more = pairs.map(|(on, off)| on - off).collect::<Vec<_>>();
+                    cell(Spread::of(&more), |spread, unit| format!("+ {}", shown(spread, unit)))
+                }
+            };
+            let title = format!("{}, {}: {name}", proxy.name, row.workload.title);
+            let [off, on] = [off, on].map(|figures| cell(Spread::of(figures), shown));
+            lines.push(format!("| {title} | {off} | {on} | {compared} |"));
+        }
+    }
+    lines
 }
 
 fn shown(spread: Spread, unit: Unit) -> String {
@@ -104,7 +166,36 @@ fn command() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::ratio;
+    use super::{lines_about_frames, ratio};
+    use crate::run::{Entrant, Row};
+    use crate::workload;
+
+    #[test]
+    fn settings_are_compared_round_by_round() {
+        let entrant = |name, ours| Entrant { name, version: String::new(), ours };
+        let proxies = [entrant("one", true), entrant("other", false)];
+        let lines = |key: &str, figures: Vec<Vec<f64>>| {
+            let workload = workload::ALL.iter().find(|workload| workload.key == key).expect("a workload");
+            lines_about_frames(&Row { workload: *workload, figures: vec![figures, Vec::new()] }, &proxies)
+        };
+        let [echo] = lines("frames-echo-64", vec![vec![10.0, 20.0, 40.0], vec![10.1, 20.6, 40.0]])
+            .try_into()
+            .expect("one line");
+        assert!(
+            echo.ends_with("| 20.0 (10.0-40.0) µs | 20.6 (10.1-40.0) µs | 1.010 (1.000-1.030) |"),
+            "{echo}"
+        );
+        let idle = lines("frames-idle", vec![vec![1500.0], vec![1620.0], vec![1755.0]]);
+        assert_eq!(idle.len(), 2);
+        assert!(
+            idle[0].ends_with(": on | 1500 (1500-1500) B | 1620 (1620-1620) B | + 120 (120-120) B |"),
+            "{idle:?}"
+        );
+        assert!(
+            idle[1].contains(": on, with pings, limits and a log |")
+                && idle[1].ends_with("| + 255 (255-255) B |")
+        );
+    }
 
     #[test]
     fn the_ratio_is_taken_round_by_round_and_to_the_best() {

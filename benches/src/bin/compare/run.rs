@@ -4,7 +4,7 @@ use crate::arguments::Arguments;
 use crate::client::Tunnel;
 use crate::door::Door;
 use crate::origin::Origin;
-use crate::proxy::{self, Proxy, Running, Site};
+use crate::proxy::{self, Configuration, Proxy, Running, Setup, Site};
 use crate::workload::{self, Workload};
 use anyhow::{Context as _, Result, ensure};
 use std::net::{IpAddr, Ipv4Addr};
@@ -41,8 +41,18 @@ pub(crate) struct Entrant {
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) workload: Workload,
-    /// By proxy, then by round.
-    pub(crate) figures: Vec<Vec<f64>>,
+    /// By proxy, then by figure, then by round; none of a proxy that isn't measured with it.
+    pub(crate) figures: Vec<Vec<Vec<f64>>>,
+}
+
+impl Row {
+    fn new(workload: Workload, proxies: &[Proxy]) -> Self {
+        let of = |proxy: &Proxy| {
+            let takes_part = proxy.knows_frames || !workload.is_about_frames();
+            vec![Vec::new(); if takes_part { workload.figures().len() } else { 0 }]
+        };
+        Self { workload, figures: proxies.iter().map(of).collect() }
+    }
 }
 
 /// Measures everything that the command line asks for.
@@ -82,32 +92,38 @@ async fn measure_all(arguments: &Arguments) -> Result<Outcome> {
         rows: Vec::new(),
         complaints: Vec::new(),
     };
-    outcome.rows.extend(
-        workloads
-            .iter()
-            .map(|workload| Row { workload: *workload, figures: vec![Vec::new(); proxies.len()] }),
-    );
+    let rows = workloads.into_iter().map(|workload| Row::new(workload, &proxies));
+    outcome.rows.extend(rows.filter(|row| row.figures.iter().any(|figures| !figures.is_empty())));
+    ensure!(!outcome.rows.is_empty(), "none of these proxies takes part in any of these workloads");
+    if outcome.rows.iter().any(|row| row.workload.setup().tells_blindness) {
+        for proxy in proxies.iter().filter(|proxy| proxy.knows_frames) {
+            tells_blindness(proxy, &site).await.with_context(|| proxy.name)?;
+        }
+    }
 
     let disturbance = Disturbance::watch([arguments.load_core, arguments.proxy_core])?;
     // Round 0 warms up caches, the processor's clock and the kernel's tables; a smoke test has no use for it.
     let first = u32::from(arguments.quick);
     for round in first..=rounds {
+        let begun = Instant::now();
         for row in &mut outcome.rows {
             for index in in_turn(proxies.len(), round) {
-                let visit = visit(&proxies[index], &row.workload, &site, arguments.quick);
-                let (figure, complaints) = timeout(PATIENCE, visit).await.unwrap_or_else(|_| {
-                    Err(anyhow::anyhow!("{}: no end after {PATIENCE:?}", row.workload.title))
-                })?;
+                if row.figures[index].is_empty() {
+                    continue;
+                }
+                let visits = visits(&proxies[index], &row.workload, &site, round, arguments.quick);
+                let (figures, complaints) = visits.await?;
                 origin.check().with_context(|| proxies[index].name)?;
                 outcome.complaints.extend(complaints);
                 if round > 0 {
-                    row.figures[index].push(figure);
+                    row.figures[index].iter_mut().zip(figures).for_each(|(all, figure)| all.push(figure));
                 }
             }
         }
         if !arguments.quick {
             eprintln!(
-                "round {round} of {rounds}{}",
+                "round {round} of {rounds} in {:.0} s{}",
+                begun.elapsed().as_secs_f64(),
                 if round == 0 { " (warm-up, does not count)" } else { "" }
             );
         }
@@ -124,26 +140,85 @@ fn in_turn(proxies: usize, round: u32) -> Vec<usize> {
     if round.is_multiple_of(2) { (0..proxies).collect() } else { (0..proxies).rev().collect() }
 }
 
-/// Starts a proxy, takes one figure and stops it: each figure is that of a process of its own.
-async fn visit(proxy: &Proxy, workload: &Workload, site: &Site, quick: bool) -> Result<(f64, Vec<String>)> {
-    let started = Instant::now();
-    let running = proxy.start(site)?;
-    let figure = measure(workload, site, &running, quick).await.with_context(|| {
-        let log = running.complaints().map(|lines| lines.join("\n"));
-        format!("{}; its log: {}", proxy.name, log.unwrap_or_else(|error| error.to_string()))
-    })?;
-    let complaints = running.complaints()?;
-    running.stop()?;
-    if !quick {
-        let (key, name, unit) = (workload.key, proxy.name, workload.unit.symbol());
-        eprintln!("  {key:<12} {name:<20} {figure:>9.2} {unit} ({:.1} s)", started.elapsed().as_secs_f64());
+/// Tries that a tunnel that goes blind is seen in the log of this proxy, with each configuration: what is never said proves
+/// nothing when it is missing.
+async fn tells_blindness(proxy: &Proxy, site: &Site) -> Result<()> {
+    for (file, path, tells) in [
+        (Configuration::Common, "/chat/", true),
+        (Configuration::Awareness, "/chat/", true),
+        (Configuration::Awareness, "/chat/all/", true),
+        (Configuration::Awareness, "/chat/off/", false),
+    ] {
+        let running = proxy.start(site, Setup { file, tells_blindness: true })?;
+        let mut tunnel = Tunnel::open(Door::plain_at(site.listen, path), 0).await?;
+        tunnel.break_rules().await?;
+        tunnel.close().await?;
+        let lines = running.stop()?.gone_blind();
+        ensure!(
+            lines.len() == usize::from(tells),
+            "a tunnel of {path} in {file:?} that breaks the rules of frames leaves {} lines about that in the log",
+            lines.len()
+        );
     }
-    Ok((figure, complaints))
+    Ok(())
 }
 
-async fn measure(workload: &Workload, site: &Site, running: &Running, quick: bool) -> Result<f64> {
+/// All figures of a workload in one round, and what the proxy complained about: each sitting is that of a process of its own.
+async fn visits(
+    proxy: &Proxy,
+    workload: &Workload,
+    site: &Site,
+    round: u32,
+    quick: bool,
+) -> Result<(Vec<f64>, Vec<String>)> {
+    let mut figures = vec![Vec::new(); workload.sittings()];
+    let mut complaints = Vec::new();
+    for sitting in in_turn(workload.sittings(), round) {
+        let visit = visit(proxy, workload, site, sitting, quick);
+        let (some, said) = timeout(PATIENCE, visit)
+            .await
+            .unwrap_or_else(|_| Err(anyhow::anyhow!("{}: no end after {PATIENCE:?}", workload.title)))?;
+        figures[sitting] = some;
+        complaints.extend(said);
+    }
+    Ok((figures.concat(), complaints))
+}
+
+/// Starts a proxy, takes the figures of one sitting and stops it.
+async fn visit(
+    proxy: &Proxy,
+    workload: &Workload,
+    site: &Site,
+    sitting: usize,
+    quick: bool,
+) -> Result<(Vec<f64>, Vec<String>)> {
+    let started = Instant::now();
+    let running = proxy.start(site, workload.setup())?;
+    let figures = measure(workload, site, &running, sitting, quick).await.with_context(|| {
+        let log = running.logged().map(|log| log.complaints().join("\n"));
+        format!("{}; its log: {}", proxy.name, log.unwrap_or_else(|error| error.to_string()))
+    })?;
+    let log = running.stop()?;
+    // Its figure would be that of bytes nobody looks at.
+    let blind = log.gone_blind();
+    ensure!(blind.is_empty(), "{}: {} tunnels went blind: {}", proxy.name, blind.len(), blind[0]);
+    if !quick {
+        let (key, name, unit) = (workload.key, proxy.name, workload.unit.symbol());
+        let shown = figures.iter().map(|figure| format!("{figure:>9.2}")).collect::<Vec<_>>().join(" ");
+        eprintln!("  {key:<14} {name:<20} {shown} {unit} ({:.1} s)", started.elapsed().as_secs_f64());
+    }
+    Ok((figures, log.complaints()))
+}
+
+async fn measure(
+    workload: &Workload,
+    site: &Site,
+    running: &Running,
+    sitting: usize,
+    quick: bool,
+) -> Result<Vec<f64>> {
     Tunnel::open(Door::plain(site.listen), 0).await?.close().await.context("the first tunnel")?;
-    workload.measure(site, &running.meter()?, quick).await
+    workload.measure(site, &running.meter()?, sitting, quick).await
 }
 
 fn workloads(arguments: &Arguments) -> Result<Vec<Workload>> {

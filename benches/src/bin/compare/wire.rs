@@ -4,6 +4,7 @@ use crate::door::Door;
 use anyhow::{Context as _, Result, bail, ensure};
 use std::io::ErrorKind;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use underpass_benches::frames::{self, Frame, Kind, Sender};
 use underpass_benches::stream::Stream;
 
 /// A connection and what has been received from it and not yet looked at.
@@ -34,12 +35,22 @@ impl Wire {
         Ok(read)
     }
 
-    /// Receives some bytes, or the end: 0. nginx ends a tunnel under TLS without `close_notify`; all that was to come is
-    /// known and was compared, so that end is one as well.
+    /// Receives until the end, and says how many bytes came that aren't Pings. nginx ends a tunnel under TLS without
+    /// `close_notify`; all that was to come is known and was compared, so that end is one as well.
     pub(crate) async fn rest(&mut self) -> Result<usize> {
-        match self.stream.read(&mut self.buffer[self.filled..]).await {
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(0),
-            read => read.context("reading from the proxy"),
+        loop {
+            while let Some(frame) = self.whole_ping()? {
+                self.consume(frame.length);
+            }
+            if self.filled == self.buffer.len() {
+                return Ok(self.filled);
+            }
+            match self.stream.read(&mut self.buffer[self.filled..]).await {
+                Ok(0) => return Ok(self.filled),
+                Ok(read) => self.filled += read,
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(self.filled),
+                Err(error) => return Err(error).context("reading from the proxy"),
+            }
         }
     }
 
@@ -63,17 +74,76 @@ impl Wire {
 
     /// Takes exactly these bytes, behind which nothing has come.
     pub(crate) async fn expect(&mut self, bytes: &[u8]) -> Result<()> {
-        if self.buffer.len() <= bytes.len() {
-            self.buffer.resize(bytes.len() + 1, 0);
+        self.hold(bytes.len()).await?;
+        compare(&self.buffer[..bytes.len()], bytes)?;
+        self.consume(bytes.len());
+        self.expect_nothing()
+    }
+
+    /// Takes a message of exactly these bytes in one frame, behind which nothing has come. A Ping is answered.
+    pub(crate) async fn message(&mut self, bytes: &[u8]) -> Result<()> {
+        let frame = loop {
+            match Frame::first(&self.buffer[..self.filled], Sender::Server)? {
+                Some(frame) if frame.kind == Kind::Message => break frame,
+                Some(frame) => self.answer(frame).await?,
+                None => self.receive_more().await?,
+            }
+        };
+        ensure!(
+            frame.length - frame.header == bytes.len(),
+            "a message of {} bytes instead of {}",
+            frame.length - frame.header,
+            bytes.len()
+        );
+        self.hold(frame.length).await?;
+        compare(&self.buffer[frame.header..frame.length], bytes)?;
+        self.consume(frame.length);
+        while let Some(ping) = self.whole_ping()? {
+            self.answer(ping).await?;
         }
-        while self.filled < bytes.len() {
+        self.expect_nothing()
+    }
+
+    /// Waits for a Ping, and answers it.
+    pub(crate) async fn ping(&mut self) -> Result<()> {
+        loop {
+            match Frame::first(&self.buffer[..self.filled], Sender::Server)? {
+                Some(frame) => return self.answer(frame).await,
+                None => self.receive_more().await?,
+            }
+        }
+    }
+
+    /// Takes a Ping, and answers it.
+    async fn answer(&mut self, ping: Frame) -> Result<()> {
+        ensure!(ping.kind == Kind::Ping, "a {:?} that nobody asked for", ping.kind);
+        self.hold(ping.length).await?;
+        let mut pong = Vec::new();
+        let payload = &self.buffer[ping.header..ping.length];
+        frames::append(&mut pong, Kind::Pong, fastrand::u32(..).to_ne_bytes(), payload)?;
+        self.consume(ping.length);
+        self.send(&pong).await
+    }
+
+    /// The frame that has come, when that is a whole Ping.
+    fn whole_ping(&self) -> Result<Option<Frame>> {
+        let frame = Frame::first(&self.buffer[..self.filled], Sender::Server);
+        Ok(frame?.filter(|frame| frame.kind == Kind::Ping && frame.length <= self.filled))
+    }
+
+    /// Receives until so many bytes are there.
+    async fn hold(&mut self, length: usize) -> Result<()> {
+        if self.buffer.len() <= length {
+            self.buffer.resize(length + 1, 0);
+        }
+        while self.filled < length {
             self.receive_more().await?;
         }
-        if let Some(place) = self.buffer.iter().zip(bytes).position(|(came, sent)| came != sent) {
-            bail!("byte {place} of {} is not the one that was sent", bytes.len());
-        }
-        ensure!(self.filled == bytes.len(), "{} bytes too many", self.filled - bytes.len());
-        self.filled = 0;
+        Ok(())
+    }
+
+    fn expect_nothing(&self) -> Result<()> {
+        ensure!(self.filled == 0, "{} bytes too many", self.filled);
         Ok(())
     }
 
@@ -81,6 +151,14 @@ impl Wire {
         self.buffer.copy_within(length..self.filled, 0);
         self.filled -= length;
     }
+}
+
+fn compare(came: &[u8], sent: &[u8]) -> Result<()> {
+    if came == sent {
+        return Ok(());
+    }
+    let place = came.iter().zip(sent).position(|(came, sent)| came != sent).unwrap_or_default();
+    bail!("byte {place} of {} is not the one that was sent", sent.len())
 }
 
 #[derive(Debug)]

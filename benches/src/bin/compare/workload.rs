@@ -2,7 +2,7 @@
 
 use crate::door::Door;
 use crate::load;
-use crate::proxy::Site;
+use crate::proxy::{Configuration, Setup, Site};
 use anyhow::{Context as _, Result};
 use underpass_benches::meter::Meter;
 use underpass_benches::tls::{Key, Wishes};
@@ -58,9 +58,22 @@ enum Kind {
     Get { connections: u64 },
     /// Tunnels that are open and quiet, after one message each; so many others are open before them.
     Idle { before: u64 },
-    /// A message through one of some tunnels and back, while so many clients do nothing but shake hands.
-    Flood { tunnels: u64, clients: u64 },
+    /// A message through one of some tunnels and back, first quietly and then while so many clients do nothing but shake
+    /// hands.
+    Latency { tunnels: u64, clients: u64 },
+    /// `Echo` through tunnels whose frames aren't looked at and through others whose frames are, in turn.
+    AwareEcho { tunnels: u64, message: usize },
+    /// `Idle` where frames aren't looked at, where they are, and with all that rests on them.
+    AwareIdle,
 }
+
+/// What the figures of a workload are called that has several.
+const LATENCIES: &[&str] = &["nothing else is done", "64 clients do nothing but shake hands"];
+const ECHOES: &[&str] = &["off", "on"];
+const SETTINGS: &[&str] = &["off", "on", "on, with pings, limits and a log"];
+
+/// The locations of `awareness.conf` with these settings.
+const PATHS: [&str; 3] = ["/chat/off/", "/chat/", "/chat/all/"];
 
 /// All rows, in the order of the table.
 pub(crate) const ALL: &[Workload] = &[
@@ -162,35 +175,100 @@ pub(crate) const ALL: &[Workload] = &[
     },
     Workload {
         key: "tls-flood",
-        title: "the 99th percentile of the time that a 128-byte message and its echo take through wss, \
-                while 64 clients do nothing but shake hands",
+        title: "the 99th percentile of the time that a 128-byte message and its echo take through wss, while",
         unit: Unit::Microseconds,
         operations: [1_000, 20],
         entry: Entry::Secured(Key::Ecdsa),
-        kind: Kind::Flood { tunnels: 16, clients: 64 },
+        kind: Kind::Latency { tunnels: 16, clients: 64 },
+    },
+    Workload {
+        key: "frames-echo-64",
+        title: "a 128-byte message and its echo, 64 tunnels",
+        unit: Unit::Microseconds,
+        operations: [64_000, 640],
+        entry: Entry::Plain,
+        kind: Kind::AwareEcho { tunnels: 64, message: 128 },
+    },
+    Workload {
+        key: "frames-idle",
+        title: "private memory per idle tunnel, 5,000 tunnels",
+        unit: Unit::Bytes,
+        operations: [5_000, 200],
+        entry: Entry::Plain,
+        kind: Kind::AwareIdle,
     },
 ];
 
 impl Workload {
-    /// One figure, taken from a proxy that has just been started.
-    pub(crate) async fn measure(&self, site: &Site, meter: &Meter, quick: bool) -> Result<f64> {
+    /// What each of its figures is called; a single one has no name.
+    pub(crate) fn figures(&self) -> &'static [&'static str] {
+        match self.kind {
+            Kind::Latency { .. } => LATENCIES,
+            Kind::AwareEcho { .. } => ECHOES,
+            Kind::AwareIdle => SETTINGS,
+            _ => &[""],
+        }
+    }
+
+    /// How many processes of a proxy one round takes.
+    pub(crate) fn sittings(&self) -> usize {
+        if matches!(self.kind, Kind::AwareIdle) { SETTINGS.len() } else { 1 }
+    }
+
+    /// Whether settings of one proxy are compared rather than proxies.
+    pub(crate) fn is_about_frames(&self) -> bool {
+        matches!(self.kind, Kind::AwareEcho { .. } | Kind::AwareIdle)
+    }
+
+    /// What a proxy is started with.
+    pub(crate) fn setup(&self) -> Setup {
+        let tells_blindness = match self.kind {
+            Kind::Lives { .. } | Kind::Handshakes { .. } | Kind::Get { .. } => false,
+            Kind::Echo { .. } | Kind::Idle { .. } | Kind::Latency { .. } => true,
+            Kind::AwareEcho { .. } | Kind::AwareIdle => true,
+        };
+        let file = if self.is_about_frames() { Configuration::Awareness } else { Configuration::Common };
+        Setup { file, tells_blindness }
+    }
+
+    /// The figures of one sitting, taken from a proxy that has just been started.
+    pub(crate) async fn measure(
+        &self,
+        site: &Site,
+        meter: &Meter,
+        sitting: usize,
+        quick: bool,
+    ) -> Result<Vec<f64>> {
         let operations = self.operations[usize::from(quick)];
         let door = &self.door(site)?;
+        let at = |path| Door::plain_at(site.listen, path);
+        let one = |figure| vec![figure];
         match self.kind {
-            Kind::Lives { clients } => load::lives(door, meter, clients, operations).await,
+            Kind::Lives { clients } => load::lives(door, meter, clients, operations).await.map(one),
             Kind::Handshakes { clients, resumed } => {
                 let wishes = Wishes { resumes: resumed, ..self.wishes() };
                 // Each client has tickets of its own, and each of them is good for one handshake.
                 let doors =
                     (0..clients).map(|_| Door::secured(site.secure, wishes)).collect::<Result<_>>()?;
-                load::handshakes(doors, meter, resumed, operations).await
+                load::handshakes(doors, meter, resumed, operations).await.map(one)
             }
-            Kind::Echo { tunnels, message } => load::echo(door, meter, tunnels, message, operations).await,
-            Kind::Get { connections } => load::get(door, meter, connections, operations).await,
-            Kind::Idle { before } => load::idle(door, meter, before, operations).await,
-            Kind::Flood { tunnels, clients } => {
+            Kind::Echo { tunnels, message } => {
+                load::echo(door, meter, tunnels, message, operations).await.map(one)
+            }
+            Kind::Get { connections } => load::get(door, meter, connections, operations).await.map(one),
+            Kind::Idle { before } => load::idle(door, meter, before, operations, false).await.map(one),
+            Kind::Latency { tunnels, clients } => {
                 let flood = Door::secured(site.secure, Wishes { checks: false, ..self.wishes() })?;
-                load::flood(door, flood, tunnels, clients, operations, quick).await
+                let counts = [tunnels, clients];
+                load::latency(door, meter, flood, counts, operations, quick).await.map(Vec::from)
+            }
+            Kind::AwareEcho { tunnels, message } => {
+                let doors = [at(PATHS[0]), at(PATHS[1])];
+                load::echo_in_turn(doors, meter, tunnels, message, operations).await.map(Vec::from)
+            }
+            Kind::AwareIdle => {
+                let is_pinged = sitting == SETTINGS.len() - 1;
+                load::idle(&at(PATHS[sitting]), meter, 0, operations, is_pinged).await.map(one)
             }
         }
         .with_context(|| self.title.to_owned())
@@ -203,8 +281,10 @@ impl Workload {
             | Kind::Handshakes { clients: pairs, .. }
             | Kind::Echo { tunnels: pairs, .. }
             | Kind::Get { connections: pairs } => pairs,
+            Kind::AwareEcho { tunnels, .. } => 2 * tunnels,
             Kind::Idle { before } => before + self.operations[usize::from(quick)],
-            Kind::Flood { tunnels, clients } => tunnels + clients,
+            Kind::AwareIdle => self.operations[usize::from(quick)],
+            Kind::Latency { tunnels, clients } => tunnels + clients,
         };
         2 * pairs + 200
     }
