@@ -1,7 +1,8 @@
 //! The two WebSockets: a chat for everybody who is there, and an echo.
 //!
 //! The chat's server says lines of text: `you N` to a guest who has come in, `joined N COUNT`, `left N COUNT`
-//! and `message N TEXT` to all. What a guest sends is the TEXT.
+//! and `message N TEXT` to all, and to a guest `ping CLIENT ORIGIN` of the guest's own tunnel: how many milliseconds the
+//! last answers to the proxy's Pings took, `-` where there is none yet. What a guest sends is the TEXT.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -17,7 +18,7 @@ use tungstenite::protocol::frame::{CloseFrame, Frame};
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket};
 
-use super::linger::linger;
+use super::{linger::linger, pings::RoundTrips};
 
 /// How often the server pings, so that no proxy takes a quiet tunnel for an idle one.
 const PING_EVERY: Duration = Duration::from_secs(20);
@@ -45,6 +46,8 @@ struct Guests {
 struct Guest {
     outbox: SyncSender<Vec<u8>>,
     stream: Arc<TcpStream>,
+    /// What the proxy calls the tunnel.
+    tunnel: Option<String>,
 }
 
 impl Room {
@@ -61,6 +64,15 @@ impl Room {
 
     fn say(&self, number: u64, text: &str) {
         self.guests().tell_all(&format!("message {number} {text}"));
+    }
+
+    /// Tells a guest what the proxy has measured in the guest's tunnel.
+    pub(super) fn pinged(&self, RoundTrips { tunnel, client, upstream }: &RoundTrips<'_>) {
+        let guests = self.guests();
+        let whose = |(_, guest): &(&u64, &Guest)| guest.tunnel.as_deref() == Some(*tunnel);
+        if let Some((&number, _)) = guests.present.iter().find(whose) {
+            guests.tell(number, &format!("ping {client} {upstream}"));
+        }
     }
 
     fn leave(&self, number: u64) {
@@ -92,11 +104,16 @@ impl Guests {
 }
 
 /// Lets the client of a fresh WebSocket take part in the chat until it leaves. `rest` was read behind the
-/// handshake.
-pub(super) fn talk(stream: &Arc<TcpStream>, rest: Vec<u8>, room: &Room) -> io::Result<()> {
+/// handshake; the proxy calls the connection `tunnel`.
+pub(super) fn talk(
+    stream: &Arc<TcpStream>,
+    rest: Vec<u8>,
+    tunnel: Option<String>,
+    room: &Room,
+) -> io::Result<()> {
     converse(stream, rest, LONGEST_LINE, LINES_WAITING, |socket| {
         let outbox = socket.get_ref().outbox.clone();
-        let number = room.enter(Guest { outbox, stream: Arc::clone(stream) });
+        let number = room.enter(Guest { outbox, stream: Arc::clone(stream), tunnel });
         let ended = listen(socket, |_, message| {
             if let Message::Text(text) = message {
                 let text = text.trim();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tungstenite::handshake::server::{Request, create_response, write_response};
 use tungstenite::http::Version;
-use tungstenite::http::header::UPGRADE;
+use tungstenite::http::header::{HOST, ORIGIN, UPGRADE};
 
 use super::{Shared, chat, linger::linger};
 
@@ -35,6 +35,9 @@ pub(super) fn serve(stream: &Arc<TcpStream>, shared: &Shared) -> io::Result<()> 
     let is_websocket_path = matches!(request.uri().path(), "/chat/" | "/chat/echo");
     if is_websocket_path && request.headers().contains_key(UPGRADE) {
         return upgrade(stream, &request, rest, shared);
+    }
+    if request.uri().path() == "/drain" {
+        return drain(stream, &request, shared);
     }
     if !matches!(request.method().as_str(), "GET" | "HEAD") {
         let fields = ["Allow: GET, HEAD"];
@@ -78,8 +81,40 @@ fn upgrade(stream: &Arc<TcpStream>, request: &Request, rest: Vec<u8>, shared: &S
     if request.uri().path() == "/chat/echo" {
         chat::echo(stream, rest)
     } else {
-        chat::talk(stream, rest, &shared.room)
+        let tunnel = request.headers().get("X-Request-ID").and_then(|value| value.to_str().ok());
+        chat::talk(stream, rest, tunnel.map(str::to_owned), &shared.room)
     }
+}
+
+/// Makes the proxy drain its tunnels, when the page itself asks for it.
+fn drain(stream: &TcpStream, request: &Request, shared: &Shared) -> io::Result<()> {
+    let Some(drain) = shared.drain.get() else {
+        return refuse(stream, "404 Not Found", "There is no proxy here that could drain.\n");
+    };
+    if request.method().as_str() != "POST" {
+        write_answer(stream, "405 Method Not Allowed", &["Allow: POST"], "This takes a POST.\n", false)?;
+        return linger(stream);
+    }
+    if !is_of_the_page(request) {
+        return refuse(stream, "403 Forbidden", "Only the page of the demo may ask for this.\n");
+    }
+    match (drain.0)() {
+        Ok(()) => write_answer(stream, "202 Accepted", &[], "The proxy drains its tunnels.\n", false)?,
+        Err(error) => {
+            let text = format!("The proxy can't be told to drain: {error}\n");
+            write_answer(stream, "500 Internal Server Error", &[], &text, false)?;
+        }
+    }
+    linger(stream)
+}
+
+/// Whether a page of this very host has sent it: a browser says with each POST which page that was, and a page of another
+/// site can't make it say otherwise (Fetch, "append a request `Origin` header").
+fn is_of_the_page(request: &Request) -> bool {
+    let field = |name| request.headers().get(name).map(|value| value.as_bytes());
+    let (Some(origin), Some(host)) = (field(ORIGIN), field(HOST)) else { return false };
+    let site = origin.strip_prefix(b"http://").or_else(|| origin.strip_prefix(b"https://"));
+    site == Some(host)
 }
 
 enum Head {

@@ -13,10 +13,11 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ mod chat;
 mod http;
 mod linger;
 mod page;
+mod pings;
 
 /// Each connection costs a thread or two, so their number is bounded.
 const MOST_CONNECTIONS: usize = 256;
@@ -35,8 +37,9 @@ const MOST_CONNECTIONS: usize = 256;
 #[derive(Debug)]
 pub struct Origin {
     address: SocketAddr,
+    log_address: SocketAddr,
     shared: Arc<Shared>,
-    acceptor: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Origin {
@@ -46,18 +49,36 @@ impl Origin {
     /// When the system gives no port or no thread.
     pub fn start() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let address = listener.local_addr()?;
+        let log = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         let shared = Arc::new(Shared::default());
-        let acceptor = {
-            let shared = Arc::clone(&shared);
-            thread::Builder::new().name("demo".into()).spawn(move || accept(&listener, &shared))?
+        let mut origin = Self {
+            address: listener.local_addr()?,
+            log_address: log.local_addr()?,
+            shared: Arc::clone(&shared),
+            threads: Vec::new(),
         };
-        Ok(Self { address, shared, acceptor: Some(acceptor) })
+        let hearing = Arc::clone(&shared);
+        origin.threads.push(named("demo log").spawn(move || pings::hear(&log, &hearing))?);
+        origin.threads.push(named("demo").spawn(move || accept(&listener, &shared))?);
+        Ok(origin)
     }
 
     /// Where the proxy finds it.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it takes the proxy's log, as a server of syslog does (RFC 3164, by UDP): of each line the last three words,
+    /// which are the number that the request of a tunnel had in `X-Request-ID`, and how many milliseconds the client's
+    /// and the origin server's last answer to a Ping of the proxy's took. The page shows them.
+    pub fn log_address(&self) -> SocketAddr {
+        self.log_address
+    }
+
+    /// Gives the page a button with which a visitor calls `drain`, which is to make the proxy drain its tunnels. What is
+    /// given later counts for nothing.
+    pub fn offer_drain(&self, drain: impl Fn() -> io::Result<()> + Send + Sync + 'static) {
+        self.shared.drain.get_or_init(|| Drain(Box::new(drain)));
     }
 
     /// Shows this text on the page as the configuration in use.
@@ -70,12 +91,14 @@ impl Origin {
 impl Drop for Origin {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
-        // A connection of our own wakes the thread that waits for one. Without it the thread would stay
+        // A connection and a datagram of our own wake the threads that wait for one. Without them the threads would stay
         // until the process ends, and so would the join.
-        let woken = TcpStream::connect(self.address).is_ok();
-        if let Some(acceptor) = self.acceptor.take().filter(|_| woken) {
+        let woken = TcpStream::connect(self.address).is_ok()
+            && UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
+                .is_ok_and(|socket| socket.send_to(b"", self.log_address).is_ok());
+        for thread in self.threads.drain(..).filter(|_| woken) {
             // If it has panicked, the hook of the process has told that.
-            let _was_told = acceptor.join();
+            let _was_told = thread.join();
         }
         for stream in self.shared.connections().open.values() {
             // One that is closed already needs no closing.
@@ -89,7 +112,17 @@ struct Shared {
     room: Room,
     configuration: RwLock<String>,
     connections: Mutex<Connections>,
+    drain: OnceLock<Drain>,
     stopping: AtomicBool,
+}
+
+/// How the proxy is made to drain its tunnels.
+struct Drain(Box<dyn Fn() -> io::Result<()> + Send + Sync>);
+
+impl fmt::Debug for Drain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Drain")
+    }
 }
 
 #[derive(Debug, Default)]
@@ -104,7 +137,8 @@ impl Shared {
     }
 
     fn page(&self) -> String {
-        page::render(&self.configuration.read().unwrap_or_else(PoisonError::into_inner))
+        let configuration = self.configuration.read().unwrap_or_else(PoisonError::into_inner);
+        page::render(&configuration, self.drain.get().is_some())
     }
 }
 
@@ -139,6 +173,10 @@ impl Drop for Place {
     }
 }
 
+fn named(name: &str) -> thread::Builder {
+    thread::Builder::new().name(name.into())
+}
+
 fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     loop {
         let accepted = listener.accept();
@@ -155,8 +193,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
 fn start(stream: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
     let Some(place) = Place::take(shared, stream) else { return Ok(()) };
     // When there is no thread to be had, the place is given back with the closure.
-    thread::Builder::new()
-        .name("demo connection".into())
+    named("demo connection")
         .spawn(move || {
             // A client that breaks off, or is too slow, ends its own connection and nothing else.
             let _broken_off = http::serve(&place.stream, &place.shared);

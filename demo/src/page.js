@@ -1,12 +1,16 @@
 'use strict';
 // What tests and the curious look at.
-window.underpass = { state: 'connecting', received: [], rtts: [] };
+window.underpass = { state: 'connecting', received: [], rtts: [], pings: [], drained: [] };
 
 const $ = (id) => document.getElementById(id);
 const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
 const size = (text) => (typeof text === 'string' ? new Blob([text]).size : text.byteLength);
 
 const tunnels = [];
+// Those that were open when a drain was asked for, and haven't been opened again.
+const draining = new Set();
+// RFC 6455 §7.4, in IANA's registry: what the proxy drains with.
+const SERVICE_RESTART = 1012;
 
 // A WebSocket through the proxy that comes back by itself.
 class Tunnel {
@@ -36,6 +40,9 @@ class Tunnel {
       this.state = 'open';
       this.since = performance.now();
       this.failures = 0;
+      if (this.drained) say('note', null, this.path + ' is open again');
+      this.drained = false;
+      draining.delete(this);
       show();
     };
     socket.onmessage = (event) => {
@@ -46,6 +53,11 @@ class Tunnel {
       if (socket !== this.socket) return;
       this.state = 'closed';
       this.lastClose = event.code + (event.reason ? ' ' + event.reason : '');
+      if (event.code === SERVICE_RESTART) {
+        this.drained = true;
+        window.underpass.drained.push({ path: this.path, code: event.code, reason: event.reason });
+        say('note', null, 'the proxy has closed ' + this.path + ' with ' + this.lastClose + ': connecting again');
+      }
       this.failures += 1;
       const seconds = Math.min(2 ** (this.failures - 1), 15);
       this.retry = setTimeout(() => this.connect(), seconds * 1000);
@@ -99,9 +111,13 @@ function bytes(n) {
 
 let me;
 const chat = new Tunnel('/chat/', (line) => {
+  const ping = /^ping (\S+) (\S+)$/.exec(line);
+  if (ping) return drawPings(ping[1], ping[2]);
   const [, kind, number, rest] = /^(\w+) (\d+) ?([^]*)$/.exec(line) ?? [];
   if (kind === 'you') {
     me = number;
+    // Those of the tunnel before are none of this one's.
+    $('client-ping').textContent = $('upstream-ping').textContent = '–';
   } else if (kind === 'message') {
     window.underpass.received.push(rest);
     say(number === me ? 'mine' : 'other', number, rest);
@@ -176,6 +192,31 @@ function drawRoundTrips(rtts) {
   $('chart').querySelector('.area').setAttribute('d', line + 'L600 120L' + points[0][0].toFixed(1) + ' 120Z');
 }
 
+// What the proxy has measured with Pings of its own: a page doesn't see these, so the origin server passes it on.
+function drawPings(client, upstream) {
+  const ms = (text) => (text === '-' ? '–' : text === '0' ? '< 1 ms' : text + ' ms');
+  window.underpass.pings.push([client, upstream]);
+  if (window.underpass.pings.length > 3600) window.underpass.pings.shift();
+  $('client-ping').textContent = ms(client);
+  $('upstream-ping').textContent = ms(upstream);
+}
+
+// The drain: the proxy reloads, as an operator's signal makes it, and ends each tunnel at a moment of its own.
+$('drain').addEventListener('click', async () => {
+  if (draining.size > 0) return;
+  tunnels.filter((tunnel) => tunnel.state === 'open').forEach((tunnel) => draining.add(tunnel));
+  show();
+  try {
+    const answer = await fetch('/drain', { method: 'POST' });
+    if (!answer.ok) throw new Error((await answer.text()).trim());
+    say('note', null, 'the proxy reloads and drains its tunnels');
+  } catch (error) {
+    draining.clear();
+    say('note', null, 'not drained: ' + error.message);
+  }
+  show();
+});
+
 // The picture
 
 function travel() {
@@ -206,6 +247,8 @@ function show() {
   $('state').textContent = state;
   document.querySelector('.pill').dataset.state = state;
   document.querySelector('.picture').dataset.state = state;
+  // Not disabled: a button that is would lose the keyboard's focus.
+  $('drain').setAttribute('aria-disabled', draining.size > 0);
   tunnels.forEach((tunnel) => tunnel.show());
 }
 

@@ -4,15 +4,18 @@ const SKELETON: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// The page with `configuration` on it.
-pub(super) fn render(configuration: &str) -> String {
+/// The page with `configuration` on it, and with a button that drains where `can_drain`.
+pub(super) fn render(configuration: &str, can_drain: bool) -> String {
     let shown = if configuration.is_empty() { "# not known to the origin server" } else { configuration };
     // The text that comes from outside goes in last: nothing in it is taken for a place to fill.
-    SKELETON.replacen("{{style}}", STYLE, 1).replacen("{{script}}", SCRIPT, 1).replacen(
-        "{{configuration}}",
-        &escape(shown.trim_end()),
-        1,
-    )
+    [
+        ("{{style}}", STYLE),
+        ("{{script}}", SCRIPT),
+        ("{{drain}}", if can_drain { "" } else { "hidden" }),
+        ("{{configuration}}", &escape(shown.trim_end())),
+    ]
+    .iter()
+    .fold(SKELETON.to_owned(), |page, (place, text)| page.replacen(place, text, 1))
 }
 
 fn escape(text: &str) -> String {
@@ -25,15 +28,17 @@ mod tests {
 
     #[test]
     fn every_place_is_filled() {
-        let page = render("listen 80; # {{style}} </pre><script>&");
+        let page = render("listen 80; # {{style}} </pre><script>&", true);
         assert!(page.contains("listen 80; # {{style}} &lt;/pre&gt;&lt;script&gt;&amp;"));
-        assert!(!page.contains("{{script}}") && !page.contains("{{configuration}}"));
-        assert!(render("").contains("# not known"));
+        for place in ["{{script}}", "{{configuration}}", "{{drain}}"] {
+            assert!(!page.contains(place), "{place}");
+        }
+        assert!(render("", false).contains("# not known"));
     }
 
     #[test]
     fn nothing_is_loaded_from_elsewhere() {
-        let page = render("");
+        let page = render("", false);
         for foreign in ["https://", "src=", "@import", "<link rel=\"stylesheet\""] {
             assert!(!page.contains(foreign), "{foreign}");
         }
@@ -41,8 +46,17 @@ mod tests {
 
     #[test]
     fn what_the_browser_test_relies_on_is_there() {
-        let page = render("");
-        for part in ["id=\"state\"", "id=\"log\"", "id=\"form\"", "id=\"message\"", "window.underpass"] {
+        let page = render("", false);
+        for part in [
+            "id=\"state\"",
+            "id=\"log\"",
+            "id=\"form\"",
+            "id=\"message\"",
+            "id=\"drain\"",
+            "id=\"client-ping\"",
+            "id=\"upstream-ping\"",
+            "window.underpass",
+        ] {
             assert!(page.contains(part), "{part}");
         }
     }

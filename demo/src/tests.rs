@@ -88,6 +88,70 @@ fn everything_else_is_refused() {
     }
 }
 
+/// A drain ends tunnels of everybody, so a page of another site must not be able to ask for one.
+#[test]
+fn only_the_page_itself_drains() {
+    let origin = Origin::start().expect("a port");
+    let own = "Host: a:8080\r\nOrigin: http://a:8080\r\nContent-Length: 0\r\n";
+    let own_request = format!("POST /drain HTTP/1.1\r\n{own}\r\n");
+    assert!(ask(&origin, &own_request).starts_with("HTTP/1.1 404 "), "there is no proxy");
+    assert!(
+        ask(&origin, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            .contains("<button id=\"drain\" type=\"button\" hidden>")
+    );
+
+    let asked = Arc::new(Mutex::new(0));
+    let asking = Arc::clone(&asked);
+    origin.offer_drain(move || {
+        let mut asked = asking.lock().expect("nobody panics");
+        *asked += 1;
+        if *asked == 1 { Ok(()) } else { Err(io::ErrorKind::PermissionDenied.into()) }
+    });
+    assert!(
+        ask(&origin, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").contains("<button id=\"drain\" type=\"button\" >")
+    );
+    for (method, fields, status) in [
+        ("POST", "Host: a:8080\r\nOrigin: http://evil.example\r\n", "403"),
+        ("POST", "Host: a:8080\r\nOrigin: http://a:8081\r\n", "403"),
+        ("POST", "Host: a:8080\r\nOrigin: null\r\n", "403"),
+        ("POST", "Host: a:8080\r\n", "403"),
+        ("POST", "Origin: http://a:8080\r\n", "403"),
+        ("GET", own, "405"),
+    ] {
+        let answer = ask(&origin, &format!("{method} /drain HTTP/1.1\r\n{fields}\r\n"));
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{method} {fields}: {answer}");
+        assert_eq!(*asked.lock().expect("nobody panics"), 0, "{method} {fields}");
+    }
+    assert!(ask(&origin, &own_request).starts_with("HTTP/1.1 202 "));
+    assert!(ask(&origin, &own_request.replace("http://", "https://")).starts_with("HTTP/1.1 500 "));
+    assert_eq!(*asked.lock().expect("nobody panics"), 2);
+}
+
+/// A guest hears of the guest's own tunnel, and nobody else does.
+#[test]
+fn a_guest_hears_of_the_pings_of_the_proxy() {
+    let origin = Origin::start().expect("a port");
+    let enter = |id: &str| {
+        let url = format!("ws://{}/chat/", origin.address()).parse().expect("a URL");
+        let request = tungstenite::ClientRequestBuilder::new(url).with_header("X-Request-ID", id);
+        tungstenite::client(request, connect(&origin)).expect("a handshake").0
+    };
+    let mut anna = enter("0af3");
+    assert_eq!([hear(&mut anna), hear(&mut anna)], ["you 1", "joined 1 1"]);
+    let mut bert = enter("0af4");
+    assert_eq!([hear(&mut bert), hear(&mut bert)], ["you 2", "joined 2 2"]);
+    assert_eq!(hear(&mut anna), "joined 2 2");
+
+    let log = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    for line in ["nonsense", "underpass: 0af3 - -", "underpass: 0af5 1 1", "underpass: 0af3 12 -"] {
+        let sent = log.send_to(format!("<190>Dec  1 00:00:00 {line}").as_bytes(), origin.log_address());
+        sent.expect("it is taken");
+    }
+    assert_eq!(hear(&mut anna), "ping 12 -");
+    anna.send(Message::text("that is mine")).expect("it reads");
+    assert_eq!(hear(&mut bert), "message 1 that is mine");
+}
+
 #[test]
 fn an_echo_of_everything_sent() {
     let origin = Origin::start().expect("a port");

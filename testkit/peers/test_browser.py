@@ -72,6 +72,7 @@ def test_demo_page(tmp_path: Path, browser: Browser) -> None:
         assert url is not None, output
 
         visit_demo(browser, url[0])
+        drain_demo(browser)
 
 
 def visit_demo(browser: Browser, url: str) -> None:
@@ -89,6 +90,36 @@ def visit_demo(browser: Browser, url: str) -> None:
     browser.wait_for(f"JSON.stringify(window.underpass.received).includes('{message}')")
     browser.wait_for(f"document.querySelector('#log').textContent.includes('{message}')")
     browser.wait_for("window.underpass.rtts.length >= 5")
+    # The proxy's own Pings, which no page sees: its log has told the origin server, and that one the page.
+    browser.wait_for(
+        "['client-ping', 'upstream-ping'].every(id => /^(< 1|[0-9]+) ms$/.test(document.getElementById(id).textContent))"
+    )
     assert browser.evaluate("window.underpass.rtts.every(rtt => typeof rtt === 'number' && rtt >= 0)")
     browser.screenshot(ROOT / "target" / "peers-demo.png")
     assert browser.evaluate("window.underpass.state") == "open"
+
+
+def drain_demo(browser: Browser) -> None:
+    """A click on the button, and what a visitor sees of the drain: both tunnels end with 1012, and are opened again."""
+    browser.evaluate("document.querySelector('#drain').click()")
+    browser.wait_for("window.underpass.drained.length === 2")
+    drained = browser.evaluate("window.underpass.drained")
+    assert sorted(tunnel.pop("path") for tunnel in drained) == ["/chat/", "/chat/echo"]
+    assert drained == [{"code": 1012, "reason": "service restart"}] * 2
+    browser.wait_for("window.underpass.state === 'open'")
+    shown = browser.evaluate("document.querySelector('#tunnels').textContent")
+    assert shown.count("1012 service restart") == 2, shown
+    log = browser.evaluate("document.querySelector('#log').textContent")
+    assert "the proxy has closed /chat/ with 1012 service restart: connecting again" in log
+    assert "/chat/ is open again" in log
+    assert browser.evaluate("document.querySelector('#drain').getAttribute('aria-disabled')") == "false"
+
+    message = "and on it goes"
+    browser.evaluate(
+        f"document.querySelector('#form input#message').value = '{message}';"
+        "document.querySelector('#form').requestSubmit()"
+    )
+    browser.wait_for(f"window.underpass.received.includes('{message}')")
+    echoes = browser.evaluate("window.underpass.rtts.length")
+    browser.wait_for(f"window.underpass.rtts.length > {echoes}")
+    browser.screenshot(ROOT / "target" / "peers-demo-drained.png")

@@ -244,12 +244,14 @@ fn the_demo_may_speak_tls() {
 #[test]
 #[cfg(feature = "demo")]
 fn the_configuration_of_the_demo_has_the_shape_of_nginxs_page() {
-    let text = demo_configuration(&Front::plain(address("127.0.0.1:8080")), address("127.0.0.1:9000"));
+    let front = Front::plain(address("127.0.0.1:8080"));
+    let text = demo_configuration(&front, address("127.0.0.1:9000"), address("127.0.0.1:9001"));
     let squeezed = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for part in [
         "map $http_upgrade $connection_upgrade { default Upgrade; '' close; }",
         "location /chat/ { proxy_pass http://backend; proxy_http_version 1.1; \
-         proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade; }",
+         proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade; #",
+        "upgrade_log syslog:server=127.0.0.1:9001,nohostname pings every=3s;",
         "upstream backend { server 127.0.0.1:9000; }",
         "listen 127.0.0.1:8080;",
     ] {

@@ -33,12 +33,14 @@ pub fn direct(listen: &Front, to: &Destination) -> String {
 }
 
 /// The configuration that proxies `listen` to the demo's origin server: the second recipe of nginx's page on
-/// WebSocket proxying, and a location for the page.
+/// WebSocket proxying, a location for the page, and what the page shows of rules G3, G6 and G9. The log of tunnels goes to `log`.
 #[cfg(feature = "demo")]
-pub fn demo(listen: &Front, origin: std::net::SocketAddr) -> String {
+pub fn demo(listen: &Front, origin: std::net::SocketAddr, log: std::net::SocketAddr) -> String {
     let front = listens(listen);
     proxy(&format!(
         "
+    log_format pings '$tunnel_id $tunnel_client_ping $tunnel_upstream_ping';
+
     upstream backend {{
         server {origin};
     }}
@@ -48,6 +50,7 @@ pub fn demo(listen: &Front, origin: std::net::SocketAddr) -> String {
 
         location / {{
             proxy_pass http://backend;
+            proxy_set_header Host $http_host;
         }}
 
         location /chat/ {{
@@ -55,6 +58,16 @@ pub fn demo(listen: &Front, origin: std::net::SocketAddr) -> String {
             proxy_http_version 1.1;
             proxy_set_header Upgrade $http_upgrade;
             proxy_set_header Connection $connection_upgrade;
+
+            # Each side that is quiet for a second gets a Ping. The origin server learns of which tunnel a line of
+            # the log is by the number of the tunnel's request.
+            upgrade_ping_interval 1s;
+            upgrade_log syslog:server={log},nohostname pings every=3s;
+            proxy_set_header X-Request-ID $request_id;
+
+            # The button on the page has the proxy reload. Each tunnel then ends within two seconds.
+            upgrade_drain_on_reload on;
+            upgrade_drain_window 2s;
         }}
     }}
 "

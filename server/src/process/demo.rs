@@ -10,11 +10,12 @@ use std::{
 };
 
 use rcgen::{CertificateParams, DnType, KeyPair, SanType};
+use rustix::process::{getpid, kill_process};
 use underpass_demo::Origin;
 
 use super::{Runtime, identity::Identity, say, serve::Startup, source::Source, trouble::Trouble};
 use crate::{
-    Program,
+    Program, Signal,
     command::{Front, demo_configuration},
     keeper,
 };
@@ -30,13 +31,14 @@ pub(super) fn serve<R: Runtime>(
 ) -> Result<(), Trouble> {
     let front = front(listen, tls);
     // Before the origin server has threads. Whom the process becomes doesn't depend on where that one listens.
-    let identity = Identity::assume(&source(&front, listen).load()?.main)?;
+    let identity = Identity::assume(&source(&front, listen, listen).load()?.main)?;
     let started = |error: io::Error| Trouble::new(format!("the demo can't start: {error}"));
     let certificate = if tls { Some(Made::new(&front).map_err(started)?) } else { None };
     let origin = Origin::start().map_err(started)?;
-    let text = demo_configuration(&front, origin.address());
+    let text = demo_configuration(&front, origin.address(), origin.log_address());
     origin.show_configuration(&text);
-    let source = source(&front, origin.address());
+    origin.offer_drain(reload_this_process);
+    let source = source(&front, origin.address(), origin.log_address());
     let loaded = source.load()?;
     let scheme = if tls { "https" } else { "http" };
     say(&format!("{text}\nOpen {scheme}://{listen}/ in a browser; Ctrl-C ends it.\n"));
@@ -46,9 +48,14 @@ pub(super) fn serve<R: Runtime>(
     Startup { program, identity, source, loaded, background: None }.run::<R>()
 }
 
-/// The configuration that proxies to the origin server at `origin`.
-pub(super) fn source(front: &Front, origin: SocketAddr) -> Source {
-    Source::text("demo", demo_configuration(front, origin))
+/// The configuration that proxies to the origin server at `origin`, which takes the log of tunnels at `log`.
+pub(super) fn source(front: &Front, origin: SocketAddr, log: SocketAddr) -> Source {
+    Source::text("demo", demo_configuration(front, origin, log))
+}
+
+/// Sends this process the signal with which an operator has it reload: a drain of the demo is no other than theirs (G6).
+fn reload_this_process() -> io::Result<()> {
+    kill_process(getpid(), Signal::HangUp.to_system()).map_err(io::Error::from)
 }
 
 /// Where clients connect to. The files are named after the process that serves, so that the one that keeps root's rights knows

@@ -158,7 +158,7 @@ fn source_of(command: &Command) -> Option<Source> {
         Command::Direct { listen, to } => Some(direct(listen, to)),
         // Whoever keeps root's rights for it has no origin server, and dials none.
         #[cfg(feature = "demo")]
-        Command::Demo { listen, tls } => Some(demo::source(&demo::front(*listen, *tls), *listen)),
+        Command::Demo { listen, tls } => Some(demo::source(&demo::front(*listen, *tls), *listen, *listen)),
         _ => None,
     }
 }
