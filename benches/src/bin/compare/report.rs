@@ -2,7 +2,7 @@
 
 use crate::run::{Entrant, Outcome, Row};
 use crate::statistics::Spread;
-use crate::workload::{Unit, Workload};
+use crate::workload::{MEMORY_EVERY, Unit, Workload};
 use std::fmt::Write as _;
 
 /// The table, with the machine, the versions and the command that it came from.
@@ -35,6 +35,12 @@ pub(crate) fn markdown(outcome: &Outcome) -> String {
     lines.push(format!("- Other programs took {:.0} % of the two cores meanwhile", outcome.disturbance));
     let versions = outcome.proxies.iter().map(|proxy| format!("{}: {}", proxy.name, proxy.version));
     lines.push(format!("- Proxies: {}", versions.collect::<Vec<_>>().join("; ")));
+    if outcome.rows.iter().any(|row| row.workload.unit == Unit::Bytes) {
+        lines.push(format!(
+            "- Memory was looked at in {} of the rounds",
+            outcome.rounds.div_ceil(MEMORY_EVERY)
+        ));
+    }
     lines.push(format!("- Command: `{}`", command()));
     if let Some(first) = outcome.complaints.first() {
         lines.push(format!(

@@ -106,7 +106,7 @@ async fn measure_all(arguments: &Arguments) -> Result<Outcome> {
     let first = u32::from(arguments.quick);
     for round in first..=rounds {
         let begun = Instant::now();
-        for row in &mut outcome.rows {
+        for row in outcome.rows.iter_mut().filter(|row| row.workload.is_due(round)) {
             for index in in_turn(proxies.len(), round) {
                 if row.figures[index].is_empty() {
                     continue;
