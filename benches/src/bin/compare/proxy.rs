@@ -322,3 +322,20 @@ fn signal(process: u32, signal: Signal) -> Result<()> {
     let pid = i32::try_from(process).ok().and_then(Pid::from_raw).context("not a process")?;
     kill_process(pid, signal).with_context(|| format!("cannot send a signal to process {process}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Log;
+
+    #[test]
+    fn a_log_tells_errors_and_tunnels_that_went_blind() {
+        let lines = [
+            "2026/12/01 00:00:00 [info] 7#7: *1 tunnel opened, client: 127.0.0.1",
+            "2026/12/01 00:00:00 [info] 7#7: *1 WebSocket frames of the client can't be followed: a length, client: 127.0.0.1",
+            "2026/12/01 00:00:00 [error] 7#7: *2 upstream prematurely closed connection",
+        ];
+        let log = Log(lines.join("\n"));
+        assert_eq!(log.gone_blind(), [lines[1]]);
+        assert_eq!(log.complaints(), [lines[2]]);
+    }
+}
