@@ -91,12 +91,8 @@ fn others(outcome: &Outcome) -> &'static str {
 fn lines_of(row: &Row, proxies: &[Entrant]) -> Vec<String> {
     let line = |(figure, name): (usize, &&str)| {
         let figures = row.figures.iter().map(|all| &all[figure]).collect::<Vec<_>>();
-        let title = if name.is_empty() {
-            row.workload.title.to_owned()
-        } else {
-            format!("{} {name}", row.workload.title)
-        };
-        line_of(&title, row.workload.unit, &figures, proxies)
+        let title = if name.is_empty() { row.workload.title } else { name };
+        line_of(title, row.workload.unit_of(figure), &figures, proxies)
     };
     row.workload.figures().iter().enumerate().map(line).collect()
 }
@@ -111,7 +107,9 @@ fn line_of(title: &str, unit: Unit, figures: &[&Vec<f64>], proxies: &[Entrant]) 
     let others = proxies.iter().zip(figures).filter(|(proxy, _)| !proxy.ours).map(|(_, figures)| *figures);
     let others = others.collect::<Vec<_>>();
     for index in measured(proxies) {
-        let cell = ratio(figures[index], &others).map_or_else(dash, |spread| format!("{spread:.2}"));
+        // More of a core is neither better nor worse.
+        let ratio = ratio(figures[index], &others).filter(|_| unit != Unit::Percent);
+        let cell = ratio.map_or_else(dash, |spread| format!("{spread:.2}"));
         write!(line, " {cell} |").expect("a String takes it");
     }
     line
@@ -134,7 +132,7 @@ fn lines_about_frames(row: &Row, proxies: &[Entrant]) -> Vec<String> {
                     let ratios = pairs.map(|(on, off)| on / off).collect::<Vec<_>>();
                     cell(Spread::of(&ratios), |spread, _| format!("{spread:.3}"))
                 }
-                Unit::Bytes => {
+                Unit::Bytes | Unit::Percent => {
                     let more = pairs.map(|(on, off)| on - off).collect::<Vec<_>>();
                     cell(Spread::of(&more), |spread, unit| format!("+ {}", shown(spread, unit)))
                 }
@@ -150,7 +148,7 @@ fn lines_about_frames(row: &Row, proxies: &[Entrant]) -> Vec<String> {
 fn shown(spread: Spread, unit: Unit) -> String {
     match unit {
         Unit::Microseconds => format!("{spread:.1} {}", unit.symbol()),
-        Unit::Bytes => format!("{spread:.0} {}", unit.symbol()),
+        Unit::Bytes | Unit::Percent => format!("{spread:.0} {}", unit.symbol()),
     }
 }
 

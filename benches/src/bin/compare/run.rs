@@ -203,9 +203,10 @@ async fn visit(
     let blind = log.gone_blind();
     ensure!(blind.is_empty(), "{}: {} tunnels went blind: {}", proxy.name, blind.len(), blind[0]);
     if !quick {
-        let (key, name, unit) = (workload.key, proxy.name, workload.unit.symbol());
-        let shown = figures.iter().map(|figure| format!("{figure:>9.2}")).collect::<Vec<_>>().join(" ");
-        eprintln!("  {key:<14} {name:<20} {shown} {unit} ({:.1} s)", started.elapsed().as_secs_f64());
+        let unit = |figure| workload.unit_of(figure).symbol();
+        let shown = figures.iter().enumerate().map(|(at, figure)| format!("{figure:>9.2} {}", unit(at)));
+        let (key, name, shown) = (workload.key, proxy.name, shown.collect::<Vec<_>>().join(" "));
+        eprintln!("  {key:<14} {name:<20} {shown} ({:.1} s)", started.elapsed().as_secs_f64());
     }
     Ok((figures, log.complaints()))
 }

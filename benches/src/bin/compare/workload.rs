@@ -28,6 +28,8 @@ pub(crate) enum Unit {
     Microseconds,
     /// Private memory per tunnel.
     Bytes,
+    /// Of a core.
+    Percent,
 }
 
 impl Unit {
@@ -35,6 +37,7 @@ impl Unit {
         match self {
             Self::Microseconds => "µs",
             Self::Bytes => "B",
+            Self::Percent => "%",
         }
     }
 }
@@ -68,7 +71,11 @@ enum Kind {
 }
 
 /// What the figures of a workload are called that has several.
-const LATENCIES: &[&str] = &["nothing else is done", "64 clients do nothing but shake hands"];
+const LATENCIES: &[&str] = &[
+    "the time that a 128-byte message and its echo take through wss, 99th percentile",
+    "the same while 64 clients do nothing but shake hands",
+    "how busy the proxy's core is with those clients",
+];
 const ECHOES: &[&str] = &["off", "on"];
 const SETTINGS: &[&str] = &["off", "on", "on, with pings, limits and a log"];
 
@@ -178,7 +185,7 @@ pub(crate) const ALL: &[Workload] = &[
     },
     Workload {
         key: "tls-flood",
-        title: "the 99th percentile of the time that a 128-byte message and its echo take through wss, while",
+        title: "messages through wss, quietly and while clients shake hands",
         unit: Unit::Microseconds,
         operations: [1_000, 20],
         entry: Entry::Secured(Key::Ecdsa),
@@ -210,6 +217,14 @@ impl Workload {
             Kind::AwareEcho { .. } => ECHOES,
             Kind::AwareIdle => SETTINGS,
             _ => &[""],
+        }
+    }
+
+    /// What a figure is a number of.
+    pub(crate) fn unit_of(&self, figure: usize) -> Unit {
+        match (self.kind, figure) {
+            (Kind::Latency { .. }, 2) => Unit::Percent,
+            _ => self.unit,
         }
     }
 
