@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tungstenite::handshake::server::{Request, create_response, write_response};
-use tungstenite::http::Version;
 use tungstenite::http::header::{HOST, ORIGIN, UPGRADE};
+use tungstenite::http::{HeaderValue, Version};
 
 use super::{Shared, chat, linger::linger};
 
@@ -111,7 +111,7 @@ fn drain(stream: &TcpStream, request: &Request, shared: &Shared) -> io::Result<(
 /// Whether a page of this very host has sent it: a browser says with each POST which page that was, and a page of another
 /// site can't make it say otherwise (Fetch, "append a request `Origin` header").
 fn is_of_the_page(request: &Request) -> bool {
-    let field = |name| request.headers().get(name).map(|value| value.as_bytes());
+    let field = |name| request.headers().get(name).map(HeaderValue::as_bytes);
     let (Some(origin), Some(host)) = (field(ORIGIN), field(HOST)) else { return false };
     let site = origin.strip_prefix(b"http://").or_else(|| origin.strip_prefix(b"https://"));
     site == Some(host)
