@@ -51,4 +51,5 @@ mod tests;
 
 use network::{Network, Stream};
 pub use reactor::{Look, Reactor};
+pub use selector::Watch;
 pub use serve::serve;

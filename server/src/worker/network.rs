@@ -13,6 +13,7 @@ use std::{
 
 use underpass_core::Address;
 
+use super::Watch;
 use crate::{Listening, wake::Source};
 
 /// A worker's sockets and its time. There is one, [`super::selector::Selector`]; tests have one that is driven by hand.
@@ -27,7 +28,7 @@ pub(crate) trait Network: Sized + 'static {
     type Sleep: Future + Send;
 
     /// No socket yet. To be called in the runtime.
-    fn new() -> io::Result<Self>;
+    fn new(watch: Watch) -> io::Result<Self>;
 
     /// Calls `found` for everybody whose socket has become ready. Says whether there may be more: then the worker comes back
     /// without waiting. The task of `cx` is woken when there is.

@@ -14,9 +14,8 @@ use std::{
 
 use underpass_core::{Buffers, ClientInfo, Draining, Fault, Pool, Severity, Tick};
 
-use super::Reactor;
 use super::{
-    Network,
+    Network, Reactor, Watch,
     acceptor::{Accepted, Acceptor},
     entrance::{self, Entrance},
     guest::Guest,
@@ -113,14 +112,15 @@ struct Drain {
 
 impl<N: Network> Worker<N> {
     fn new(setup: Setup) -> io::Result<Self> {
-        let Setup { listeners, provisions, clock, connections, control, .. } = setup;
+        let Setup { listeners, provisions, clock, connections, control, watch } = setup;
+        let network = N::new(watch.map_or_else(Watch::new, Ok)?)?;
         let mut secret = [0; 16];
         getrandom::fill(&mut secret)?;
         let shared = Shared {
             buffers: Buffers::default(),
             pool: Pool::default(),
             generation: 0,
-            network: N::new()?,
+            network,
             place: 0,
             line: Vec::new(),
             moment: clock.now(),

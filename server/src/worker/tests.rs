@@ -21,7 +21,7 @@ mod flood;
 pub(super) mod tls;
 mod tls_upstream;
 
-use super::{Network, Stream, serve::serve_on};
+use super::{Network, Stream, Watch, serve::serve_on};
 use crate::{
     Control, ErrorLog, Listener, Listening, Log, LogFile, Provisions, Reload, Setup, Target, admission::Gate,
     wake::Source,
@@ -444,7 +444,7 @@ impl Network for ByHand {
     type Listener = TcpListener;
     type Sleep = Pending<()>;
 
-    fn new() -> io::Result<Self> {
+    fn new(_: Watch) -> io::Result<Self> {
         Ok(Self)
     }
 

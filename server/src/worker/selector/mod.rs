@@ -41,6 +41,25 @@ const EVENTS: usize = 256;
 /// Fewer sockets than that are never looked through for those that are gone.
 const FEW: usize = 64;
 
+/// What a worker watches its sockets by: a descriptor of the system's for it, and one for the runtime.
+#[derive(Debug)]
+pub struct Watch {
+    poll: mio::Poll,
+    descriptor: OwnedFd,
+}
+
+impl Watch {
+    /// Watches nothing yet.
+    ///
+    /// # Errors
+    /// When the system has no descriptor.
+    pub fn new() -> io::Result<Self> {
+        let poll = mio::Poll::new()?;
+        let descriptor = poll.registry().as_fd().try_clone_to_owned()?;
+        Ok(Self { poll, descriptor })
+    }
+}
+
 /// The sockets of a worker.
 pub(super) struct Selector<R> {
     poll: mio::Poll,
@@ -97,9 +116,8 @@ impl<R: Reactor> Network for Selector<R> {
     type Listener = ListeningSocket;
     type Sleep = R::Sleep;
 
-    fn new() -> io::Result<Self> {
-        let poll = mio::Poll::new()?;
-        let reactor = R::new(poll.registry().as_fd().try_clone_to_owned()?)?;
+    fn new(Watch { poll, descriptor }: Watch) -> io::Result<Self> {
+        let reactor = R::new(descriptor)?;
         let events = Events::with_capacity(EVENTS);
         Ok(Self { poll, events, watched: Vec::new(), free: Vec::new(), look_at: FEW, reactor })
     }

@@ -44,7 +44,7 @@ fn cx() -> Context<'static> {
 }
 
 fn selector() -> Selector<Always> {
-    Selector::new().expect("a descriptor")
+    Selector::new(Watch::new().expect("descriptors")).expect("a runtime")
 }
 
 /// Who is told of the sockets that are ready now.
