@@ -39,7 +39,7 @@ impl<N: Network> Slots<N> {
     pub(super) fn insert(&mut self, guest: Guest<N>, ready: &Arc<ReadyList>) -> u32 {
         self.connections += guest.count();
         let free = self.free.pop();
-        let number = free.unwrap_or(self.end());
+        let number = free.unwrap_or_else(|| self.end());
         guest.set_place(number);
         let guest = Some(guest);
         if free.is_some() {
