@@ -1,6 +1,6 @@
 //! What a worker is made of.
 
-use crate::{Clock, Control, Listener, Log, Provisions};
+use crate::{Clock, Control, Listener, Log, Provisions, worker::Watch};
 
 /// What a worker is made of.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub struct Setup {
     pub connections: usize,
     /// What the worker obeys.
     pub control: Control,
+    /// What it watches its sockets by; absent: it makes one when it begins.
+    pub(crate) watch: Option<Watch>,
 }
 
 impl Setup {
@@ -28,6 +30,7 @@ impl Setup {
             clock: Clock::start(),
             connections: 512,
             control: Control::default(),
+            watch: None,
         }
     }
 
@@ -54,6 +57,12 @@ impl Setup {
     #[must_use]
     pub fn controlled_by(self, control: &Control) -> Self {
         Self { control: control.clone(), ..self }
+    }
+
+    /// The worker watches its sockets by `watch`: then it needs no descriptor more when it begins.
+    #[must_use]
+    pub fn watching_by(self, watch: Watch) -> Self {
+        Self { watch: Some(watch), ..self }
     }
 
     /// Time is read from `clock`.

@@ -1,57 +1,51 @@
 //! A worker in the runtime, and what it has of it.
 
 use std::{
-    future::Future,
     io,
-    net::SocketAddr,
     os::fd::OwnedFd,
     pin::Pin,
     task::{Context, Poll},
     time::Instant,
 };
 
-use async_io::Timer;
-use underpass_core::Address;
+use async_io::{Async, Timer};
 use underpass_server::{
-    Listening, Setup,
-    worker::{self, Reactor},
+    Setup,
+    worker::{self, Look, Reactor},
 };
-
-use crate::{listen::Socket, socket::Stream};
 
 /// Serves until [`crate::Control`] says otherwise.
 ///
 /// # Errors
-/// When the listening sockets can't be registered with the runtime, or the system has no random bytes.
+/// When the system has no descriptor or no random bytes for the worker.
 /// Whatever happens on a connection is no error of the worker.
 pub async fn serve(setup: Setup) -> io::Result<()> {
     worker::serve::<AsyncStd>(setup).await
 }
 
-struct AsyncStd;
+struct AsyncStd(Async<OwnedFd>);
 
 impl Reactor for AsyncStd {
-    type Stream = Stream;
-    type Listener = Socket;
     type Sleep = Timer;
 
-    fn listen(socket: Listening) -> io::Result<Socket> {
-        Socket::new(socket)
+    fn new(descriptor: OwnedFd) -> io::Result<Self> {
+        // It is only waited for, never read: whether it blocks is of no importance.
+        Async::new_nonblocking(descriptor).map(Self)
     }
 
-    fn poll_accept(listener: &Socket, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Address)>> {
-        listener.poll_accept(cx)
-    }
-
-    fn stream(socket: OwnedFd) -> io::Result<Stream> {
-        Stream::new(socket)
-    }
-
-    fn connect(
-        socket: OwnedFd,
-        address: SocketAddr,
-    ) -> impl Future<Output = io::Result<Stream>> + Send + 'static {
-        Stream::connect(socket, address)
+    fn poll_readable(
+        &mut self,
+        cx: &mut Context<'_>,
+        look: &mut dyn FnMut() -> io::Result<Look>,
+    ) -> io::Result<()> {
+        // The runtime says only what has happened since it was asked, so a look comes first.
+        while look()? == Look::All {
+            match self.0.poll_readable(cx) {
+                Poll::Ready(readable) => readable?,
+                Poll::Pending => return Ok(()),
+            }
+        }
+        Ok(())
     }
 
     fn sleep_until(instant: Instant) -> Timer {
@@ -63,7 +57,7 @@ impl Reactor for AsyncStd {
     }
 
     fn yield_now(cx: &mut Context<'_>) {
-        // The runtime looks at its sockets before it polls a task that woke itself.
+        // The runtime looks at its descriptors before it polls a task that woke itself.
         cx.waker().wake_by_ref();
     }
 }

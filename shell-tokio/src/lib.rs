@@ -26,17 +26,13 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `serve` | a worker in the runtime, and what it has of it |
-//! | `socket` | a connection in the runtime |
-//! | `listen` | a listening socket in the runtime |
 //!
 //! What names no runtime is in `underpass-server`: the worker itself (whose turn it is, what is done
 //! with a session's outputs), how it is set up and controlled, where log lines go, the life of the process.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-mod listen;
 mod serve;
-mod socket;
 
 pub use serve::serve;
 pub use underpass_server::{Control, Listener, Log, Reload, Setup};

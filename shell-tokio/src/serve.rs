@@ -3,7 +3,6 @@
 use std::{
     future::Future,
     io,
-    net::SocketAddr,
     os::fd::OwnedFd,
     pin::{Pin, pin},
     task::{Context, Poll},
@@ -11,21 +10,19 @@ use std::{
 };
 
 use tokio::{
+    io::{Interest, unix::AsyncFd},
     task::{unconstrained, yield_now},
     time::{Sleep, sleep_until},
 };
-use underpass_core::Address;
 use underpass_server::{
-    Listening, Setup,
-    worker::{self, Reactor},
+    Setup,
+    worker::{self, Look, Reactor},
 };
-
-use crate::{listen::Socket, socket::Stream};
 
 /// Serves until [`crate::Control`] says otherwise.
 ///
 /// # Errors
-/// When the listening sockets can't be registered with the runtime, or the system has no random bytes.
+/// When the runtime has no IO enabled, or the system has no descriptor or no random bytes for the worker.
 /// Whatever happens on a connection is no error of the worker.
 pub async fn serve(setup: Setup) -> io::Result<()> {
     // The budget that the runtime gives its tasks is taken by one task here, and would be spent by one busy
@@ -33,30 +30,30 @@ pub async fn serve(setup: Setup) -> io::Result<()> {
     unconstrained(worker::serve::<Tokio>(setup)).await
 }
 
-struct Tokio;
+struct Tokio(AsyncFd<OwnedFd>);
 
 impl Reactor for Tokio {
-    type Stream = Stream;
-    type Listener = Socket;
     type Sleep = Sleep;
 
-    fn listen(socket: Listening) -> io::Result<Socket> {
-        Socket::new(socket)
+    // Its successor is unsafe, because a type may lie about its descriptor; `OwnedFd` does not.
+    #[allow(deprecated, reason = "versions of tokio before 1.54 have nothing else")]
+    fn new(descriptor: OwnedFd) -> io::Result<Self> {
+        AsyncFd::with_interest(descriptor, Interest::READABLE).map(Self)
     }
 
-    fn poll_accept(listener: &Socket, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Address)>> {
-        listener.poll_accept(cx)
-    }
-
-    fn stream(socket: OwnedFd) -> io::Result<Stream> {
-        Stream::new(socket)
-    }
-
-    fn connect(
-        socket: OwnedFd,
-        address: SocketAddr,
-    ) -> impl Future<Output = io::Result<Stream>> + Send + 'static {
-        Stream::connect(socket, address)
+    fn poll_readable(
+        &mut self,
+        cx: &mut Context<'_>,
+        look: &mut dyn FnMut() -> io::Result<Look>,
+    ) -> io::Result<()> {
+        while let Poll::Ready(readable) = self.0.poll_read_ready(cx) {
+            let mut readable = readable?;
+            match look()? {
+                Look::All => readable.clear_ready(),
+                Look::More => return Ok(()),
+            }
+        }
+        Ok(())
     }
 
     fn sleep_until(instant: Instant) -> Sleep {
@@ -68,7 +65,7 @@ impl Reactor for Tokio {
     }
 
     fn yield_now(cx: &mut Context<'_>) {
-        // Not a plain wake-up, with which the runtime may come back before it has looked at its sockets.
+        // Not a plain wake-up, with which the runtime may come back before it has looked at its descriptors.
         let _pending = pin!(yield_now()).poll(cx);
     }
 }

@@ -106,7 +106,7 @@ fn the_life_of_a_tunnel_is_logged() {
     fs::rename(site.folder.path().join("tunnels.log"), site.folder.path().join("before.log"))
         .expect("a rename");
     site.server.signal(Signal::USR1);
-    site.server.wait_until("a new file", || site.folder.path().join("tunnels.log").exists());
+    site.server.wait_until_closed(&[&site.folder.path().join("before.log")]);
     for (mut client, mut server) in tunnels {
         client.send("ping");
         assert_eq!(server.exactly(4), b"ping");

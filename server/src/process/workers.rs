@@ -13,7 +13,7 @@ use rustix::{
 };
 
 use super::{Runtime, event::Event, rights::place, trouble::Trouble};
-use crate::{Control, Setup};
+use crate::{Control, Setup, worker::Watch};
 
 /// A worker of the process.
 #[derive(Debug)]
@@ -35,7 +35,8 @@ pub(crate) struct Ready {
 }
 
 impl Ready {
-    /// A thread and a runtime for a worker that has `number`. The thread is on its processors when this returns: what
+    /// A thread, a runtime and all descriptors for a worker that has `number`: other workers, which serve already, may take the
+    /// last ones. The thread is on its processors when this returns: what
     /// moves it later comes later.
     ///
     /// # Errors
@@ -52,15 +53,16 @@ impl Ready {
             if let Some(processors) = &processors {
                 place(None, processors);
             }
-            let (runtime, ready) = match R::new() {
-                Ok(runtime) => (Some(runtime), Ok(gettid())),
+            let made = R::new().and_then(|runtime| Ok((runtime, Watch::new()?)));
+            let (made, ready) = match made {
+                Ok(made) => (Some(made), Ok(gettid())),
                 Err(error) => (None, Err(error)),
             };
             // Who waits for it does so until it has come.
             let _it_waits = tell.send(ready);
-            let (Some(runtime), Ok(setup)) = (runtime, setups.recv()) else { return Ok(()) };
+            let (Some((runtime, watch)), Ok(setup)) = (made, setups.recv()) else { return Ok(()) };
             let _end = end;
-            runtime.serve(setup)
+            runtime.serve(setup.watching_by(watch))
         };
         let thread = thread::Builder::new().name(format!("worker {number}")).spawn(work)?;
         let name = told.recv().map_err(io::Error::other)??;

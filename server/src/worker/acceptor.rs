@@ -10,16 +10,16 @@ use std::{
 use socket2::{SockAddr, SockRef};
 use underpass_core::Address;
 
-use super::Reactor;
+use super::Network;
 use crate::{
     Listener, Service,
     wake::{Alarm, ReadyList, Source},
 };
 
 /// A listening socket in its worker's runtime.
-pub(super) struct Acceptor<R: Reactor> {
+pub(super) struct Acceptor<N: Network> {
     number: u64,
-    socket: R::Listener,
+    socket: N::Listener,
     address: Address,
     service: Arc<Service>,
     alarm: Arc<Alarm>,
@@ -28,21 +28,22 @@ pub(super) struct Acceptor<R: Reactor> {
 }
 
 /// A client that was accepted.
-pub(super) struct Accepted<R: Reactor> {
-    pub(super) stream: R::Stream,
+pub(super) struct Accepted<N: Network> {
+    pub(super) stream: N::Stream,
     pub(super) remote: Address,
     pub(super) local: Address,
 }
 
-impl<R: Reactor> Acceptor<R> {
+impl<N: Network> Acceptor<N> {
     /// To be called in the runtime. The listener must have its socket.
     pub(super) fn new(
         mut listener: Listener,
         service: Arc<Service>,
         index: u16,
         ready: &Arc<ReadyList>,
+        network: &mut N,
     ) -> io::Result<Self> {
-        let socket = R::listen(listener.take_socket().ok_or(io::ErrorKind::NotFound)?)?;
+        let socket = network.listen(listener.take_socket().ok_or(io::ErrorKind::NotFound)?, index)?;
         let alarm = Alarm::new(ready, Source::Listener(index));
         let waker = Waker::from(Arc::clone(&alarm));
         let (address, holder) = (listener.address().clone(), listener.holder());
@@ -50,16 +51,21 @@ impl<R: Reactor> Acceptor<R> {
     }
 
     /// Accepts a client; pending, the worker is woken when there is one.
-    pub(super) fn poll_accept(&self) -> Poll<io::Result<Accepted<R>>> {
-        let accepted = R::poll_accept(&self.socket, &mut Context::from_waker(&self.waker));
+    pub(super) fn poll_accept(&self, network: &mut N) -> Poll<io::Result<Accepted<N>>> {
+        let accepted = network.poll_accept(&self.socket, &mut Context::from_waker(&self.waker));
         accepted.map(|result| result.and_then(|(stream, remote)| self.accepted(stream, remote)))
     }
 
-    /// Accepts a client that waits already, whether or not the runtime knows.
-    pub(super) fn accept_waiting(&self) -> io::Result<Accepted<R>> {
+    /// Accepts a client that waits already, whether or not the system has said so.
+    pub(super) fn accept_waiting(&self, network: &mut N) -> io::Result<Accepted<N>> {
         let (stream, remote) = SockRef::from(&self.socket).accept()?;
         stream.set_nonblocking(true)?;
-        self.accepted(R::stream(stream.into())?, address_of(&remote)?)
+        self.accepted(network.stream(stream.into())?, address_of(&remote)?)
+    }
+
+    /// Closes the socket.
+    pub(super) fn close(self, network: &mut N) {
+        network.close(self.socket);
     }
 
     /// What happens to the socket from now on counts anew.
@@ -97,7 +103,7 @@ impl<R: Reactor> Acceptor<R> {
         self.service = service;
     }
 
-    fn accepted(&self, stream: R::Stream, remote: Address) -> io::Result<Accepted<R>> {
+    fn accepted(&self, stream: N::Stream, remote: Address) -> io::Result<Accepted<N>> {
         // Only a wildcard address leaves open where the client connected to.
         let local = match &self.address {
             Address::Ip(address) if address.ip().is_unspecified() => {

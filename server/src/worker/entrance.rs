@@ -15,7 +15,7 @@ use underpass_core::{
 use underpass_tls::{ClientCertificate, Tls};
 
 use super::{
-    Reactor, Stream as _,
+    Network, Stream as _,
     pump::{Connection, Shared},
     secured::{Failure, Secured, Shaken, with_received},
     socket,
@@ -26,8 +26,8 @@ use crate::{Service, listen::Chooser};
 const LONGEST_HEADER: usize = 4096;
 
 /// A client that has no session yet.
-pub(super) struct Entrance<R: Reactor> {
-    stage: Stage<R>,
+pub(super) struct Entrance<N: Network> {
+    stage: Stage<N>,
     client: ClientInfo,
     service: Arc<Service>,
     chooser: Chooser,
@@ -37,20 +37,20 @@ pub(super) struct Entrance<R: Reactor> {
     draining: Option<Draining>,
 }
 
-enum Stage<R: Reactor> {
+enum Stage<N: Network> {
     /// What has come so far of a header.
-    Header(R::Stream, Vec<u8>),
-    Handshake(Secured<R::Stream>),
+    Header(N::Stream, Vec<u8>),
+    Handshake(Secured<N::Stream>),
     /// The session has the connection.
     Left,
 }
 
 /// What comes after a turn.
-pub(super) enum Step<R: Reactor> {
+pub(super) enum Step<N: Network> {
     /// Sleep until the socket is ready, or the deadline has come.
     Sleep(Tick),
     /// The session begins.
-    Enter(Box<Connection<R>>),
+    Enter(Box<Connection<N>>),
     /// The client is gone, or not wanted.
     Done,
 }
@@ -120,9 +120,9 @@ impl From<Failure> for TurnedAway {
     }
 }
 
-impl<R: Reactor> Entrance<R> {
+impl<N: Network> Entrance<N> {
     pub(super) fn new(
-        stream: R::Stream,
+        stream: N::Stream,
         client: ClientInfo,
         chooser: Chooser,
         service: Arc<Service>,
@@ -137,8 +137,17 @@ impl<R: Reactor> Entrance<R> {
         Self { stage, client, service, chooser, deadline, draining: None }
     }
 
+    /// The client has this place.
+    pub(super) fn set_place(&self, place: u32) {
+        match &self.stage {
+            Stage::Header(stream, _) => stream.set_place(Some(place)),
+            Stage::Handshake(stream) => stream.set_place(Some(place)),
+            Stage::Left => {}
+        }
+    }
+
     /// One turn: bounded, never sleeps. It may compute a handshake.
-    pub(super) fn turn(&mut self, shared: &mut Shared<R>, cx: &mut Context<'_>) -> Step<R> {
+    pub(super) fn turn(&mut self, shared: &mut Shared<N>, cx: &mut Context<'_>) -> Step<N> {
         let polled = match self.poll_header(cx) {
             Poll::Ready(Ok(())) => self.poll_handshake(cx),
             other => other,
@@ -151,7 +160,7 @@ impl<R: Reactor> Entrance<R> {
         }
     }
 
-    fn turn_away(&self, why: &TurnedAway, shared: &Shared<R>) -> Step<R> {
+    fn turn_away(&self, why: &TurnedAway, shared: &Shared<N>) -> Step<N> {
         self.tell(why.severity(), &why.to_string(), shared);
         Step::Done
     }
@@ -204,7 +213,7 @@ impl<R: Reactor> Entrance<R> {
     }
 
     /// The session begins.
-    fn enter(&mut self, shared: &mut Shared<R>) -> Step<R> {
+    fn enter(&mut self, shared: &mut Shared<N>) -> Step<N> {
         let Stage::Handshake(stream) = std::mem::replace(&mut self.stage, Stage::Left) else {
             return Step::Done;
         };
@@ -227,7 +236,7 @@ impl<R: Reactor> Entrance<R> {
     }
 
     /// Tells the operator what became of the client.
-    pub(super) fn tell(&self, severity: Severity, what: &str, shared: &Shared<R>) {
+    pub(super) fn tell(&self, severity: Severity, what: &str, shared: &Shared<N>) {
         let address = |address: &Address| match address {
             Address::Ip(address) => address.ip().to_string(),
             unix @ Address::Unix(_) => unix.to_string(),
@@ -244,7 +253,7 @@ impl<R: Reactor> Entrance<R> {
 }
 
 /// A session of this client.
-pub(super) fn begin<R: Reactor>(service: &Service, client: ClientInfo, shared: &Shared<R>) -> Traced {
+pub(super) fn begin<N: Network>(service: &Service, client: ClientInfo, shared: &Shared<N>) -> Traced {
     let tracing = service.trace().and_then(|trace| trace.setting(&client));
     Traced::new(Arc::clone(&service.config), client, shared.now(), tracing)
 }

@@ -16,37 +16,37 @@ use underpass_core::{
 };
 use underpass_tls::ClientSettings;
 
-use super::{Reactor, Stream, secured::Secured, socket};
+use super::{Network, Stream, secured::Secured, socket};
 use crate::{Provisions, admission::Decision};
 
 type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// An errand under way. Dropping it cancels it.
-pub(super) enum Errand<R: Reactor> {
+pub(super) enum Errand<N: Network> {
     /// A name is looked up.
     Resolve(Option<Lookup>, Pending<io::Result<Vec<IpAddr>>>),
     /// A password is compared.
     Admit(Option<Claim>, Pending<Decision>),
     /// A connection is made.
-    Connect(Option<Box<(Dial, Lease)>>, Pending<Result<Secured<R::Stream>, Failed>>),
+    Connect(Option<Box<(Dial, Lease)>>, Pending<Result<Secured<N::Stream>, Failed>>),
 }
 
 /// Why a dial brought nothing, and what the operator is told of it besides.
 pub(super) struct Failed(DialError, Option<String>);
 
 /// What an errand brought, besides its report to the session.
-pub(super) enum Brought<R: Reactor> {
+pub(super) enum Brought<N: Network> {
     /// Nothing that the shell has to keep.
     Nothing,
     /// Nothing, and this is why.
     Refused(String),
     /// A connection.
-    Connection(Leg, Secured<R::Stream>, Lease),
+    Connection(Leg, Secured<N::Stream>, Lease),
     /// Whether the request may go on.
     Decision(Claim, Decision),
 }
 
-impl<R: Reactor> Errand<R> {
+impl<N: Network> Errand<N> {
     /// Asks the name servers that the location names, or the system, on behalf of `client`.
     pub(super) fn resolve(lookup: Lookup, provisions: &Provisions, client: &Address) -> Self {
         let resolver = lookup.resolver().and_then(|resolver| provisions.resolvers.get(resolver.0 as usize));
@@ -63,26 +63,36 @@ impl<R: Reactor> Errand<R> {
     }
 
     /// Connects, and shakes hands where the connection is to be under TLS.
-    pub(super) fn connect(dial: Dial, lease: Lease, provisions: &Provisions) -> Self {
+    pub(super) fn connect(
+        dial: Dial,
+        lease: Lease,
+        provisions: &Provisions,
+        network: &mut N,
+        place: u32,
+    ) -> Self {
         let address = lease.address().clone();
         let security = dial.tls().map(|peer| {
             let settings = provisions.upstream_tls.get(peer.settings.0 as usize);
             (settings.cloned(), Arc::clone(peer), dial.preamble().into())
         });
-        let connection: Pending<Result<Secured<R::Stream>, Failed>> = match &address {
+        let connection: Pending<Result<Secured<N::Stream>, Failed>> = match &address {
             Address::Ip(to) => {
-                let (socket, to) = (socket::for_dial(&dial, *to), *to);
+                let begun = socket::for_dial(&dial, *to).map(|socket| network.connect(socket, *to, place));
                 Box::pin(async move {
                     // Nobody has been asked for anything yet.
-                    let socket = socket.map_err(|error| Failed(DialError::Local(error.into()), None))?;
-                    let connected = R::connect(socket, to).await;
+                    let begun = begun.map_err(|error| Failed(DialError::Local(error.into()), None))?;
+                    let connected = begun.await;
                     let stream =
                         connected.map_err(|error| Failed(socket::dial_error(error, &address), None))?;
+                    stream.set_place(Some(place));
                     secured(stream, security).await
                 })
             }
             Address::Unix(path) => {
-                let connected = socket::connect_unix(path).and_then(R::stream);
+                let connected = socket::connect_unix(path).and_then(|socket| network.stream(socket));
+                if let Ok(stream) = &connected {
+                    stream.set_place(Some(place));
+                }
                 let connected = connected.map_err(|error| Failed(socket::dial_error(error, &address), None));
                 Box::pin(async { secured(connected?, security).await })
             }
@@ -96,7 +106,7 @@ impl<R: Reactor> Errand<R> {
         session: &mut Traced,
         turn: &mut Turn<'_>,
         cx: &mut Context<'_>,
-    ) -> Poll<Brought<R>> {
+    ) -> Poll<Brought<N>> {
         match self {
             Self::Resolve(lookup, addresses) => {
                 let result = ready!(addresses.as_mut().poll(cx)).map_err(Fault::from);

@@ -4,19 +4,24 @@ use std::task::{Context, Poll};
 
 use underpass_core::{Draining, Tick};
 
-use super::{Reactor, secured::Secured};
+use super::{Network, Stream as _, secured::Secured};
 
 /// A connection to be closed. It has no session any more, and nothing is read from it.
-pub(super) struct Farewell<R: Reactor> {
-    stream: Secured<R::Stream>,
+pub(super) struct Farewell<N: Network> {
+    stream: Secured<N::Stream>,
     /// At this time the connection is closed, whatever still waits.
     deadline: Tick,
     generation: u64,
 }
 
-impl<R: Reactor> Farewell<R> {
-    pub(super) fn new(stream: Secured<R::Stream>, deadline: Tick, generation: u64) -> Self {
+impl<N: Network> Farewell<N> {
+    pub(super) fn new(stream: Secured<N::Stream>, deadline: Tick, generation: u64) -> Self {
         Self { stream, deadline, generation }
+    }
+
+    /// The connection has this place.
+    pub(super) fn set_place(&self, place: u32) {
+        self.stream.set_place(Some(place));
     }
 
     /// One turn. Says when the next one is at the latest; none, when the connection is to be closed.

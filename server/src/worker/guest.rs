@@ -5,7 +5,7 @@ use std::task::Context;
 use underpass_core::{Draining, Severity};
 
 use super::{
-    Reactor,
+    Network,
     entrance::{Entrance, Step},
     farewell::Farewell,
     pump::{Connection, Next, Shared},
@@ -13,18 +13,18 @@ use super::{
 use crate::panics::{self, Panic};
 
 /// Who has a place. Boxed: each moves once, whatever happens to the table of places.
-pub(super) enum Guest<R: Reactor> {
+pub(super) enum Guest<N: Network> {
     /// A client before its session begins.
-    Entrance(Box<Entrance<R>>),
+    Entrance(Box<Entrance<N>>),
     /// A session.
-    Session(Box<Connection<R>>),
+    Session(Box<Connection<N>>),
     /// A connection behind its session.
-    Farewell(Box<Farewell<R>>),
+    Farewell(Box<Farewell<N>>),
 }
 
-impl<R: Reactor> Guest<R> {
+impl<N: Network> Guest<N> {
     /// One turn: bounded, never sleeps.
-    pub(super) fn turn(&mut self, shared: &mut Shared<R>, cx: &mut Context<'_>) -> Next {
+    pub(super) fn turn(&mut self, shared: &mut Shared<N>, cx: &mut Context<'_>) -> Next {
         if let Self::Entrance(entrance) = self {
             match entrance.turn(shared, cx) {
                 Step::Sleep(deadline) => return Next::Sleep(Some(deadline)),
@@ -42,8 +42,17 @@ impl<R: Reactor> Guest<R> {
         }
     }
 
+    /// Its connections have this place: when they become ready, it has a turn.
+    pub(super) fn set_place(&self, place: u32) {
+        match self {
+            Self::Entrance(entrance) => entrance.set_place(place),
+            Self::Session(connection) => connection.set_place(place),
+            Self::Farewell(farewell) => farewell.set_place(place),
+        }
+    }
+
     /// The worker shuts down, or has another configuration.
-    pub(super) fn drain(&mut self, why: Draining, shared: &mut Shared<R>) {
+    pub(super) fn drain(&mut self, why: Draining, shared: &mut Shared<N>) {
         match self {
             Self::Entrance(entrance) => entrance.drain(why),
             Self::Session(connection) => connection.session.handle_drain(why, &mut shared.lend()),
@@ -74,7 +83,7 @@ impl<R: Reactor> Guest<R> {
     }
 
     /// Tells the operator that its turn has panicked.
-    pub(super) fn tell(&self, panic: &Panic, shared: &mut Shared<R>) {
+    pub(super) fn tell(&self, panic: &Panic, shared: &mut Shared<N>) {
         match self {
             Self::Entrance(entrance) => {
                 entrance.tell(Severity::Alert, &format!("a client is dropped: {panic}"), shared);
@@ -86,7 +95,7 @@ impl<R: Reactor> Guest<R> {
     }
 
     /// Gives the worker back what was lent.
-    pub(super) fn recycle(self, shared: &mut Shared<R>) {
+    pub(super) fn recycle(self, shared: &mut Shared<N>) {
         if let Self::Session(connection) = self {
             // After a panic the memory of a session may not be worth keeping, which is no other session's trouble.
             let _kept_or_dropped = panics::catch(|| connection.session.recycle(&mut shared.buffers));

@@ -3,6 +3,8 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `reactor` | what a runtime provides, all that a shell implements |
+//! | `network` | a worker's sockets and its time, as the worker sees them |
+//! | `selector` | the sockets, watched by a selector of the worker's own |
 //! | `serve` | the worker: whose turn it is, timers, accepting, the end |
 //! | `pump` | one session's turn: obeys its outputs, moves its bytes |
 //! | `guest` | who has a place: a session, or a connection before its session or behind it |
@@ -19,8 +21,8 @@
 //! | `slots` | the guests of a worker, by number |
 //! | `timer` | the one timer that a worker has of its runtime |
 //!
-//! Everything is generic over [`Reactor`] and compiled for the runtime that a shell names: between a session
-//! and its socket stands no box and no table of functions.
+//! Everything is generic over a network and compiled for the runtime that a shell names: between a session and its socket
+//! stands no box and no table of functions.
 
 mod acceptor;
 mod entrance;
@@ -30,11 +32,13 @@ mod guest;
 mod machine;
 #[cfg(target_os = "linux")]
 mod netlink;
+mod network;
 mod pump;
 mod reactor;
 #[cfg(target_os = "linux")]
 mod rtnetlink;
 mod secured;
+mod selector;
 mod serve;
 mod slots;
 #[cfg(target_os = "linux")]
@@ -45,5 +49,7 @@ mod timer;
 #[cfg(test)]
 mod tests;
 
-pub use reactor::{Reactor, Stream};
+use network::{Network, Stream};
+pub use reactor::{Look, Reactor};
+pub use selector::Watch;
 pub use serve::serve;

@@ -15,7 +15,7 @@ use underpass_core::{
 };
 
 use super::{
-    Reactor, Stream as _,
+    Network, Stream as _,
     errand::{Brought, Errand},
     farewell::Farewell,
     machine,
@@ -36,14 +36,14 @@ const ROUNDS: u32 = 16;
 const LAST_ROUNDS: u32 = 2;
 
 /// A session and what it uses.
-pub(super) struct Connection<R: Reactor> {
+pub(super) struct Connection<N: Network> {
     pub(super) session: Traced,
     service: Arc<Service>,
     /// The client's connection, until it is closed.
-    client: Option<Secured<R::Stream>>,
-    upstream: Option<Upstream<R>>,
+    client: Option<Secured<N::Stream>>,
+    upstream: Option<Upstream<N>>,
     /// Boxed, so that a session without one has little to carry.
-    errand: Option<Box<Errand<R>>>,
+    errand: Option<Box<Errand<N>>>,
     /// What the exchange is counted by.
     #[expect(
         clippy::box_collection,
@@ -68,24 +68,27 @@ struct Blocked {
 }
 
 /// A connection to an origin server, in use.
-struct Upstream<R: Reactor> {
+struct Upstream<N: Network> {
     leg: Leg,
-    stream: Pooled<Secured<R::Stream>>,
+    stream: Pooled<Secured<N::Stream>>,
     lease: Lease,
 }
 
 /// What the sessions of a worker share.
-pub(super) struct Shared<R: Reactor> {
+pub(super) struct Shared<N: Network> {
     pub(super) buffers: Buffers,
-    pub(super) pool: Pool<Secured<R::Stream>>,
+    pub(super) pool: Pool<Secured<N::Stream>>,
     /// How many times the configuration has been replaced.
     pub(super) generation: u64,
+    pub(super) network: N,
+    /// Where the guest is whose turn it is.
+    pub(super) place: u32,
     /// Where log lines are put together.
     pub(super) line: Vec<u8>,
     pub(super) moment: Moment,
     /// Connections that are to be closed once their sockets have taken what waits. They have a place of their own with the next
     /// turn of the worker.
-    pub(super) farewells: Vec<Farewell<R>>,
+    pub(super) farewells: Vec<Farewell<N>>,
 }
 
 /// What comes after a turn.
@@ -98,8 +101,8 @@ pub(super) enum Next {
     Done,
 }
 
-impl<R: Reactor> Connection<R> {
-    pub(super) fn new(session: Traced, service: Arc<Service>, client: Secured<R::Stream>) -> Self {
+impl<N: Network> Connection<N> {
+    pub(super) fn new(session: Traced, service: Arc<Service>, client: Secured<N::Stream>) -> Self {
         Self {
             session,
             service,
@@ -113,8 +116,15 @@ impl<R: Reactor> Connection<R> {
         }
     }
 
+    /// The session has another place.
+    pub(super) fn set_place(&self, place: u32) {
+        if let Some(client) = &self.client {
+            client.set_place(Some(place));
+        }
+    }
+
     /// Tells the operator that the session has panicked. Nothing of it is taken for granted any more.
-    pub(super) fn tell(&self, panic: &Panic, shared: &mut Shared<R>) {
+    pub(super) fn tell(&self, panic: &Panic, shared: &mut Shared<N>) {
         let (log, moment) = (&self.service.provisions.log, shared.moment);
         let sentence = format!("a session is ended: {panic}");
         let line = &mut shared.line;
@@ -137,7 +147,7 @@ impl<R: Reactor> Connection<R> {
     }
 
     /// One turn: bounded, never sleeps.
-    pub(super) fn turn(&mut self, shared: &mut Shared<R>, cx: &mut Context<'_>) -> Next {
+    pub(super) fn turn(&mut self, shared: &mut Shared<N>, cx: &mut Context<'_>) -> Next {
         let next = self.obey(shared, cx);
         if let Some(lines) = self.session.take_lines()
             && let Some(trace) = self.service.trace()
@@ -147,7 +157,7 @@ impl<R: Reactor> Connection<R> {
         next
     }
 
-    fn obey(&mut self, shared: &mut Shared<R>, cx: &mut Context<'_>) -> Next {
+    fn obey(&mut self, shared: &mut Shared<N>, cx: &mut Context<'_>) -> Next {
         let mut rounds = 0;
         // Since the session was told of a deadline.
         let mut rounds_since = 0;
@@ -220,7 +230,7 @@ impl<R: Reactor> Connection<R> {
     }
 
     /// Does what can be done without sleeping; says whether anything was.
-    fn advance(&mut self, wait: Wait, shared: &mut Shared<R>, cx: &mut Context<'_>) -> bool {
+    fn advance(&mut self, wait: Wait, shared: &mut Shared<N>, cx: &mut Context<'_>) -> bool {
         let before = self.blocked;
         let mut moved = self.poll_errand(shared, cx);
         self.flush(cx);
@@ -254,7 +264,7 @@ impl<R: Reactor> Connection<R> {
         true
     }
 
-    fn write(&mut self, to: Side, shared: &mut Shared<R>, cx: &mut Context<'_>) -> bool {
+    fn write(&mut self, to: Side, shared: &mut Shared<N>, cx: &mut Context<'_>) -> bool {
         if self.blocked.writes[to as usize] {
             return false;
         }
@@ -273,7 +283,7 @@ impl<R: Reactor> Connection<R> {
         socket::progress(result)
     }
 
-    fn read(&mut self, from: Side, shared: &mut Shared<R>, cx: &mut Context<'_>) -> bool {
+    fn read(&mut self, from: Side, shared: &mut Shared<N>, cx: &mut Context<'_>) -> bool {
         if self.blocked.reads[from as usize] {
             return false;
         }
@@ -290,7 +300,7 @@ impl<R: Reactor> Connection<R> {
         socket::progress(result)
     }
 
-    fn acknowledge(&mut self, to: Side, shared: &mut Shared<R>) -> bool {
+    fn acknowledge(&mut self, to: Side, shared: &mut Shared<N>) -> bool {
         if self.blocked.acknowledgements[to as usize] {
             return false;
         }
@@ -303,7 +313,7 @@ impl<R: Reactor> Connection<R> {
         has_all
     }
 
-    fn poll_errand(&mut self, shared: &mut Shared<R>, cx: &mut Context<'_>) -> bool {
+    fn poll_errand(&mut self, shared: &mut Shared<N>, cx: &mut Context<'_>) -> bool {
         let Some(errand) = &mut self.errand else { return false };
         let Poll::Ready(brought) = errand.poll(&mut self.session, &mut shared.lend(), cx) else {
             return false;
@@ -325,7 +335,7 @@ impl<R: Reactor> Connection<R> {
         true
     }
 
-    fn admit(&mut self, claim: Claim, decision: Decision, shared: &mut Shared<R>) {
+    fn admit(&mut self, claim: Claim, decision: Decision, shared: &mut Shared<N>) {
         let Decision { admission, permits, notes, counted } = decision;
         for (severity, sentence) in notes {
             let Shared { line, moment, .. } = shared;
@@ -339,7 +349,7 @@ impl<R: Reactor> Connection<R> {
         self.session.handle_admitted(claim, admission, &mut shared.lend());
     }
 
-    fn connect(&mut self, mut dial: Dial, shared: &mut Shared<R>) {
+    fn connect(&mut self, mut dial: Dial, shared: &mut Shared<N>) {
         dial.tell_local(machine::has_address);
         let now = shared.now().tick;
         let lease = match self.session.choose(&dial, now) {
@@ -349,14 +359,17 @@ impl<R: Reactor> Connection<R> {
         while let Some(mut stream) = shared.pool(&self.service).and_then(|pool| pool.take(&dial, &lease, now))
         {
             if stream.connection.is_quiet() {
+                stream.connection.set_place(Some(shared.place));
                 self.begin_upstream(dial.leg(), stream, lease);
                 return self.session.handle_connected(dial, Ok(Connected::Reused), &mut shared.lend());
             }
         }
-        self.errand = Some(Box::new(Errand::connect(dial, lease, &self.service.provisions)));
+        let Shared { network, place, .. } = shared;
+        let errand = Errand::connect(dial, lease, &self.service.provisions, network, *place);
+        self.errand = Some(Box::new(errand));
     }
 
-    fn begin_upstream(&mut self, leg: Leg, stream: Pooled<Secured<R::Stream>>, lease: Lease) {
+    fn begin_upstream(&mut self, leg: Leg, stream: Pooled<Secured<N::Stream>>, lease: Lease) {
         self.upstream = Some(Upstream { leg, stream, lease });
         self.blocked.reads[Side::Upstream as usize] = false;
         self.blocked.writes[Side::Upstream as usize] = false;
@@ -366,7 +379,7 @@ impl<R: Reactor> Connection<R> {
         &mut self,
         verdict: Verdict,
         disposal: Disposal,
-        shared: &mut Shared<R>,
+        shared: &mut Shared<N>,
         cx: &mut Context<'_>,
     ) {
         let now = shared.now().tick;
@@ -377,6 +390,7 @@ impl<R: Reactor> Connection<R> {
         let Some(Upstream { stream, lease, .. }) = self.upstream.take() else { return };
         match (disposal, shared.pool(&self.service)) {
             (Disposal::Pool, Some(pool)) if !stream.connection.has_unsent() => {
+                stream.connection.set_place(None);
                 drop(pool.put(&lease, stream, now));
             }
             (Disposal::Pool, _) => self.say_farewell(stream.connection, Ending::Fin, shared, cx),
@@ -392,14 +406,14 @@ impl Blocked {
     }
 }
 
-impl<R: Reactor> Shared<R> {
+impl<N: Network> Shared<N> {
     pub(super) fn now(&self) -> Now {
         let Moment { monotonic_ns, unix_ms, utc_offset_min } = self.moment;
         Now { tick: Tick(monotonic_ns), unix_ms, utc_offset_min }
     }
 
     /// The idle connections that a session may use: those that were made for its configuration.
-    fn pool(&mut self, service: &Service) -> Option<&mut Pool<Secured<R::Stream>>> {
+    fn pool(&mut self, service: &Service) -> Option<&mut Pool<Secured<N::Stream>>> {
         (service.generation == self.generation).then_some(&mut self.pool)
     }
 
@@ -410,15 +424,15 @@ impl<R: Reactor> Shared<R> {
 }
 
 /// Whether the deadline has passed.
-fn is_due<R: Reactor>(wait: Wait, shared: &Shared<R>) -> bool {
+fn is_due<N: Network>(wait: Wait, shared: &Shared<N>) -> bool {
     wait.deadline.is_some_and(|deadline| deadline <= shared.now().tick)
 }
 
-fn stream<'a, R: Reactor>(
-    client: &'a mut Option<Secured<R::Stream>>,
-    upstream: &'a mut Option<Upstream<R>>,
+fn stream<'a, N: Network>(
+    client: &'a mut Option<Secured<N::Stream>>,
+    upstream: &'a mut Option<Upstream<N>>,
     side: Side,
-) -> Option<(Leg, &'a mut Secured<R::Stream>)> {
+) -> Option<(Leg, &'a mut Secured<N::Stream>)> {
     match side {
         Side::Downstream => client.as_mut().map(|stream| (Leg::CLIENT, stream)),
         Side::Upstream => upstream.as_mut().map(|upstream| (upstream.leg, &mut upstream.stream.connection)),

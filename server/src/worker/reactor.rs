@@ -1,57 +1,34 @@
 //! What a runtime provides, all that a shell implements.
 
-use std::{
-    fmt::Debug,
-    future::Future,
-    io::{self, IoSlice},
-    net::SocketAddr,
-    os::fd::{AsFd, OwnedFd},
-    pin::Pin,
-    task::{Context, Poll},
-    time::Instant,
-};
+use std::{future::Future, io, os::fd::OwnedFd, pin::Pin, task::Context, time::Instant};
 
-use underpass_core::Address;
-
-use crate::Listening;
-
-/// What a worker has of its runtime: sockets and a timer.
+/// What a worker has of its runtime: it is woken when one descriptor becomes readable, or when a time has come.
 ///
-/// Nothing of it decides anything. All of it is called from the future that [`super::serve()`] is, and so in
-/// the runtime.
-pub trait Reactor: 'static {
-    /// A connection, over TCP or a Unix domain socket.
-    type Stream: Stream;
-
-    /// A listening socket.
-    type Listener: AsFd + Debug + Send;
-
+/// A worker watches its sockets by a selector of its own (epoll, kqueue), which is the descriptor. So the runtime knows of one
+/// descriptor, however many sockets there are, and one wake-up serves all of them.
+///
+/// Nothing of it decides anything. All of it is called from the future that [`super::serve()`] is, and so in the runtime.
+pub trait Reactor: Sized + Send + 'static {
     /// Waits for a point in time.
     type Sleep: Future + Send;
 
-    /// Takes a listening socket into the runtime.
+    /// Watches a descriptor.
     ///
     /// # Errors
-    /// When the system refuses to watch it.
-    fn listen(socket: Listening) -> io::Result<Self::Listener>;
+    /// When the runtime refuses to watch it.
+    fn new(descriptor: OwnedFd) -> io::Result<Self>;
 
-    /// Accepts a client and says where it comes from, a Unix socket without a name being an empty path.
-    fn poll_accept(
-        listener: &Self::Listener,
+    /// Calls `look` whenever the descriptor may be readable, until it finds the last of what is there; then the task of `cx` is
+    /// woken when the descriptor is readable again. Returns at once when `look` finds that there is [`Look::More`]: the worker
+    /// comes back.
+    ///
+    /// # Errors
+    /// Those of `look`, and those of the runtime.
+    fn poll_readable(
+        &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<(Self::Stream, Address)>>;
-
-    /// Takes a connected stream socket of any family into the runtime. It doesn't block.
-    ///
-    /// # Errors
-    /// When the system refuses to watch it.
-    fn stream(socket: OwnedFd) -> io::Result<Self::Stream>;
-
-    /// Connects a TCP socket that has its options. It doesn't block.
-    fn connect(
-        socket: OwnedFd,
-        address: SocketAddr,
-    ) -> impl Future<Output = io::Result<Self::Stream>> + Send + 'static;
+        look: &mut dyn FnMut() -> io::Result<Look>,
+    ) -> io::Result<()>;
 
     /// Waits until `instant`.
     fn sleep_until(instant: Instant) -> Self::Sleep;
@@ -59,22 +36,15 @@ pub trait Reactor: 'static {
     /// Waits until `instant` instead.
     fn reset(sleep: Pin<&mut Self::Sleep>, instant: Instant);
 
-    /// Has the task polled again, once the runtime has looked at its sockets.
+    /// Has the task polled again, once the runtime has looked at its descriptors.
     fn yield_now(cx: &mut Context<'_>);
 }
 
-/// A connection in the runtime. An operation that is pending wakes the task of its context.
-pub trait Stream: AsFd + Debug + Send + 'static {
-    /// Receives into `space`, and says how much; 0 is the end of the stream.
-    fn poll_read(&mut self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>>;
-
-    /// Sends from `bytes`, and says how much.
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
-
-    /// Sends from all of `slices`, in their order, and says how much.
-    fn poll_write_vectored(
-        &mut self,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>>;
+/// What a look at a readable descriptor has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// All that was there.
+    All,
+    /// Some of it: there may be more.
+    More,
 }

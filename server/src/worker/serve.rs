@@ -15,12 +15,13 @@ use std::{
 use underpass_core::{Buffers, ClientInfo, Draining, Fault, Pool, Severity, Tick};
 
 use super::{
-    Reactor,
+    Network, Reactor, Watch,
     acceptor::{Accepted, Acceptor},
     entrance::{self, Entrance},
     guest::Guest,
     pump::{Connection, Next, Shared},
     secured::Secured,
+    selector::Selector,
     slots::Slots,
     socket,
     timer::Timer,
@@ -53,20 +54,24 @@ const DRAINS: u32 = 256;
 /// When the listening sockets can't be registered with the runtime, or the system has no random bytes.
 /// Whatever happens on a connection is no error of the worker.
 pub async fn serve<R: Reactor>(setup: Setup) -> io::Result<()> {
-    let mut worker = Worker::<R>::new(setup)?;
-    poll_fn(move |cx| worker.poll(cx)).await;
-    Ok(())
+    serve_on::<Selector<R>>(setup).await
 }
 
-struct Worker<R: Reactor> {
+/// The same on any network.
+pub(super) async fn serve_on<N: Network>(setup: Setup) -> io::Result<()> {
+    let mut worker = Worker::<N>::new(setup)?;
+    poll_fn(move |cx| worker.poll(cx)).await
+}
+
+struct Worker<N: Network> {
     control: Control,
     /// By the index that their wake-ups carry.
-    acceptors: Vec<Option<Acceptor<R>>>,
+    acceptors: Vec<Option<Acceptor<N>>>,
     acceptance: Acceptance,
     most_connections: usize,
     /// Whether a failure to accept was told since the last success.
     told: bool,
-    slots: Slots<R>,
+    slots: Slots<N>,
     /// Nobody is accepted any more; the worker is done when the last session is, or has had its last turn.
     end: Option<End>,
     /// Then everything is over, where the worker is ending and has been told when.
@@ -80,10 +85,10 @@ struct Worker<R: Reactor> {
     deadlines: Timers<u32>,
     /// When idle upstream connections are looked at next.
     sweep: Option<Tick>,
-    timer: Timer<R>,
+    timer: Timer<N>,
     clock: Clock,
     secret: [u8; 16],
-    shared: Shared<R>,
+    shared: Shared<N>,
 }
 
 /// Whether clients are accepted.
@@ -105,15 +110,18 @@ struct Drain {
     next: u32,
 }
 
-impl<R: Reactor> Worker<R> {
+impl<N: Network> Worker<N> {
     fn new(setup: Setup) -> io::Result<Self> {
-        let Setup { listeners, provisions, clock, connections, control, .. } = setup;
+        let Setup { listeners, provisions, clock, connections, control, watch } = setup;
+        let network = N::new(watch.map_or_else(Watch::new, Ok)?)?;
         let mut secret = [0; 16];
         getrandom::fill(&mut secret)?;
         let shared = Shared {
             buffers: Buffers::default(),
             pool: Pool::default(),
             generation: 0,
+            network,
+            place: 0,
             line: Vec::new(),
             moment: clock.now(),
             farewells: Vec::new(),
@@ -145,10 +153,14 @@ impl<R: Reactor> Worker<R> {
         Ok(worker)
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.shared.moment = self.clock.now();
         let mut ready = std::mem::take(&mut self.ready);
         self.control.ready_list().take(&mut ready, cx.waker());
+        let more = match self.look_at_sockets(&mut ready, cx) {
+            Ok(more) => more,
+            Err(error) => return Poll::Ready(Err(error)),
+        };
         for source in ready.drain(..) {
             match source {
                 // Each session has one turn more, behind which nothing is waited for.
@@ -170,20 +182,38 @@ impl<R: Reactor> Worker<R> {
         }
         self.drain_some();
         if self.end == Some(End::Stop) && self.drains.is_empty() {
-            return Poll::Ready(());
+            return Poll::Ready(Ok(()));
         }
         // What came to the worker's own list meanwhile waits until the runtime has looked at the sockets.
         ready.append(&mut self.ready);
         self.ready = ready;
         self.keep_time();
         if self.end.is_some() && self.slots.is_empty() {
-            return Poll::Ready(());
+            return Poll::Ready(Ok(()));
         }
-        if !self.ready.is_empty() || !self.drains.is_empty() || !self.entering.is_empty() {
+        if more || !self.ready.is_empty() || !self.drains.is_empty() || !self.entering.is_empty() {
             // Not a plain wake-up, with which a runtime may come back before it has looked at them.
-            R::yield_now(cx);
+            N::yield_now(cx);
         }
         Poll::Pending
+    }
+
+    /// Lists whose sockets have become ready. Says whether there may be more.
+    fn look_at_sockets(&mut self, ready: &mut Vec<Source>, cx: &mut Context<'_>) -> io::Result<bool> {
+        let Self { slots, acceptors, shared, .. } = self;
+        shared.network.poll_ready(cx, &mut |source| {
+            let is_listed = match source {
+                Source::Session(place) => !slots.list(place),
+                Source::Listener(index) => {
+                    let acceptor = acceptors.get(usize::from(index)).and_then(Option::as_ref);
+                    !acceptor.is_some_and(Acceptor::list)
+                }
+                Source::Timer | Source::Control => false,
+            };
+            if !is_listed {
+                ready.push(source);
+            }
+        })
     }
 
     /// Some of those who shake hands go on, so that others don't wait for all of them.
@@ -223,7 +253,7 @@ impl<R: Reactor> Worker<R> {
 }
 
 /// Accepting.
-impl<R: Reactor> Worker<R> {
+impl<N: Network> Worker<N> {
     fn accept_from_all(&mut self) {
         self.acceptance = Acceptance::Open;
         for (index, acceptor) in (0..).zip(&self.acceptors) {
@@ -233,7 +263,7 @@ impl<R: Reactor> Worker<R> {
         }
     }
 
-    fn acceptor(&self, index: u16) -> Option<&Acceptor<R>> {
+    fn acceptor(&self, index: u16) -> Option<&Acceptor<N>> {
         self.acceptors.get(usize::from(index))?.as_ref()
     }
 
@@ -245,8 +275,10 @@ impl<R: Reactor> Worker<R> {
             if self.acceptance != Acceptance::Open || !self.has_room() {
                 return;
             }
-            let Some(acceptor) = self.acceptor(index) else { return };
-            match acceptor.poll_accept() {
+            let Self { acceptors, shared, .. } = self;
+            let acceptor = acceptors.get(usize::from(index)).and_then(Option::as_ref);
+            let Some(acceptor) = acceptor else { return };
+            match acceptor.poll_accept(&mut shared.network) {
                 Poll::Pending => return,
                 Poll::Ready(Ok(accepted)) => {
                     let (number, address) = (acceptor.number(), acceptor.address().clone());
@@ -268,7 +300,7 @@ impl<R: Reactor> Worker<R> {
         }
     }
 
-    fn begin(&mut self, accepted: Accepted<R>, service: Arc<Service>) {
+    fn begin(&mut self, accepted: Accepted<N>, service: Arc<Service>) {
         static SERIAL: AtomicU64 = AtomicU64::new(1);
         self.told = false;
         let Accepted { stream, remote, local } = accepted;
@@ -326,7 +358,7 @@ impl<R: Reactor> Worker<R> {
 }
 
 /// Time, and the end.
-impl<R: Reactor> Worker<R> {
+impl<N: Network> Worker<N> {
     fn keep_time(&mut self) {
         let now = self.shared.now().tick;
         while let Some(number) = self.deadlines.expired(now.0) {
@@ -361,13 +393,14 @@ impl<R: Reactor> Worker<R> {
 }
 
 /// From one configuration to the next, and the end.
-impl<R: Reactor> Worker<R> {
+impl<N: Network> Worker<N> {
     /// Accepts clients from a socket that the worker doesn't have yet.
     fn listen(&mut self, listener: Listener) -> io::Result<()> {
         let at = self.acceptors.iter().position(Option::is_none).unwrap_or(self.acceptors.len());
         let index = u16::try_from(at).map_err(|_| io::ErrorKind::OutOfMemory)?;
         let service = self.service(&listener);
-        let acceptor = Acceptor::new(listener, service, index, self.control.ready_list())?;
+        let (ready, network) = (self.control.ready_list(), &mut self.shared.network);
+        let acceptor = Acceptor::new(listener, service, index, ready, network)?;
         if at == self.acceptors.len() {
             self.acceptors.push(None);
         }
@@ -403,7 +436,7 @@ impl<R: Reactor> Worker<R> {
         self.told = false;
         for listener in listeners {
             let service = self.service(&listener);
-            let known = |acceptor: &&mut Acceptor<R>| acceptor.number() == listener.number();
+            let known = |acceptor: &&mut Acceptor<N>| acceptor.number() == listener.number();
             if let Some(acceptor) = self.acceptors.iter_mut().flatten().find(known) {
                 acceptor.renew(service);
             } else if let Err(error) = self.listen(listener) {
@@ -445,10 +478,11 @@ impl<R: Reactor> Worker<R> {
         let Some(acceptor) = self.acceptors.get_mut(at).and_then(Option::take) else { return };
         while !acceptor.lives_on()
             && self.has_room()
-            && let Ok(accepted) = acceptor.accept_waiting()
+            && let Ok(accepted) = acceptor.accept_waiting(&mut self.shared.network)
         {
             self.begin(accepted, Arc::clone(acceptor.service()));
         }
+        acceptor.close(&mut self.shared.network);
     }
 
     /// No session of this configuration, or of any, begins another request.
@@ -461,7 +495,7 @@ impl<R: Reactor> Worker<R> {
         let Some(mut drain) = self.drains.pop_front() else { return };
         let end = self.slots.end().min(drain.next.saturating_add(DRAINS));
         for number in drain.next..end {
-            let concerned = |slots: &Slots<R>| {
+            let concerned = |slots: &Slots<N>| {
                 let generation = slots.generation(number);
                 generation.is_some() && drain.generation.is_none_or(|only| generation == Some(only))
             };

@@ -8,7 +8,7 @@ use std::{
 use underpass_core::Draining;
 
 use super::{
-    Reactor,
+    Network,
     guest::Guest,
     pump::{Next, Shared},
 };
@@ -18,44 +18,46 @@ use crate::{
 };
 
 /// Places for guests. A place is used again and keeps its alarm.
-pub(super) struct Slots<R: Reactor> {
-    slots: Vec<Slot<R>>,
+pub(super) struct Slots<N: Network> {
+    slots: Vec<Slot<N>>,
     free: Vec<u32>,
     connections: usize,
 }
 
-struct Slot<R: Reactor> {
-    guest: Option<Guest<R>>,
+struct Slot<N: Network> {
+    guest: Option<Guest<N>>,
     alarm: Arc<Alarm>,
 }
 
-impl<R: Reactor> Slots<R> {
+impl<N: Network> Slots<N> {
     /// None yet.
     pub(super) fn new() -> Self {
         Self { slots: Vec::new(), free: Vec::new(), connections: 0 }
     }
 
     /// Gives the guest a number.
-    pub(super) fn insert(&mut self, guest: Guest<R>, ready: &Arc<ReadyList>) -> u32 {
+    pub(super) fn insert(&mut self, guest: Guest<N>, ready: &Arc<ReadyList>) -> u32 {
         self.connections += guest.count();
+        let free = self.free.pop();
+        let number = free.unwrap_or_else(|| self.end());
+        guest.set_place(number);
         let guest = Some(guest);
-        if let Some(number) = self.free.pop() {
+        if free.is_some() {
             self.slots[number as usize].guest = guest;
             return number;
         }
-        let number = self.end();
         self.slots.push(Slot { guest, alarm: Alarm::new(ready, Source::Session(number)) });
         number
     }
 
     /// Gives the session with this number its turn; `None` when it is over already. At [`Next::Done`] it is
     /// dropped, and its number free. A session that panics is over, which the error log is told.
-    pub(super) fn turn(&mut self, number: u32, shared: &mut Shared<R>) -> Option<Next> {
+    pub(super) fn turn(&mut self, number: u32, shared: &mut Shared<N>) -> Option<Next> {
         self.guarded(number, shared, Guest::turn)
     }
 
     /// Tells the session with this number to drain, and gives it its turn, as [`Self::turn`] does.
-    pub(super) fn drain(&mut self, number: u32, why: Draining, shared: &mut Shared<R>) -> Option<Next> {
+    pub(super) fn drain(&mut self, number: u32, why: Draining, shared: &mut Shared<N>) -> Option<Next> {
         self.guarded(number, shared, |guest, shared, cx| {
             guest.drain(why, shared);
             guest.turn(shared, cx)
@@ -65,11 +67,12 @@ impl<R: Reactor> Slots<R> {
     fn guarded(
         &mut self,
         number: u32,
-        shared: &mut Shared<R>,
-        turn: impl FnOnce(&mut Guest<R>, &mut Shared<R>, &mut Context<'_>) -> Next,
+        shared: &mut Shared<N>,
+        turn: impl FnOnce(&mut Guest<N>, &mut Shared<N>, &mut Context<'_>) -> Next,
     ) -> Option<Next> {
         let slot = self.slots.get_mut(number as usize)?;
         slot.alarm.reset();
+        shared.place = number;
         let guest = slot.guest.as_mut()?;
         self.connections -= guest.count();
         // Made for the turn: kept, it would cost each idle session 16 bytes.

@@ -21,9 +21,10 @@ mod flood;
 pub(super) mod tls;
 mod tls_upstream;
 
-use super::{Reactor, Stream, serve};
+use super::{Network, Stream, Watch, serve::serve_on};
 use crate::{
     Control, ErrorLog, Listener, Listening, Log, LogFile, Provisions, Reload, Setup, Target, admission::Gate,
+    wake::Source,
 };
 
 /// Polls to which a response on loopback comes; each yields the processor.
@@ -35,7 +36,7 @@ fn a_client_that_comes_behind_a_reload_is_served_as_it_says() {
     let address = listener.local_addr().expect("it is bound");
     let control = Control::new();
     let new = listener.renewed(answering("new"));
-    let worker = serve::<ByHand>(Setup::new(vec![listener]).controlled_by(&control));
+    let worker = serve_on::<ByHand>(Setup::new(vec![listener]).controlled_by(&control));
     // The worker is at its listening socket already when the configuration changes.
     BEFORE_ACCEPTED.set(Some(Box::new(move || control.reload(Reload::new(vec![new])))));
 
@@ -56,7 +57,7 @@ fn a_client_at_a_socket_that_moves_is_served_by_the_new_configuration() {
         let moves = Listener::bind(address, answering("old")).expect("ports are shared");
         let control = Control::new();
         let new = stays.renewed(answering("new"));
-        let worker = serve::<ByHand>(Setup::new(vec![stays, moves]).controlled_by(&control));
+        let worker = serve_on::<ByHand>(Setup::new(vec![stays, moves]).controlled_by(&control));
         BEFORE_ACCEPTED.set(Some(Box::new(move || control.reload(Reload::new(vec![new])))));
         let mut client = connected(address);
         client.write_all(b"GET / HTTP/1.1\r\nHost: e\r\nConnection: close\r\n\r\n").expect("room for a head");
@@ -75,7 +76,7 @@ fn a_worker_that_leaves_serves_by_the_next_configuration() {
         let address = listener.local_addr().expect("it is bound");
         let control = Control::new();
         let new = listener.renewed(answering("new"));
-        let worker = serve::<ByHand>(Setup::new(vec![listener]).controlled_by(&control));
+        let worker = serve_on::<ByHand>(Setup::new(vec![listener]).controlled_by(&control));
         let leave = move || {
             control.reload(Reload::new(vec![new]));
             control.drain(None);
@@ -106,7 +107,7 @@ fn moving_data_arms_no_timer() {
     ));
     let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), config).expect("a free port");
     let mut client = connected(listener.local_addr().expect("it is bound"));
-    let mut worker = ByTurns(Box::pin(serve::<ByHand>(Setup::new(vec![listener]))));
+    let mut worker = ByTurns(Box::pin(serve_on::<ByHand>(Setup::new(vec![listener]))));
     let upgrade = "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n";
     write!(client, "GET / HTTP/1.1\r\nHost: e\r\n{upgrade}").expect("room for a head");
     let mut server = worker.until(|| origin.accept().ok()).0;
@@ -167,7 +168,7 @@ fn a_panic_ends_its_session_and_nothing_else() {
     let gate = Arc::new(Gate::new(loaded.access).expect("nothing to start"));
     let provisions = Provisions { gate, log: log_in(folder.path()), ..Provisions::default() };
     let setup = Setup::new(vec![listener]).provided_with(provisions).connections(3);
-    let mut worker = ByTurns(Box::pin(serve::<ByHand>(setup)));
+    let mut worker = ByTurns(Box::pin(serve_on::<ByHand>(setup)));
     let mut other = connected(address);
     worker.has_turns();
 
@@ -203,7 +204,7 @@ fn deadlines_come_while_bytes_move() {
     let config = serving("lingering_time 50ms; lingering_timeout 1h; client_max_body_size 1;");
     let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), config).expect("a free port");
     let mut client = connected(listener.local_addr().expect("it is bound"));
-    let mut worker = ByTurns(Box::pin(serve::<ByHand>(Setup::new(vec![listener]))));
+    let mut worker = ByTurns(Box::pin(serve_on::<ByHand>(Setup::new(vec![listener]))));
     client
         .write_all(b"POST / HTTP/1.1\r\nHost: e\r\nContent-Length: 1000000000000\r\n\r\n")
         .expect("room for a head");
@@ -229,7 +230,7 @@ fn a_busy_worker_at_its_limit_obeys() {
         let address = listener.local_addr().expect("it is bound");
         let control = Control::new();
         let setup = Setup::new(vec![listener]).connections(2).controlled_by(&control);
-        let mut worker = ByTurns(Box::pin(serve::<ByHand>(setup)));
+        let mut worker = ByTurns(Box::pin(serve_on::<ByHand>(setup)));
         let mut client = connected(address);
         let upgrade = "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n";
         write!(client, "GET / HTTP/1.1\r\nHost: e\r\n{upgrade}").expect("room for a head");
@@ -259,7 +260,7 @@ fn what_came_unasked_on_an_idle_connection_answers_nobody() {
     let config = serving(&format!("location / {{ proxy_pass http://{to}; }}"));
     let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), config).expect("a free port");
     let mut client = connected(listener.local_addr().expect("it is bound"));
-    let mut worker = ByTurns(Box::pin(serve::<ByHand>(Setup::new(vec![listener]))));
+    let mut worker = ByTurns(Box::pin(serve_on::<ByHand>(Setup::new(vec![listener]))));
     client.write_all(b"HEAD /a HTTP/1.1\r\nHost: e\r\n\r\n").expect("room for a head");
     let mut server = worker.until(|| origin.accept().ok()).0;
     server.set_nonblocking(true).expect("a plain socket");
@@ -310,7 +311,7 @@ fn accepted_behind(errors: &[rustix::io::Errno]) -> (String, Vec<u8>) {
     client.write_all(REQUEST).expect("room for a head");
     ACCEPT_ERRORS.set(errors.iter().map(|error| (*error).into()).collect());
     let setup = Setup::new(vec![listener]).logging_to(log_in(folder.path()));
-    let mut worker = ByTurns(Box::pin(serve::<ByHand>(setup)));
+    let mut worker = ByTurns(Box::pin(serve_on::<ByHand>(setup)));
     worker.until(|| ACCEPT_ERRORS.with_borrow(|errors| errors.is_empty().then_some(())));
     // Few, so that a pause isn't over before they are, however busy the machine is.
     let mut turns = 0..5;
@@ -348,7 +349,7 @@ fn full_after_four() -> (TcpListener, ByTurns, SocketAddr) {
         serving(&format!("location / {{ proxy_pass http://{to}; }} location = /own {{ return 204; }}"));
     let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), config).expect("a free port");
     let address = listener.local_addr().expect("it is bound");
-    (origin, ByTurns(Box::pin(serve::<ByHand>(Setup::new(vec![listener]).connections(4)))), address)
+    (origin, ByTurns(Box::pin(serve_on::<ByHand>(Setup::new(vec![listener]).connections(4)))), address)
 }
 
 /// A worker that has a turn whenever somebody waits for what it does.
@@ -438,19 +439,33 @@ thread_local! {
 /// Sockets that are tried whenever the worker is polled, and a time that never comes.
 pub(super) struct ByHand;
 
-impl Reactor for ByHand {
+impl Network for ByHand {
     type Stream = Connection;
     type Listener = TcpListener;
     type Sleep = Pending<()>;
 
-    fn listen(socket: Listening) -> io::Result<TcpListener> {
+    fn new(_: Watch) -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    fn poll_ready(&mut self, _: &mut Context<'_>, _: &mut dyn FnMut(Source)) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    fn listen(&mut self, socket: Listening, _: u16) -> io::Result<TcpListener> {
         match socket {
             Listening::Tcp(socket) => Ok(socket),
             Listening::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
-    fn poll_accept(listener: &TcpListener, cx: &mut Context<'_>) -> Poll<io::Result<(Connection, Address)>> {
+    fn close(&mut self, _: TcpListener) {}
+
+    fn poll_accept(
+        &mut self,
+        listener: &TcpListener,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(Connection, Address)>> {
         if let Some(error) = ACCEPT_ERRORS.with_borrow_mut(Vec::pop) {
             return Poll::Ready(Err(error));
         }
@@ -466,14 +481,16 @@ impl Reactor for ByHand {
         })
     }
 
-    fn stream(socket: OwnedFd) -> io::Result<Connection> {
+    fn stream(&mut self, socket: OwnedFd) -> io::Result<Connection> {
         Ok(Connection(socket.into()))
     }
 
     /// At once, for on loopback nobody has to be waited for.
     fn connect(
+        &mut self,
         socket: OwnedFd,
         address: SocketAddr,
+        _: u32,
     ) -> impl Future<Output = io::Result<Connection>> + Send + 'static {
         let socket = socket2::Socket::from(socket);
         let connect = || {
@@ -499,6 +516,8 @@ impl Reactor for ByHand {
 pub(super) struct Connection(pub(super) TcpStream);
 
 impl Stream for Connection {
+    fn set_place(&self, _: Option<u32>) {}
+
     fn poll_read(&mut self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
         if FLOODS.get() {
             space.fill(b'x');

@@ -10,26 +10,26 @@ use std::{
 
 use underpass_core::Tick;
 
-use super::Reactor;
+use super::Network;
 use crate::{
     Clock,
     wake::{Alarm, ReadyList, Source},
 };
 
 /// Goes off once, at the earliest time that it was set to, or for no reason.
-pub(super) struct Timer<R: Reactor> {
-    sleep: Pin<Box<R::Sleep>>,
+pub(super) struct Timer<N: Network> {
+    sleep: Pin<Box<N::Sleep>>,
     alarm: Arc<Alarm>,
     waker: Waker,
     armed: Option<Tick>,
 }
 
-impl<R: Reactor> Timer<R> {
+impl<N: Network> Timer<N> {
     /// To be called in the runtime.
     pub(super) fn new(ready: &Arc<ReadyList>) -> Self {
         let alarm = Alarm::new(ready, Source::Timer);
         Self {
-            sleep: Box::pin(R::sleep_until(Instant::now())),
+            sleep: Box::pin(N::sleep_until(Instant::now())),
             waker: Waker::from(Arc::clone(&alarm)),
             alarm,
             armed: None,
@@ -44,7 +44,7 @@ impl<R: Reactor> Timer<R> {
         // A time beyond what the system can express never comes.
         let Some(instant) = clock.instant(at.0) else { return };
         self.armed = Some(at);
-        R::reset(self.sleep.as_mut(), instant);
+        N::reset(self.sleep.as_mut(), instant);
         if self.sleep.as_mut().poll(&mut Context::from_waker(&self.waker)).is_ready() {
             self.waker.wake_by_ref();
         }

@@ -6,20 +6,20 @@ use underpass_core::{Ending, Side};
 
 use super::{
     super::{
-        Reactor,
+        Network,
         farewell::Farewell,
         secured::{End, Secured},
     },
     Connection, Shared, stream,
 };
 
-impl<R: Reactor> Connection<R> {
+impl<N: Network> Connection<N> {
     /// Closes a connection, now or behind what its socket hasn't taken yet.
     pub(super) fn say_farewell(
         &self,
-        stream: Secured<R::Stream>,
+        stream: Secured<N::Stream>,
         ending: Ending,
-        shared: &mut Shared<R>,
+        shared: &mut Shared<N>,
         cx: &mut Context<'_>,
     ) {
         if let Some(stream) = stream.close(ending, self.end(), cx) {

@@ -111,6 +111,10 @@ impl<S: Stream> Secured<S> {
 }
 
 impl<S: Stream> Stream for Secured<S> {
+    fn set_place(&self, place: Option<u32>) {
+        self.socket.set_place(place);
+    }
+
     fn poll_read(&mut self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
         let Some(layer) = &mut self.layer else { return self.socket.poll_read(cx, space) };
         let polled = layer.poll_read(&mut self.socket, cx, space);

@@ -17,6 +17,8 @@ use super::*;
 struct Wire(UnixStream);
 
 impl Stream for Wire {
+    fn set_place(&self, _: Option<u32>) {}
+
     fn poll_read(&mut self, _: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
         tried(self.0.read(space))
     }

@@ -33,7 +33,7 @@ fn site(server: &str) -> Site {
     let file = LogFile::open(Target::Path(folder.path().join("tunnels"))).expect("a writable folder");
     let provisions = Provisions { log: Log::new(Vec::new(), vec![file.into()]), ..Provisions::default() };
     let setup = Setup::new(vec![listener]).provided_with(provisions).controlled_by(&control);
-    let worker = ByTurns(Box::pin(serve::<ByHand>(setup)));
+    let worker = ByTurns(Box::pin(serve_on::<ByHand>(setup)));
     Site { origin, worker, control, address, renewed, folder }
 }
 

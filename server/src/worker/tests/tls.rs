@@ -28,7 +28,7 @@ fn secured(server: &str, adjust: impl FnOnce(&mut Config)) -> (Listener, SocketA
 }
 
 fn worker(listener: Listener) -> ByTurns {
-    ByTurns(Box::pin(serve::<ByHand>(Setup::new(vec![listener]))))
+    ByTurns(Box::pin(serve_on::<ByHand>(Setup::new(vec![listener]))))
 }
 
 /// A client that has said its first words, or is about to.
@@ -174,7 +174,7 @@ fn a_handshake_that_fails_is_told_in_one_line() {
     ] {
         let folder = tempfile::tempdir().expect("a folder");
         let (listener, address) = secured("return 204;", |config| config.proxy_protocol = proxied);
-        let mut worker = ByTurns(Box::pin(serve::<ByHand>(logging(listener, folder.path()))));
+        let mut worker = ByTurns(Box::pin(serve_on::<ByHand>(logging(listener, folder.path()))));
         let mut client = connected(address);
         client.write_all(sent).expect("room");
         let answer = is_closed(&mut worker, &mut client);
@@ -194,7 +194,7 @@ fn a_handshake_has_its_time() {
         let folder = tempfile::tempdir().expect("a folder");
         let (listener, address) =
             secured("client_header_timeout 50ms; return 204;", |config| config.proxy_protocol = proxied);
-        let mut worker = ByTurns(Box::pin(serve::<ByHand>(logging(listener, folder.path()))));
+        let mut worker = ByTurns(Box::pin(serve_on::<ByHand>(logging(listener, folder.path()))));
         let mut client = connected(address);
         client.write_all(if proxied { b"PROXY TCP4" } else { b"\x16\x03\x01\x00\x80\x01" }).expect("room");
         assert_eq!(is_closed(&mut worker, &mut client), b"");
@@ -209,7 +209,7 @@ fn a_handshake_has_its_time() {
 fn clients_before_their_sessions_count() {
     let (listener, address) = secured("client_header_timeout 200ms; return 204;", |_| {});
     let setup = Setup::new(vec![listener]).connections(1);
-    let mut worker = ByTurns(Box::pin(serve::<ByHand>(setup)));
+    let mut worker = ByTurns(Box::pin(serve_on::<ByHand>(setup)));
     let mut silent = connected(address);
     worker.has_turns();
     let mut second = client(connected(address));
@@ -251,7 +251,8 @@ pub(super) fn has_come(client: &Secured<Connection>) -> bool {
 fn a_drain_waits_for_who_shakes_hands() {
     let (listener, address) = secured("return 200 x;", |_| {});
     let control = Control::new();
-    let mut worker = ByTurns(Box::pin(serve::<ByHand>(Setup::new(vec![listener]).controlled_by(&control))));
+    let mut worker =
+        ByTurns(Box::pin(serve_on::<ByHand>(Setup::new(vec![listener]).controlled_by(&control))));
     let mut client = client(connected(address));
     worker.has_turns();
     control.drain(None);
@@ -277,7 +278,8 @@ fn a_drain_waits_for_who_shakes_hands() {
 fn a_drain_that_has_an_end_ends_handshakes() {
     let (listener, address) = secured("return 204;", |_| {});
     let control = Control::new();
-    let mut worker = ByTurns(Box::pin(serve::<ByHand>(Setup::new(vec![listener]).controlled_by(&control))));
+    let mut worker =
+        ByTurns(Box::pin(serve_on::<ByHand>(Setup::new(vec![listener]).controlled_by(&control))));
     let silent = connected(address);
     worker.has_turns();
     control.drain(Some(Duration::from_millis(20)));
@@ -292,7 +294,8 @@ fn a_drain_that_has_an_end_ends_what_waits_for_a_client() {
     let to = origin.local_addr().expect("it is bound");
     let (listener, address) = secured(&format!("location / {{ proxy_pass http://{to}; }}"), |_| {});
     let control = Control::new();
-    let mut worker = ByTurns(Box::pin(serve::<ByHand>(Setup::new(vec![listener]).controlled_by(&control))));
+    let mut worker =
+        ByTurns(Box::pin(serve_on::<ByHand>(Setup::new(vec![listener]).controlled_by(&control))));
     let mut client = shaken(&mut worker, address);
     send(&mut client, CLOSING);
     let (mut server, _) = worker.until(|| origin.accept().ok());
@@ -315,7 +318,7 @@ fn what_waits_for_a_slow_client_comes_before_the_end() {
     let origin = listening();
     let to = origin.local_addr().expect("it is bound");
     let (listener, address) = secured(&format!("location / {{ proxy_pass http://{to}; }}"), |_| {});
-    let mut worker = ByTurns(Box::pin(serve::<ByHand>(logging(listener, folder.path()))));
+    let mut worker = ByTurns(Box::pin(serve_on::<ByHand>(logging(listener, folder.path()))));
     let mut client = shaken(&mut worker, address);
     send(&mut client, CLOSING);
     let (mut server, _) = worker.until(|| origin.accept().ok());

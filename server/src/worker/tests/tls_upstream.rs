@@ -43,7 +43,7 @@ fn towards(origin: &TcpListener, name: &str, lines: &str, folder: &Path) -> (ByT
     let settings = ClientOptions { trust, send_name: true, ..ClientOptions::default() }.settings();
     let upstream_tls = [settings.expect("settings")].into();
     let provisions = Provisions { log: log_in(folder), upstream_tls, ..Provisions::default() };
-    (ByTurns(Box::pin(serve::<ByHand>(Setup::new(vec![listener]).provided_with(provisions)))), address)
+    (ByTurns(Box::pin(serve_on::<ByHand>(Setup::new(vec![listener]).provided_with(provisions)))), address)
 }
 
 /// The origin server's end of the next connection, whose handshake is to come.
