@@ -94,6 +94,7 @@ impl Record {
             }
             Variable::Map(id) => self.write_map(*id, now, out),
             Variable::RequestId => self.write_request_id(out),
+            Variable::TunnelProtocol if self.figures.websocket => out.extend_from_slice(b"websocket"),
             other => {
                 if let Some(heads) = &self.heads {
                     self.write_of_heads(heads, other, out);

@@ -60,7 +60,7 @@ impl Tunnel {
         held.pass(run.taken);
         lane.counts(run.frames, run.messages);
         if let (Side::Downstream, 1.., Some(watch)) = (from, run.taken, &mut self.watch) {
-            watch.data = now;
+            watch.data_came(now);
         }
         held.unseen().is_empty()
     }
@@ -87,7 +87,7 @@ impl Tunnel {
             held.pass_all();
             return false;
         };
-        let secret = frames.secret;
+        let seed = frames.seed;
         let lane = frames.lane_mut(from);
         match lane.sight {
             Sight::Relays => {}
@@ -118,7 +118,7 @@ impl Tunnel {
         let room = self.watch.as_ref().is_none_or(|watch| watch.has_room(from, &self.settings, now));
         let pings = self.watch.as_ref().map_or(0, |watch| watch.sides[from.index()].pings);
         let is_ours =
-            |payload: Unmasked<'_>| our_ping(payload, pings, |number| secret.draw(from.into(), number));
+            |payload: Unmasked<'_>| our_ping(payload, pings, |number| seed.draw(from.into(), number));
         let ahead = usize::from(lane.ahead);
         let partial = self.rare.as_ref().and_then(|rare| rare.partial[from.index()]);
         let begun = partial.map(|passed| begun(passed, ahead, held.unseen()));
@@ -148,7 +148,8 @@ impl Tunnel {
                 // The side that says Close first ends the tunnel; a server may end its connection first (RFC 6455 §7.1.1).
                 self.counts.ended.get_or_insert_with(|| from.into());
                 lane.counts(1, 0);
-                (lane.in_control, lane.close) = (true, Some(code));
+                lane.in_control = true;
+                lane.closes(code);
                 passes(held, lane, count);
             }
             Front::Ours(_) if held.waits() => return false,
@@ -217,14 +218,14 @@ impl Tunnel {
         let Some(watch) = &mut self.watch else { return };
         match front {
             Front::Data { begins, .. } if from == Side::Downstream => {
-                watch.data = now;
+                watch.data_came(now);
                 if begins {
                     watch.message_came(&self.settings, now);
                 }
             }
-            Front::Payload(_) if from == Side::Downstream && !in_control => watch.data = now,
-            Front::Ping(_) => watch.relayed[from.opposite().index()] = true,
-            Front::Pong(_) => watch.relayed[from.index()] = false,
+            Front::Payload(_) if from == Side::Downstream && !in_control => watch.data_came(now),
+            Front::Ping(_) => watch.relays_ping(from.opposite(), true),
+            Front::Pong(_) => watch.relays_ping(from, false),
             Front::Ours(number) => watch.sides[from.index()].answered(number, now),
             _ => {}
         }
@@ -233,12 +234,16 @@ impl Tunnel {
     /// A side has broken RFC 6455 §5 (G2).
     fn broken(&mut self, from: Side, violation: FrameViolation, now: Tick, turn: &mut Turn<'_>) {
         let Some(frames) = &mut self.frames else { return };
-        if frames.violation.is_none() {
-            frames.violation = Some((from, violation));
+        // Of both sides only the first to break a rule is told of.
+        let is_first = !frames.is_blind(from.opposite());
+        if is_first {
+            self.rare_mut(turn.buffers).violation = Some((from, violation));
             self.busy.set(Busy::VIOLATED);
         }
         if self.settings.websocket.as_ref().is_some_and(|websocket| websocket.strict) {
-            frames.lane_mut(from).sight = Sight::DropsBlindly;
+            if let Some(frames) = &mut self.frames {
+                frames.lane_mut(from).sight = Sight::DropsBlindly;
+            }
             self.close(EndedBy::Violation(from), Manner::Handshake, now, turn);
         } else {
             self.forget_waiting_pings();
@@ -328,10 +333,12 @@ impl Lane {
                 Ok(Next::Payload(count)) => at += count,
                 Ok(Next::Closed) => return bytes.len(),
                 Ok(Next::Frame(frame)) => {
-                    if frame.header().opcode == Opcode::Close {
-                        self.close = Some(frame.close_code().unwrap_or(NO_CODE));
-                    }
+                    let is_close = frame.header().opcode == Opcode::Close;
+                    let code = frame.close_code().unwrap_or(NO_CODE);
                     at += frame.take();
+                    if is_close {
+                        self.closes(code);
+                    }
                 }
                 Err(_) => self.goes_blind(),
             }

@@ -290,7 +290,7 @@ impl Tunnel {
         if moved.taken > 0 {
             self.heard(from, now);
             if let (Side::Downstream, Some(watch)) = (from, &mut self.watch) {
-                watch.data = now;
+                watch.data_came(now);
             }
         }
         if moved.delivered > 0 {
@@ -428,8 +428,7 @@ impl Tunnel {
             (Timer::Pong, _) => self.unanswered(now, turn),
             (Timer::ClientSilence, _) => self.close(EndedBy::Silence, Manner::Handshake, now, turn),
             (Timer::Moment, _) => {
-                let moment = self.watch.as_mut().and_then(|watch| watch.moment.take());
-                if let Some((_, why)) = moment {
+                if let Some((_, why)) = self.moment() {
                     self.close(why, Manner::Handshake, now, turn);
                 }
             }
@@ -438,9 +437,7 @@ impl Tunnel {
             (Timer::MessageRate, _) => {}
             (Timer::TunnelRate, _) => self.pace_reading(now),
             (Timer::Progress, _) => {
-                if let Some(watch) = &mut self.watch {
-                    watch.logged = now;
-                }
+                self.progress_told(now);
                 self.busy.set(Busy::PROGRESS);
             }
             // A reset would destroy what a Close says.
@@ -472,7 +469,7 @@ impl Tunnel {
 
     /// How it has ended where its sides have ended it: a failure counts where no Close has been said on both sides.
     fn ended_by_itself(&self) -> EndedHow {
-        let said = |frames: &super::Frames| Side::BOTH.map(|side| frames.lane(side).close.is_some());
+        let said = |frames: &super::Frames| Side::BOTH.map(|side| frames.lane(side).has_closed());
         match (self.frames.as_deref().map(said), self.counts.how) {
             (Some([true, true]), _) => EndedHow::Close,
             (_, Some(failed)) => failed,
