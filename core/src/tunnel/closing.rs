@@ -253,7 +253,7 @@ impl Tunnel {
 
     /// Whether that end is left to closing the connection.
     pub(super) fn leaves_end(&self, to: Side) -> bool {
-        to == Side::Upstream && self.closing().is_some_and(|closing| closing.manner == Manner::Handshake)
+        to == Side::Upstream && self.awaits_closes()
     }
 
     /// The worker shuts down, or there is a newer configuration (C8, G6).
@@ -287,6 +287,11 @@ impl Tunnel {
         if let Some(closing) = self.rare.as_mut().and_then(|rare| rare.closing.as_mut()) {
             closing.until = closing.until.min(most);
         }
+    }
+
+    /// Whether each side is to answer a Close before it is over.
+    pub(super) fn awaits_closes(&self) -> bool {
+        self.closing().is_some_and(|closing| closing.manner == Manner::Handshake)
     }
 
     pub(super) fn closing(&self) -> Option<&Closing> {

@@ -110,14 +110,15 @@ impl Tunnel {
         self.busy.set(Busy::OWN);
     }
 
-    /// Pings that wait for a place between two frames: there may be none any more.
-    pub(super) fn forget_waiting_pings(&mut self) {
+    /// A Ping that waits for a place between two frames: there may be none any more.
+    pub(super) fn forget_waiting_ping(&mut self, to: Side) {
         let (Some(rare), Some(frames)) = (&mut self.rare, &self.frames) else { return };
-        for to in Side::BOTH {
-            // What can be sent may be on its way.
-            if !frames.lane(to.opposite()).is_at_boundary() {
-                rare.own[to.index()].take_if(|own| own.kind() == Kind::Ping);
-            }
+        // What can be sent may be on its way.
+        if !frames.lane(to.opposite()).is_at_boundary() {
+            rare.own[to.index()].take_if(|own| own.kind() == Kind::Ping);
+        }
+        if rare.own.iter().all(Option::is_none) {
+            self.busy.clear(Busy::OWN);
         }
     }
 

@@ -132,7 +132,6 @@ impl Tunnel {
             lane.ahead = 0;
         };
         match front {
-            Front::Incomplete if is_over => held.pass_all(),
             Front::Incomplete => {}
             Front::Payload(count) => held.pass(count),
             Front::Data { count, ends, .. } => {
@@ -171,7 +170,7 @@ impl Tunnel {
         self.note_front(from, front, in_control, now);
         match front {
             Front::Incomplete => {
-                self.pass_beginning(from, turn);
+                self.pass_beginning(from, is_over, turn);
                 false
             }
             Front::Behind => false,
@@ -193,8 +192,9 @@ impl Tunnel {
 
     /// The beginning of a header passes as soon as it comes, where nothing that the rest of it may say keeps the frame
     /// back: a frame that is too long or too early, that breaks a rule where that isn't borne, a Pong that may be ours, a
-    /// Close, whose code is told with it.
-    fn pass_beginning(&mut self, from: Side, turn: &mut Turn<'_>) {
+    /// Close, whose code is told with it. Where no rest comes, the beginning passes as it is: it is a frame cut short, and
+    /// no place for one of ours is behind it (G10).
+    fn pass_beginning(&mut self, from: Side, is_over: bool, turn: &mut Turn<'_>) {
         let (Some(frames), Some(websocket)) = (&mut self.frames, &self.settings.websocket) else { return };
         let (lane, held) = (frames.lane_mut(from), &mut self.directions[from.index()].held);
         let ahead = usize::from(lane.ahead);
@@ -202,13 +202,14 @@ impl Tunnel {
             websocket.strict || websocket.message_limit.is_some() || websocket.message_rate.is_some();
         let unseen = held.unseen();
         let is_control = |first: &u8| first & 0x08 != 0;
-        if is_judged || unseen.is_empty() || (ahead == 0 && unseen.first().is_some_and(is_control)) {
+        let is_kept = is_judged || (ahead == 0 && unseen.first().is_some_and(is_control));
+        if unseen.is_empty() || (is_kept && !is_over) {
             return;
         }
         let rare = self.rare.get_or_insert_with(|| turn.buffers.rares.take().unwrap_or_default());
         let partial = rare.partial[from.index()].get_or_insert([0; HEADER]);
         partial.iter_mut().skip(ahead).zip(unseen).for_each(|(slot, byte)| *slot = *byte);
-        // A header that isn't whole is shorter than the longest.
+        // A header that isn't whole is shorter than the longest, and a Pong that isn't is a few bytes longer.
         lane.ahead += u8::try_from(unseen.len()).unwrap_or(0);
         held.pass_all();
     }
@@ -246,7 +247,7 @@ impl Tunnel {
             }
             self.close(EndedBy::Violation(from), Manner::Handshake, now, turn);
         } else {
-            self.forget_waiting_pings();
+            Side::BOTH.into_iter().for_each(|to| self.forget_waiting_ping(to));
         }
     }
 }

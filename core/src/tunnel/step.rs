@@ -119,8 +119,7 @@ impl Tunnel {
             return false;
         }
         // Where Closes are awaited, they say when it is over.
-        let awaits = self.closing().is_some_and(|closing| closing.manner == Manner::Handshake);
-        if !awaits && self.is_over() && !self.has_tail_under_way() {
+        if !self.awaits_closes() && self.is_over() && !self.has_tail_under_way() {
             self.finish(None);
             return false;
         }
@@ -177,6 +176,8 @@ impl Tunnel {
 
     fn arrived(&mut self, from: Side, count: usize, waited: bool, now: Tick) {
         let in_front = from == Side::Upstream && self.busy.has(Busy::FRONT);
+        // Among what goes nowhere, a Close may be awaited (G5).
+        let looks_on = self.frames.is_some() && self.awaits_closes();
         let direction = &mut self.directions[from.index()];
         if let Course::Flowing(carried) = &mut direction.course {
             if !waited && carried.piped == 0 && !in_front {
@@ -185,7 +186,7 @@ impl Tunnel {
             self.counts.received(from, count as u64);
             self.pay(from, count as u64, now);
             self.heard(from, now);
-        } else if self.frames.is_none() {
+        } else if !looks_on {
             direction.held.drop_received(count);
         }
         if let Some(Stage::Lingering { came, .. }) = self.rare.as_mut().map(|rare| &mut rare.stage) {
@@ -487,6 +488,10 @@ impl Tunnel {
     pub(super) fn tunnel_event(&mut self, from: Side, event: tunnel::Event) {
         let legal = self.directions[from.index()].course.on(event, &mut self.taken);
         self.check_transition(legal, "tunnel", &event);
+        if event == tunnel::Event::SourceEnded {
+            // The frame under way is cut short: the end of the stream waits for nothing that would stand behind it.
+            self.forget_waiting_ping(from.opposite());
+        }
     }
 
     /// An event without a row is a mistake of ours: loud in debug builds; in release builds it is noted, and the tunnel
