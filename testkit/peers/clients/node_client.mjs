@@ -27,7 +27,17 @@ function open() {
     maxPayload: 64 * 1024 * 1024,
   });
   socket.binaryType = "nodebuffer";
+  socket.pings = 0;
+  socket.on("ping", () => (socket.pings += 1));
   return socket;
+}
+
+function sendInPieces(socket, data, pieces) {
+  tell("sent", describe(data, true));
+  const length = Math.ceil(data.length / pieces);
+  for (let at = 0; at < data.length; at += length) {
+    socket.send(data.subarray(at, at + length), { binary: true, fin: at + length >= data.length });
+  }
 }
 
 const commands = {
@@ -37,13 +47,15 @@ const commands = {
     socket.send(data);
   },
   // A ping in the middle: control frames may stand between fragments.
-  fragments: (socket, { parts }) => {
+  fragments: (socket, { parts, random, pieces }) => {
+    if (random !== undefined) return sendInPieces(socket, randomBytes(random), pieces);
     parts.forEach((part, index) => {
       if (index === 1) socket.ping("between");
       socket.send(part, { fin: index === parts.length - 1 });
     });
   },
   ping: (socket, { data }) => socket.ping(data),
+  pings: (socket) => tell("pings", { count: socket.pings }),
   close: (socket, { code, reason }) => socket.close(code, reason),
   terminate: (socket) => socket.terminate(),
 };

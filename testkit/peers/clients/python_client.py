@@ -13,15 +13,27 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator
+from typing import Any
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
 URL = sys.argv[1]
 OPTIONS = {"subprotocols": [], "deflate": True, "count": 1, "reject": False} | json.loads(sys.argv[2])
+
+
+class Counting(ClientConnection):
+    """A connection that counts Pings; the library answers them by itself, and tells nobody."""
+
+    pings = 0
+
+    def process_event(self, event: Any) -> None:
+        self.pings += isinstance(event, Frame) and event.opcode is Opcode.PING
+        super().process_event(event)
 
 
 def tell(event: str, **fields: object) -> None:
@@ -47,6 +59,7 @@ def open_connection() -> connect:
         compression="deflate" if OPTIONS["deflate"] else None,
         max_size=64 * 1024 * 1024,
         ping_interval=None,
+        create_connection=Counting,
         proxy=None,
     )
 
@@ -82,6 +95,14 @@ async def do(connection: ClientConnection, command: dict[str, object], tasks: se
             await connection.send(data)
         case {"do": "fragments", "parts": list(parts)}:
             await connection.send(with_ping_between(connection, parts, tasks))
+        case {"do": "fragments", "random": int(size), "pieces": int(pieces)}:
+            data = os.urandom(size)
+            tell("sent", **describe(data))
+            length = -(-size // pieces)
+            await connection.send([data[at : at + length] for at in range(0, size, length)])
+        case {"do": "pings"}:
+            assert isinstance(connection, Counting)
+            tell("pings", count=connection.pings)
         case {"do": "ping", "data": str(text)}:
             await ping(connection, text, tasks)
         case {"do": "close", "code": int(code), "reason": str(reason)}:
