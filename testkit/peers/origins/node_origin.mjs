@@ -22,6 +22,7 @@ const commands = {
   pings: (socket) => socket.send(`pings ${socket.pings}`),
   close: (socket, code, ...reason) => socket.close(Number(code), reason.join(" ")),
   terminate: (socket) => socket.terminate(),
+  flood: (socket, mebibytes) => socket.send(Buffer.alloc(mebibytes << 20)),
   ping: (socket, data) => {
     socket.once("pong", (answer) => socket.send(`pong ${answer}`));
     socket.ping(data);
@@ -44,6 +45,7 @@ sockets.on("connection", (socket, request) => {
     host: request.headers.host,
     subprotocol: socket.protocol,
     extensions: socket.extensions,
+    port: request.socket.remotePort,
   });
   socket.pings = 0;
   socket.on("ping", () => (socket.pings += 1));

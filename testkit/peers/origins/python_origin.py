@@ -61,6 +61,8 @@ async def do(connection: ServerConnection, name: str, rest: list[str]) -> None:
             await connection.close(int(rest[0]), " ".join(rest[1:]))
         case "terminate":
             connection.transport.abort()
+        case "flood":
+            await connection.send(bytes(int(rest[0]) << 20))
         case "ping":
             # The answer is read by this same connection's reader, not by this task.
             await (await connection.ping(rest[0]))
@@ -80,6 +82,7 @@ async def serve_one(connection: ServerConnection) -> None:
         host=request.headers["Host"],
         subprotocol=connection.subprotocol or "",
         extensions=", ".join(extension.name for extension in connection.protocol.extensions),
+        port=connection.remote_address[1],
     )
     try:
         async for message in connection:
