@@ -826,6 +826,68 @@ fn how_a_tunnel_ends_by_itself() {
     assert_eq!((report(&world).ended, report(&world).how), (Some(EndedBy::Client), Some(EndedHow::Reset)));
 }
 
+#[test]
+fn a_side_is_silent_until_its_end_and_no_longer() {
+    fn ends(world: &mut World, side: Side) {
+        match side {
+            Side::Downstream => world.client_ends(),
+            Side::Upstream => world.origin_ends(),
+        }
+    }
+    fn fails(world: &mut World, side: Side) {
+        end(world, side).reset();
+        world.run();
+    }
+    for leaves in [ends, fails] {
+        for side in Side::BOTH {
+            let mut world = websocket(WebSocketSettings::default(), |settings| {
+                (settings.idle_timeout, settings.half_close_timeout) = (HOUR, HOUR);
+            });
+            sends(&mut world, side.opposite(), frame(side.opposite(), TEXT, b"a"));
+            world.elapse(20 * SECOND);
+            leaves(&mut world, side);
+            assert_eq!(of_side(&report(&world), side).silence, 20 * SECOND, "{side:?}");
+            world.elapse(30 * SECOND);
+            ends(&mut world, side.opposite());
+            assert!(world.done);
+            assert_eq!(of_side(&report(&world), side).silence, 20 * SECOND, "it had left: {side:?}");
+        }
+    }
+}
+
+#[test]
+fn the_silence_of_a_dead_side_is_counted_to_its_end() {
+    for side in Side::BOTH {
+        let mut world = pinging(|ping| {
+            (ping.client, ping.upstream) = (side == Side::Downstream, side == Side::Upstream);
+        });
+        world.elapse(20 * SECOND);
+        let report = report(&world);
+        assert_eq!(report.ended, Some(EndedBy::Ping(side)));
+        assert!(of_side(&report, side).silence >= 19 * SECOND, "{side:?}: {report:?}");
+    }
+}
+
+#[test]
+fn a_side_that_fails_was_blocked_until_then() {
+    for side in Side::BOTH {
+        let mut world = websocket(WebSocketSettings::default(), |settings| settings.idle_timeout = HOUR);
+        end(&mut world, side).set_window(10);
+        sends(&mut world, side.opposite(), frame(side.opposite(), 0x82, &[1; 100]));
+        world.elapse(20 * SECOND);
+        end(&mut world, side).reset();
+        world.run();
+        assert_eq!(of_side(&report(&world), side).blocked, 20 * SECOND, "{side:?}");
+    }
+    let mut world = pinging(|ping| ping.upstream = false);
+    until_pinged(&mut world, Side::Downstream);
+    world.client.set_window(0);
+    world.origin_sends(frame(Side::Upstream, TEXT, b"for somebody who is gone"));
+    world.elapse(10 * SECOND);
+    assert_eq!(report(&world).ended, Some(EndedBy::Ping(Side::Downstream)));
+    assert!(report(&world).client.blocked >= 10 * SECOND - INSTANT, "{:?}", report(&world));
+}
+
 // Progress (G9).
 
 #[test]

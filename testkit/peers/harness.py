@@ -163,11 +163,15 @@ class Proxy:
                 self.command(), stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr, cwd=self.prefix
             )
         try:
-            wait_until_accepting(self.port, self._fail_if_ended)
+            self.wait_until_accepting()
         except BaseException:
             self.process.kill()
             self.process.wait()
             raise
+
+    def wait_until_accepting(self) -> None:
+        """Until it accepts connections, or has ended."""
+        wait_until_accepting(self.port, self._fail_if_ended)
 
     def rewrite(self, config_text: str, **values: object) -> None:
         """Changes the file, which a running proxy reads at the next HUP; earlier values hold on."""

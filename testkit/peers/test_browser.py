@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from chromium import Browser
 from conftest import StartProxy
-from harness import ROOT, free_port
+from harness import ROOT, free_port, wait_until
 from underpasscli import underpass_running
 from wspeers import Origin
 
@@ -60,6 +61,47 @@ def test_page_whose_websocket_the_origin_closes(recipe: str, start_proxy: StartP
         browser.evaluate("chat.socket.send('!close 4002 enough for today')")
         browser.wait_for("chat.closed !== null")
         assert browser.evaluate("chat.closed") == {"code": 4002, "reason": "enough for today", "wasClean": True}
+
+
+@pytest.mark.underpass_only("rules G are underpass's own")
+def test_pings_disturb_no_page(recipe: str, start_proxy: StartProxy, browser: Browser) -> None:
+    # At this rate a message takes a second, so that Pings are due between its fragments.
+    directives = "upgrade_ping_interval 50ms; upgrade_ping_timeout 30s; upgrade_limit_rate 16m; upgrade_log tunnels.log;"
+    with Origin("ws") as origin:
+        proxy = start_proxy(recipe.replace("proxy_pass ", f"{directives} proxy_pass "), origin=origin.port)
+        browser.open(f"http://{proxy.authority}/chat/page#fragments")
+        browser.wait_for("chat.socket.readyState === WebSocket.OPEN")
+        assert "permessage-deflate" in browser.evaluate("chat.socket.extensions")
+        origin.expect("open")
+        # Half of it can be compressed, half can't.
+        browser.evaluate(
+            "window.bytes = new Uint8Array(16 << 20);"
+            "for (let at = 0; at < 8 << 20; at += 65536) crypto.getRandomValues(bytes.subarray(at, at + 65536));"
+            "for (let at = 8 << 20; at < bytes.length; at += 1) bytes[at] = at >> 8;"
+            "window.isSame = (buffer) => { const got = new Uint8Array(buffer); let at = 0;"
+            "  while (at < bytes.length && got[at] === bytes[at]) at += 1;"
+            "  return got.length === bytes.length && at === bytes.length; };"
+            "for (let count = 0; count < 2; count += 1) chat.socket.send(bytes)"
+        )
+        browser.wait_for("chat.received.length === 2")
+        assert browser.evaluate("chat.received.every(isSame)")
+        browser.evaluate("chat.socket.send('!pings')")
+        browser.wait_for("chat.received.length === 3")
+        pings = browser.evaluate("chat.received[2]")
+        assert int(pings.removeprefix("pings ")) >= 5, pings
+
+        browser.evaluate("chat.socket.close(4001, 'the page is done')")
+        assert origin.expect("close") == {"event": "close", "code": 4001, "reason": "the page is done"}
+        browser.wait_for("chat.closed !== null")
+        assert browser.evaluate("chat.closed.wasClean")
+        log = proxy.prefix / "tunnels.log"
+        wait_until(lambda: '"event":"close"' in log.read_text(), "the tunnel's line")
+        line = json.loads(log.read_text().splitlines()[-1])
+        assert (line["ended_by"], line["ended_how"]) == ("client", "close"), line
+        assert (line["client_messages"], line["upstream_messages"]) == (3, 3), line
+        assert line["upstream_frames"] > 100, "the origin server has sent fragments"
+        # The browser has answered, too, and its answers have gone no further.
+        assert line["client_ping"] is not None and line["upstream_ping"] is not None, line
 
 
 @pytest.mark.underpass_only("the demo is underpass's own")

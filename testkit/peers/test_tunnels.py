@@ -55,9 +55,9 @@ class Route:
         self.proxy = self._start_proxy(text, origin=self.origin.port, directives=directives, main=main)
         return self.proxy
 
-    def client(self, **options: object) -> Client:
+    def client(self, path: str = "/", **options: object) -> Client:
         """A client whose WebSocket is open at both ends."""
-        url = f"ws://{self.proxy.authority}/"
+        url = f"ws://{self.proxy.authority}{path}"
         client = self._stack.enter_context(Client(self._kind, url, **options))
         client.opened = client.expect("open")
         self.origin.expect("open")
@@ -146,6 +146,29 @@ def test_pings_disturb_nothing(route: Route, deflate: bool) -> None:
     assert (line["ended_by"], line["ended_how"]) == ("client", "close")
     # Both libraries answer, and no answer has reached the other end as something unexpected.
     assert line["client_ping"] is not None and line["upstream_ping"] is not None, line
+
+
+def test_pings_disturb_no_fragments(route: Route) -> None:
+    # At this rate a message takes a second, so that Pings are due between its fragments.
+    route.start("upgrade_ping_interval 50ms; upgrade_ping_timeout 30s; upgrade_limit_rate 16m;")
+    client = route.client("/fragments", deflate=True)
+    assert "permessage-deflate" in client.opened["extensions"]
+    for _ in range(2):
+        client.tell("fragments", random=16 * MIB, pieces=256)
+        sent = client.expect("sent")
+        assert client.expect("message") == sent | {"event": "message"}
+    client.tell("send", text="!pings")
+    client.expect("sent")
+    of_origin = client.expect("message")["text"]
+    client.tell("pings")
+    of_client = client.expect("pings")["count"]
+    assert of_client >= 5 and int(of_origin.removeprefix("pings ")) >= 5, (of_client, of_origin)
+    client.tell("close", code=1000, reason="enough")
+    assert route.origin.expect("close")["code"] == 1000
+    [line] = route.lines("close")
+    assert (line["ended_by"], line["ended_how"]) == ("client", "close")
+    assert (line["client_messages"], line["upstream_messages"]) == (3, 3), line
+    assert line["client_frames"] >= 2 * 256 and line["upstream_frames"] >= 2 * 256, line
 
 
 def test_pings_keep_an_idle_tunnel_open(route: Route) -> None:

@@ -12,9 +12,10 @@ import queue
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from typing import Any
 
-from harness import HERE, PATIENCE
+from harness import HERE, LOOPBACK, PATIENCE
 
 Event = dict[str, Any]
 
@@ -89,8 +90,9 @@ class Peer:
 class Origin(Peer):
     """A WebSocket origin server; `kind` is "ws" (Node) or "websockets" (Python)."""
 
-    def __init__(self, kind: str) -> None:
-        super().__init__(_interpreter(kind, "origins", "origin"))
+    def __init__(self, kind: str, host: str = LOOPBACK, inside: Sequence[str] = ()) -> None:
+        """`host`: the address that it listens on; `inside`: what its command line begins with."""
+        super().__init__([*inside, *_interpreter(kind, "origins", "origin"), host])
         self.kind = kind
 
     def __enter__(self) -> Origin:
@@ -102,8 +104,17 @@ class Origin(Peer):
 class Client(Peer):
     """A WebSocket client; `kind` is "ws" (Node) or "websockets" (Python)."""
 
-    def __init__(self, kind: str, url: str, environment: dict[str, str] | None = None, **options: object) -> None:
-        super().__init__([*_interpreter(kind, "clients", "client"), url, json.dumps(options)], environment)
+    def __init__(
+        self,
+        kind: str,
+        url: str,
+        environment: dict[str, str] | None = None,
+        inside: Sequence[str] = (),
+        **options: object,
+    ) -> None:
+        """`inside`: what its command line begins with; `options` are the client's own."""
+        command = [*inside, *_interpreter(kind, "clients", "client"), url, json.dumps(options)]
+        super().__init__(command, environment)
         self.kind = kind
         self.opened: Event = {}
 

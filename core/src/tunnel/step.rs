@@ -36,6 +36,7 @@ impl Tunnel {
     pub(super) fn general(&mut self, input: Input, turn: &mut Turn<'_>) {
         let now = turn.now.tick.max(self.moved);
         let waited = self.stalls();
+        let could_speak = Side::BOTH.map(|side| self.leg(side).reads());
         match input {
             Input::Received(from, result) => self.received(from, result, now, turn),
             Input::Sent(to, result) => self.sent(to, result, now, turn),
@@ -53,11 +54,15 @@ impl Tunnel {
             // The idle timer has stood still until now.
             self.moved = now;
         }
-        if self.is_done() || matches!(input, Input::Timeout) {
-            self.note_silence(now);
-        }
-        if self.is_done() {
-            self.note_waits(now);
+        let is_told = self.is_done() || matches!(input, Input::Timeout);
+        for side in Side::BOTH {
+            // A side that ends here was silent until here, and is not silent any more afterwards (G9).
+            if could_speak[side.index()] && (is_told || !self.leg(side).reads()) {
+                self.counts.silent_until(side, now);
+            }
+            if self.is_done() {
+                self.note_wait(side, now);
+            }
         }
         self.settle(turn);
         self.pace_reading(now);
@@ -67,21 +72,10 @@ impl Tunnel {
         self.check();
     }
 
-    /// What is told of the tunnel now tells of silences that go on.
-    fn note_silence(&mut self, now: Tick) {
-        for side in Side::BOTH {
-            if self.leg(side).reads() {
-                self.counts.silent_until(side, now);
-            }
-        }
-    }
-
-    /// At the end, what still waits has waited until now.
-    fn note_waits(&mut self, now: Tick) {
-        for to in Side::BOTH {
-            if let Some(since) = self.stalled_since(to.opposite()) {
-                self.counts.waited(to, now.since(since));
-            }
+    /// At the end of the tunnel, or of this side: what still waits for it has waited until now.
+    fn note_wait(&mut self, to: Side, now: Tick) {
+        if let Some(since) = self.stalled_since(to.opposite()) {
+            self.counts.waited(to, now.since(since));
         }
     }
 
@@ -310,6 +304,7 @@ impl Tunnel {
     pub(super) fn failed(&mut self, side: Side, fault: Option<Fault>, turn: &mut Turn<'_>) {
         if self.leg(side).state() != connection::State::Failed && !self.is_done() {
             let was_cut = self.counts.cut;
+            self.note_wait(side, turn.now.tick);
             self.leg_event(side, connection::Event::Fail);
             self.side_failed(side, fault.map_or(EndedHow::Reset, how_failed), turn);
             if fault.is_none() {
@@ -338,6 +333,7 @@ impl Tunnel {
     /// delivered: it may have written its last words and closed.
     fn sink_failed(&mut self, sink: Side, how: EndedHow, turn: &mut Turn<'_>) {
         if self.leg(sink).writes() {
+            self.note_wait(sink, turn.now.tick);
             self.leg_event(sink, connection::Event::OurEnd);
         }
         self.counts.ended.get_or_insert_with(|| sink.into());

@@ -1,7 +1,7 @@
 // A WebSocket client on Node's `ws`, driven by JSON commands on standard input,
 // one JSON event per line on standard output. Its twin is python_client.py.
 //
-//   node node_client.mjs URL '{"subprotocols": [], "deflate": true, "count": 1, "reject": false}'
+//   node node_client.mjs URL '{"subprotocols": [], "deflate": true, "count": 1, "stay": false, "reject": false}'
 
 import { createHash, randomBytes } from "node:crypto";
 import { Agent, get } from "node:http";
@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 import WebSocket from "ws";
 
 const url = process.argv[2];
-const options = { subprotocols: [], deflate: true, count: 1, reject: false, ...JSON.parse(process.argv[3] ?? "{}") };
+const options = { subprotocols: [], deflate: true, count: 1, stay: false, reject: false, ...JSON.parse(process.argv[3] ?? "{}") };
 
 function tell(event, fields = {}) {
   process.stdout.write(JSON.stringify({ event, ...fields }) + "\n");
@@ -27,7 +27,17 @@ function open() {
     maxPayload: 64 * 1024 * 1024,
   });
   socket.binaryType = "nodebuffer";
+  socket.pings = 0;
+  socket.on("ping", () => (socket.pings += 1));
   return socket;
+}
+
+function sendInPieces(socket, data, pieces) {
+  tell("sent", describe(data, true));
+  const length = Math.ceil(data.length / pieces);
+  for (let at = 0; at < data.length; at += length) {
+    socket.send(data.subarray(at, at + length), { binary: true, fin: at + length >= data.length });
+  }
 }
 
 const commands = {
@@ -37,20 +47,33 @@ const commands = {
     socket.send(data);
   },
   // A ping in the middle: control frames may stand between fragments.
-  fragments: (socket, { parts }) => {
+  fragments: (socket, { parts, random, pieces }) => {
+    if (random !== undefined) return sendInPieces(socket, randomBytes(random), pieces);
     parts.forEach((part, index) => {
       if (index === 1) socket.ping("between");
       socket.send(part, { fin: index === parts.length - 1 });
     });
   },
   ping: (socket, { data }) => socket.ping(data),
+  pings: (socket) => tell("pings", { count: socket.pings }),
   close: (socket, { code, reason }) => socket.close(code, reason),
   terminate: (socket) => socket.terminate(),
+  // What no API of a WebSocket offers: bytes past the library, the end of the stream alone, no reading.
+  raw: (socket, { hex }) => socket._socket.write(Buffer.from(hex, "hex")),
+  end: (socket) => socket._socket.end(),
+  pause: (socket) => {
+    socket.pause();
+    tell("paused");
+  },
+  resume: (socket) => socket.resume(),
 };
 
 function converse() {
   const socket = open();
-  socket.on("open", () => tell("open", { subprotocol: socket.protocol, extensions: socket.extensions }));
+  socket.on("open", () => {
+    const { protocol: subprotocol, extensions } = socket;
+    tell("open", { subprotocol, extensions, port: socket._socket.localPort });
+  });
   socket.on("message", (data, isBinary) => tell("message", describe(data, isBinary)));
   socket.on("pong", (data) => tell("pong", { data: data.toString() }));
   socket.on("close", (code, reason) => tell("close", { code, reason: reason.toString() }));
@@ -69,6 +92,20 @@ function once(socket, event) {
     socket.once("error", reject);
     if (event !== "close") socket.once("close", (code) => reject(new Error(`closed with ${code}`)));
   });
+}
+
+// `count` connections that stay open until they are closed by others; how many for which code and reason.
+async function stay() {
+  const sockets = Array.from({ length: options.count }, open);
+  const closes = sockets.map((socket) => new Promise((resolve) => socket.once("close", (...how) => resolve(how))));
+  await Promise.all(sockets.map((socket) => once(socket, "open")));
+  tell("all-open", { count: sockets.length });
+  const counts = {};
+  for (const [code, reason] of await Promise.all(closes)) {
+    const words = `${code} ${reason}`.trim();
+    counts[words] = (counts[words] ?? 0) + 1;
+  }
+  tell("all-closed", { counts });
 }
 
 // `count` connections, all open before the first message, an echo on each, then all are closed.
@@ -128,5 +165,6 @@ function rejected() {
 }
 
 if (options.reject) rejected();
+else if (options.stay) await stay();
 else if (options.count > 1) await crowd();
 else converse();

@@ -2,7 +2,7 @@
 standard input, one JSON event per line on standard output. Its twin is
 node_client.mjs.
 
-    python python_client.py URL '{"subprotocols": [], "deflate": true, "count": 1, "reject": false}'
+    python python_client.py URL '{"subprotocols": [], "deflate": true, "count": 1, "stay": false, "reject": false}'
 """
 
 import asyncio
@@ -12,16 +12,29 @@ import json
 import os
 import socket
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
 URL = sys.argv[1]
-OPTIONS = {"subprotocols": [], "deflate": True, "count": 1, "reject": False} | json.loads(sys.argv[2])
+OPTIONS = {"subprotocols": [], "deflate": True, "count": 1, "stay": False, "reject": False} | json.loads(sys.argv[2])
+
+
+class Counting(ClientConnection):
+    """A connection that counts Pings; the library answers them by itself, and tells nobody."""
+
+    pings = 0
+
+    def process_event(self, event: Any) -> None:
+        self.pings += isinstance(event, Frame) and event.opcode is Opcode.PING
+        super().process_event(event)
 
 
 def tell(event: str, **fields: object) -> None:
@@ -47,6 +60,7 @@ def open_connection() -> connect:
         compression="deflate" if OPTIONS["deflate"] else None,
         max_size=64 * 1024 * 1024,
         ping_interval=None,
+        create_connection=Counting,
         proxy=None,
     )
 
@@ -82,12 +96,30 @@ async def do(connection: ClientConnection, command: dict[str, object], tasks: se
             await connection.send(data)
         case {"do": "fragments", "parts": list(parts)}:
             await connection.send(with_ping_between(connection, parts, tasks))
+        case {"do": "fragments", "random": int(size), "pieces": int(pieces)}:
+            data = os.urandom(size)
+            tell("sent", **describe(data))
+            length = -(-size // pieces)
+            await connection.send([data[at : at + length] for at in range(0, size, length)])
+        case {"do": "pings"}:
+            assert isinstance(connection, Counting)
+            tell("pings", count=connection.pings)
         case {"do": "ping", "data": str(text)}:
             await ping(connection, text, tasks)
         case {"do": "close", "code": int(code), "reason": str(reason)}:
             await connection.close(code, reason)
         case {"do": "terminate"}:
             connection.transport.abort()
+        # What no API of a WebSocket offers: bytes past the library, the end of the stream alone, no reading.
+        case {"do": "raw", "hex": str(digits)}:
+            connection.transport.write(bytes.fromhex(digits))
+        case {"do": "end"}:
+            connection.transport.write_eof()
+        case {"do": "pause"}:
+            connection.transport.pause_reading()
+            tell("paused")
+        case {"do": "resume"}:
+            connection.transport.resume_reading()
         case _:
             raise ValueError(f"no such command: {command}")
 
@@ -105,7 +137,8 @@ async def tell_messages(connection: ClientConnection) -> None:
 async def converse() -> None:
     async with open_connection() as connection:
         extensions = ", ".join(extension.name for extension in connection.protocol.extensions)
-        tell("open", subprotocol=connection.subprotocol or "", extensions=extensions)
+        port = connection.local_address[1]
+        tell("open", subprotocol=connection.subprotocol or "", extensions=extensions, port=port)
         tasks = {asyncio.create_task(tell_messages(connection))}
         loop = asyncio.get_running_loop()
         while line := await loop.run_in_executor(None, sys.stdin.readline):
@@ -124,6 +157,15 @@ async def crowd(count: int) -> None:
     tell("all-echoed", count=sum(await asyncio.gather(*(echoes(*pair) for pair in enumerate(connections)))))
     await asyncio.gather(*(connection.close() for connection in connections))
     tell("all-closed", count=sum(connection.close_code == 1000 for connection in connections))
+
+
+async def stay(count: int) -> None:
+    """`count` connections that stay open until they are closed by others; how many for which code and reason."""
+    connections = await asyncio.gather(*(open_connection() for _ in range(count)))
+    tell("all-open", count=len(connections))
+    await asyncio.gather(*(connection.wait_closed() for connection in connections))
+    counts = Counter(f"{connection.close_code} {connection.close_reason}".strip() for connection in connections)
+    tell("all-closed", counts=counts)
 
 
 def rejected() -> None:
@@ -160,6 +202,8 @@ def rejected() -> None:
 if __name__ == "__main__":
     if OPTIONS["reject"]:
         rejected()
+    elif OPTIONS["stay"]:
+        asyncio.run(stay(OPTIONS["count"]))
     elif OPTIONS["count"] > 1:
         asyncio.run(crowd(OPTIONS["count"]))
     else:

@@ -16,8 +16,6 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
-from basics import LOOPBACK
-
 from .corpus import Case, bytes_of
 from .strict import Fault, Request, read_request, read_response
 

@@ -1,5 +1,8 @@
 // An origin server on Node's http and `ws`: echoes, and does what a message that
 // starts with `!` says. One JSON event per line on standard output.
+//
+//   node node_origin.mjs ADDRESS
+//
 // Its twin on Python is python_origin.py; the tests don't know which one they talk to.
 
 import { readFile } from "node:fs/promises";
@@ -12,9 +15,14 @@ function tell(event, fields = {}) {
   process.stdout.write(JSON.stringify({ event, ...fields }) + "\n");
 }
 
+// The length of a fragment in which `…/fragments` echoes what is binary.
+const FRAGMENT = 65_536;
+
 const commands = {
+  pings: (socket) => socket.send(`pings ${socket.pings}`),
   close: (socket, code, ...reason) => socket.close(Number(code), reason.join(" ")),
   terminate: (socket) => socket.terminate(),
+  flood: (socket, mebibytes) => socket.send(Buffer.alloc(mebibytes << 20)),
   ping: (socket, data) => {
     socket.once("pong", (answer) => socket.send(`pong ${answer}`));
     socket.ping(data);
@@ -37,12 +45,20 @@ sockets.on("connection", (socket, request) => {
     host: request.headers.host,
     subprotocol: socket.protocol,
     extensions: socket.extensions,
+    port: request.socket.remotePort,
   });
+  socket.pings = 0;
+  socket.on("ping", () => (socket.pings += 1));
+  const inFragments = request.url.endsWith("/fragments");
   socket.on("message", (data, isBinary) => {
     const text = isBinary ? "" : data.toString();
     if (text.startsWith("!")) {
       const [name, ...rest] = text.slice(1).split(" ");
       commands[name](socket, ...rest);
+    } else if (isBinary && inFragments) {
+      for (let at = 0; at < data.length; at += FRAGMENT) {
+        socket.send(data.subarray(at, at + FRAGMENT), { binary: true, fin: at + FRAGMENT >= data.length });
+      }
     } else {
       socket.send(data, { binary: isBinary });
     }
@@ -75,4 +91,4 @@ server.on("upgrade", (request, socket, head) => {
   sockets.handleUpgrade(request, socket, head, (opened) => sockets.emit("connection", opened, request));
 });
 
-server.listen({ port: 0, host: "127.0.0.1", backlog: 1024 }, () => tell("listening", { port: server.address().port }));
+server.listen({ port: 0, host: process.argv[2], backlog: 1024 }, () => tell("listening", { port: server.address().port }));
