@@ -7,7 +7,7 @@
 
 use super::{Heads, Record};
 use crate::{
-    template::{Escape, Part, Template, Variable},
+    template::{Escape, MapId, Mapping, Part, Template, Variable},
     time::Now,
 };
 
@@ -61,6 +61,11 @@ impl Record {
             match self.kept(variable) {
                 Kept::Whole => packed.add(|out| self.write_value(variable, escape, now, out)),
                 Kept::Beginning => packed.add(|out| self.write_earlier(variable, out)),
+                Kept::Found => packed.add(|out| {
+                    if self.has_found(variable) {
+                        self.write_value(variable, escape, now, out);
+                    }
+                }),
                 Kept::Nothing => {}
             }
         }
@@ -101,10 +106,10 @@ impl Record {
         out: &mut Vec<u8>,
     ) {
         let kept = self.kept(variable);
-        if kept != Kept::Nothing {
-            out.extend_from_slice(frozen.next());
-        }
-        if kept != Kept::Whole {
+        let known = if kept == Kept::Nothing { b"" } else { frozen.next() };
+        out.extend_from_slice(known);
+        // A value that was found, and is empty, can't be told from none; hardly anybody asks before there is a tunnel.
+        if kept != Kept::Whole && (kept != Kept::Found || known.is_empty()) {
             self.write_value(variable, escape, now, out);
         }
     }
@@ -114,7 +119,23 @@ impl Record {
         match variable {
             // Nearly all tunnels are of this protocol.
             Variable::TunnelProtocol if self.figures.websocket => Kept::Nothing,
+            // A map is looked up when its value is asked for (B7), which for a log line is when that is written.
+            Variable::Map(id) if self.can_look_up(*id) => Kept::Found,
             _ => Kept::of(variable),
+        }
+    }
+
+    /// Whether a map can be looked up without the heads.
+    fn can_look_up(&self, id: MapId) -> bool {
+        matches!(self.config.maps.get(id.0), Some(Mapping::Map(map)) if map.is_plain()
+            && map.source().variables().all(|variable| matches!(self.kept(variable), Kept::Nothing | Kept::Found)))
+    }
+
+    /// Whether the value of a map was found before.
+    fn has_found(&self, variable: &Variable) -> bool {
+        match (variable, &self.heads) {
+            (Variable::Map(id), Some(heads)) => heads.memo.has_found(*id),
+            _ => false,
         }
     }
 
@@ -198,7 +219,9 @@ enum Kept {
     Whole,
     /// All values but the last, of a list over several attempts.
     Beginning,
-    /// Nothing: it changes while a tunnel is open, or is known of the connection.
+    /// The value that a map had before, if it was asked for one; else it is looked up when the line is written.
+    Found,
+    /// Nothing: it changes while a tunnel is open, or the heads don't say it.
     Nothing,
 }
 
@@ -226,7 +249,8 @@ impl Kept {
             | Variable::ServerPort
             | Variable::Connection
             | Variable::ConnectionRequests
-            | Variable::RequestId => Self::Nothing,
+            | Variable::RequestId
+            | Variable::Status => Self::Nothing,
             Variable::TunnelProtocol | Variable::TunnelSubprotocol => Self::Whole,
             of_tunnel if Variable::OF_TUNNEL.contains(of_tunnel) => Self::Nothing,
             _ => Self::Whole,
