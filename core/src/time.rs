@@ -24,6 +24,36 @@ impl Tick {
     }
 }
 
+/// A moment, or none, in the size of a moment: each client and each attempt has several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MaybeTick(Tick);
+
+impl MaybeTick {
+    pub(crate) const NONE: Self = Self(Tick(u64::MAX));
+
+    /// The end of time is taken for the moment before it.
+    pub(crate) fn at(moment: Tick) -> Self {
+        Self(Tick(moment.0.min(u64::MAX - 1)))
+    }
+
+    pub(crate) fn get(self) -> Option<Tick> {
+        (self != Self::NONE).then_some(self.0)
+    }
+
+    /// Becomes this moment, where it is none.
+    pub(crate) fn set_once(&mut self, moment: Tick) {
+        if *self == Self::NONE {
+            *self = Self::at(moment);
+        }
+    }
+}
+
+impl Default for MaybeTick {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
 /// What time it is, on both clocks that a gateway needs.
 ///
 /// Timers run on `tick`; `Date`, `$msec`, `$time_local` and log lines show the wall clock.
@@ -136,6 +166,22 @@ mod tests {
         let mut out = Vec::new();
         Civil::of(unix_ms, 0).write_imf(&mut out);
         String::from_utf8(out).expect("ASCII")
+    }
+
+    #[test]
+    fn every_moment_is_told_from_none() {
+        assert_eq!(MaybeTick::NONE.get(), None);
+        assert_eq!(MaybeTick::at(Tick(0)).get(), Some(Tick(0)));
+        assert_eq!(MaybeTick::at(Tick(7)).get(), Some(Tick(7)));
+        assert_eq!(
+            MaybeTick::at(Tick(u64::MAX)).get(),
+            Some(Tick(u64::MAX - 1)),
+            "it is a moment all the same"
+        );
+        let mut moment = MaybeTick::default();
+        moment.set_once(Tick(3));
+        moment.set_once(Tick(4));
+        assert_eq!(moment.get(), Some(Tick(3)));
     }
 
     #[test]

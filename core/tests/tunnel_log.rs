@@ -133,6 +133,40 @@ fn access_logs_and_their_conditions_know_tunnels() {
     }
 }
 
+/// A map is looked up when its value is asked for (B7), which for a log line is when that is written.
+#[test]
+fn maps_of_what_changes_are_looked_up_when_the_line_is_written() {
+    let formats = "map $tunnel_ended_by $why { client gone; default other; }
+                   map $tunnel_ended_by $how { ~^cli left; default stayed; }
+                   map $status$tunnel_event $both { 101close yes; default no; }
+                   map $why-$how $chain { gone-left both; default none; }
+                   map $tunnel_client_bytes $used { 0 ''; default 1; }
+                   log_format f '$why $how $both $chain';";
+    for (sent, lines) in [("abc", 1), ("", 0)] {
+        let mut world = world(formats, "access_log access f if=$used; upgrade_log t f;");
+        opens(&mut world);
+        world.client_sends(sent);
+        ends(&mut world);
+        assert_eq!(world.log, vec!["gone left yes both"; lines], "{sent}");
+        let of_tunnel: Vec<_> = world.tunnel_log.iter().map(|(_, line)| line.as_str()).collect();
+        assert_eq!(of_tunnel, ["other stayed no none", "gone left yes both"]);
+    }
+}
+
+/// What is asked of the heads, too, is looked up while they are there; and what had been looked up stays as it was.
+#[test]
+fn maps_of_heads_and_maps_that_were_used_keep_their_values() {
+    let formats = "map $tunnel_ended_by$http_host $mixed { a early; default late; }
+                   map $tunnel_ended_by $used { '' early; default late; }
+                   map $tunnel_ended_by $volatile { volatile; '' early; default late; }
+                   log_format f '$mixed $used $volatile';";
+    let location = "proxy_set_header Used $used; proxy_set_header Volatile $volatile; access_log access f;";
+    let mut world = world(formats, location);
+    opens(&mut world);
+    ends(&mut world);
+    assert_eq!(world.log, ["early early late"]);
+}
+
 #[test]
 fn what_is_no_tunnel_has_none_of_it() {
     let all: Vec<_> = underpass_core::template::Variable::plain()

@@ -213,6 +213,7 @@ impl<C: Stream, K: Connector> Proxying<'_, C, K> {
                 }
                 Output::LogTunnel(event) => {
                     self.settings.on_tunnel.iter().for_each(|told| told(self.session.record(), event));
+                    lend(now, |turn| self.session.forget_exchange(turn.buffers));
                 }
                 Output::ExchangeDone => {
                     self.settings.on_exchange.iter().for_each(|told| told(self.session.record()));

@@ -178,6 +178,21 @@ def test_a_session_is_resumed(start: Callable[..., Proxy], folder: Path, tmp_pat
         assert " tls.test r ." in again, again
 
 
+@pytest.mark.underpass_only("Debian's nginx seals tickets with one key for as long as it runs")
+def test_keys_of_tickets_rotate(start: Callable[..., Proxy], folder: Path) -> None:
+    """Each `ssl_session_timeout` there is a new key. A ticket begins with the name of its key; TLS 1.2 shows it."""
+    proxy = start(CONF.replace("ssl_session_cache shared:SSL:1m;", "ssl_session_timeout 1s;"))
+
+    def key() -> str:
+        told = s_client(proxy, folder, "-tls1_2")
+        found = re.search(r"TLS session ticket:\n\s+0000 - ((?:[0-9a-f]{2}[ -]){16})", told)
+        assert found, told
+        return found[1]
+
+    seen = {key()}
+    wait_until(lambda: seen.add(key()) or len(seen) > 2, "three keys")
+
+
 def test_certificates_of_clients(start: Callable[..., Proxy], folder: Path) -> None:
     proxy = start()
 

@@ -275,12 +275,13 @@ pub fn scan(from: Side, stream: &[u8], lengths: &[usize], holds_pongs: bool) -> 
     let mut reading = Reading::default();
     for end in cuts(stream, lengths) {
         loop {
-            let (at, mask) = (reading.taken, scanner.mask());
+            let at = reading.taken;
             match scanner.next(&stream[at..end]) {
                 Ok(Next::Wait | Next::Closed) => break,
                 Ok(Next::Payload(count)) => {
                     reading.taken += count;
                     let found = reading.frames.last_mut().expect("payload belongs to a frame");
+                    let mask = found.mask.map(|key| Mask::new(key).advanced(found.content.len() as u64));
                     found.content.extend(unmasked(&stream[at..reading.taken], mask));
                 }
                 Ok(Next::Frame(frame)) => {

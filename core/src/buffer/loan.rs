@@ -32,14 +32,29 @@ impl Spares {
         self.0.pop()?.downcast().ok()
     }
 
-    fn put<T: Lend>(&mut self, mut piece: Box<T>) {
-        piece.clear();
-        self.keep(piece);
+    /// Puts a value into a spare piece, or into a new one.
+    pub(crate) fn boxed<T: Send + Sync + 'static>(&mut self, value: T) -> Box<T> {
+        match self.take() {
+            Some(mut spare) => {
+                *spare = value;
+                spare
+            }
+            None => Box::new(value),
+        }
     }
 
-    /// Keeps a piece as it is.
+    fn put<T: Lend>(&mut self, mut piece: Box<T>) {
+        piece.clear();
+        self.keep_up_to(Buffers::SPARE, piece);
+    }
+
+    /// Keeps a piece as it is, of a kind that few need at a time.
     pub(crate) fn keep<T: Send + Sync + 'static>(&mut self, piece: Box<T>) {
-        if self.0.len() < Buffers::SPARE {
+        self.keep_up_to(Buffers::FEW, piece);
+    }
+
+    fn keep_up_to<T: Send + Sync + 'static>(&mut self, most: usize, piece: Box<T>) {
+        if self.0.len() < most {
             self.0.push(piece);
         }
     }

@@ -24,6 +24,8 @@ pub struct Buffers {
     /// What tunnels have for a while only, and frames of their own.
     pub(crate) rares: Spares,
     pub(crate) own_frames: Spares,
+    /// What lines about tunnels tell.
+    pub(crate) reports: Spares,
 }
 
 /// What a worker lends for one turn of its loop: time and memory.
@@ -45,6 +47,9 @@ impl Buffers {
     /// Spare pieces of each kind that are kept: what a burst needed beyond them is given back.
     const SPARE: usize = 64;
 
+    /// The same of what is needed for a moment only: a frame of ours, what a line tells.
+    const FEW: usize = 16;
+
     /// A spare piece is kept when it takes no more than so many bytes, which hold the largest head that fits an IO
     /// buffer, however its memory grew. What a larger head needed is given back.
     pub(crate) const LARGEST_SPARE: usize = 2 * Self::SIZE;
@@ -63,6 +68,7 @@ impl Buffers {
             exchanges: Spares::default(),
             rares: Spares::default(),
             own_frames: Spares::default(),
+            reports: Spares::default(),
         }
     }
 

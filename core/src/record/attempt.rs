@@ -2,7 +2,11 @@
 
 use std::num::NonZeroU32;
 
-use crate::{Address, shared::GroupId, time::Tick};
+use crate::{
+    Address,
+    shared::GroupId,
+    time::{MaybeTick, Tick},
+};
 
 /// One attempt to have the request answered by a peer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,9 +19,9 @@ pub(crate) struct Attempt {
     /// It is the first for another location than those before.
     pub(crate) begins_group: bool,
     pub(crate) began: Tick,
-    pub(crate) connected: Option<Tick>,
-    pub(crate) answered: Option<Tick>,
-    pub(crate) over: Option<Tick>,
+    pub(crate) connected: MaybeTick,
+    pub(crate) answered: MaybeTick,
+    pub(crate) over: MaybeTick,
     pub(crate) status: u16,
     pub(crate) sent: u64,
     pub(crate) received: u64,
@@ -31,9 +35,9 @@ impl Attempt {
         tried: None,
         begins_group: false,
         began: Tick(0),
-        connected: None,
-        answered: None,
-        over: None,
+        connected: MaybeTick::NONE,
+        answered: MaybeTick::NONE,
+        over: MaybeTick::NONE,
         status: 0,
         sent: 0,
         received: 0,

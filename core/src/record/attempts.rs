@@ -36,7 +36,7 @@ impl Record {
         let mut separates = false;
         for attempt in self.heads.iter().flat_map(|heads| &heads.earlier) {
             write_separator(separates, attempt, out);
-            self.write_attempt(attempt, variable, attempt.over.unwrap_or_default(), out);
+            self.write_attempt(attempt, variable, attempt.over.get().unwrap_or_default(), out);
             separates = true;
         }
         write_separator(separates && self.figures.attempt.counts(), &self.figures.attempt, out);
@@ -62,9 +62,9 @@ impl Record {
             },
             Variable::UpstreamStatus if attempt.status == 0 => out.extend_from_slice(b"-"),
             Variable::UpstreamStatus => write_decimal(out, u64::from(attempt.status)),
-            Variable::UpstreamConnectTime => span(out, attempt.connected),
-            Variable::UpstreamHeaderTime => span(out, attempt.answered),
-            Variable::UpstreamResponseTime => span(out, attempt.over.or(Some(now))),
+            Variable::UpstreamConnectTime => span(out, attempt.connected.get()),
+            Variable::UpstreamHeaderTime => span(out, attempt.answered.get()),
+            Variable::UpstreamResponseTime => span(out, attempt.over.get().or(Some(now))),
             Variable::UpstreamBytesSent => write_decimal(out, attempt.sent),
             Variable::UpstreamBytesReceived => write_decimal(out, attempt.received),
             _ => {}

@@ -26,6 +26,8 @@ pub(crate) struct Figures {
     pub(crate) tunnel: Option<Box<TunnelReport>>,
     /// What the next line about the tunnel tells, or the last one told.
     pub(crate) event: Option<TunnelEvent>,
+    /// The 101 has switched to WebSocket, and to nothing beneath or above it (G1).
+    pub(crate) websocket: bool,
     /// The values of the heads that the log lines of a tunnel need: the tunnel has dropped the heads themselves.
     pub(super) frozen: Option<Box<[u8]>>,
 }
@@ -40,6 +42,7 @@ impl Figures {
         attempt: Attempt::NONE,
         tunnel: None,
         event: None,
+        websocket: false,
         frozen: None,
     };
 }

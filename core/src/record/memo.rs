@@ -99,6 +99,11 @@ impl Memo {
         value.is_some()
     }
 
+    /// Whether the value of a map is kept.
+    pub(super) fn has_found(&self, id: MapId) -> bool {
+        self.0.borrow().spans.get(id.0).is_some_and(Option::is_some)
+    }
+
     /// Keeps the value of a map.
     pub(super) fn keep(&self, id: MapId, value: &[u8]) {
         let mut values = self.0.borrow_mut();

@@ -91,7 +91,7 @@ impl Record {
         // When the next one began, its dial says.
         let mut last = std::mem::take(&mut self.figures.attempt);
         if last.counts() {
-            last.over.get_or_insert(now.tick);
+            last.over.set_once(now.tick);
             if let Some(heads) = &mut self.heads {
                 heads.earlier.push(last);
             }

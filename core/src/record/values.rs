@@ -7,7 +7,7 @@ use super::{Heads, Outcome, Record, note::ClientAddress, tls::write_of_tls};
 use crate::{
     Address,
     http1::{Known, Version},
-    template::{Escape, MapId, Mapping, Part, Template, Variable, write_escaped},
+    template::{Captures, Escape, MapId, Mapping, Part, Regex, Template, Variable, write_escaped},
     time::{Civil, Now, Tick, write_decimal, write_padded},
 };
 
@@ -94,6 +94,7 @@ impl Record {
             }
             Variable::Map(id) => self.write_map(*id, now, out),
             Variable::RequestId => self.write_request_id(out),
+            Variable::TunnelProtocol if self.figures.websocket => out.extend_from_slice(b"websocket"),
             other => {
                 if let Some(heads) = &self.heads {
                     self.write_of_heads(heads, other, out);
@@ -182,9 +183,9 @@ impl Record {
 
     /// A `map`: evaluated when first used, once per exchange unless it is volatile (B7).
     fn write_map(&self, id: MapId, now: Now, out: &mut Vec<u8>) {
-        let (Some(mapping), Some(heads)) = (self.config.maps.get(id.0), &self.heads) else { return };
+        let Some(mapping) = self.config.maps.get(id.0) else { return };
         // What `set` gave it holds, volatile or not.
-        if heads.memo.write_found(id, out) {
+        if self.heads.as_ref().is_some_and(|heads| heads.memo.write_found(id, out)) {
             return;
         }
         let volatile = matches!(mapping, Mapping::Map(map) if map.is_volatile());
@@ -194,7 +195,7 @@ impl Record {
         let found = match mapping {
             Mapping::Map(map) => {
                 let mut lower = self.spare();
-                let found = map.find(&key, &mut lower, |regex, subject| heads.memo.matches(regex, subject));
+                let found = map.find(&key, &mut lower, |regex, subject| self.matches(regex, subject));
                 self.return_spare(lower);
                 found
             }
@@ -207,10 +208,18 @@ impl Record {
         if let Some(template) = found {
             self.write_template(template, now, out);
         }
-        if !volatile {
+        if let (false, Some(heads)) = (volatile, &self.heads) {
             heads.memo.keep(id, out.get(start..).unwrap_or_default());
         }
         self.return_spare(key);
+    }
+
+    /// Tries a regular expression. For the lines of a tunnel, which has no heads any more, what its groups hold is nobody's.
+    fn matches(&self, regex: &Regex, subject: &[u8]) -> bool {
+        match &self.heads {
+            Some(heads) => heads.memo.matches(regex, subject),
+            None => regex.pattern().find(subject, &mut Captures::default()),
+        }
     }
 
     pub(super) fn write_request_id(&self, out: &mut Vec<u8>) {

@@ -12,7 +12,7 @@ use crate::{
     draining,
     record::{Detour, Outcome, Record},
     state::{Taken, connection, message},
-    time::Tick,
+    time::{MaybeTick, Tick},
 };
 
 /// What a session has whatever phase it is in.
@@ -27,26 +27,9 @@ pub(super) struct Common {
     pub(super) epochs: Epochs,
     pub(super) draining: Option<draining::Cause>,
     /// Everything is over then.
-    pub(super) ends_by: Until,
+    pub(super) ends_by: MaybeTick,
     pub(super) tick: Tick,
     pub(super) taken: Taken,
-}
-
-/// A moment, or never, in the size of a moment: every idle client has one.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Until(Tick);
-
-impl Until {
-    pub(super) const NEVER: Self = Self(Tick(u64::MAX));
-
-    /// The end of time is a moment before it.
-    pub(super) fn at(moment: Tick) -> Self {
-        Self(Tick(moment.0.min(u64::MAX - 1)))
-    }
-
-    pub(super) fn moment(self) -> Option<Tick> {
-        (self.0 != Self::NEVER.0).then_some(self.0)
-    }
 }
 
 impl Common {
@@ -74,7 +57,7 @@ impl Common {
             debug_assert!(legal, "{machine}: no row for {event:?}");
             self.work.pending.note(Event::IllegalTransition.note());
             self.work.pending.illegal = true;
-            self.ends_by = Until::at(self.tick);
+            self.ends_by = MaybeTick::at(self.tick);
         }
     }
 
@@ -146,7 +129,7 @@ impl Common {
     /// The exchange is over: its record is complete.
     pub(super) fn finish(&mut self, outcome: Outcome) {
         self.record.outcome = outcome;
-        self.record.figures.attempt.over.get_or_insert(self.tick);
+        self.record.figures.attempt.over.set_once(self.tick);
         self.work.pending.exchange_done = true;
     }
 
@@ -164,7 +147,7 @@ impl Common {
         // An errand that is still out brings nothing that is wanted.
         let _number = self.next_errand();
         if self.record.figures.attempt.peer.is_some() {
-            self.record.figures.attempt.over.get_or_insert(self.tick);
+            self.record.figures.attempt.over.set_once(self.tick);
         }
     }
 }
@@ -215,22 +198,5 @@ impl Common {
     /// The same of what is sent.
     pub(super) fn may_send(&self, to: Side) -> bool {
         to == Side::Downstream || self.epochs.writing() != Lent::Earlier
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_moment_is_told_from_never() {
-        assert_eq!(Until::NEVER.moment(), None);
-        assert_eq!(Until::at(Tick(0)).moment(), Some(Tick(0)));
-        assert_eq!(Until::at(Tick(7)).moment(), Some(Tick(7)));
-        assert_eq!(
-            Until::at(Tick(u64::MAX)).moment(),
-            Some(Tick(u64::MAX - 1)),
-            "it is a moment all the same"
-        );
     }
 }

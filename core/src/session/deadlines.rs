@@ -12,7 +12,7 @@ impl Session {
         if matches!(self.phase, Phase::Tunnel(_) | Phase::Closed) {
             return deadlines;
         }
-        if let Some(until) = common.ends_by.moment() {
+        if let Some(until) = common.ends_by.get() {
             deadlines.add(Timer::Drain, until);
         }
         match &self.phase {

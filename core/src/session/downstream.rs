@@ -1,6 +1,6 @@
 //! The client's side: what was read off it, its end, and how a session with it ends.
 
-use super::{Event, Exchange, Session, Until, phase::Phase, receiving::Head};
+use super::{Event, Exchange, Session, phase::Phase, receiving::Head};
 use crate::{
     Draining, Side,
     buffer::{Buffers, Loan, Turn},
@@ -9,6 +9,7 @@ use crate::{
     proxy_protocol::{self, Greeting},
     record::Outcome,
     state::{connection, phase},
+    time::MaybeTick,
     violation::Violation,
 };
 
@@ -184,7 +185,7 @@ impl Session {
         if let Some(until) = draining.until(self.common.tick)
             && !self.phase.is_closed()
         {
-            self.common.ends_by = Until::at(until);
+            self.common.ends_by = MaybeTick::at(until);
         }
         if let Phase::Idle(idle) = &self.phase
             && idle.has_drained(&self.common)

@@ -46,7 +46,7 @@ use crate::record::{Event, Note, Severity};
 use std::{net::IpAddr, sync::Arc};
 
 use self::phase::Phase;
-use common::{Common, Until};
+use common::Common;
 pub(crate) use exchange::Exchange;
 use exchange::FinalRead;
 use idle::Found;
@@ -61,7 +61,7 @@ use crate::{
     record::{Outcome, Record},
     shared::Lease,
     state::{Rows, Taken, connection, phase as phase_table},
-    time::{Now, Tick},
+    time::{MaybeTick, Now, Tick},
     tunnel::{Tunnel, TunnelReport},
     verdict::Verdict,
     wait::{Ending, Relayed, Wait},
@@ -82,7 +82,8 @@ use crate::{
 /// The loop of a shell, in six steps:
 ///
 /// 1. Poll; do what the output says, and report what an errand brought. At [`Output::ExchangeDone`] read the record,
-///    then give its memory back ([`forget_exchange`](Self::forget_exchange)), and so behind [`Output::Judge`].
+///    then give its memory back ([`forget_exchange`](Self::forget_exchange)), and so behind
+///    [`Output::Judge`] and [`Output::LogTunnel`].
 /// 2. At `Wait`: for each side that `writes`, write `transmit(side)` and report with `handle_sent`.
 /// 3. For each side that `reads`, read into `receive_space(side)` and report with `handle_received`,
 ///    "would block" included. A shell that can tell reports `handle_acknowledged` for a side that `acknowledges`.
@@ -135,7 +136,7 @@ impl Session {
                 errands: 0,
                 epochs: Epochs::default(),
                 draining: None,
-                ends_by: Until::NEVER,
+                ends_by: MaybeTick::NONE,
                 tick: now.tick,
                 taken: Taken::default(),
             },

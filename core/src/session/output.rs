@@ -39,7 +39,7 @@ pub enum Output {
     /// its log lines. Behind that, [`crate::Session::forget_exchange`] gives its memory back.
     ExchangeDone,
     /// A line about the tunnel is due, where its location has an `upgrade_log` (G9);
-    /// [`crate::Record::write_tunnel_line`] writes it.
+    /// [`crate::Record::write_tunnel_line`] writes it. Behind that, [`crate::Session::forget_exchange`] gives memory back.
     LogTunnel(TunnelEvent),
     /// Nothing to do until one of these happens.
     Wait(Wait),

@@ -83,6 +83,11 @@ impl Pending {
         self.tunnel_lines[1] = true;
     }
 
+    /// Whether a line is due about a tunnel that has opened.
+    pub(super) fn tells_opened(&self) -> bool {
+        self.tunnel_lines[0]
+    }
+
     pub(super) fn take_opened(&mut self) -> bool {
         std::mem::take(&mut self.tunnel_lines[0])
     }

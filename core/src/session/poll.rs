@@ -88,11 +88,8 @@ impl Session {
         let report = self.tunnel_report();
         let figures = &mut *self.common.record.figures;
         figures.event = Some(event);
-        match (&mut figures.tunnel, report) {
-            // A line about the progress allocates nothing.
-            (Some(known), Some(report)) => **known = report,
-            (None, Some(report)) => figures.tunnel = Some(Box::new(report)),
-            (_, None) => {}
+        if let (Some(known), Some(report)) = (&mut figures.tunnel, report) {
+            **known = report;
         }
         Output::LogTunnel(event)
     }
@@ -280,10 +277,11 @@ impl Session {
     }
 
     /// Gives the memory of an exchange that is over, or has become a tunnel, back to the worker. To be called when
-    /// [`Output::ExchangeDone`] was obeyed and the record was read, and behind [`Output::Judge`], which tells that a tunnel
-    /// has opened: nothing may be reported of this connection for hours, and what isn't given back here goes back with the
-    /// next report. While an exchange lasts this changes nothing.
+    /// [`Output::ExchangeDone`] was obeyed and the record was read, behind [`Output::Judge`], which tells that a tunnel
+    /// has opened, and behind [`Output::LogTunnel`], when its line was written: nothing may be reported of this connection
+    /// for hours. While an exchange lasts this changes nothing.
     pub fn forget_exchange(&mut self, buffers: &mut Buffers) {
+        self.forget_report(buffers);
         // What the record shows of the exchange stays until it has been handed out.
         if self.is_between_exchanges() && !self.common.work.pending.exchange_done {
             self.common.record.figures.give_back(buffers);

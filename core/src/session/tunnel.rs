@@ -43,9 +43,10 @@ impl Session {
             held: [from_client.inbox.hand_over(), from_upstream.inbox.hand_over()],
             front: std::mem::take(&mut from_upstream.outbox),
             legs: self.common.legs,
-            draining: self.common.draining.map(|cause| cause.until(self.common.ends_by.moment())),
+            draining: self.common.draining.map(|cause| cause.until(self.common.ends_by.get())),
         };
-        let settings = self.tunnel_settings(self.chose_websocket());
+        self.common.record.figures.websocket = self.chose_websocket();
+        let settings = self.tunnel_settings(self.common.record.figures.websocket);
         let mut scratch = turn.buffers.scratch();
         if let Some(mut heads) = self.common.record.freeze(turn.now, &mut scratch) {
             // The values of log lines were found just now.
@@ -62,6 +63,7 @@ impl Session {
             self.common.record.figures.attempt.received.saturating_sub(ahead.from_upstream);
         if self.logs_tunnel() {
             self.common.work.pending.tell_opened();
+            self.keep_report(ahead, turn.buffers);
         }
         self.enter_phase(phase::Event::Open, Phase::Tunnel(Box::new(tunnel)));
         self.look_at_tunnel(turn.buffers);
@@ -116,6 +118,10 @@ impl Session {
     fn look_at_tunnel(&mut self, buffers: &mut Buffers) {
         let Phase::Tunnel(tunnel) = &mut self.phase else { return };
         if !tunnel.is_done() {
+            if tunnel.tells_progress() {
+                let report = tunnel.report();
+                self.keep_report(report, buffers);
+            }
             return;
         }
         self.common.work.lend(buffers);
@@ -138,14 +144,14 @@ impl Session {
         up.inbox.take_back(from_upstream);
         up.outbox = front;
         self.common.work.own_frames = own;
-        self.end_tunnel(report);
+        self.end_tunnel(report, buffers);
     }
 
-    fn end_tunnel(&mut self, report: TunnelReport) {
+    fn end_tunnel(&mut self, report: TunnelReport, buffers: &mut Buffers) {
         self.common.record.figures.sent += report.to_client;
         self.common.record.figures.attempt.sent += report.to_upstream;
         self.common.record.figures.attempt.received += report.from_upstream;
-        self.common.record.figures.tunnel = Some(Box::new(report));
+        self.keep_report(report, buffers);
         self.common.record.figures.event = Some(TunnelEvent::Close);
         if self.logs_tunnel() {
             self.common.work.pending.tell_closed();
@@ -153,6 +159,28 @@ impl Session {
         self.common.release(Verdict::Success, Disposal::Close(report.upstream.ending));
         self.enter_phase(phase::Event::Finish, Phase::Finished(Finished::tunnel(report.client.ending)));
         self.common.finish(report.outcome());
+    }
+
+    /// The record has what is known of the tunnel as long as a line about it is due, and once it is over.
+    fn keep_report(&mut self, report: TunnelReport, buffers: &mut Buffers) {
+        match &mut self.common.record.figures.tunnel {
+            Some(known) => **known = report,
+            none => *none = Some(buffers.reports.boxed(report)),
+        }
+    }
+
+    /// Gives back what a line has told that isn't due any more.
+    pub(super) fn forget_report(&mut self, buffers: &mut Buffers) {
+        let is_due = match &self.phase {
+            Phase::Tunnel(tunnel) => tunnel.tells_progress() || self.common.work.pending.tells_opened(),
+            _ => !self.is_between_exchanges() || self.common.work.pending.exchange_done,
+        };
+        if !is_due
+            && let Some(figures) = self.common.record.figures.held()
+            && let Some(report) = figures.tunnel.take()
+        {
+            buffers.reports.keep(report);
+        }
     }
 
     /// The bytes that have come into the space that was handed out, before they are reported: so many. None, where no

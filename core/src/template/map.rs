@@ -14,6 +14,8 @@ pub struct Map {
     default: Option<Arc<Template>>,
     hostnames: bool,
     volatile: bool,
+    /// No value has a variable in it.
+    plain: bool,
 }
 
 impl Map {
@@ -26,6 +28,7 @@ impl Map {
             default: None,
             hostnames: false,
             volatile: false,
+            plain: true,
         })
     }
 
@@ -36,6 +39,11 @@ impl Map {
     /// Whether the value is to be found anew at each use: `volatile`.
     pub(crate) fn is_volatile(&self) -> bool {
         self.volatile
+    }
+
+    /// Whether the source alone says what the value is.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// Exact, then longest prefix mask, longest suffix mask, first regular expression, `default`.
@@ -64,22 +72,31 @@ pub struct MapBuilder(Map);
 impl MapBuilder {
     /// Adds a string; case is ignored.
     pub fn exact(&mut self, key: &[u8], value: Template) -> bool {
-        self.0.strings.exact(key, Arc::new(value))
+        let value = self.value(value);
+        self.0.strings.exact(key, value)
     }
 
     /// With `hostnames`: adds `example.com`, `*.example.com`, `.example.com` or `example.*`.
     pub fn hostname(&mut self, key: &[u8], value: Template) -> bool {
-        self.0.strings.add(key, Arc::new(value))
+        let value = self.value(value);
+        self.0.strings.add(key, value)
     }
 
     /// Adds a regular expression, tried after those added before.
     pub fn regex(&mut self, regex: Regex, value: Template) {
-        self.0.patterns.push((regex, Arc::new(value)));
+        let value = self.value(value);
+        self.0.patterns.push((regex, value));
     }
 
     /// Sets what holds when nothing matches.
     pub fn default(&mut self, value: Template) -> bool {
-        self.0.default.replace(Arc::new(value)).is_none()
+        let value = self.value(value);
+        self.0.default.replace(value).is_none()
+    }
+
+    fn value(&mut self, value: Template) -> Arc<Template> {
+        self.0.plain &= value.variables().next().is_none();
+        Arc::new(value)
     }
 
     /// Keys are host names with masks, and a dot at the end of a value is ignored: `hostnames`.

@@ -101,7 +101,7 @@ impl Tunnel {
         let Some(frames) = self.frames.as_ref().filter(|_| manner != Manner::HalfClose) else {
             return Said::Never;
         };
-        if frames.lane(from).close.is_some() {
+        if frames.lane(from).has_closed() {
             return Said::Told;
         }
         // A lane that is blind has no places between frames, but where its end broke a rule, it did so in one.
@@ -109,7 +109,7 @@ impl Tunnel {
         if !has_places || !self.leg(to).writes() || why == EndedBy::Ping(to) {
             return Said::Never;
         }
-        let key = (to == Side::Upstream).then(|| mask(frames.secret.draw(Purpose::MaskClose, 0)));
+        let key = (to == Side::Upstream).then(|| mask(frames.seed.draw(Purpose::MaskClose, 0)));
         let (code, reason) = self.words(to, why);
         ControlFrame::close(code, reason, key).map_or(Said::Never, Said::Waits)
     }
@@ -210,7 +210,7 @@ impl Tunnel {
     }
 
     fn has_said_close(&self, side: Side) -> bool {
-        self.frames.as_ref().is_some_and(|frames| frames.lane(side).close.is_some())
+        self.frames.as_ref().is_some_and(|frames| frames.lane(side).has_closed())
     }
 
     /// A write has done what it could, where nothing is awaited.
@@ -253,7 +253,7 @@ impl Tunnel {
 
     /// Whether that end is left to closing the connection.
     pub(super) fn leaves_end(&self, to: Side) -> bool {
-        to == Side::Upstream && self.closing().is_some_and(|closing| closing.manner == Manner::Handshake)
+        to == Side::Upstream && self.awaits_closes()
     }
 
     /// The worker shuts down, or there is a newer configuration (C8, G6).
@@ -266,9 +266,10 @@ impl Tunnel {
         if let Some(until) = until {
             self.rare_mut(turn.buffers).drain = until;
         }
-        if let (true, Some(window), Some(watch)) = (is_spread, self.settings.drain.window, &mut self.watch) {
+        if let (true, Some(window), Some(watch)) = (is_spread, self.settings.drain.window, &self.watch) {
             let at = watch.drain_moment(window, now);
-            watch.ends_at(at, EndedBy::Drain);
+            let rare = self.rare_mut(turn.buffers);
+            rare.moment = rare.moment.min(at);
         }
     }
 
@@ -286,6 +287,11 @@ impl Tunnel {
         if let Some(closing) = self.rare.as_mut().and_then(|rare| rare.closing.as_mut()) {
             closing.until = closing.until.min(most);
         }
+    }
+
+    /// Whether each side is to answer a Close before it is over.
+    pub(super) fn awaits_closes(&self) -> bool {
+        self.closing().is_some_and(|closing| closing.manner == Manner::Handshake)
     }
 
     pub(super) fn closing(&self) -> Option<&Closing> {

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::{Busy, NEVER, Tunnel, frames::Sight, ping::Due, rare::Rare, stage::Stage, watch::Watch};
-use crate::{Side, time::Tick, timer::Timer};
+use crate::{Side, record::EndedBy, time::Tick, timer::Timer};
 
 /// When it is asked for the first time whether a tail has been acknowledged; then again after as long as it has been
 /// waited for.
@@ -91,11 +91,31 @@ impl Tunnel {
         if let Some(at) = self.silence_due(watch) {
             see(Timer::ClientSilence, at);
         }
-        if let Some((at, _)) = watch.moment {
+        if let Some((at, _)) = self.moment() {
             see(Timer::Moment, at);
         }
         if let Some(every) = self.settings.log_every {
-            see(Timer::Progress, watch.logged.after(every));
+            let times = watch.lines.saturating_add(1);
+            see(Timer::Progress, self.counts.opened.after(every.saturating_mul(times)));
+        }
+    }
+
+    /// When the tunnel ends by our own wish, and why: by its age (G7) or by a drain (G6), whichever comes first.
+    pub(super) fn moment(&self) -> Option<(Tick, EndedBy)> {
+        let watch = self.watch.as_ref()?;
+        let lifetime = self.settings.max_lifetime.as_ref();
+        let of_age =
+            lifetime.map(|lifetime| (self.counts.opened.after(watch.age(lifetime)), EndedBy::Lifetime));
+        let drain = self.rare.as_ref().map(|rare| rare.moment).filter(|at| *at != NEVER);
+        let of_drain = drain.map(|at| (at, EndedBy::Drain));
+        of_age.into_iter().chain(of_drain).min_by_key(|(at, _)| *at)
+    }
+
+    /// A line about the progress is asked for: the next one comes at the next multiple of their interval.
+    pub(super) fn progress_told(&mut self, now: Tick) {
+        if let (Some(watch), Some(every)) = (&mut self.watch, self.settings.log_every) {
+            let times = now.since(self.counts.opened).as_nanos() / every.as_nanos().max(1);
+            watch.lines = u32::try_from(times).unwrap_or(u32::MAX);
         }
     }
 
@@ -104,9 +124,8 @@ impl Tunnel {
         let span = self.settings.websocket.as_ref()?.client_silence?;
         let client = Side::Downstream;
         let lane = self.frames.as_ref()?.lane(client);
-        let may_speak =
-            lane.close.is_none() && lane.sight == Sight::Relays && self.course(client).is_flowing();
-        (may_speak && watch.sides[client.index()].paused == NEVER).then(|| watch.data.after(span))
+        let may_speak = !lane.has_closed() && lane.sight == Sight::Relays && self.course(client).is_flowing();
+        watch.silent_since().filter(|_| may_speak).map(|since| since.after(span))
     }
 
     /// Since when bytes wait for the sink of this direction without its taking any; absent: none wait.

@@ -1,18 +1,13 @@
 //! What is known of the frames in a tunnel of WebSocket (G1, G2).
 
-use super::{FrameCount, TunnelSecret};
-use crate::{
-    Side,
-    websocket::{FrameScanner, FrameViolation},
-};
+use super::{FrameCount, secret::Seed};
+use crate::{Side, websocket::FrameScanner};
 
 /// Frames in both directions, by the side that they come from.
 #[derive(Clone, Debug)]
 pub(super) struct Frames {
     pub(super) lanes: [Lane; 2],
-    pub(super) secret: TunnelSecret,
-    /// Who has broken RFC 6455 first, and how.
-    pub(super) violation: Option<(Side, FrameViolation)>,
+    pub(super) seed: Seed,
 }
 
 /// Frames that come from one side.
@@ -20,8 +15,8 @@ pub(super) struct Frames {
 pub(super) struct Lane {
     pub(super) scanner: FrameScanner,
     pub(super) count: FrameCount,
-    /// The code of the Close that this side has sent; 1005 when that had none.
-    pub(super) close: Option<u16>,
+    /// The code of the Close that this side has sent, once it has; 1005 when that had none.
+    pub(super) code: u16,
     pub(super) sight: Sight,
     /// The frame under way is a control frame.
     pub(super) in_control: bool,
@@ -43,16 +38,16 @@ pub(super) enum Sight {
 }
 
 impl Frames {
-    pub(super) fn new(secret: TunnelSecret) -> Self {
+    pub(super) fn new(seed: Seed) -> Self {
         let lane = |from| Lane {
             scanner: FrameScanner::new(from),
             count: FrameCount::default(),
-            close: None,
+            code: 0,
             sight: Sight::Relays,
             in_control: false,
             ahead: 0,
         };
-        Self { lanes: Side::BOTH.map(lane), secret, violation: None }
+        Self { lanes: Side::BOTH.map(lane), seed }
     }
 
     #[inline]
@@ -63,6 +58,11 @@ impl Frames {
     #[inline]
     pub(super) fn lane_mut(&mut self, from: Side) -> &mut Lane {
         &mut self.lanes[from.index()]
+    }
+
+    /// Whether the frames of this side can't be told.
+    pub(super) fn is_blind(&self, from: Side) -> bool {
+        matches!(self.lane(from).sight, Sight::Blind | Sight::DropsBlindly)
     }
 
     /// Whether frames of ours may be put in: not where the tunnel has gone blind (G2).
@@ -77,6 +77,22 @@ impl Lane {
     pub(super) fn counts(&mut self, frames: usize, messages: usize) {
         self.count.frames += frames as u64;
         self.count.messages += messages as u64;
+    }
+
+    /// The code of the Close that this side has sent; 1005 when that had none.
+    pub(super) fn close(&self) -> Option<u16> {
+        self.has_closed().then_some(self.code)
+    }
+
+    /// Whether this side has sent a Close.
+    #[inline]
+    pub(super) fn has_closed(&self) -> bool {
+        self.scanner.has_close()
+    }
+
+    /// A Close with this code is taken.
+    pub(super) fn closes(&mut self, code: u16) {
+        self.code = code;
     }
 
     /// Nothing of it goes on any more; its Close is still looked for, where that can be told.

@@ -185,11 +185,12 @@ impl Tunnel {
         for (side, held) in Side::BOTH.into_iter().zip(&held) {
             counts.received(side, held.unseen().len() as u64);
         }
+        let seed = secret.seed();
         let course = Course::Flowing(Carried { piped: 0, since: now });
         let mut tunnel = Self {
             directions: held.map(|held| Direction { held, course }),
-            frames: settings.websocket.is_some().then(|| Box::new(Frames::new(secret))),
-            watch: Watch::of(&settings, secret, now).map(Box::new),
+            frames: settings.websocket.is_some().then(|| Box::new(Frames::new(seed))),
+            watch: Watch::of(&settings, seed, now).map(Box::new),
             rare: None,
             settings,
             counts,
@@ -313,7 +314,7 @@ impl Tunnel {
             let of_side = report.side_mut(side);
             if let Some(frames) = &self.frames {
                 let lane = frames.lane(side);
-                (of_side.frames, of_side.close) = (Some(lane.count), lane.close);
+                (of_side.frames, of_side.close) = (Some(lane.count), lane.close());
             }
             of_side.ping = self.watch.as_ref().and_then(|watch| watch.sides[side.index()].last_round_trip());
         }

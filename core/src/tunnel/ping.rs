@@ -7,6 +7,7 @@ use super::{
     closing::Manner,
     output::Busy,
     own::{Kind, OwnFrame, mask, ping_payload},
+    watch::Vigil,
 };
 use crate::{Side, buffer::Turn, record::EndedBy, time::Tick, websocket::ControlFrame};
 
@@ -42,25 +43,20 @@ impl Tunnel {
             return None;
         }
         let watch = self.watch.as_ref()?;
-        let watched = &watch.sides[side.index()];
-        if watched.paused != NEVER {
-            return None;
+        match watch.vigil(side)? {
+            Vigil::Awaits(since) => Some(Due::Answer(since.after(ping.timeout))),
+            // One Ping is out at a time.
+            Vigil::Hears(_) if self.own(side).is_some() => None,
+            Vigil::Hears(since) => Some(Due::Ping(since.after(watch.interval(side, ping.interval)))),
         }
-        if watched.asked != NEVER {
-            return Some(Due::Answer(watched.asked.after(ping.timeout)));
-        }
-        // One Ping is out at a time.
-        self.own(side)
-            .is_none()
-            .then(|| Due::Ping(watched.heard.after(watched.interval(ping.interval, watch.chance))))
     }
 
     fn can_ping(&self, side: Side) -> bool {
         let Some(frames) = &self.frames else { return false };
         let to = frames.lane(side.opposite());
         frames.takes_ours()
-            && frames.lane(side).close.is_none()
-            && to.close.is_none()
+            && !frames.lane(side).has_closed()
+            && !to.has_closed()
             && self.course(side).is_flowing()
             && self.course(side.opposite()).is_flowing()
             && self.closing().is_none()
@@ -74,16 +70,16 @@ impl Tunnel {
                 continue;
             }
             let Some(watch) = &mut self.watch else { continue };
-            let watched = &mut watch.sides[side.index()];
-            if watch.relayed[side.index()] {
-                watched.asked = now;
+            if watch.has_relayed_ping(side) {
+                watch.asked(side, now);
                 continue;
             }
+            let watched = &mut watch.sides[side.index()];
             let number = watched.pings;
             watched.pings = number.wrapping_add(1);
             watched.pinged = NEVER;
             let Some(frames) = &self.frames else { continue };
-            let drawn = frames.secret.draw(side.into(), number);
+            let drawn = frames.seed.draw(side.into(), number);
             let key = (side == Side::Upstream).then(|| mask(drawn));
             if let Ok(frame) = ControlFrame::ping(&ping_payload(drawn, number), key) {
                 self.put_in(side, OwnFrame::new(frame, Kind::Ping), turn);
@@ -102,32 +98,27 @@ impl Tunnel {
     /// A frame of ours was sent whole.
     pub(super) fn own_sent(&mut self, to: Side, kind: Kind, now: Tick) {
         if let (Kind::Ping, Some(watch)) = (kind, &mut self.watch) {
-            let watched = &mut watch.sides[to.index()];
-            (watched.asked, watched.pinged) = (now, now);
+            watch.asked(to, now);
+            watch.sides[to.index()].pinged = now;
         }
     }
 
     /// Puts a frame of ours behind what has passed to this side, at the next place between two frames.
     pub(super) fn put_in(&mut self, to: Side, frame: OwnFrame, turn: &mut Turn<'_>) {
-        let frame = match turn.buffers.own_frames.take() {
-            Some(mut spare) => {
-                *spare = frame;
-                spare
-            }
-            None => Box::new(frame),
-        };
+        let frame = turn.buffers.own_frames.boxed(frame);
         self.rare_mut(turn.buffers).own[to.index()] = Some(frame);
         self.busy.set(Busy::OWN);
     }
 
-    /// Pings that wait for a place between two frames: there may be none any more.
-    pub(super) fn forget_waiting_pings(&mut self) {
+    /// A Ping that waits for a place between two frames: there may be none any more.
+    pub(super) fn forget_waiting_ping(&mut self, to: Side) {
         let (Some(rare), Some(frames)) = (&mut self.rare, &self.frames) else { return };
-        for to in Side::BOTH {
-            // What can be sent may be on its way.
-            if !frames.lane(to.opposite()).is_at_boundary() {
-                rare.own[to.index()].take_if(|own| own.kind() == Kind::Ping);
-            }
+        // What can be sent may be on its way.
+        if !frames.lane(to.opposite()).is_at_boundary() {
+            rare.own[to.index()].take_if(|own| own.kind() == Kind::Ping);
+        }
+        if rare.own.iter().all(Option::is_none) {
+            self.busy.clear(Busy::OWN);
         }
     }
 

@@ -26,6 +26,12 @@ impl Tunnel {
         }
     }
 
+    /// Whether a line about its progress is due.
+    #[inline]
+    pub(crate) fn tells_progress(&self) -> bool {
+        self.busy.has(Busy::PROGRESS)
+    }
+
     /// An output that is polled once: a note, or a shutdown.
     #[inline]
     pub(crate) fn take_output(&mut self) -> Option<Said> {
@@ -43,7 +49,7 @@ impl Tunnel {
         } else if self.busy.take(Busy::ILLEGAL) {
             Event::IllegalTransition
         } else if self.busy.take(Busy::VIOLATED)
-            && let Some((side, violation)) = self.frames.as_ref().and_then(|frames| frames.violation)
+            && let Some((side, violation)) = self.rare.as_mut().and_then(|rare| rare.violation.take())
         {
             Event::FrameViolation(side, violation)
         } else if let (true, Some(EndedBy::Timer(timer))) =

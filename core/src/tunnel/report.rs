@@ -92,7 +92,7 @@ impl From<Side> for EndedBy {
 /// What is counted of any tunnel.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counts {
-    opened: Tick,
+    pub(super) opened: Tick,
     /// Bytes that came from each side.
     from: [u64; 2],
     /// Bytes that each side was sent.

@@ -60,7 +60,7 @@ impl Tunnel {
         held.pass(run.taken);
         lane.counts(run.frames, run.messages);
         if let (Side::Downstream, 1.., Some(watch)) = (from, run.taken, &mut self.watch) {
-            watch.data = now;
+            watch.data_came(now);
         }
         held.unseen().is_empty()
     }
@@ -87,7 +87,7 @@ impl Tunnel {
             held.pass_all();
             return false;
         };
-        let secret = frames.secret;
+        let seed = frames.seed;
         let lane = frames.lane_mut(from);
         match lane.sight {
             Sight::Relays => {}
@@ -118,7 +118,7 @@ impl Tunnel {
         let room = self.watch.as_ref().is_none_or(|watch| watch.has_room(from, &self.settings, now));
         let pings = self.watch.as_ref().map_or(0, |watch| watch.sides[from.index()].pings);
         let is_ours =
-            |payload: Unmasked<'_>| our_ping(payload, pings, |number| secret.draw(from.into(), number));
+            |payload: Unmasked<'_>| our_ping(payload, pings, |number| seed.draw(from.into(), number));
         let ahead = usize::from(lane.ahead);
         let partial = self.rare.as_ref().and_then(|rare| rare.partial[from.index()]);
         let begun = partial.map(|passed| begun(passed, ahead, held.unseen()));
@@ -132,7 +132,6 @@ impl Tunnel {
             lane.ahead = 0;
         };
         match front {
-            Front::Incomplete if is_over => held.pass_all(),
             Front::Incomplete => {}
             Front::Payload(count) => held.pass(count),
             Front::Data { count, ends, .. } => {
@@ -148,7 +147,8 @@ impl Tunnel {
                 // The side that says Close first ends the tunnel; a server may end its connection first (RFC 6455 §7.1.1).
                 self.counts.ended.get_or_insert_with(|| from.into());
                 lane.counts(1, 0);
-                (lane.in_control, lane.close) = (true, Some(code));
+                lane.in_control = true;
+                lane.closes(code);
                 passes(held, lane, count);
             }
             Front::Ours(_) if held.waits() => return false,
@@ -170,7 +170,7 @@ impl Tunnel {
         self.note_front(from, front, in_control, now);
         match front {
             Front::Incomplete => {
-                self.pass_beginning(from, turn);
+                self.pass_beginning(from, is_over, turn);
                 false
             }
             Front::Behind => false,
@@ -192,8 +192,9 @@ impl Tunnel {
 
     /// The beginning of a header passes as soon as it comes, where nothing that the rest of it may say keeps the frame
     /// back: a frame that is too long or too early, that breaks a rule where that isn't borne, a Pong that may be ours, a
-    /// Close, whose code is told with it.
-    fn pass_beginning(&mut self, from: Side, turn: &mut Turn<'_>) {
+    /// Close, whose code is told with it. Where no rest comes, the beginning passes as it is: it is a frame cut short, and
+    /// no place for one of ours is behind it (G10).
+    fn pass_beginning(&mut self, from: Side, is_over: bool, turn: &mut Turn<'_>) {
         let (Some(frames), Some(websocket)) = (&mut self.frames, &self.settings.websocket) else { return };
         let (lane, held) = (frames.lane_mut(from), &mut self.directions[from.index()].held);
         let ahead = usize::from(lane.ahead);
@@ -201,13 +202,14 @@ impl Tunnel {
             websocket.strict || websocket.message_limit.is_some() || websocket.message_rate.is_some();
         let unseen = held.unseen();
         let is_control = |first: &u8| first & 0x08 != 0;
-        if is_judged || unseen.is_empty() || (ahead == 0 && unseen.first().is_some_and(is_control)) {
+        let is_kept = is_judged || (ahead == 0 && unseen.first().is_some_and(is_control));
+        if unseen.is_empty() || (is_kept && !is_over) {
             return;
         }
         let rare = self.rare.get_or_insert_with(|| turn.buffers.rares.take().unwrap_or_default());
         let partial = rare.partial[from.index()].get_or_insert([0; HEADER]);
         partial.iter_mut().skip(ahead).zip(unseen).for_each(|(slot, byte)| *slot = *byte);
-        // A header that isn't whole is shorter than the longest.
+        // A header that isn't whole is shorter than the longest, and a Pong that isn't is a few bytes longer.
         lane.ahead += u8::try_from(unseen.len()).unwrap_or(0);
         held.pass_all();
     }
@@ -217,14 +219,14 @@ impl Tunnel {
         let Some(watch) = &mut self.watch else { return };
         match front {
             Front::Data { begins, .. } if from == Side::Downstream => {
-                watch.data = now;
+                watch.data_came(now);
                 if begins {
                     watch.message_came(&self.settings, now);
                 }
             }
-            Front::Payload(_) if from == Side::Downstream && !in_control => watch.data = now,
-            Front::Ping(_) => watch.relayed[from.opposite().index()] = true,
-            Front::Pong(_) => watch.relayed[from.index()] = false,
+            Front::Payload(_) if from == Side::Downstream && !in_control => watch.data_came(now),
+            Front::Ping(_) => watch.relays_ping(from.opposite(), true),
+            Front::Pong(_) => watch.relays_ping(from, false),
             Front::Ours(number) => watch.sides[from.index()].answered(number, now),
             _ => {}
         }
@@ -233,15 +235,19 @@ impl Tunnel {
     /// A side has broken RFC 6455 §5 (G2).
     fn broken(&mut self, from: Side, violation: FrameViolation, now: Tick, turn: &mut Turn<'_>) {
         let Some(frames) = &mut self.frames else { return };
-        if frames.violation.is_none() {
-            frames.violation = Some((from, violation));
+        // Of both sides only the first to break a rule is told of.
+        let is_first = !frames.is_blind(from.opposite());
+        if is_first {
+            self.rare_mut(turn.buffers).violation = Some((from, violation));
             self.busy.set(Busy::VIOLATED);
         }
         if self.settings.websocket.as_ref().is_some_and(|websocket| websocket.strict) {
-            frames.lane_mut(from).sight = Sight::DropsBlindly;
+            if let Some(frames) = &mut self.frames {
+                frames.lane_mut(from).sight = Sight::DropsBlindly;
+            }
             self.close(EndedBy::Violation(from), Manner::Handshake, now, turn);
         } else {
-            self.forget_waiting_pings();
+            Side::BOTH.into_iter().for_each(|to| self.forget_waiting_ping(to));
         }
     }
 }
@@ -328,10 +334,12 @@ impl Lane {
                 Ok(Next::Payload(count)) => at += count,
                 Ok(Next::Closed) => return bytes.len(),
                 Ok(Next::Frame(frame)) => {
-                    if frame.header().opcode == Opcode::Close {
-                        self.close = Some(frame.close_code().unwrap_or(NO_CODE));
-                    }
+                    let is_close = frame.header().opcode == Opcode::Close;
+                    let code = frame.close_code().unwrap_or(NO_CODE);
                     at += frame.take();
+                    if is_close {
+                        self.closes(code);
+                    }
                 }
                 Err(_) => self.goes_blind(),
             }

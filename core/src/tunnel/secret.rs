@@ -20,10 +20,8 @@ pub(super) enum Purpose {
     PingUpstream,
     /// What masks a Close to the origin server.
     MaskClose,
-    /// How old the tunnel grows.
-    Lifetime,
     /// Moments that are spread.
-    Others,
+    Moments,
 }
 
 impl TunnelSecret {
@@ -41,7 +39,23 @@ impl TunnelSecret {
         Self(bytes)
     }
 
-    /// Bytes that nobody can foresee who doesn't know the secret, the same each time for the same purpose and number.
+    /// What the tunnel keeps of it.
+    pub(super) fn seed(self) -> Seed {
+        let Self([a, b, c, d, e, f, g, h, rest @ ..]) = self;
+        // By an odd number, so that no bit of either half is lost: halves that are equal don't cancel each other.
+        let spread = u64::from_le_bytes(rest).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let folded = u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ spread;
+        Seed(folded.to_le_bytes())
+    }
+}
+
+/// 64 bits of a secret: each tunnel of WebSocket has them for as long as it lives (G10). Whoever guessed them could answer
+/// Pings before they come, which it might as well do when they have come.
+#[derive(Clone, Copy)]
+pub(super) struct Seed([u8; 8]);
+
+impl Seed {
+    /// Bytes that nobody can foresee who doesn't know the seed, the same each time for the same purpose and number.
     pub(super) fn draw(self, purpose: Purpose, number: u32) -> [u8; 20] {
         let mut digest = sha1_smol::Sha1::new();
         digest.update(&self.0);
@@ -51,17 +65,18 @@ impl TunnelSecret {
         digest.update(&number.to_le_bytes());
         digest.digest().bytes()
     }
-
-    /// A number below 2³², each as likely as any other.
-    pub(super) fn chance(self, purpose: Purpose) -> u32 {
-        let [a, b, c, d, ..] = self.draw(purpose, 0);
-        u32::from_le_bytes([a, b, c, d])
-    }
 }
 
 /// No byte of it.
 impl fmt::Debug for TunnelSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TunnelSecret")
+    }
+}
+
+/// No byte of it.
+impl fmt::Debug for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seed")
     }
 }

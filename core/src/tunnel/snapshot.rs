@@ -4,11 +4,11 @@ use core::time::Duration;
 use std::fmt;
 
 use super::{
-    Busy, Course, Direction, NEVER, OwnFrame, Rare, Tunnel,
+    Busy, Course, Direction, OwnFrame, Rare, Tunnel,
     closing::{Closing, Manner, Said},
     frames::{Frames, Lane, Sight},
     rare::HEADER,
-    watch::{Watch, Watched},
+    watch::WatchedSnapshot,
 };
 use crate::{
     Side,
@@ -27,10 +27,9 @@ pub struct TunnelSnapshot {
     timers: Vec<(Timer, u64)>,
     busy: Busy,
     ended: (Option<crate::EndedBy>, Option<crate::EndedHow>, bool, [crate::Ending; 2]),
-    /// By the side that the frames come from: what is scanned, what becomes of it, and whether a Close was sent.
+    /// By the side that the frames come from: what is scanned, and what becomes of it.
     lanes: Option<[LaneSnapshot; 2]>,
-    /// Of each side that is watched: how far the clocks are that stand still, whether it owes a sign of life, and whether
-    /// a Ping of the other end's is unanswered.
+    /// How each side is watched.
     watched: Option<[WatchedSnapshot; 2]>,
     /// Nanoseconds until messages and bytes that have come are paid.
     paid: Option<[u64; 3]>,
@@ -42,10 +41,7 @@ pub struct TunnelSnapshot {
 }
 
 /// Frames of one side.
-type LaneSnapshot = (FrameScanner, Sight, bool, u8, bool);
-
-/// How one side is watched.
-type WatchedSnapshot = (Option<[u64; 3]>, bool, bool);
+type LaneSnapshot = (FrameScanner, Sight, bool, u8);
 
 /// One direction.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -84,7 +80,7 @@ impl TunnelSnapshot {
         } = tunnel;
         let quiet = Rare::default();
         // Stages and moments are shown by the timers.
-        let Rare { front, retired: _, own, closing, drain: _, stage: _, partial } =
+        let Rare { front, retired: _, own, closing, drain: _, moment: _, stage: _, partial, violation } =
             rare.as_deref().unwrap_or(&quiet);
         let direction = |from: Side| {
             let Direction { held, course } = &directions[from.index()];
@@ -111,25 +107,13 @@ impl TunnelSnapshot {
             busy: *busy,
             ended: (counts.ended, counts.how, counts.cut, counts.endings),
             lanes: frames.as_ref().map(|frames| {
-                let Frames { lanes, secret: _, violation: _ } = &**frames;
+                let Frames { lanes, seed: _ } = &**frames;
                 Side::BOTH.map(|side| {
-                    let Lane { scanner, count: _, close, sight, in_control, ahead } = &lanes[side.index()];
-                    (scanner.clone(), *sight, *in_control, *ahead, close.is_some())
+                    let Lane { scanner, count: _, code: _, sight, in_control, ahead } = &lanes[side.index()];
+                    (scanner.clone(), *sight, *in_control, *ahead)
                 })
             }),
-            watched: watch.as_ref().map(|watch| {
-                let Watch { sides, data, messages: _, bytes: _, logged: _, moment: _, chance: _, relayed } =
-                    &**watch;
-                Side::BOTH.map(|side| {
-                    let Watched { heard, asked, pinged: _, paused, pings: _, round_trip: _ } =
-                        sides[side.index()];
-                    // Clocks that stand still aren't shown by a timer.
-                    let clocks = [heard, asked, if side == Side::Downstream { *data } else { NEVER }];
-                    let still =
-                        (paused != NEVER).then(|| clocks.map(|clock| paused.0.saturating_sub(clock.0)));
-                    (still, asked != NEVER, relayed[side.index()])
-                })
-            }),
+            watched: watch.as_ref().map(|watch| Side::BOTH.map(|side| watch.snapshot(side))),
             paid: watch.as_ref().map(|watch| {
                 let [client, upstream] = watch.bytes;
                 [watch.messages, client, upstream].map(until)
@@ -140,7 +124,7 @@ impl TunnelSnapshot {
                 (*why, *manner, said.clone())
             }),
             partial: *partial,
-            violation: frames.as_ref().and_then(|frames| frames.violation),
+            violation: *violation,
         }
     }
 

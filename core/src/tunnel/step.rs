@@ -113,8 +113,7 @@ impl Tunnel {
             return false;
         }
         // Where Closes are awaited, they say when it is over.
-        let awaits = self.closing().is_some_and(|closing| closing.manner == Manner::Handshake);
-        if !awaits && self.is_over() && !self.has_tail_under_way() {
+        if !self.awaits_closes() && self.is_over() && !self.has_tail_under_way() {
             self.finish(None);
             return false;
         }
@@ -171,6 +170,8 @@ impl Tunnel {
 
     fn arrived(&mut self, from: Side, count: usize, waited: bool, now: Tick) {
         let in_front = from == Side::Upstream && self.busy.has(Busy::FRONT);
+        // Among what goes nowhere, a Close may be awaited (G5).
+        let looks_on = self.frames.is_some() && self.awaits_closes();
         let direction = &mut self.directions[from.index()];
         if let Course::Flowing(carried) = &mut direction.course {
             if !waited && carried.piped == 0 && !in_front {
@@ -179,7 +180,7 @@ impl Tunnel {
             self.counts.received(from, count as u64);
             self.pay(from, count as u64, now);
             self.heard(from, now);
-        } else if self.frames.is_none() {
+        } else if !looks_on {
             direction.held.drop_received(count);
         }
         if let Some(Stage::Lingering { came, .. }) = self.rare.as_mut().map(|rare| &mut rare.stage) {
@@ -284,7 +285,7 @@ impl Tunnel {
         if moved.taken > 0 {
             self.heard(from, now);
             if let (Side::Downstream, Some(watch)) = (from, &mut self.watch) {
-                watch.data = now;
+                watch.data_came(now);
             }
         }
         if moved.delivered > 0 {
@@ -424,8 +425,7 @@ impl Tunnel {
             (Timer::Pong, _) => self.unanswered(now, turn),
             (Timer::ClientSilence, _) => self.close(EndedBy::Silence, Manner::Handshake, now, turn),
             (Timer::Moment, _) => {
-                let moment = self.watch.as_mut().and_then(|watch| watch.moment.take());
-                if let Some((_, why)) = moment {
+                if let Some((_, why)) = self.moment() {
                     self.close(why, Manner::Handshake, now, turn);
                 }
             }
@@ -434,9 +434,7 @@ impl Tunnel {
             (Timer::MessageRate, _) => {}
             (Timer::TunnelRate, _) => self.pace_reading(now),
             (Timer::Progress, _) => {
-                if let Some(watch) = &mut self.watch {
-                    watch.logged = now;
-                }
+                self.progress_told(now);
                 self.busy.set(Busy::PROGRESS);
             }
             // A reset would destroy what a Close says.
@@ -468,7 +466,7 @@ impl Tunnel {
 
     /// How it has ended where its sides have ended it: a failure counts where no Close has been said on both sides.
     fn ended_by_itself(&self) -> EndedHow {
-        let said = |frames: &super::Frames| Side::BOTH.map(|side| frames.lane(side).close.is_some());
+        let said = |frames: &super::Frames| Side::BOTH.map(|side| frames.lane(side).has_closed());
         match (self.frames.as_deref().map(said), self.counts.how) {
             (Some([true, true]), _) => EndedHow::Close,
             (_, Some(failed)) => failed,
@@ -486,6 +484,10 @@ impl Tunnel {
     pub(super) fn tunnel_event(&mut self, from: Side, event: tunnel::Event) {
         let legal = self.directions[from.index()].course.on(event, &mut self.taken);
         self.check_transition(legal, "tunnel", &event);
+        if event == tunnel::Event::SourceEnded {
+            // The frame under way is cut short: the end of the stream waits for nothing that would stand behind it.
+            self.forget_waiting_ping(from.opposite());
+        }
     }
 
     /// An event without a row is a mistake of ours: loud in debug builds; in release builds it is noted, and the tunnel

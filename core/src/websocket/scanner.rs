@@ -57,16 +57,37 @@ use crate::address::Side;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FrameScanner {
     /// Bytes of payload of the current frame that are to come.
-    left: u64,
+    left: Length,
     /// Bytes of payload of the message under way, those to come of its current frame included.
-    message_length: u64,
-    /// For the next byte of the payload; absent between frames.
-    mask: Option<Mask>,
+    message_length: Length,
     from: Side,
     /// A message has begun, and its last frame has not come.
     in_message: bool,
     /// A Close has begun, if not ended.
     closing: bool,
+}
+
+/// A length that needs no alignment: each tunnel of WebSocket has four, for as long as it lives (G10).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Length([u8; 8]);
+
+impl Length {
+    const ZERO: Self = Self::of(0);
+
+    const fn of(length: u64) -> Self {
+        Self(length.to_ne_bytes())
+    }
+
+    #[inline]
+    const fn get(self) -> u64 {
+        u64::from_ne_bytes(self.0)
+    }
+}
+
+impl fmt::Debug for Length {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
 }
 
 /// What stands at the front of the bytes that were shown.
@@ -114,7 +135,7 @@ impl FrameScanner {
     /// ([`Side::Downstream`]) have to be masked, a server's must not be (RFC 6455 §5.1).
     #[must_use]
     pub const fn new(from: Side) -> Self {
-        Self { left: 0, message_length: 0, mask: None, from, in_message: false, closing: false }
+        Self { left: Length::ZERO, message_length: Length::ZERO, from, in_message: false, closing: false }
     }
 
     /// Says what stands at the front of `bytes`: all that was received behind what was taken last.
@@ -124,7 +145,7 @@ impl FrameScanner {
     /// # Errors
     /// The frame at the front breaks a rule. Nothing of it is taken, and asked again, the scanner says the same.
     pub fn next<'s, 'b>(&'s mut self, bytes: &'b [u8]) -> Result<Next<'s, 'b>, FrameViolation> {
-        if self.left > 0 {
+        if self.left() > 0 {
             let count = self.take_payload(bytes);
             return Ok(if count == 0 { Next::Wait } else { Next::Payload(count) });
         }
@@ -179,21 +200,19 @@ impl FrameScanner {
     /// between frames.
     #[must_use]
     pub const fn left(&self) -> u64 {
-        self.left
+        self.left.get()
     }
 
     /// So many bytes of payload were moved without being shown; at most [`left`](Self::left) count.
     pub fn skip(&mut self, count: u64) {
-        self.left = self.left.saturating_sub(count);
-        // Between frames there is none, so that what behaves alike is equal.
-        self.mask = self.mask.filter(|_| self.left > 0).map(|mask| mask.advanced(count));
+        self.left = Length::of(self.left().saturating_sub(count));
     }
 
     /// Whether no frame is under way, so that a control frame may be put in here, be it between the fragments of a
     /// message (RFC 6455 §5.4).
     #[must_use]
     pub const fn is_at_boundary(&self) -> bool {
-        self.left == 0
+        self.left() == 0
     }
 
     /// Whether a message has begun whose last frame has not (RFC 6455 §5.4).
@@ -205,13 +224,12 @@ impl FrameScanner {
     /// Whether a Close was taken whole: nothing is to follow in this direction (RFC 6455 §5.5.1).
     #[must_use]
     pub const fn is_closed(&self) -> bool {
-        self.closing && self.left == 0
+        self.closing && self.is_at_boundary()
     }
 
-    /// What the payload under way is masked with, from its next byte on; absent between frames, and where it isn't.
-    #[must_use]
-    pub const fn mask(&self) -> Option<Mask> {
-        self.mask
+    /// Whether a Close was taken, be it not whole.
+    pub(crate) const fn has_close(&self) -> bool {
+        self.closing
     }
 
     /// The side that the frames come from.
@@ -227,19 +245,19 @@ impl FrameScanner {
 
     /// Takes a frame whose header stands at the front; says how many bytes of it are there.
     fn take(&mut self, header: &FrameHeader, bytes: &[u8]) -> usize {
-        (self.left, self.mask) = (header.length, header.mask);
+        self.left = Length::of(header.length);
         if header.opcode.is_control() {
             self.closing |= header.opcode == Opcode::Close;
         } else {
             self.in_message = !header.fin;
-            self.message_length = if header.fin { 0 } else { self.message_with(header) };
+            self.message_length = Length::of(if header.fin { 0 } else { self.message_with(header) });
         }
         header.size + self.take_payload(bytes.get(header.size..).unwrap_or_default())
     }
 
     /// Takes the payload that stands at the front.
     fn take_payload(&mut self, bytes: &[u8]) -> usize {
-        let count = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
+        let count = usize::try_from(self.left()).unwrap_or(usize::MAX).min(bytes.len());
         self.skip(count as u64);
         count
     }
@@ -247,7 +265,7 @@ impl FrameScanner {
     /// Bytes of payload of the message under way, with those of the frame if it belongs there.
     fn message_with(&self, header: &FrameHeader) -> u64 {
         let more = if header.opcode.is_control() { 0 } else { header.length };
-        self.message_length.saturating_add(more)
+        self.message_length.get().saturating_add(more)
     }
 }
 

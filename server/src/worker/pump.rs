@@ -45,17 +45,18 @@ pub(super) struct Connection<N: Network> {
     /// Boxed, so that a session without one has little to carry.
     errand: Option<Box<Errand<N>>>,
     /// What the exchange is counted by.
-    #[expect(
-        clippy::box_collection,
-        reason = "most exchanges have none, and a quiet tunnel pays for every byte"
-    )]
-    permits: Option<Box<Vec<Permit>>>,
+    permits: Option<Box<Permits>>,
     counted: Counted,
     blocked: Blocked,
     /// Sides whose write direction is to be shut down before the session waits: when their connection is
     /// closed instead, that says the same with a call less.
     shutdowns: [bool; 2],
 }
+
+/// What an exchange is counted by, one in front of the others: most have none, few more than one, and a quiet tunnel pays
+/// for every byte.
+#[expect(dead_code, reason = "whoever is dropped counts no more")]
+struct Permits(Permit, Option<Box<Permits>>);
 
 /// What would block in this turn, by side: the runtime wakes the session when that changes, which is another
 /// turn.
@@ -199,6 +200,7 @@ impl<N: Network> Connection<N> {
                 Output::LogTunnel(_) => {
                     let now = shared.now();
                     self.service.provisions.log.tunnel(&self.session, &mut shared.line, now);
+                    self.session.forget_exchange(&mut shared.buffers);
                 }
                 Output::ExchangeDone => {
                     // Whoever reads the line finds that there is room.
@@ -343,7 +345,9 @@ impl<N: Network> Connection<N> {
         }
         // What another location was admitted with counts on.
         if !permits.is_empty() {
-            self.permits.get_or_insert_default().extend(permits);
+            let before = self.permits.take();
+            self.permits =
+                permits.into_iter().fold(before, |rest, permit| Some(Box::new(Permits(permit, rest))));
         }
         self.counted = counted;
         self.session.handle_admitted(claim, admission, &mut shared.lend());

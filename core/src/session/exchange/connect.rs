@@ -10,6 +10,7 @@ use crate::{
     http1::{Framing, Known},
     rewrite::write_established,
     state::{exchange, message},
+    time::MaybeTick,
     violation::Violation,
 };
 
@@ -74,7 +75,7 @@ impl Exchange {
     /// The connection is there: the client gets its 200, and the tunnel opens. Nothing of the client's has
     /// gone upstream before (D3; RFC 9931).
     pub(super) fn switch_to_tunnel(&mut self, common: &mut Common) {
-        common.record.figures.attempt.answered = Some(common.tick);
+        common.record.figures.attempt.answered = MaybeTick::at(common.tick);
         common.message_event(Side::Upstream, message::Event::HeadAlone);
         self.exchange_event(common, exchange::Event::Switch);
     }

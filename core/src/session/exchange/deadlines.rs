@@ -38,7 +38,7 @@ impl Exchange {
         let Some(hop) = common.record.hop() else { return };
         let state = self.machine.state();
         let (request, response) = (common.flow(Side::Downstream), common.flow(Side::Upstream));
-        let connected = common.record.figures.attempt.connected.unwrap_or(self.entered);
+        let connected = common.record.figures.attempt.connected.get().unwrap_or(self.entered);
         let takes_more = common.leg(Side::Upstream).writes();
         if request.is_waiting() && takes_more {
             let since = request.moves.waiting(common.tick).max(connected);

@@ -8,6 +8,7 @@ use crate::{
     http1::Framing,
     rewrite::Offer,
     state::{exchange, message},
+    time::MaybeTick,
     violation::Violation,
 };
 
@@ -37,7 +38,7 @@ impl Exchange {
         content: Framing,
         turn: &mut Turn<'_>,
     ) {
-        common.record.figures.attempt.answered = Some(common.tick);
+        common.record.figures.attempt.answered = MaybeTick::at(common.tick);
         if let Some(detour) = common.detour_mut() {
             detour.intercepted = Some(status);
         }

@@ -276,7 +276,7 @@ impl Common {
             Violation::Leaving => {
                 let left_at = self.record.heads.as_ref()?.left_at?;
                 let window = self.record.hop().and_then(|hop| hop.tunnel.drain.window);
-                let ends = [self.ends_by.moment(), window.map(|window| left_at.after(window))];
+                let ends = [self.ends_by.get(), window.map(|window| left_at.after(window))];
                 let left =
                     ends.into_iter().flatten().min().map_or(Duration::ZERO, |end| end.since(self.tick));
                 let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);

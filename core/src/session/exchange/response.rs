@@ -13,6 +13,7 @@ use crate::{
         Persistence, ResponseHead, SentMethod, check_switch, has_trailers, write_interim, write_response,
     },
     state::{exchange, message},
+    time::MaybeTick,
     violation::{Culprit, Violation},
 };
 
@@ -114,7 +115,7 @@ impl Exchange {
             self.fail_attempt(common, Failure::Unwritable, turn);
             return Ok(());
         }
-        common.record.figures.attempt.answered = Some(common.tick);
+        common.record.figures.attempt.answered = MaybeTick::at(common.tick);
         common.message_event(Side::Upstream, message::Event::HeadAlone);
         self.exchange_event(common, exchange::Event::Switch);
         self.let_content_go(common);
@@ -167,7 +168,7 @@ impl Exchange {
         if self.asked_for_upgrade(common) {
             self.final_read = FinalRead::Pending;
         }
-        common.record.figures.attempt.answered = Some(common.tick);
+        common.record.figures.attempt.answered = MaybeTick::at(common.tick);
         common.record.status = shown;
         self.write_final_head(common, framing, adds_trailers || unsized_content && is_http11_client, turn)
     }

@@ -11,6 +11,7 @@ use crate::{
     fault::Fault,
     rewrite::SentMethod,
     state::{connection, exchange, message},
+    time::MaybeTick,
     timer::Timer,
     violation::Violation,
 };
@@ -120,7 +121,7 @@ impl Exchange {
         common.work.pending.dialling = false;
         match result {
             Ok(connected) => {
-                common.record.figures.attempt.connected = Some(common.tick);
+                common.record.figures.attempt.connected = MaybeTick::at(common.tick);
                 self.upstream_broke = false;
                 self.origin = match connected {
                     Connected::Fresh => Origin::Fresh,
@@ -260,7 +261,7 @@ impl Exchange {
         status: u16,
         turn: &mut Turn<'_>,
     ) -> Result<(), Violation> {
-        common.record.figures.attempt.answered = Some(common.tick);
+        common.record.figures.attempt.answered = MaybeTick::at(common.tick);
         self.failure = None;
         common.note(Event::NextPeer);
         // That something is forbidden or isn't there says nothing of the peer (nginx's `max_fails`).

@@ -14,8 +14,21 @@ pub struct LimitConn {
 
 #[derive(Debug, Default)]
 struct Counts {
-    by_key: BTreeMap<Key, u32>,
+    by_key: BTreeMap<Key, Entry>,
     used: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    count: u32,
+    place: Arc<Place>,
+}
+
+/// What the permits of one key share, so that each is a single pointer: a tunnel has its own for as long as it lives.
+#[derive(Debug)]
+struct Place {
+    zone: Arc<LimitConn>,
+    key: Key,
 }
 
 impl LimitConn {
@@ -31,43 +44,44 @@ impl LimitConn {
     #[must_use]
     pub fn admit(self: &Arc<Self>, key: &[u8], most: u32) -> Option<Permit> {
         let mut counts = self.counts.hold();
-        let key = match counts.by_key.get_key_value(key) {
-            Some((_, count)) if *count >= most => return None,
-            Some((key, _)) => Arc::clone(key),
-            None if most == 0 || counts.used + cost(key) > self.size => return None,
-            None => {
-                counts.used += cost(key);
-                Key::from(key)
-            }
-        };
-        *counts.by_key.entry(Arc::clone(&key)).or_default() += 1;
-        Some(Permit { zone: Arc::clone(self), key })
+        if let Some(entry) = counts.by_key.get_mut(key) {
+            return (entry.count < most).then(|| {
+                entry.count += 1;
+                Permit(Arc::clone(&entry.place))
+            });
+        }
+        if most == 0 || counts.used + cost(key) > self.size {
+            return None;
+        }
+        counts.used += cost(key);
+        let place = Arc::new(Place { zone: Arc::clone(self), key: Key::from(key) });
+        let entry = Entry { count: 1, place: Arc::clone(&place) };
+        counts.by_key.insert(Arc::clone(&place.key), entry);
+        Some(Permit(place))
     }
 
     /// How many exchanges of `key` are under way.
     #[must_use]
     pub fn count(&self, key: &[u8]) -> u32 {
-        self.counts.hold().by_key.get(key).copied().unwrap_or(0)
+        self.counts.hold().by_key.get(key).map_or(0, |entry| entry.count)
     }
 }
 
 /// One exchange that counts. Dropping it un-counts.
 #[derive(Debug)]
 #[must_use = "a dropped permit no longer counts"]
-pub struct Permit {
-    zone: Arc<LimitConn>,
-    key: Key,
-}
+pub struct Permit(Arc<Place>);
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut counts = self.zone.counts.hold();
-        let left = counts.by_key.get_mut(&self.key).map_or(0, |count| {
-            *count -= 1;
-            *count
+        let Place { zone, key } = &*self.0;
+        let mut counts = zone.counts.hold();
+        let left = counts.by_key.get_mut(key).map_or(0, |entry| {
+            entry.count -= 1;
+            entry.count
         });
-        if left == 0 && counts.by_key.remove(&self.key).is_some() {
-            counts.used -= cost(&self.key);
+        if left == 0 && counts.by_key.remove(key).is_some() {
+            counts.used -= cost(key);
         }
     }
 }
