@@ -8,7 +8,13 @@ use super::common::{
 use super::server::{Reserved, Server, Site, with_prefix};
 use rustix::process::Signal;
 use socket2::SockRef;
-use tungstenite::Message;
+use tungstenite::{
+    Message, WebSocket,
+    protocol::frame::{
+        Frame,
+        coding::{Data, OpCode},
+    },
+};
 use underpass_core::config::Config;
 
 fn worker_for(origin: std::net::SocketAddr) -> Worker {
@@ -158,6 +164,65 @@ fn a_real_websocket_through_the_recipe_of_the_page() {
     socket.close(None).expect("it is open");
     while socket.read().is_ok() {}
     server.join().expect("the origin server ended in order");
+}
+
+/// G3: a Ping is due every 50 ms to the side that waits while a message of 16 MiB crosses, for two seconds at this rate.
+#[test]
+fn pings_disturb_no_message_in_fragments() {
+    const SIZE: usize = 16 << 20;
+    let (listener, address) = origin();
+    let worker = Worker::from_text(
+        "",
+        &format!(
+            "location / {{ proxy_pass http://{address}; proxy_set_header Upgrade $http_upgrade; \
+             proxy_set_header Connection upgrade; upgrade_ping_interval 50ms; upgrade_ping_timeout 30s; \
+             upgrade_limit_rate 8m; }}"
+        ),
+    );
+    let server = thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a connection");
+        let mut socket = tungstenite::accept(stream).expect("a handshake");
+        let (echo, pings) = message(&mut socket);
+        in_fragments(&mut socket, &echo);
+        while socket.read().is_ok() {}
+        (echo, pings)
+    });
+    let stream = TcpStream::connect(worker.address).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let (mut socket, _) =
+        tungstenite::client(format!("ws://{}/", worker.address), stream).expect("a handshake");
+    // A period that no boundary of a buffer or a frame has.
+    let content: Vec<u8> = (0..SIZE).map(|at| u8::try_from(at % 251).expect("below 251")).collect();
+    in_fragments(&mut socket, &content);
+    let (echo, client_pings) = message(&mut socket);
+    assert!(echo == content, "the echo is another message");
+    socket.close(None).expect("it is open");
+    while socket.read().is_ok() {}
+    let (received, server_pings) = server.join().expect("the origin server ended in order");
+    assert!(received == content, "the origin server got another message");
+    assert!(client_pings >= 3 && server_pings >= 3, "{client_pings} and {server_pings} Pings");
+}
+
+/// Sends a message in 256 fragments.
+fn in_fragments(socket: &mut WebSocket<TcpStream>, content: &[u8]) {
+    let pieces: Vec<_> = content.chunks(content.len() / 256).collect();
+    for (at, piece) in pieces.iter().enumerate() {
+        let data = if at == 0 { Data::Binary } else { Data::Continue };
+        let frame = Frame::message(piece.to_vec(), OpCode::Data(data), at + 1 == pieces.len());
+        socket.send(Message::Frame(frame)).expect("the other end reads");
+    }
+}
+
+/// The next message, and how many Pings came before it.
+fn message(socket: &mut WebSocket<TcpStream>) -> (Vec<u8>, usize) {
+    let mut pings = 0;
+    loop {
+        match socket.read().expect("a message") {
+            Message::Ping(_) => pings += 1,
+            Message::Binary(content) => return (content.to_vec(), pings),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 /// D4: a listener of ours takes every address of the machine.
