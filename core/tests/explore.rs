@@ -11,7 +11,10 @@ use std::{fs, path::Path};
 
 use underpass_core::Rows;
 
-use exploring::alphabets::{self, Exploration};
+use exploring::{
+    alphabets::{self, Exploration},
+    web_sockets,
+};
 
 fn closes(exploration: &Exploration) {
     let explored = exploration.explored();
@@ -48,6 +51,46 @@ fn a_tunnel_that_ends_with_either_end() {
 #[test]
 fn a_tunnel_alone() {
     closes(&alphabets::TUNNEL_ALONE);
+}
+
+#[test]
+fn a_tunnel_whose_peers_are_pinged() {
+    closes(&web_sockets::PINGS);
+}
+
+#[test]
+fn answers_to_pings_that_come_byte_by_byte() {
+    closes(&web_sockets::ANSWERS_IN_PIECES);
+}
+
+#[test]
+fn a_tunnel_that_says_close_at_its_age() {
+    closes(&web_sockets::CLOSES);
+}
+
+#[test]
+fn a_tunnel_that_drains_within_a_window() {
+    closes(&web_sockets::WINDOWS);
+}
+
+#[test]
+fn messages_that_are_too_long() {
+    closes(&web_sockets::LIMITS);
+}
+
+#[test]
+fn a_client_that_is_silent() {
+    closes(&web_sockets::SILENCE);
+}
+
+#[test]
+fn pings_of_the_other_end_s_own() {
+    closes(&web_sockets::RELAYED_PINGS);
+}
+
+#[test]
+fn violations_that_are_not_borne() {
+    closes(&web_sockets::VIOLATIONS);
 }
 
 #[test]

@@ -8,7 +8,8 @@ use underpass_testkit::{
 };
 
 use super::{
-    holds, holds_alone, holds_without_half_close,
+    holds, holds_alone, holds_frames, holds_without_half_close,
+    web_sockets::{ANSWERS_IN_PIECES, CLOSES, LIMITS, PINGS, RELAYED_PINGS, SILENCE, VIOLATIONS, WINDOWS},
     worlds::{PROXY, alone, proxy_with, world},
 };
 
@@ -58,6 +59,14 @@ pub(crate) struct Exploration {
 }
 
 impl Exploration {
+    pub(super) const fn of_frames(
+        name: &'static str,
+        begins: fn() -> World,
+        alphabet: fn() -> Alphabet,
+    ) -> Self {
+        Self { name, begins, alphabet, holds: holds_frames, explored: OnceLock::new() }
+    }
+
     const fn new(name: &'static str, begins: fn() -> World, alphabet: fn() -> Alphabet) -> Self {
         Self { name, begins, alphabet, holds, explored: OnceLock::new() }
     }
@@ -69,12 +78,12 @@ impl Exploration {
 }
 
 /// Whether the larger alphabets are explored, which takes minutes.
-fn deep() -> bool {
+pub(super) fn deep() -> bool {
     std::env::var_os("UNDERPASS_EXPLORE_DEEP").is_some()
 }
 
 /// All of them.
-pub(crate) static ALL: [&Exploration; 17] = [
+pub(crate) static ALL: [&Exploration; 25] = [
     &ONE_EXCHANGE,
     &TWO_EXCHANGES,
     &TWO_LOCATIONS,
@@ -92,6 +101,14 @@ pub(crate) static ALL: [&Exploration; 17] = [
     &GREETING,
     &PIECES,
     &TUNNEL_ALONE,
+    &PINGS,
+    &RELAYED_PINGS,
+    &ANSWERS_IN_PIECES,
+    &CLOSES,
+    &WINDOWS,
+    &LIMITS,
+    &SILENCE,
+    &VIOLATIONS,
 ];
 
 pub(crate) static ONE_EXCHANGE: Exploration = Exploration::new(

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use underpass_core::{Admission, Refusal, Side, Tick};
 
+use super::frames::{self, Frames};
 use crate::session_world::{Connect, Late, World};
 
 /// One input.
@@ -49,6 +50,12 @@ pub enum Action {
     TakesAll(Side),
     /// A read or a write of a connection that was released comes back, the one with this number, and so.
     ComesBack(usize, Late),
+    /// The peer answers a Ping of ours: the last one that it has got, or the one so many before.
+    Answers(Side, usize),
+    /// It sends the next byte of an answer.
+    AnswerByte(Side),
+    /// It says Close.
+    SaysClose(Side),
     /// Time passes to the next deadline.
     Deadline,
     /// The worker drains.
@@ -64,6 +71,10 @@ pub struct Alphabet {
     pub origin: Vec<&'static [&'static [u8]]>,
     /// Bytes of content that the client may send, and an origin server.
     pub bytes: [u8; 2],
+    /// The bytes of content, where they aren't numbers: frames, cut at every byte. So many may be sent.
+    pub scripts: [&'static [u8]; 2],
+    /// What peers that know WebSocket may do.
+    pub frames: Frames,
     /// How often each peer may stall, and take one byte while it does.
     pub stalls: u8,
     /// Whether the worker may drain.
@@ -80,6 +91,8 @@ impl Default for Alphabet {
             client: Vec::new(),
             origin: Vec::new(),
             bytes: [0; 2],
+            scripts: [b""; 2],
+            frames: Frames::default(),
             stalls: 0,
             drains: true,
             pooled_ends: false,
@@ -119,6 +132,11 @@ pub struct History {
     pub origins_over: Vec<Option<Over>>,
     /// Exchanges that were over when the worker began to drain.
     pub drained: Option<usize>,
+    /// What is left of an answer to a Ping of ours, by the side that gives it. Answers are not in what it has sent.
+    pub answering: [Vec<u8>; 2],
+    /// Who has said Close.
+    pub closed: [bool; 2],
+    pub(super) answers: [u8; 2],
     messages: [usize; 2],
     bytes: [u8; 2],
     stalls: [u8; 2],
@@ -130,6 +148,21 @@ impl History {
     /// What it means for what comes next, without what was said and the fate of connections that are gone.
     pub(super) fn outline(&self) -> Self {
         Self { from_client: Vec::new(), from_origins: Vec::new(), origins_over: Vec::new(), ..self.clone() }
+    }
+
+    /// What a side has sent, but for its answers to Pings of ours: of the origin server, on its first connection.
+    #[must_use]
+    pub fn from(&self, side: Side) -> &[u8] {
+        match side {
+            Side::Downstream => &self.from_client,
+            Side::Upstream => self.from_origins.first().map_or(b"", Vec::as_slice),
+        }
+    }
+
+    /// Whether a side takes nothing at the moment.
+    #[must_use]
+    pub fn is_stalled(&self, side: Side) -> bool {
+        self.stalled[side as usize]
     }
 
     pub(super) fn origin_over(&self, index: usize) -> Option<Over> {
@@ -145,10 +178,13 @@ pub(super) fn actions(world: &World, history: &History, alphabet: &Alphabet) -> 
     }
     if history.client_over.is_none() {
         let messages = alphabet.client.get(history.messages[0]).map_or(0, |messages| messages.len());
-        all.extend((0..messages).map(Action::ClientSends));
-        if history.bytes[0] < alphabet.bytes[0] {
+        if frames::may_send_message(history, alphabet, Side::Downstream) {
+            all.extend((0..messages).map(Action::ClientSends));
+        }
+        if may_send_byte(history, alphabet, Side::Downstream) {
             all.push(Action::ClientByte);
         }
+        all.extend(frames::actions(world, history, alphabet, Side::Downstream));
         all.push(Action::ClientEnds);
     }
     if matches!(history.client_over, None | Some(Over::Ended)) {
@@ -167,10 +203,13 @@ pub(super) fn actions(world: &World, history: &History, alphabet: &Alphabet) -> 
         && history.origin_over(index).is_none()
     {
         let messages = alphabet.origin.get(history.messages[1]).map_or(0, |messages| messages.len());
-        all.extend((0..messages).map(Action::OriginSends));
-        if history.bytes[1] < alphabet.bytes[1] {
+        if frames::may_send_message(history, alphabet, Side::Upstream) {
+            all.extend((0..messages).map(Action::OriginSends));
+        }
+        if may_send_byte(history, alphabet, Side::Upstream) {
             all.push(Action::OriginByte);
         }
+        all.extend(frames::actions(world, history, alphabet, Side::Upstream));
         all.push(Action::OriginEnds);
     }
     if let Some(index) = world.upstream()
@@ -213,9 +252,9 @@ pub(super) fn take(world: &mut World, history: &mut History, action: Action, alp
             world.client_sends(message);
         }
         Action::ClientByte => {
-            history.bytes[0] += 1;
-            history.from_client.push(history.bytes[0]);
-            world.client_sends([history.bytes[0]]);
+            let byte = next_byte(history, alphabet, Side::Downstream);
+            history.from_client.push(byte);
+            world.client_sends([byte]);
         }
         Action::ClientEnds => {
             history.client_over = Some(Over::Ended);
@@ -243,8 +282,7 @@ pub(super) fn take(world: &mut World, history: &mut History, action: Action, alp
             origin_sends(world, message);
         }
         Action::OriginByte => {
-            history.bytes[1] += 1;
-            let byte = history.bytes[1];
+            let byte = next_byte(history, alphabet, Side::Upstream);
             said(world, history).push(byte);
             origin_sends(world, &[byte]);
         }
@@ -276,6 +314,9 @@ pub(super) fn take(world: &mut World, history: &mut History, action: Action, alp
         }
         Action::TakesAll(side) => open_window(world, history, side, usize::MAX),
         Action::ComesBack(number, late) => world.comes_back(number, late),
+        Action::Answers(..) | Action::AnswerByte(_) | Action::SaysClose(_) => {
+            frames::take(world, history, action, alphabet);
+        }
         Action::Deadline => {
             world.elapse_to_deadline();
         }
@@ -286,11 +327,24 @@ pub(super) fn take(world: &mut World, history: &mut History, action: Action, alp
     }
 }
 
+/// Whether a side has a byte of content to send, and nothing that has to be whole first.
+fn may_send_byte(history: &History, alphabet: &Alphabet, side: Side) -> bool {
+    let has_more = history.bytes[side as usize] < alphabet.bytes[side as usize];
+    has_more && history.answering[side as usize].is_empty() && !history.closed[side as usize]
+}
+
+/// Takes the next byte of content.
+fn next_byte(history: &mut History, alphabet: &Alphabet, side: Side) -> u8 {
+    let number = &mut history.bytes[side as usize];
+    *number += 1;
+    alphabet.scripts[side as usize].get(usize::from(*number) - 1).copied().unwrap_or(*number)
+}
+
 fn in_use(world: &World) -> usize {
     world.upstream().expect("a connection in use")
 }
 
-fn origin_sends(world: &mut World, bytes: &[u8]) {
+pub(super) fn origin_sends(world: &mut World, bytes: &[u8]) {
     let index = in_use(world);
     world.origins[index].end.send(bytes);
     world.run();
@@ -302,7 +356,7 @@ fn pooled(world: &World, history: &History) -> Option<usize> {
 }
 
 /// Everything that the origin server of the connection in use has said.
-fn said<'h>(world: &World, history: &'h mut History) -> &'h mut Vec<u8> {
+pub(super) fn said<'h>(world: &World, history: &'h mut History) -> &'h mut Vec<u8> {
     let index = in_use(world);
     if history.from_origins.len() <= index {
         history.from_origins.resize(index + 1, Vec::new());

@@ -46,11 +46,12 @@ pub(super) fn with_its_peers(mut world: World) -> World {
     passes(world)
 }
 
-/// With `worker_shutdown_timeout`, a drain ends when that is over, whatever the peers do (C8).
-pub(super) fn with_the_drain(mut world: World) -> World {
+/// With `worker_shutdown_timeout`, a drain ends when that is over, whatever the peers do (C8); a tunnel that says Close
+/// waits for answers no longer than `grace` (G5).
+pub(super) fn with_the_drain(mut world: World, grace: Duration) -> World {
     world.checks = false;
     world.drain(Some(DRAIN));
-    world.elapse(DRAIN);
+    world.elapse(DRAIN + grace);
     assert!(world.done, "outlives the drain: {:?}", world.session.snapshot(world.now().tick));
     world
 }
@@ -60,8 +61,14 @@ pub(super) fn gone_is_gone(world: &World) {
     let now = world.now();
     let mut buffers = Buffers::new(world.buffers().size());
     let turn = &mut Turn { now, buffers: &mut buffers };
-    let before = world.session.snapshot(now.tick);
     let mut session = world.session.clone();
+    if world.done {
+        // Bytes that were given up may still be on their way: a report of them is of consequence once, for their memory.
+        for side in Side::BOTH {
+            session.handle_sent(session.connection(side), Ok(0), turn);
+        }
+    }
+    let before = session.snapshot(now.tick);
     let gone = Side::BOTH
         .into_iter()
         .filter(|side| world.done || (*side == Side::Upstream && world.upstream().is_none()))

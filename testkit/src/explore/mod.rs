@@ -8,6 +8,7 @@
 
 mod action;
 mod end;
+pub mod frames;
 
 pub use action::{Action, Alphabet, History, Over};
 
@@ -91,9 +92,16 @@ pub fn explore(start: &World, alphabet: &Alphabet, check: &dyn Fn(&World, &Histo
             if seen.insert(key(&world, &history, view)) {
                 end::gone_is_gone(&world);
                 if !world.done {
-                    for ends in [end::in_silence, end::with_its_peers, end::with_the_drain] {
+                    let with_the_drain = |world| end::with_the_drain(world, alphabet.frames.grace);
+                    let ends: [&dyn Fn(World) -> World; 3] =
+                        [&end::in_silence, &end::with_its_peers, &with_the_drain];
+                    for ends in ends {
                         let (world, _) = node.after(action, alphabet);
                         explored.rows = explored.rows.union(ends(world).session.rows_taken());
+                    }
+                    if let Some(leads_on) = alphabet.frames.leads_on {
+                        let (world, history) = node.after(action, alphabet);
+                        leads_on(world, &history);
                     }
                 }
                 let next = match world.fork() {
