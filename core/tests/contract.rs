@@ -252,6 +252,10 @@ fn a_quiet_tunnel_in_a_session_is_small() {
         println!("a tunnel: {machines} bytes; of its client {client}, log values for {log}: {kept}");
         assert_eq!(pieces, 5, "the client, the tunnel, its frames, counts, and values of the heads");
     }
+    // Whatever a line of `upgrade_log` has told goes back behind it.
+    let Held { bytes, pieces } = held("off; upgrade_log /dev/null every=1h", quiet);
+    assert_eq!(pieces, 6, "clocks besides");
+    assert!(bytes <= held("off", quiet).bytes + 88, "clocks are all that lines need");
 }
 
 /// A tunnel alone: the machine, and what hangs on it. Its settings are shared.
@@ -459,11 +463,11 @@ impl Proxy {
                     self.session.forget_exchange(turn.buffers);
                     continue;
                 }
-                Output::Judge(_) => {
+                Output::Judge(_) | Output::LogTunnel(_) => {
                     self.session.forget_exchange(turn.buffers);
                     continue;
                 }
-                Output::Note(_) | Output::LogTunnel(_) => continue,
+                Output::Note(_) => continue,
                 other => panic!("{other:?}"),
             };
             let mut moved = wait.deadline.is_some_and(|deadline| deadline < now().tick);

@@ -45,11 +45,12 @@ mod slots;
 mod sock_diag;
 mod socket;
 mod timer;
+mod watch;
 
 #[cfg(test)]
 mod tests;
 
 use network::{Network, Stream};
 pub use reactor::{Look, Reactor};
-pub use selector::Watch;
 pub use serve::serve;
+pub use watch::Watch;

@@ -13,7 +13,7 @@ use std::{
 
 use underpass_core::Address;
 
-use super::Watch;
+use super::watch::Watch;
 use crate::{Listening, wake::Source};
 
 /// A worker's sockets and its time. There is one, [`super::selector::Selector`]; tests have one that is driven by hand.

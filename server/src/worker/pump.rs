@@ -56,7 +56,7 @@ pub(super) struct Connection<N: Network> {
 /// What an exchange is counted by, one in front of the others: most have none, few more than one, and a quiet tunnel pays
 /// for every byte.
 #[expect(dead_code, reason = "whoever is dropped counts no more")]
-struct Permits(Permit, Option<Box<Permits>>);
+struct Permits(Permit, Option<Box<Self>>);
 
 /// What would block in this turn, by side: the runtime wakes the session when that changes, which is another
 /// turn.

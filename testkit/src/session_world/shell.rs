@@ -295,6 +295,9 @@ impl World {
         session.record().write_tunnel_line(self.now, &mut Vec::new(), &mut write);
         assert_eq!(written.len(), 1, "a line is asked for where it is wanted");
         self.tunnel_log.extend(written.into_iter().map(|line| (event, line)));
+        if let (Machine::Session(session), turn) = self.parts() {
+            session.forget_exchange(turn.buffers);
+        }
     }
 
     /// What a record would have of a tunnel alone.

@@ -20,7 +20,7 @@ use std::{
     future::{Future, poll_fn},
     io,
     net::SocketAddr,
-    os::fd::{AsFd, AsRawFd, OwnedFd},
+    os::fd::{AsRawFd, OwnedFd},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -32,7 +32,7 @@ use rustix::{io::Errno, net};
 use underpass_core::Address;
 
 use self::{connection::Connection, listener::ListeningSocket, readiness::Readiness};
-use super::{Network, reactor::Look, reactor::Reactor};
+use super::{Network, reactor::Look, reactor::Reactor, watch::Watch};
 use crate::{Listening, wake::Source};
 
 /// So many sockets are asked about in one call.
@@ -40,25 +40,6 @@ const EVENTS: usize = 256;
 
 /// Fewer sockets than that are never looked through for those that are gone.
 const FEW: usize = 64;
-
-/// What a worker watches its sockets by: a descriptor of the system's for it, and one for the runtime.
-#[derive(Debug)]
-pub struct Watch {
-    poll: mio::Poll,
-    descriptor: OwnedFd,
-}
-
-impl Watch {
-    /// Watches nothing yet.
-    ///
-    /// # Errors
-    /// When the system has no descriptor.
-    pub fn new() -> io::Result<Self> {
-        let poll = mio::Poll::new()?;
-        let descriptor = poll.registry().as_fd().try_clone_to_owned()?;
-        Ok(Self { poll, descriptor })
-    }
-}
 
 /// The sockets of a worker.
 pub(super) struct Selector<R> {
