@@ -877,3 +877,29 @@ fn an_answer_behind_a_header_in_pieces_is_swallowed() {
     assert!(world.origin().received().ends_with(&[long, ping].concat()));
     assert!(world.notes.is_empty(), "{:?}", world.notes);
 }
+
+/// A long frame may be moved past the machine, which sees the next boundary nevertheless: a Ping is put in there.
+#[test]
+fn what_is_left_of_a_frame_may_be_moved_past_the_machine() {
+    let may = |world: &World, from: Side| world.wait().expect("it waits").relays(from);
+    for from in Side::BOTH {
+        for length in [1_u64, 200, 70_000] {
+            let mut world = pinging(|ping| ping.timeout = HOUR);
+            assert_eq!(may(&world, from), 0, "a header is to come");
+            let bytes = frame(from, 0x82, &vec![7; usize::try_from(length).expect("it is small")]);
+            let header = bytes.len() - usize::try_from(length).expect("it is small");
+            sends(&mut world, from, &bytes[..header]);
+            assert_eq!(may(&world, from), length);
+            world.splices = true;
+            sends(&mut world, from, &bytes[header..bytes.len() - 1]);
+            assert_eq!(may(&world, from), 1);
+            world.elapse(10 * SECOND);
+            let to = from.opposite();
+            assert_eq!(end(&mut world, to).received().len(), bytes.len() - 1, "there is no place");
+            sends(&mut world, from, &bytes[bytes.len() - 1..]);
+            assert_eq!(may(&world, from), 0);
+            let firsts: Vec<u8> = got(&mut world, to).iter().map(|found| found.first).collect();
+            assert_eq!(firsts, [0x82, PING], "{from:?} {length}");
+        }
+    }
+}
