@@ -289,7 +289,7 @@ fn a_trace_of_version_1_is_read() {
     for line in trace.lines() {
         match line.strip_prefix("config ").and_then(|line| line.splitn(3, ' ').nth(2)) {
             Some(text) => version_1 += &format!("1 config {text}\n"),
-            None if line.contains(" session 2") || line.contains(" configuration ") => {}
+            None if line.contains(" session 3") || line.contains(" configuration ") => {}
             None => version_1 += &format!("{}\n", line.replace("X-Kind: xxxx", "X-Kind: told")),
         }
     }
@@ -659,4 +659,84 @@ fn what_comes_late_takes_the_same_way_again() {
         }
         goes_the_same_way(&trace);
     }
+}
+
+/// A tunnel that is pinged, and closed at its age.
+fn trace_of_frames(plain: bool) -> (String, String) {
+    let server = format!(
+        "{LISTEN} location / {{ proxy_pass http://127.0.0.1:9000; proxy_set_header Upgrade $http_upgrade;
+         proxy_set_header Connection upgrade; upgrade_ping_interval 5s; upgrade_ping_to upstream;
+         upgrade_max_lifetime 8s jitter=0%; }}"
+    );
+    let trace = traced_in(&server, plain, |world| {
+        world.client_sends(UPGRADE);
+        world.origin_sends(SWITCH);
+        world.client_sends(b"\x01\x82\x01\x02\x03\x04JJ");
+        world.origin_sends(b"\x82\x7e\x01\x00");
+        world.origin_sends([b'J'; 256]);
+        world.elapse(Duration::from_secs(5));
+        // In the middle of a frame there is no place.
+        world.origin_sends(b"\x81\x02J");
+        world.elapse(Duration::from_secs(3));
+        world.origin_sends(b"J");
+        world.origin_sends(b"\x88\x02\x03\xe8");
+        world.client_sends(b"\x88\x80\x01\x02\x03\x04");
+        world.origin_ends();
+    });
+    let frames =
+        trace.lines().filter_map(|line| line.split_once(' ')).filter(|(_, line)| line.starts_with("- "));
+    let frames = frames.map(|(_, line)| line.to_owned() + "\n").collect();
+    (trace, frames)
+}
+
+#[test]
+fn frames_and_the_end_of_a_tunnel_are_told_and_compared() {
+    for plain in [false, true] {
+        let (trace, frames) = trace_of_frames(plain);
+        let expected = "\
+- frame from client text 2 more
+- frame from upstream binary 256
+- frame to upstream ping 12
+- frame from upstream text 2
+- closing because of lifetime
+- close to client waits
+- close to upstream goes
+- frame to upstream close 17
+- close to upstream told
+- close to client goes
+- frame to client close 17
+- close to client told
+- frame from upstream close 2
+- frame from client close 0
+";
+        assert_eq!(frames, expected, "{trace}");
+        goes_the_same_way(trace.as_bytes());
+        // A recording that tells of other frames, or of one more or less, is another way.
+        for (from, to) in [
+            ("to upstream ping 12", "to upstream ping 13"),
+            ("1 - frame from upstream binary 256\n", ""),
+            ("1 - closing", "1 - frame to client ping 12\n1 - closing"),
+            ("close to client waits", "close to client never"),
+        ] {
+            assert!(trace.contains(from), "{from} in {trace}");
+            let changed = trace.replacen(from, to, 1);
+            let recordings = read(changed.as_bytes()).expect("a trace");
+            let config = config_of(&recordings[0].configuration);
+            let found = Replay::new(&recordings[0], config).find_map(|step| step.divergence);
+            assert!(found.is_some(), "{from} became {to}");
+        }
+    }
+}
+
+#[test]
+fn a_trace_of_version_2_tells_nothing_of_frames() {
+    let (trace, _) = trace_of_frames(false);
+    let lines = trace.lines().filter(|line| !line.starts_with("1 - "));
+    let version_2: String = lines.map(|line| line.replace(" session 3", " session 2") + "\n").collect();
+    let recordings = read(version_2.as_bytes()).expect("a trace");
+    let mut replay = Replay::new(&recordings[0], config_of(&recordings[0].configuration));
+    for step in &mut replay {
+        assert_eq!(step.divergence, None, "{}", step.told);
+    }
+    assert_eq!(Side::BOTH.map(|side| replay.left(side)), [0, 0]);
 }

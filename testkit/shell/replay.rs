@@ -146,7 +146,7 @@ fn a_trace_has_no_secret_and_its_configuration_once() {
         let begins =
             trace.lines().filter(|line| line.starts_with("config ") && line.split(' ').nth(2) == Some("1"));
         assert_eq!(
-            (begins.count(), trace.matches(" session 2\n").count()),
+            (begins.count(), trace.matches(" session 3\n").count()),
             (configurations, sessions),
             "{trace}"
         );

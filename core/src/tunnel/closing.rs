@@ -57,6 +57,16 @@ pub(super) enum Said {
 }
 
 impl Said {
+    /// A word for it.
+    pub(super) const fn word(&self) -> &'static str {
+        match self {
+            Self::Waits(_) => "waits",
+            Self::Goes => "goes",
+            Self::Told => "told",
+            Self::Never => "never",
+        }
+    }
+
     const fn is_settled(&self) -> bool {
         matches!(self, Self::Told | Self::Never)
     }

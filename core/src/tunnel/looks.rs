@@ -3,9 +3,20 @@
 use super::{Tunnel, TunnelReport, TunnelSnapshot, course::Direction, output::Busy};
 use crate::{
     Side,
+    record::EndedBy,
     state::{Rows, Taken, connection},
     time::Tick,
+    websocket::ControlFrame,
 };
+
+/// Frames of ours on their way, and how the tunnel is being ended: what a trace tells of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Choreography {
+    /// By the side that gets them.
+    pub(crate) own: [Option<ControlFrame>; 2],
+    /// Why it is being ended, and what becomes of the Close to each side.
+    pub(crate) closing: Option<(EndedBy, [&'static str; 2])>,
+}
 
 /// Looks.
 impl Tunnel {
@@ -30,6 +41,16 @@ impl Tunnel {
     #[must_use]
     pub fn snapshot(&self, now: Tick) -> TunnelSnapshot {
         TunnelSnapshot::of(self, now)
+    }
+
+    /// What a trace tells of frames of ours, and of its end.
+    pub(crate) fn choreography(&self) -> Choreography {
+        Choreography {
+            own: Side::BOTH.map(|side| self.own(side).map(|own| own.frame().clone())),
+            closing: self
+                .closing()
+                .map(|closing| (closing.why, [0, 1].map(|at: usize| closing.said[at].word()))),
+        }
     }
 
     /// Whether it is over.

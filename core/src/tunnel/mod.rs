@@ -32,6 +32,7 @@ mod tests;
 mod watch;
 
 pub(crate) use held::Held;
+pub(crate) use looks::Choreography;
 pub(crate) use output::Said;
 pub use output::TunnelOutput;
 pub(crate) use own::{ANSWER, OwnFrame};

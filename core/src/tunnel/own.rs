@@ -26,6 +26,10 @@ impl OwnFrame {
         self.kind
     }
 
+    pub(super) fn frame(&self) -> &ControlFrame {
+        &self.frame
+    }
+
     /// What is still to be sent.
     pub(super) fn rest(&self) -> &[u8] {
         self.frame.as_bytes().get(usize::from(self.sent)..).unwrap_or_default()

@@ -1,7 +1,9 @@
 //! Configurations of one location, built in code.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub(crate) mod alone;
 pub(crate) mod demands;
+pub(crate) mod websockets;
 
 use std::sync::Arc;
 

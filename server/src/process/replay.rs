@@ -94,7 +94,7 @@ fn print(
     let since = step.now.tick.since(began);
     writeln!(out, "{number:>5} {:>12.6} {}", since.as_secs_f64(), step.told)?;
     if !step.told.starts_with('<') {
-        return Ok(());
+        return print_frames(step, out);
     }
     for line in step.received.split_inclusive(|byte| *byte == b'\n').take(40) {
         writeln!(out, "{:>18} | {}", "", line.escape_ascii())?;
@@ -102,5 +102,11 @@ fn print(
     for head in &step.heads {
         writeln!(out, "{:>18} {head}", "")?;
     }
+    print_frames(step, out)?;
     writeln!(out, "{:>18} {}", "", replay.session().snapshot(step.now.tick))
+}
+
+/// Frames that have come, those of ours, and how far the end of a tunnel has come.
+fn print_frames(step: &Step<'_>, out: &mut impl Write) -> io::Result<()> {
+    step.frames.iter().try_for_each(|line| writeln!(out, "{:>18} {line}", ""))
 }

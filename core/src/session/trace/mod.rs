@@ -13,7 +13,7 @@
 //! | line | meaning |
 //! |---|---|
 //! | `config` *name* *number* *text* | a line of a configuration, of no session: once in each file ([`Configuration`]) |
-//! | `session 2` | a session begins; version of the format |
+//! | `session 3` | a session begins; version of the format |
 //! | `configuration` *name* | which of the configurations is its own |
 //! | `listener` *number* | which of its listening sockets, [`Config::trace`] |
 //! | `server`, `pseudonym`, `hostname`, `pid` | [`Identity`](crate::config::Identity) |
@@ -33,9 +33,14 @@
 //! | `= client bytes` *bytes* | the same when content is plain |
 //! | `> wait until 60000000000 reads client` | an output |
 //! | `> text client` *bytes* | the head that is sent next |
+//! | `- frame from client text 5` | with it the header of a frame came: its kind, and the length of its payload; `more` where its message goes on |
+//! | `- frame to client ping 12` | a frame of ours is put in |
+//! | `- closing because of lifetime` | the tunnel is being ended by us |
+//! | `- close to client waits` | what becomes of the Close there: it `waits` for a place between two frames, `goes`, was `told` (or the other end's own was), or can `never` be |
 //!
 //! What was received stands where it was understood, which may be some lines behind its report: a head that came
-//! in two pieces is one head. In version 1 of the format, which [`read`] still knows, each session begins with its
+//! in two pieces is one head. What is told of frames stands behind the input or the output that has brought it about; until
+//! version 2 of the format nothing was told. In version 1 of the format, which [`read`] still knows, each session begins with its
 //! configuration, as lines `config` *text*.
 //!
 //! # Masking
@@ -65,6 +70,7 @@
 //! subprotocol that isn't well-known, of the length of one that was offered. Then the replay says where it has diverged.
 
 mod configuration;
+mod frames;
 mod mask;
 mod reader;
 mod recording;

@@ -7,7 +7,7 @@ use crate::{
     session::{Session, flow::Content, phase::Stage},
     state::{exchange, message, phase},
     tunnel::{ANSWER, Tunnel},
-    websocket::{FrameScanner, Next, Opcode},
+    websocket::{FrameHeader, FrameScanner, Next, Opcode},
 };
 
 /// What received bytes were.
@@ -57,7 +57,7 @@ impl Frames {
 
     /// How many bytes of the front are of one class, and of which. Nothing is decided by RSV bits, nor by the length of a
     /// frame that is masked as it must not be: bytes that are no frame are told by less of themselves.
-    fn run(&mut self, bytes: &mut [u8]) -> (usize, Class) {
+    fn run(&mut self, bytes: &mut [u8], came: &mut impl FnMut(&FrameHeader)) -> (usize, Class) {
         let Some(payload) = self.payload else { return (bytes.len(), Class::Content) };
         let left = usize::try_from(self.scanner.left()).unwrap_or(usize::MAX);
         if left > 0 {
@@ -75,6 +75,7 @@ impl Frames {
                 Ok(Next::Wait | Next::Payload(_)) => {}
                 Ok(Next::Frame(frame)) => {
                     let header = *frame.header();
+                    came(&header);
                     let may_be_ours = header.opcode == Opcode::Pong && header.length == ANSWER;
                     self.payload = Some(if may_be_ours { Class::Frame } else { Class::Content });
                     let _taken = frame.take();
@@ -119,13 +120,14 @@ impl Reader {
         self.received.get(self.front..).unwrap_or_default()
     }
 
-    /// Bytes that the session has understood or dropped meanwhile, in pieces. Where content is told as it is, frames
-    /// need not be told apart.
+    /// Bytes that the session has understood or dropped meanwhile, in pieces, and the frames whose headers are among them.
+    /// Where content is told as it is, it need not be told apart.
     pub(super) fn watch(
         &mut self,
         session: &Session,
         (side, plain): (Side, bool),
         piece: &mut impl FnMut(Class, &mut [u8]),
+        came: &mut impl FnMut(&FrameHeader),
     ) {
         let flow = session.common.flow(side);
         let now = Before { stage: session.stage(), message: flow.message.state(), content: flow.content };
@@ -136,8 +138,11 @@ impl Reader {
         }
         let tunnels = [before.stage, now.stage].contains(&Stage::Phase(phase::State::Tunnelling));
         match (before.message, before.content) {
-            _ if tunnels && plain => self.pass(count, Class::Content, piece),
-            _ if tunnels => self.pass_frames(count, (session, side), piece),
+            _ if tunnels && plain => {
+                self.find_frames(count, (session, side), came);
+                self.pass(count, Class::Content, piece);
+            }
+            _ if tunnels => self.pass_frames(count, (session, side), piece, came),
             (message::State::Content, Content::Chunked(decoder)) => self.pass_chunks(count, decoder, piece),
             (message::State::Content, _) => self.pass(count, Class::Content, piece),
             _ => {
@@ -180,22 +185,45 @@ impl Reader {
         }
     }
 
+    /// The frames of a tunnel that looks at them.
+    fn frames(&mut self, session: &Session, from: Side) -> Option<&mut Frames> {
+        if self.frames.is_none() && session.phase.tunnel().is_some_and(Tunnel::looks_at_frames) {
+            self.frames = Some(Box::new(Frames::new(from)));
+        }
+        self.frames.as_deref_mut()
+    }
+
+    /// Looks for frames among bytes of a tunnel that are told as they are.
+    fn find_frames(
+        &mut self,
+        count: usize,
+        (session, from): (&Session, Side),
+        came: &mut impl FnMut(&FrameHeader),
+    ) {
+        let mut bytes = self.unread().get(..count).unwrap_or_default().to_vec();
+        let Some(frames) = self.frames(session, from) else { return };
+        let mut rest = bytes.as_mut_slice();
+        while !rest.is_empty() {
+            let (count, _) = frames.run(rest, came);
+            rest = rest.get_mut(count.max(1)..).unwrap_or_default();
+        }
+    }
+
     /// Bytes of a tunnel, frame by frame where it looks at these.
     fn pass_frames(
         &mut self,
         count: usize,
         (session, from): (&Session, Side),
         piece: &mut impl FnMut(Class, &mut [u8]),
+        came: &mut impl FnMut(&FrameHeader),
     ) {
-        if self.frames.is_none() && session.phase.tunnel().is_some_and(Tunnel::looks_at_frames) {
-            self.frames = Some(Box::new(Frames::new(from)));
-        }
+        let _frames = self.frames(session, from);
         let mut left = count;
         while left > 0 {
             let end = (self.front + left).min(self.received.len());
             let bytes = self.received.get_mut(self.front..end).unwrap_or_default();
             let (count, class) = match &mut self.frames {
-                Some(frames) => frames.run(bytes),
+                Some(frames) => frames.run(bytes, came),
                 None => (left, Class::Content),
             };
             self.pass(count, class, piece);

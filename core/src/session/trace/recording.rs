@@ -36,8 +36,9 @@ pub fn read(trace: &[u8]) -> Result<Vec<Recording>, Broken> {
         }
         let (serial, line) = line.split_once(' ').ok_or_else(broken)?;
         let serial = serial.parse().map_err(|_| broken())?;
-        if let "session 1" | "session 2" = line {
-            recordings.push(Recording { is_version_1: line == "session 1", ..Recording::new(serial) });
+        if let "session 1" | "session 2" | "session 3" = line {
+            let (is_version_1, tells_frames) = (line == "session 1", line == "session 3");
+            recordings.push(Recording { is_version_1, tells_frames, ..Recording::new(serial) });
             continue;
         }
         if let Some(recording) = recordings.iter_mut().rev().find(|known| known.serial() == serial) {
@@ -95,6 +96,8 @@ pub struct Recording {
     pub plain: bool,
     /// Whether only credentials are masked in it.
     is_version_1: bool,
+    /// Whether frames are told: from version 3 on.
+    pub(super) tells_frames: bool,
     pub(super) buffer_size: usize,
     pub(super) began: Option<Now>,
     pub(super) events: Vec<(usize, String, Event)>,
@@ -109,6 +112,8 @@ pub(super) enum Event {
     Call(Call),
     Output,
     Text,
+    /// What has come of frames with the call or the output in front of it.
+    Frame,
 }
 
 /// Memory of a session's that its shell uses.
@@ -156,6 +161,7 @@ impl Recording {
             client: ClientInfo::new(unknown.clone(), unknown, serial, [0; 16]),
             plain: false,
             is_version_1: false,
+            tells_frames: false,
             buffer_size: Buffers::SIZE,
             began: None,
             events: Vec::new(),
@@ -199,6 +205,7 @@ impl Recording {
                 let line = if masks { masked_again(line)? } else { line.to_owned() };
                 self.events.push((number, line, Event::Text));
             }
+            "-" => self.events.push((number, line.to_owned(), Event::Frame)),
             ">" => self.events.push((number, line.to_owned(), Event::Output)),
             "=" => self.receive(rest)?,
             _ => super::tls::hear(&mut self.client, word, rest)?,

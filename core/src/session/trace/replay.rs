@@ -42,6 +42,8 @@ pub struct Step<'r> {
     pub received: &'r [u8],
     /// The heads that begin to be sent with it, as lines of the trace.
     pub heads: Vec<String>,
+    /// The frames that come with it, those of ours that are put in, and how a tunnel's end goes on, as lines of the trace.
+    pub frames: Vec<String>,
     /// Where the session has taken another way: what it says instead.
     pub divergence: Option<String>,
 }
@@ -147,13 +149,26 @@ impl<'r> Replay<'r> {
         Some(bytes)
     }
 
-    /// The lines with this beginning that the session has written meanwhile, without its number.
-    fn written(&mut self, beginning: &str) -> Vec<String> {
+    /// The lines with this beginning that the session has written meanwhile, without its number, and those of frames.
+    fn written(&mut self, beginning: &str) -> [Vec<String>; 2] {
         let lines = self.session.take_lines().unwrap_or_default();
         self.trace.extend_from_slice(&lines);
         let lines = String::from_utf8_lossy(&lines).into_owned();
-        let lines = lines.lines().filter_map(|line| line.split_once(' ')).map(|(_, line)| line.to_owned());
-        lines.filter(|line| line.starts_with(beginning)).collect()
+        let lines = || lines.lines().filter_map(|line| line.split_once(' ')).map(|(_, line)| line);
+        [beginning, "- "]
+            .map(|beginning| lines().filter(|line| line.starts_with(beginning)).map(str::to_owned).collect())
+    }
+
+    /// Compares what has come of frames with what the recording tells behind the last event.
+    fn compare_frames(&mut self, step: &mut Step<'r>) {
+        let recording = self.recording;
+        let behind = recording.events.get(self.next..).unwrap_or_default();
+        let told = behind.iter().take_while(|(_, _, event)| matches!(event, Event::Frame));
+        let told: Vec<&str> = told.map(|(_, line, _)| line.as_str()).collect();
+        self.next += told.len();
+        if step.divergence.is_none() && recording.tells_frames && step.frames != told {
+            step.divergence = Some(difference(&step.frames, &told, "a frame that was told doesn't come"));
+        }
     }
 }
 
@@ -166,11 +181,20 @@ impl<'r> Iterator for Replay<'r> {
         loop {
             let (line, told, event) = self.recording.events.get(self.next)?;
             self.next += 1;
-            let mut step =
-                Step { line: *line, now: self.now, told, received: &[], heads: Vec::new(), divergence: None };
+            let mut step = Step {
+                line: *line,
+                now: self.now,
+                told,
+                received: &[],
+                heads: Vec::new(),
+                frames: Vec::new(),
+                divergence: None,
+            };
             match event {
                 Event::At(now) => self.now = *now,
                 Event::Text => expected.push(told.as_str()),
+                // Each is compared with what it stands behind.
+                Event::Frame => {}
                 Event::Call(call) => {
                     let Some(bytes) = self.bytes(call) else {
                         self.is_cut = true;
@@ -179,18 +203,22 @@ impl<'r> Iterator for Replay<'r> {
                     };
                     step.received = bytes;
                     step.divergence = self.call(call, bytes);
-                    step.heads = self.written("> text ");
+                    [step.heads, step.frames] = self.written("> text ");
                     if step.divergence.is_none() && step.heads != expected {
-                        step.divergence = Some(difference(&step.heads, &expected));
+                        step.divergence =
+                            Some(difference(&step.heads, &expected, "a head that ends earlier"));
                     }
+                    self.compare_frames(&mut step);
                     return Some(step);
                 }
                 Event::Output => {
                     let _output = self.session.poll_output();
-                    let written = self.written("> ");
+                    let written;
+                    [written, step.frames] = self.written("> ");
                     if !matches!(written.as_slice(), [line] if line == told) {
                         step.divergence = written.into_iter().next();
                     }
+                    self.compare_frames(&mut step);
                     return Some(step);
                 }
             }
@@ -199,9 +227,9 @@ impl<'r> Iterator for Replay<'r> {
 }
 
 /// The first line that is another one.
-fn difference(written: &[String], expected: &[&str]) -> String {
+fn difference(written: &[String], expected: &[&str], fewer: &str) -> String {
     let other = written.iter().enumerate().find(|(at, line)| expected.get(*at) != Some(&line.as_str()));
-    other.map_or_else(|| "a head that ends earlier".to_owned(), |(_, line)| line.clone())
+    other.map_or_else(|| fewer.to_owned(), |(_, line)| line.clone())
 }
 
 /// Which of the recorded bytes were never received: none once a recording was replayed whole.

@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use super::{
     Setting,
+    frames::Seen,
     mask::{mask_extension, mask_head, mask_trailers},
     reader::{Class, Reader},
     recording::Lent,
@@ -13,6 +14,7 @@ use crate::{
     ClientInfo, Now, Side, Turn,
     config::{Config, TraceRuleId},
     session::{Input, Output, Session},
+    tunnel::Tunnel,
 };
 
 /// Bytes of plain content that stand in one line at most.
@@ -22,6 +24,7 @@ const LINE: usize = 4096;
 #[derive(Clone, Debug)]
 pub(super) struct Tracer {
     readers: [Reader; 2],
+    seen: Seen,
     lines: Lines,
     now: Now,
     /// Memory that was asked for and not told of: the report that follows tells of it, in most shells.
@@ -39,7 +42,7 @@ struct Lines {
 impl Tracer {
     pub(super) fn new(config: &Config, client: &ClientInfo, now: Now, setting: &Setting) -> Self {
         let mut lines = Lines { serial: client.serial, plain: setting.plain, text: Vec::new() };
-        lines.add(format_args!("session 2"));
+        lines.add(format_args!("session 3"));
         lines.add(format_args!("configuration {}", setting.configuration.id()));
         if let Some(TraceRuleId(number)) = config.trace {
             lines.add(format_args!("listener {number}"));
@@ -60,7 +63,13 @@ impl Tracer {
         lines.add(format_args!("buffer {}", setting.buffer_size));
         lines.add(format_args!("content {}", if setting.plain { "plain" } else { "masked" }));
         lines.time(now);
-        Self { readers: [Reader::default(), Reader::default()], lines, now, lent: None }
+        Self {
+            readers: [Reader::default(), Reader::default()],
+            seen: Seen::default(),
+            lines,
+            now,
+            lent: None,
+        }
     }
 
     /// The lines since the last call.
@@ -94,8 +103,9 @@ impl Tracer {
             _ => {}
         }
         self.lines.add(format_args!("{sign} {}", Told(&input)));
-        let Self { readers, lines, .. } = self;
-        session.apply_watched(input, turn, |session| watch(readers, lines, session));
+        let Self { readers, seen, lines, .. } = self;
+        session.apply_watched(input, turn, |session| watch(readers, seen, lines, session));
+        self.tell_frames();
     }
 
     /// Memory was asked for, and there was some.
@@ -122,17 +132,27 @@ impl Tracer {
     pub(super) fn poll(&mut self, session: &mut Session) -> Output {
         self.tell_lent(None);
         let output = session.poll_output();
-        watch(&mut self.readers, &mut self.lines, session);
+        watch(&mut self.readers, &mut self.seen, &mut self.lines, session);
         self.lines.add(format_args!("> {}", Said(&output, session.record())));
+        self.tell_frames();
         output
+    }
+
+    /// What has come of frames stands behind what has brought it about.
+    fn tell_frames(&mut self) {
+        for line in self.seen.take_lines() {
+            self.lines.add(format_args!("{line}"));
+        }
     }
 }
 
-fn watch(readers: &mut [Reader; 2], lines: &mut Lines, session: &Session) {
+fn watch(readers: &mut [Reader; 2], seen: &mut Seen, lines: &mut Lines, session: &Session) {
     for (reader, side) in readers.iter_mut().zip(Side::BOTH) {
         let plain = lines.plain;
-        reader.watch(session, (side, plain), &mut |class, bytes| lines.received(side, class, bytes));
+        let mut piece = |class, bytes: &mut [u8]| lines.received(side, class, bytes);
+        reader.watch(session, (side, plain), &mut piece, &mut |header| seen.came(side, header));
     }
+    seen.watch(session.phase.tunnel().map(Tunnel::choreography));
 }
 
 impl Lines {
