@@ -137,6 +137,11 @@ def test_nor_is_it_at_another_address_of_the_machine(tmp_path: Path) -> None:
         ip address add 10.77.0.2/24 dev lo
         ip address add fd77::1/64 dev lo
         ip route add local 10.78.0.0/16 dev lo
+        # The system makes an address of IPv6 its own a moment after it has been told to.
+        for _ in {1..200}; do
+            [[ "$(ip -6 route get fd77::1)" == *local* ]] && break
+            sleep 0.05
+        done
         for target in 10.77.0.1 10.77.0.2 '[fd77::1]' '[::ffff:10.77.0.2]' '[2002:a4d:1::]' 10.78.1.2; do
             ask "$target:13128"
         done
