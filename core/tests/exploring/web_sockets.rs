@@ -4,7 +4,7 @@ use std::{num::NonZeroU64, time::Duration};
 
 use underpass_core::{Lifetime, PingSettings, TunnelSettings, WebSocketSettings};
 use underpass_testkit::{
-    explore::{Alphabet, frames::Frames},
+    explore::{Alphabet, Frames},
     session_world::World,
 };
 

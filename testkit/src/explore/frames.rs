@@ -1,31 +1,15 @@
 //! What peers that know WebSocket do in an exploration: they answer Pings of ours, and say Close.
 
-use std::time::Duration;
-
 use underpass_core::Side;
 
-use super::action::{Action, Alphabet, History, origin_sends, said};
+use super::{
+    alphabet::{Action, Alphabet, Frames, History},
+    origin::{origin_sends, said},
+};
 use crate::{
     frames::{Form, Found, Frame, read},
     session_world::World,
 };
-
-/// What peers may do with frames, and how often.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Frames {
-    /// Whether messages are frames, so that each stands between two others.
-    pub are_messages: bool,
-    /// Answers to Pings of ours, by side.
-    pub answers: [u8; 2],
-    /// Whether an answer may come byte by byte.
-    pub in_pieces: bool,
-    /// Whether each side may say Close.
-    pub closes: [bool; 2],
-    /// How much longer than a drain a tunnel may wait for the answers to its Closes.
-    pub grace: Duration,
-    /// What holds besides of every new state: it is shown a world of its own, to lead on.
-    pub leads_on: Option<fn(World, &History)>,
-}
 
 /// How many bytes the payload of a Ping of ours has; those of the peers' own are shorter.
 pub const OURS: usize = 12;

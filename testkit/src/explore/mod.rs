@@ -7,10 +7,12 @@
 //! their streams, and the worker drains in limited time.
 
 mod action;
+mod alphabet;
 mod end;
 pub mod frames;
+mod origin;
 
-pub use action::{Action, Alphabet, History, Over};
+pub use alphabet::{Action, Alphabet, Frames, History, Over};
 
 use std::{
     collections::{HashSet, VecDeque, hash_map::DefaultHasher},
