@@ -8,6 +8,10 @@ use std::{
 
 use super::outlet::{Identity, Outlet};
 
+/// So much memory a log keeps for lines that come, and as much for lines that are written, or the size of its buffer. What a
+/// burst needed beyond it is given back.
+const KEPT: usize = 32 << 10;
+
 /// Bytes that the lines of all logs may have together while they wait (`log_queue`).
 #[derive(Debug)]
 pub(super) struct Room {
@@ -141,6 +145,7 @@ impl Pending {
     /// Gives the writer all that is due and goes to the present outlet. `into` is empty; its memory is used for the
     /// lines that come next.
     pub(super) fn take(&mut self, into: &mut Vec<u8>) {
+        into.shrink_to(self.buffering.size.max(KEPT));
         let due = self.next.as_ref().map_or(self.due, |(first, _)| self.due.min(*first));
         if due == 0 {
             return;
@@ -218,6 +223,25 @@ mod tests {
 
     fn add(pending: &mut Pending, line: &[u8], room: &Room) -> bool {
         pending.add(line.len(), room, |bytes| bytes.extend_from_slice(line))
+    }
+
+    #[test]
+    fn what_a_burst_needed_is_given_back() {
+        let room = Room::new(1 << 20);
+        let mut pending = unbuffered();
+        let line = vec![b'x'; 1000];
+        for _ in 0..200 {
+            assert!(add(&mut pending, &line, &room));
+        }
+        let mut writing = Vec::new();
+        // The burst is taken, written, and the memory that it needed goes with the next look.
+        for _ in 0..2 {
+            pending.take(&mut writing);
+            pending.settle(writing.len(), &room);
+            writing.clear();
+        }
+        pending.take(&mut writing);
+        assert!(pending.bytes.capacity() <= KEPT && writing.capacity() <= KEPT);
     }
 
     #[test]
