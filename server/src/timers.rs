@@ -36,7 +36,7 @@ impl Key for usize {
 /// of once per read.
 ///
 /// With a key of four bytes, an armed key costs 8 bytes in the table and 16 in the queue. Entries that were
-/// replaced or cleared stay in the queue until they surface; they never outnumber the live ones.
+/// replaced or cleared stay in the queue until they surface; there are never more than half as many as live ones.
 ///
 /// ```
 /// use underpass_server::Timers;
@@ -125,9 +125,9 @@ impl<K: Key> Timers<K> {
         self.live == 0
     }
 
-    /// Restores the two invariants: the first entry is live, and stale entries don't outnumber live ones.
+    /// Restores the two invariants: the first entry is live, and there are at most half as many stale entries as live ones.
     fn settle(&mut self) {
-        if self.queue.len() > 2 * self.live {
+        if self.queue.len() > self.live + self.live / 2 {
             self.rebuild();
         }
         while let Some(&Reverse((deadline, key))) = self.queue.peek()
@@ -213,7 +213,8 @@ mod tests {
             assert_eq!(timers.next_deadline(), model.first().map(|(deadline, _)| deadline));
             assert_eq!(timers.len(), model.0.len());
             assert_eq!(timers.is_empty(), model.0.is_empty());
-            assert!(timers.queue.len() <= 2 * timers.live, "stale entries outnumber the live ones");
+            let most = timers.live + timers.live / 2;
+            assert!(timers.queue.len() <= most, "more than half as many are stale as live");
         }
     }
 
