@@ -153,6 +153,17 @@ fn maps_of_what_changes_are_looked_up_when_the_line_is_written() {
     }
 }
 
+/// A map whose pattern names a group gives a variable its value, which the same line may show.
+#[test]
+fn maps_whose_patterns_name_groups_are_looked_up_with_the_line_s_other_variables() {
+    let formats = "map $remote_addr $inside { ~^(?<net>[0-9]+) yes; default no; }
+                   log_format f '$inside $net';";
+    let mut world = world(formats, "access_log access f;");
+    opens(&mut world);
+    ends(&mut world);
+    assert_eq!(world.log, ["yes 127"]);
+}
+
 /// What is asked of the heads, too, is looked up while they are there; and what had been looked up stays as it was.
 #[test]
 fn maps_of_heads_and_maps_that_were_used_keep_their_values() {

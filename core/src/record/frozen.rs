@@ -108,7 +108,7 @@ impl Record {
         let kept = self.kept(variable);
         let known = if kept == Kept::Nothing { b"" } else { frozen.next() };
         out.extend_from_slice(known);
-        // A value that was found, and is empty, can't be told from none; hardly anybody asks before there is a tunnel.
+        // A map whose value was found empty is looked up again: what is packed can't be told from no value.
         if kept != Kept::Whole && (kept != Kept::Found || known.is_empty()) {
             self.write_value(variable, escape, now, out);
         }

@@ -214,7 +214,9 @@ impl Record {
         self.return_spare(key);
     }
 
-    /// Tries a regular expression. For the lines of a tunnel, which has no heads any more, what its groups hold is nobody's.
+    /// Tries a regular expression. A tunnel has no heads any more when its lines are written: the patterns that are tried then
+    /// name no groups, and what they are tried on is no client's text, so that there is nothing to keep and nobody who could
+    /// make a search give up.
     fn matches(&self, regex: &Regex, subject: &[u8]) -> bool {
         match &self.heads {
             Some(heads) => heads.memo.matches(regex, subject),

@@ -14,7 +14,7 @@ pub struct Map {
     default: Option<Arc<Template>>,
     hostnames: bool,
     volatile: bool,
-    /// No value has a variable in it.
+    /// No value has a variable in it, and no pattern gives one its value.
     plain: bool,
 }
 
@@ -41,7 +41,7 @@ impl Map {
         self.volatile
     }
 
-    /// Whether the source alone says what the value is.
+    /// Whether its source alone says what its value is, and looking it up changes nothing else.
     pub(crate) fn is_plain(&self) -> bool {
         self.plain
     }
@@ -84,6 +84,7 @@ impl MapBuilder {
 
     /// Adds a regular expression, tried after those added before.
     pub fn regex(&mut self, regex: Regex, value: Template) {
+        self.0.plain &= regex.names().is_empty();
         let value = self.value(value);
         self.0.patterns.push((regex, value));
     }

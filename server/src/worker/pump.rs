@@ -53,9 +53,9 @@ pub(super) struct Connection<N: Network> {
     shutdowns: [bool; 2],
 }
 
-/// What an exchange is counted by, one in front of the others: most have none, few more than one, and a quiet tunnel pays
-/// for every byte.
-#[expect(dead_code, reason = "whoever is dropped counts no more")]
+/// The permits of an exchange, one in front of the others: most exchanges have none, few have several, and a quiet tunnel
+/// pays for every byte.
+#[expect(dead_code, reason = "a permit counts until it is dropped")]
 struct Permits(Permit, Option<Box<Self>>);
 
 /// What would block in this turn, by side: the runtime wakes the session when that changes, which is another

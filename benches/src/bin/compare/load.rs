@@ -151,7 +151,8 @@ pub(crate) async fn get(door: &Door, meter: &Meter, count: u64, operations: u64)
     per_operation(before, after, each * count)
 }
 
-/// What a tunnel holds that is open and quiet; where it `is_pinged`, behind a Ping of the proxy's to its client and the answer.
+/// Measures the memory of open and quiet tunnels. Where the proxy sends Pings (`is_pinged`), each client has answered one
+/// before.
 pub(crate) async fn idle(
     door: &Door,
     meter: &Meter,

@@ -109,7 +109,7 @@ async fn echo(mut stream: TcpStream, mut buffer: Vec<u8>, mut filled: usize) -> 
             }
             continue;
         };
-        // Nobody here sends Pings but a proxy, and to these it gets the answers.
+        // Only a proxy sends Pings here: it gets a Pong for each.
         if frame.kind != Kind::Pong {
             let begin = frame.answer(&mut buffer)?;
             stream.write_all(&buffer[begin..frame.length]).await.context("sending through a tunnel")?;
