@@ -83,31 +83,30 @@ impl Alone {
 
     /// Polls until it waits; says whom it wants to have dialled, if it does.
     pub(crate) fn dial(&mut self) -> Option<Dial> {
-        loop {
-            match self.session.poll_output() {
-                Output::Connect(dial) => return Some(dial),
-                Output::Wait(_) | Output::Done => return None,
-                _ => {}
-            }
-        }
+        self.sought(|output| if let Output::Connect(dial) = output { Some(dial) } else { None })
     }
 
     pub(crate) fn lookup(&mut self) -> Lookup {
-        loop {
-            match self.session.poll_output() {
-                Output::Resolve(lookup) => return lookup,
-                Output::Wait(_) | Output::Done => panic!("a name is to be looked up"),
-                _ => {}
-            }
-        }
+        let lookup =
+            self.sought(|output| if let Output::Resolve(lookup) = output { Some(lookup) } else { None });
+        lookup.expect("a name is to be looked up")
     }
 
     pub(crate) fn claim(&mut self) -> Claim {
+        let claim = self.sought(|output| if let Output::Admit(claim) = output { Some(claim) } else { None });
+        claim.expect("it is to be admitted")
+    }
+
+    /// Polls until `find` takes an output, or there is nothing to do.
+    fn sought<T>(&mut self, find: impl Fn(Output) -> Option<T>) -> Option<T> {
         loop {
             match self.session.poll_output() {
-                Output::Admit(claim) => return claim,
-                Output::Wait(_) | Output::Done => panic!("it is to be admitted"),
-                _ => {}
+                Output::Wait(_) | Output::Done => return None,
+                other => {
+                    if let Some(found) = find(other) {
+                        return Some(found);
+                    }
+                }
             }
         }
     }
