@@ -27,8 +27,12 @@ use crate::{
     wake::Source,
 };
 
-/// Polls to which a response on loopback comes; each yields the processor.
-const POLLS: u32 = 100_000;
+/// Turns of whoever waits for something, which other threads may use, too. What has not come in a minute never comes.
+fn turns() -> impl Iterator<Item = ()> {
+    let begin = Instant::now();
+    let go_on = move |(): &()| begin.elapsed() < Duration::from_secs(60);
+    std::iter::repeat_with(std::thread::yield_now).take_while(go_on)
+}
 
 #[test]
 fn a_client_that_comes_behind_a_reload_is_served_as_it_says() {
@@ -367,18 +371,17 @@ impl ByTurns {
 
     fn until<T>(&mut self, mut done: impl FnMut() -> Option<T>) -> T {
         let context = &mut Context::from_waker(Waker::noop());
-        let mut turn = |_| {
+        let turn = |()| {
             assert!(self.0.as_mut().poll(context).is_pending(), "nobody ends the worker");
-            std::thread::yield_now();
             done()
         };
-        (0..POLLS).find_map(&mut turn).expect("it comes")
+        turns().find_map(turn).expect("it comes")
     }
 
     /// The worker ends by itself.
     fn ends(mut self) {
         let context = &mut Context::from_waker(Waker::noop());
-        let ended = (0..POLLS).find_map(|_| match self.0.as_mut().poll(context) {
+        let ended = turns().find_map(|()| match self.0.as_mut().poll(context) {
             Poll::Ready(ended) => Some(ended),
             Poll::Pending => None,
         });

@@ -262,7 +262,7 @@ fn a_drain_waits_for_who_shakes_hands() {
     let mut text = Vec::new();
     let mut space = [0; 4096];
     let cx = &mut Context::from_waker(Waker::noop());
-    let ended = (0..POLLS).any(|_| {
+    let ended = turns().any(|()| {
         let is_over = worker.0.as_mut().poll(cx).is_ready();
         while let Poll::Ready(Ok(count @ 1..)) = client.poll_read(&mut context(), &mut space) {
             text.extend_from_slice(&space[..count]);
