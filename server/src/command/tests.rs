@@ -228,7 +228,7 @@ fn a_direct_proxy_by_tls_on_both_sides() {
     let options = underpass_nginx_config::LoadOptions::default();
     let loaded = underpass_nginx_config::load_text("--to", text, &options).expect("a configuration");
     let tls = loaded.listeners[0].tls.as_ref().expect("TLS");
-    let files = &tls.servers[0].identities[0];
+    let files = &tls.servers[0].credentials[0];
     assert_eq!(files.certificate.path, Path::new("/a \"b\\c;.pem"));
     assert_eq!(files.key.path, Path::new("/k {1}.pem"));
     assert!(loaded.upstream_tls[0].send_name);
