@@ -161,7 +161,7 @@ impl Fields {
     pub(crate) fn parse_response(&mut self, max_lines: usize) -> Result<(u16, Span), Violation> {
         let Self { bytes, lines, .. } = self;
         let mut config = httparse::ParserConfig::default();
-        // RFC 9112 §5.1 and §5.2: a gateway mends these two in a response, it doesn't refuse them.
+        // RFC 9112 §5.1 and §5.2: a gateway repairs these two in a response, and does not refuse them.
         config.allow_spaces_after_header_name_in_responses(true);
         config.allow_obsolete_multiline_headers_in_responses(true);
         let read = with_slots(max_lines, |slots| {

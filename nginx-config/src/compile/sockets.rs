@@ -132,8 +132,8 @@ impl<'s> Socket<'s> {
         ];
         for (_, name) in differs.into_iter().filter(|(differs, _)| *differs) {
             let message = format!("protocol options redefined for {}", listen.address);
-            let mend = format!("\"{name}\" on one \"listen\" counts for all of the address");
-            notes.push(ConfigNote::new(&listen.position, message).mend(mend));
+            let hint = format!("\"{name}\" on one \"listen\" counts for all of the address");
+            notes.push(ConfigNote::new(&listen.position, message).hint(hint));
         }
         self.proxy_protocol |= listen.proxy_protocol;
         self.ssl |= listen.ssl;

@@ -116,8 +116,8 @@ fn ssl_on_one_listen_counts_for_the_address() {
     );
     let has: Vec<_> = loaded.listeners.iter().map(|listener| listener.tls.is_some()).collect();
     assert_eq!(has, [true, false]);
-    let mend = "\"ssl\" on one \"listen\" counts for all of the address";
-    assert_eq!(notes(&loaded), [format!("protocol options redefined for 0.0.0.0:443 in f:3:26; {mend}")]);
+    let hint = "\"ssl\" on one \"listen\" counts for all of the address";
+    assert_eq!(notes(&loaded), [format!("protocol options redefined for 0.0.0.0:443 in f:3:26; {hint}")]);
     // A default server that refuses everybody needs no certificate, nor does another without one that is never chosen.
     let rejecting = self::loaded(
         "server { listen 443 ssl default_server; ssl_reject_handshake on; }
