@@ -3,7 +3,7 @@
 use super::*;
 
 /// It has signed itself; its key is of P-256.
-const CERTIFICATE: &[u8] = include_bytes!("client.der");
+const CERTIFICATE: &[u8] = include_bytes!("../client.der");
 
 fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = u8::try_from(content.len()).expect("short");

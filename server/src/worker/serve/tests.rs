@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, TcpListener},
+    sync::Arc,
     task::Waker,
 };
 
