@@ -15,4 +15,4 @@ if [ ! -x "$MUTANTS_DIR/python/bin/python" ]; then
     python3 -m venv "$MUTANTS_DIR/python"
     "$MUTANTS_DIR/python/bin/pip" install -q tree_sitter==0.26.1 tree_sitter_rust==0.24.2
 fi
-exec "$MUTANTS_DIR/python/bin/python" -B core/mutants.py "$@"
+exec "$MUTANTS_DIR/python/bin/python" -B core/mutants "$@"
