@@ -4,6 +4,7 @@
 #     core/mutants.sh build            all mutants in one build, each behind a switch; then
 #     core/mutants.sh run FILE...      runs those of these files or folders, seconds each
 #     core/mutants.sh run --slow FILE  the same, with the explorer for those that everything else misses
+#     core/mutants.sh run --quick FILE the same without the tests that take long, for a first look
 #     core/mutants.sh table FILE...    the figures
 #     core/mutants.sh missed FILE...   the survivors by name
 #     core/mutants.sh left FILE...     by `cargo mutants` alone, minutes each: those that can't be behind a switch

@@ -15,7 +15,7 @@ and a count or sum grows no further than 255, as if it had only eight bits.
 """
 import re, subprocess, sys
 
-from building import build
+from building import LEFT, build
 from listing import OWN, listed
 from places import ROOT, WORK, chosen, keep, outcomes, read_state
 from playing import NOT_RUN, SLOW, run
@@ -58,7 +58,7 @@ def missed(arguments):
 def left(arguments):
     """What has no switch, by `cargo mutants`, which builds anew for each."""
     state = read_state()
-    gone = set(state["dropped"]) | set(state["left"])
+    gone = {int(number) for number, why in state["dropped"].items() if why == LEFT} | set(state["left"])
     here = [m for m in chosen(state["mutants"], arguments) if m["number"] in gone and m["genre"] not in OWN]
     if not here:
         return

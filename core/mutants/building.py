@@ -10,14 +10,20 @@ PACKAGE = ["--locked", "--profile", "mutants", "-p", "underpass-core"]
 CHECK = ["cargo", "check", *PACKAGE]
 TESTS = ["cargo", "test", *PACKAGE, "--lib", "--tests", "--no-run"]
 
+LEFT = "left"
+# Errors of types: what a mutant puts there itself doesn't compile, with a switch or without.
+OF_TYPES = {"E0277", "E0308", "E0369", "E0600", "E0604", "E0605", "E0606", "E0599"}
+
 
 def build():
     copy_tree()
     mutants = listed()
     old = read_state()
     keep_const = set(old.get("keep_const", ()))
-    known = {m["key"] for m in old.get("mutants", ()) if m["number"] in set(old["dropped"])}
-    dropped = {m["number"]: "as before" for m in mutants if m["key"] in known}
+    # Why a mutant is dropped: whether it is that one itself that doesn't compile.
+    known = {m["key"]: old["dropped"][str(m["number"])] for m in old.get("mutants", ())
+             if str(m["number"]) in old["dropped"]}
+    dropped = {m["number"]: known[m["key"]] for m in mutants if m["key"] in known}
     command = CHECK
     for attempt in range(60):
         left = put(mutants, dropped, keep_const)
@@ -33,7 +39,7 @@ def build():
         command = CHECK if errors else TESTS
     else:
         sys.exit("no attempt compiles")
-    state = {"mutants": mutants, "dropped": sorted(dropped), "left": left, "keep_const": sorted(keep_const),
+    state = {"mutants": mutants, "dropped": dropped, "left": left, "keep_const": sorted(keep_const),
              "programs": programs, "tests": old.get("tests", {})}
     trace(state)
     write_state(state)
@@ -117,7 +123,7 @@ def blame(error, mutants, dropped, keep_const):
         here = next(m for m in mutants if m["number"] == int(switch[1]))
         for mutant in mutants:
             if (mutant["file"], mutant["span"]) == (here["file"], here["span"]):
-                dropped.setdefault(mutant["number"], error["message"])
+                dropped.setdefault(mutant["number"], LEFT)
         return
     called = re.search(r"cannot call non-const (?:associated )?(?:function|method) `([^`]*)`", error["message"])
     if called and "mutant::" not in called[1]:
@@ -131,7 +137,7 @@ def blame(error, mutants, dropped, keep_const):
         for token in re.finditer(r"[{}]|/\*M(\d+)\*/ (?:if )?!crate", text):
             depth += {"{": 1, "}": -1}.get(token[0], 0)
             if token[1] and depth == 1:
-                dropped.setdefault(int(token[1]), error["message"])
+                dropped.setdefault(int(token[1]), LEFT)
             if depth == 0:
                 return
     for span in spans:
@@ -144,6 +150,7 @@ def blame(error, mutants, dropped, keep_const):
             if found and reach:
                 found = found[-1:]
             if found:
+                is_its_own = reach == 0 and len(found) == 1 and (error.get("code") or {}).get("code") in OF_TYPES
                 for number in found:
-                    dropped.setdefault(number, error["message"])
+                    dropped.setdefault(number, "unviable" if is_its_own else LEFT)
                 return

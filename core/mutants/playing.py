@@ -1,5 +1,5 @@
 """Runs the test programs: once with no mutant, to see which test reaches which, and then for each mutant."""
-import os, re, resource, subprocess, sys, threading, time
+import os, resource, signal, subprocess, sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,6 +8,8 @@ from places import TREE, WORK, chosen, keep, outcomes, read_state
 
 # Programs that take long, in seconds: only for mutants that every other program misses, and only with `--slow`.
 SLOW = {"explore": 300.0, "any_cut": 20.0}
+# With `--quick`, tests of a program that take longer than this aren't run: for a first look at what survives.
+QUICK = 1.0
 # They prove nothing about a mutant that others don't, or read sources and not behaviour.
 NOT_RUN = {"requirements"}
 ENVIRONMENT = {"PROPTEST_DISABLE_FAILURE_PERSISTENCE": "1", "PROPTEST_MAX_SHRINK_ITERS": "0", "RUST_BACKTRACE": "0"}
@@ -27,15 +29,18 @@ def play(program, tests, seconds, **variables):
             resource.prlimit(started.pid, what, most)
         except ProcessLookupError:
             pass
+    def kill():
+        # Not by `started.kill`, which may take the status that is waited for below.
+        os.kill(started.pid, signal.SIGKILL)
     # It may wait for what never comes, which takes no time of the processor.
     hangs = threading.Event()
-    timer = threading.Timer(seconds * 60 + 240, lambda: (hangs.set(), started.kill()))
+    timer = threading.Timer(seconds * 60 + 240, lambda: (hangs.set(), kill()))
     timer.start()
     failed = None
     for line in started.stdout:
         if line.endswith(" ... FAILED\n"):
             failed = line.split()[1]
-            started.kill()
+            kill()
             break
     started.stdout.close()
     _, status, used = os.wait4(started.pid, 0)
@@ -82,7 +87,7 @@ def trace(state):
 
 def firsts(state):
     """The number by which a place is traced: that of its first mutant."""
-    gone, first, out = set(state["dropped"]) | set(state["left"]), {}, {}
+    gone, first, out = {*map(int, state["dropped"]), *state["left"]}, {}, {}
     for m in state["mutants"]:
         if m["number"] in gone:
             continue
@@ -108,7 +113,8 @@ def reaching(state, slow):
 
 def run(arguments):
     state, results = read_state(), outcomes()
-    slow, arguments = "--slow" in arguments, [a for a in arguments if a != "--slow"]
+    slow, quick = "--slow" in arguments, "--quick" in arguments
+    arguments = [a for a in arguments if a not in ("--slow", "--quick")]
     again = arguments[:1] == ["--only"]
     first, programs_for = firsts(state), reaching(state, slow)
     todo = []
@@ -117,7 +123,7 @@ def run(arguments):
         if mutant["number"] in first:
             if known.get("outcome") not in ("caught", "timeout") or again:
                 todo.append(mutant)
-        elif mutant["genre"] in OWN:
+        elif mutant["genre"] in OWN or state["dropped"].get(str(mutant["number"])) == "unviable":
             keep(mutant, {"outcome": "unviable"})
         elif known.get("by") != "cargo mutants":
             keep(mutant, {"outcome": "left"})
@@ -130,7 +136,7 @@ def run(arguments):
               f"{outcome.get('by', '')} {outcome.get('test') or ''}".rstrip(), flush=True)
 
     def tried(mutant):
-        programs = programs_for(first[mutant["number"]])
+        programs = [it for it in programs_for(first[mutant["number"]]) if not quick or it[0] <= QUICK]
         for seconds, program, tests in programs:
             code, failed, _ = play(state["programs"][program], tests, seconds, MUTANT=str(mutant["number"]))
             if code:
