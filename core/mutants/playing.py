@@ -9,7 +9,7 @@ from places import TREE, WORK, chosen, keep, outcomes, read_state
 # Programs that take long, in seconds: only for mutants that every other program misses, and only with `--slow`.
 SLOW = {"explore": 300.0, "any_cut": 20.0}
 # With `--quick`, tests of a program that take longer than this aren't run: for a first look at what survives.
-QUICK = 1.0
+QUICK = 3.0
 # They prove nothing about a mutant that others don't, or read sources and not behaviour.
 NOT_RUN = {"requirements"}
 ENVIRONMENT = {"PROPTEST_DISABLE_FAILURE_PERSISTENCE": "1", "PROPTEST_MAX_SHRINK_ITERS": "0", "RUST_BACKTRACE": "0"}
