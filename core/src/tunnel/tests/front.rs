@@ -86,14 +86,19 @@ fn a_ping_waits_for_the_head_where_it_is_in_front_of_it() {
 #[test]
 fn a_head_that_is_given_up_stays_where_it_is_until_its_write_is_reported() {
     let is_kept = |bench: &Bench| bench.tunnel.rare.as_ref().is_some_and(|rare| !rare.front.is_vacant());
-    let mut bench = behind_a_head(TunnelSettings::default());
-    bench.tell(Report::Went(Side::Downstream, 3));
-    bench.comes(Side::Downstream, b"bytes");
-    bench.tell(Report::Went(Side::Upstream, 5));
-    bench.received(Side::Downstream, Err(ErrorKind::ConnectionReset.into()));
-    assert!(is_kept(&bench));
-    bench.tell(Report::Blocked(Side::Upstream));
-    assert!(is_kept(&bench));
-    bench.tell(Report::Refuses(Side::Downstream));
-    assert!(!is_kept(&bench));
+    // Be there a report of the other side or none.
+    for of_the_other in [false, true] {
+        let mut bench = behind_a_head(TunnelSettings::default());
+        bench.tell(Report::Went(Side::Downstream, 3));
+        if of_the_other {
+            bench.comes(Side::Downstream, b"bytes");
+            bench.tell(Report::Went(Side::Upstream, 5));
+        }
+        bench.received(Side::Downstream, Err(ErrorKind::ConnectionReset.into()));
+        assert!(is_kept(&bench));
+        bench.tell(Report::Blocked(Side::Upstream));
+        assert!(is_kept(&bench));
+        bench.tell(Report::Refuses(Side::Downstream));
+        assert!(!is_kept(&bench));
+    }
 }
