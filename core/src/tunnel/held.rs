@@ -237,3 +237,6 @@ impl Held {
         (self.block, self.end, self.lent, self.offered)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -173,7 +173,6 @@ impl Tunnel {
                 self.pass_beginning(from, is_over, turn);
                 false
             }
-            Front::Behind => false,
             Front::TooSoon => {
                 self.busy.set(Busy::TOO_SOON);
                 false

@@ -35,12 +35,13 @@ impl Tunnel {
     /// The place where states change. The short path of `handle_received` and `handle_sent` does what this does.
     pub(super) fn general(&mut self, input: Input, turn: &mut Turn<'_>) {
         let now = turn.now.tick.max(self.moved);
+        let was_done = self.is_done();
         let waited = self.stalls();
         let could_speak = Side::BOTH.map(|side| self.leg(side).reads());
         match input {
             Input::Received(from, result) => self.received(from, result, now, turn),
             Input::Sent(to, result) => self.sent(to, result, now, turn),
-            _ if self.is_done() => {}
+            _ if was_done => {}
             Input::Opened => self.take_over(turn),
             // The look at it follows.
             Input::Arrived => {}
@@ -48,6 +49,10 @@ impl Tunnel {
             Input::Acknowledged(to) => self.acknowledged(to),
             Input::Timeout => self.timed_out(now, turn),
             Input::Drain(draining) => self.drain(draining, now, turn),
+        }
+        if was_done {
+            // What has been told of it stays as it is: only memory was reported.
+            return;
         }
         self.run(now, turn);
         if waited && !self.stalls() {

@@ -398,3 +398,8 @@ fn what_is_known_of_frames_and_clocks_is_small() {
     assert!(size_of::<Frames>() <= 88, "{}", size_of::<Frames>());
     assert!(size_of::<Watch>() <= 88, "{}", size_of::<Watch>());
 }
+
+mod ending;
+mod front;
+mod steps;
+mod watching;

@@ -1,0 +1,93 @@
+//! What people read of a WebSocket: why a handshake is refused, why frames are, what a Close says.
+
+use std::collections::BTreeSet;
+
+use underpass_core::{
+    Side,
+    websocket::{
+        CloseCode, FrameScanner, FrameViolation, Next, PayloadTooLong,
+        handshake::{AnswerViolation, OfferViolation, RequestViolation},
+    },
+};
+
+/// Each is a sentence without a full stop, and no other says the same.
+fn are_sentences(sentences: &[String]) {
+    let distinct: BTreeSet<_> = sentences.iter().collect();
+    assert_eq!(distinct.len(), sentences.len(), "{sentences:?}");
+    for sentence in sentences {
+        assert!(sentence.contains(' ') && !sentence.ends_with('.'), "{sentence:?}");
+    }
+}
+
+#[test]
+fn each_refusal_of_a_handshake_says_why_and_by_which_clause() {
+    let answers: Vec<String> = AnswerViolation::ALL.iter().map(|one| one.sentence().to_owned()).collect();
+    are_sentences(&answers);
+    for one in AnswerViolation::ALL {
+        let section = match one {
+            AnswerViolation::SeveralUpgrades => "RFC 6455 §4.2.2",
+            AnswerViolation::SeveralSubprotocols => "RFC 6455 §11.3.4",
+            _ => "RFC 6455 §4.1",
+        };
+        assert_eq!(one.section(), section, "{one:?}");
+        assert_eq!(one.to_string(), format!("{} ({section})", one.sentence()));
+    }
+    let offers =
+        [OfferViolation::Method, OfferViolation::OtherVersion, OfferViolation::Version, OfferViolation::Key];
+    let requests = [
+        RequestViolation::Http10,
+        RequestViolation::Host,
+        RequestViolation::Upgrade,
+        RequestViolation::Connection,
+    ];
+    let offers = offers.map(|one| one.to_string());
+    let requests = requests.map(|one| one.to_string());
+    let all = [offers.to_vec(), requests.to_vec()].concat();
+    are_sentences(&all);
+    assert!(all.iter().all(|sentence| sentence.contains("(RFC ")), "{all:?}");
+    assert_eq!(RequestViolation::Offer(OfferViolation::Key).to_string(), offers[3]);
+}
+
+#[test]
+fn each_violation_of_framing_says_what_it_is() {
+    let all: Vec<String> = FrameViolation::ALL.iter().map(ToString::to_string).collect();
+    are_sentences(&all);
+}
+
+#[test]
+fn closes_and_their_bounds_are_told_in_numbers() {
+    assert_eq!(CloseCode::SERVICE_RESTART.to_string(), "1012");
+    assert!(PayloadTooLong.to_string().contains("125 bytes"));
+}
+
+/// Whoever logs a frame or a scanner logs no content.
+#[test]
+fn no_content_is_shown() {
+    let pong = b"\x8a\x05Hello";
+    let mut scanner = FrameScanner::new(Side::Upstream);
+    let Ok(Next::Frame(frame)) = scanner.next(pong) else { panic!("a frame") };
+    let payload = frame.pong_payload().expect("it is whole");
+    let shown = format!("{frame:?} {payload:?}");
+    assert!(shown.contains("Pong") && shown.contains("left: 5"), "{shown}");
+    for hidden in ["Hello", "72, 101", "48, 65"] {
+        assert!(!shown.contains(hidden), "{shown}");
+    }
+    assert_eq!((payload.len(), payload.size_hint()), (5, (5, Some(5))));
+    let mut rest = payload;
+    assert_eq!((rest.next(), rest.size_hint()), (Some(b'H'), (4, Some(4))));
+    assert_eq!(frame.take(), 7);
+}
+
+#[test]
+fn a_scanner_shows_how_far_it_has_come() {
+    let mut scanner = FrameScanner::new(Side::Upstream);
+    assert!(!scanner.is_in_message() && !scanner.is_closed());
+    assert_eq!(scanner.take_data(b"\x01\x0aHello", None).taken, 7);
+    assert!(scanner.is_in_message() && !scanner.is_closed() && !scanner.is_at_boundary());
+    let shown = format!("{scanner:?}");
+    assert!(shown.contains("left: 5") && shown.contains("message_length: 10"), "{shown}");
+    scanner.skip(5);
+    assert!(scanner.is_in_message() && scanner.is_at_boundary());
+    assert_eq!(scanner.take_data(b"\x80\x00", None).messages, 1);
+    assert!(!scanner.is_in_message() && !scanner.is_closed());
+}
