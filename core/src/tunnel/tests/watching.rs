@@ -23,7 +23,7 @@ fn masked(first: u8, length: u8, content: &[u8]) -> Vec<u8> {
 
 fn pinged() -> Bench {
     let mut bench = quiet(looking(|websocket| {
-        websocket.ping = Some(PingSettings { timeout: seconds(50), ..PingSettings::every(seconds(10)) })
+        websocket.ping = Some(PingSettings { timeout: seconds(50), ..PingSettings::every(seconds(10)) });
     }));
     bench.passes(10);
     assert!(Side::BOTH.map(|side| bench.takes(side)).iter().all(|taken| taken.first() == Some(&0x89)));
