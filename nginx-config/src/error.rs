@@ -33,7 +33,7 @@ impl fmt::Display for Position {
 pub struct Error {
     /// What is wrong.
     pub message: String,
-    /// How to mend it, where that is known: a sentence without its full stop.
+    /// How to fix it, where that is known: a sentence without its full stop.
     pub hint: Option<String>,
     /// Where; absent only when the configuration could not be opened at all.
     pub position: Option<Position>,
@@ -80,7 +80,7 @@ impl std::error::Error for Error {}
 pub struct ConfigNote {
     /// What is odd, and what holds.
     pub message: String,
-    /// How to mend it, where that is known: a sentence without its full stop.
+    /// How to fix it, where that is known: a sentence without its full stop.
     pub hint: Option<String>,
     /// Where.
     pub position: Position,
@@ -91,7 +91,7 @@ impl ConfigNote {
         Self { message: message.into(), hint: None, position: position.clone() }
     }
 
-    pub(crate) fn mend(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }

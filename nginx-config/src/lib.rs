@@ -62,7 +62,7 @@ pub use recorded::load_recorded;
 pub use resolve::{Resolve, SystemResolver};
 pub use source::SourceFile;
 pub use tls::{
-    ClientVerification, IdentityFiles, ListenerTls, NamedFile, ServerTls, SessionCache, TlsVersions,
+    ClientVerification, CredentialFiles, ListenerTls, NamedFile, ServerTls, SessionCache, TlsVersions,
     UpstreamTls, Written,
 };
 

@@ -30,7 +30,7 @@ pub struct ServerTls {
     /// Its names.
     pub names: Vec<ServerName>,
     /// `ssl_certificate` and `ssl_certificate_key`, each certificate with its key; there is one for each kind of key.
-    pub identities: Vec<IdentityFiles>,
+    pub credentials: Vec<CredentialFiles>,
     /// `ssl_reject_handshake`: clients that look for this server are refused. Off.
     pub reject: bool,
     /// `ssl_protocols`. Both.
@@ -64,7 +64,7 @@ pub struct ServerTls {
 /// A certificate and its key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub struct IdentityFiles {
+pub struct CredentialFiles {
     /// The certificate, and the chain behind it, in PEM.
     pub certificate: NamedFile,
     /// The private key, in PEM.
@@ -125,7 +125,7 @@ pub struct UpstreamTls {
     /// `proxy_ssl_crl`: lists of revoked certificates.
     pub crl: Option<NamedFile>,
     /// `proxy_ssl_certificate` and `proxy_ssl_certificate_key`: who we are to the origin server.
-    pub identity: Option<IdentityFiles>,
+    pub credential: Option<CredentialFiles>,
     /// `proxy_ssl_session_reuse`: sessions are resumed. On.
     pub session_reuse: bool,
     /// `proxy_ssl_server_name`: the name is sent to the origin server. Off.

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use underpass_tls::{Choose, ClientOptions, ClientSettings, End, Identity, ServerOptions, Tls, Trust};
+use underpass_tls::{Choose, ClientOptions, ClientSettings, Credential, End, ServerOptions, Tls, Trust};
 
 /// Whose certificate [`certificate`] is.
 pub const NAME: &str = "server.example";
@@ -32,8 +32,8 @@ pub fn key() -> PathBuf {
 pub fn pair(name: &str) -> ([PathBuf; 2], Vec<u8>) {
     let paths = ["pem", "key"].map(|ending| file(&format!("{name}.{ending}")));
     let [chain, key] = paths.each_ref().map(|path| std::fs::read(path).expect("a file of the tests"));
-    let identity = Identity::from_pem(&chain, &key).expect("a pair");
-    let der = identity.certificates().next().expect("a certificate").to_vec();
+    let credential = Credential::from_pem(&chain, &key).expect("a pair");
+    let der = credential.certificates().next().expect("a certificate").to_vec();
     (paths, der)
 }
 
@@ -48,8 +48,8 @@ fn file(name: &str) -> PathBuf {
 #[must_use]
 pub fn server() -> Arc<dyn Choose> {
     let read = |path: PathBuf| std::fs::read(path).expect("a file of the tests");
-    let identity = Identity::from_pem(&read(certificate()), &read(key())).expect("a pair");
-    let options = ServerOptions { identities: vec![identity], ..ServerOptions::default() };
+    let credential = Credential::from_pem(&read(certificate()), &read(key())).expect("a pair");
+    let options = ServerOptions { credentials: vec![credential], ..ServerOptions::default() };
     Arc::new(options.settings().expect("settings"))
 }
 

@@ -20,7 +20,7 @@ use rustls::{
     },
 };
 
-use crate::Error;
+use crate::TlsError;
 
 /// What sealing adds to a record at most: header, explicit nonce, type, tag.
 const SEAL_OVERHEAD: usize = 5 + 8 + 1 + 16;
@@ -44,11 +44,11 @@ pub(crate) struct Advance {
 }
 
 impl Connection {
-    pub(crate) fn server(config: Arc<ServerConfig>) -> Result<Self, Error> {
+    pub(crate) fn server(config: Arc<ServerConfig>) -> Result<Self, TlsError> {
         Ok(Self::Server(Box::new(UnbufferedServerConnection::new(config)?)))
     }
 
-    pub(crate) fn client(config: Arc<ClientConfig>, name: ServerName<'static>) -> Result<Self, Error> {
+    pub(crate) fn client(config: Arc<ClientConfig>, name: ServerName<'static>) -> Result<Self, TlsError> {
         Ok(Self::Client(Box::new(UnbufferedClientConnection::new(config, name)?)))
     }
 
@@ -59,7 +59,7 @@ impl Connection {
         bytes: &mut [u8],
         open: &mut dyn FnMut(&[u8]),
         send: &mut Vec<u8>,
-    ) -> Result<Advance, Error> {
+    ) -> Result<Advance, TlsError> {
         match self {
             Self::Server(connection) => advance(connection.as_mut(), bytes, open, send),
             Self::Client(connection) => advance(connection.as_mut(), bytes, open, send),
@@ -67,7 +67,7 @@ impl Connection {
     }
 
     /// Seals plaintext. `seen` is what the last [`Connection::advance`] left.
-    pub(crate) fn seal(&mut self, seen: &mut [u8], plain: &[u8], send: &mut Vec<u8>) -> Result<(), Error> {
+    pub(crate) fn seal(&mut self, seen: &mut [u8], plain: &[u8], send: &mut Vec<u8>) -> Result<(), TlsError> {
         match self {
             Self::Server(connection) => {
                 write(connection.as_mut(), seen, send, |traffic, send| seal(traffic, plain, send))
@@ -79,7 +79,7 @@ impl Connection {
     }
 
     /// Writes `close_notify`.
-    pub(crate) fn close(&mut self, seen: &mut [u8], send: &mut Vec<u8>) -> Result<(), Error> {
+    pub(crate) fn close(&mut self, seen: &mut [u8], send: &mut Vec<u8>) -> Result<(), TlsError> {
         match self {
             Self::Server(connection) => write(connection.as_mut(), seen, send, close),
             Self::Client(connection) => write(connection.as_mut(), seen, send, close),
@@ -132,7 +132,7 @@ fn advance<C: Process>(
     bytes: &mut [u8],
     open: &mut dyn FnMut(&[u8]),
     send: &mut Vec<u8>,
-) -> Result<Advance, Error> {
+) -> Result<Advance, TlsError> {
     let mut advance = Advance { discard: 0, closed: false };
     loop {
         let UnbufferedStatus { discard, state, .. } = connection.process(&mut bytes[advance.discard..]);
@@ -167,15 +167,15 @@ fn write<C: Process>(
     connection: &mut C,
     seen: &mut [u8],
     send: &mut Vec<u8>,
-    what: impl FnOnce(WriteTraffic<'_, C::Data>, &mut Vec<u8>) -> Result<(), Error>,
-) -> Result<(), Error> {
+    what: impl FnOnce(WriteTraffic<'_, C::Data>, &mut Vec<u8>) -> Result<(), TlsError>,
+) -> Result<(), TlsError> {
     loop {
         match connection.process(seen).state {
             Ok(ConnectionState::WriteTraffic(traffic)) => return what(traffic, send),
             Ok(ConnectionState::EncodeTlsData(data)) => encode(data, send)?,
             Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
-            Ok(ConnectionState::BlockedHandshake) => return Err(Error::Handshaking),
-            Ok(ConnectionState::Closed) => return Err(Error::Closed),
+            Ok(ConnectionState::BlockedHandshake) => return Err(TlsError::Handshaking),
+            Ok(ConnectionState::Closed) => return Err(TlsError::Closed),
             Ok(state) => return Err(unexpected(&state)),
             Err(error) => {
                 fetch_alert(connection, send);
@@ -195,13 +195,13 @@ fn fetch_alert<C: Process>(connection: &mut C, send: &mut Vec<u8>) {
     }
 }
 
-fn seal<D>(mut traffic: WriteTraffic<'_, D>, plain: &[u8], send: &mut Vec<u8>) -> Result<(), Error> {
+fn seal<D>(mut traffic: WriteTraffic<'_, D>, plain: &[u8], send: &mut Vec<u8>) -> Result<(), TlsError> {
     let records = plain.len().div_ceil(crate::record::CLEAR_MAX);
     let room = plain.len() + records * SEAL_OVERHEAD + BESIDE;
     append(send, room, |room| traffic.encrypt(plain, room))
 }
 
-fn close<D>(mut traffic: WriteTraffic<'_, D>, send: &mut Vec<u8>) -> Result<(), Error> {
+fn close<D>(mut traffic: WriteTraffic<'_, D>, send: &mut Vec<u8>) -> Result<(), TlsError> {
     append(send, BESIDE, |room| traffic.queue_close_notify(room))
 }
 
@@ -210,7 +210,7 @@ fn append(
     send: &mut Vec<u8>,
     room: usize,
     mut write: impl FnMut(&mut [u8]) -> Result<usize, EncryptError>,
-) -> Result<(), Error> {
+) -> Result<(), TlsError> {
     let start = send.len();
     send.resize(start + room, 0);
     let written = match write(&mut send[start..]) {
@@ -221,10 +221,10 @@ fn append(
         written => written,
     };
     send.truncate(start + *written.as_ref().unwrap_or(&0));
-    written.map(drop).map_err(|_| Error::Exhausted)
+    written.map(drop).map_err(|_| TlsError::Exhausted)
 }
 
-fn encode<D>(mut data: EncodeTlsData<'_, D>, send: &mut Vec<u8>) -> Result<(), Error> {
+fn encode<D>(mut data: EncodeTlsData<'_, D>, send: &mut Vec<u8>) -> Result<(), TlsError> {
     let start = send.len();
     // Nothing fits into nothing: so the library says how long it is.
     let Err(EncodeError::InsufficientSize(InsufficientSizeError { required_size })) = data.encode(&mut [])
@@ -235,10 +235,10 @@ fn encode<D>(mut data: EncodeTlsData<'_, D>, send: &mut Vec<u8>) -> Result<(), E
     data.encode(&mut send[start..]).map(drop).map_err(|error| general(&error.to_string()))
 }
 
-fn unexpected<D>(state: &ConnectionState<'_, '_, D>) -> Error {
+fn unexpected<D>(state: &ConnectionState<'_, '_, D>) -> TlsError {
     general(&format!("unexpected state {state:?}"))
 }
 
-fn general(what: &str) -> Error {
+fn general(what: &str) -> TlsError {
     rustls::Error::General(what.into()).into()
 }

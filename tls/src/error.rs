@@ -5,7 +5,7 @@ use rustls::AlertDescription;
 /// Why a connection can't go on. The alert that fits, where one can be sent, has been written with it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Error {
+pub enum TlsError {
     /// A client's first byte is one of a plain HTTP request. Nothing has been written, and the lent bytes are as they came:
     /// they can be read as a request, to be answered with a 400 (nginx's 497).
     PlainHttp,
@@ -47,7 +47,7 @@ pub enum Error {
     Exhausted,
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PlainHttp => f.write_str("client sent plain HTTP request to HTTPS port"),
@@ -71,9 +71,9 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for TlsError {}
 
-impl From<rustls::Error> for Error {
+impl From<rustls::Error> for TlsError {
     fn from(error: rustls::Error) -> Self {
         match error {
             rustls::Error::AlertReceived(alert) => Self::Alert(Alert(alert)),

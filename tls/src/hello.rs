@@ -5,7 +5,7 @@ use rustls::{
     server::{Acceptor, ClientHello},
 };
 
-use crate::{Error, ServerSettings, facts::Greeted, offered, record};
+use crate::{ServerSettings, TlsError, facts::Greeted, offered, record};
 
 /// How long the records of a client's first message may be together, headers included: as long as one record can be.
 ///
@@ -92,9 +92,11 @@ pub(crate) struct Scan {
 
 impl Scan {
     /// The version that the message says it has: 3.3 since TLS 1.2 (RFC 8446 §4.1.2). Known at the end.
-    pub(crate) fn version(&self) -> Result<(), Error> {
+    pub(crate) fn version(&self) -> Result<(), TlsError> {
         match self.head {
-            [CLIENT_HELLO, _, _, _, 3, minor @ 0..=2] if self.length >= 6 => Err(Error::OldVersion { minor }),
+            [CLIENT_HELLO, _, _, _, 3, minor @ 0..=2] if self.length >= 6 => {
+                Err(TlsError::OldVersion { minor })
+            }
             _ => Ok(()),
         }
     }
@@ -102,7 +104,7 @@ impl Scan {
     /// Where the last record of the first message ends, once it is there; the bytes of all calls begin at the same place.
     ///
     /// Records that can't be part of one end it, too: the library knows which alert they get.
-    pub(crate) fn end(&mut self, bytes: &[u8]) -> Result<Option<usize>, Error> {
+    pub(crate) fn end(&mut self, bytes: &[u8]) -> Result<Option<usize>, TlsError> {
         loop {
             let rest = bytes.get(self.at..).unwrap_or_default();
             let whole = match record::look(rest, record::CLEAR_MAX) {
@@ -126,7 +128,7 @@ impl Scan {
             }
             // Known by its header to be too long: nothing of it is waited for.
             if self.length >= 4 && needed > record::CLEAR_MAX {
-                return Err(Error::ClientHelloTooLong);
+                return Err(TlsError::ClientHelloTooLong);
             }
         }
     }
@@ -140,7 +142,7 @@ pub(crate) fn accept(
     bytes: &[u8],
     choose: &dyn Choose,
     send: &mut Vec<u8>,
-) -> Result<(ServerSettings, Greeted), Error> {
+) -> Result<(ServerSettings, Greeted), TlsError> {
     if let [record::ALERT, _, _, 0, 2, _, alert] = *bytes {
         return Err(rustls::Error::AlertReceived(alert.into()).into());
     }
@@ -159,13 +161,13 @@ pub(crate) fn accept(
     while !rest.is_empty() {
         let read = acceptor.read_tls(&mut rest);
         if !matches!(read, Ok(1..)) {
-            return Err(Error::ClientHelloTooLong);
+            return Err(TlsError::ClientHelloTooLong);
         }
     }
     match acceptor.accept() {
         Ok(Some(accepted)) => {
             let hello = Hello(accepted.client_hello());
-            let settings = choose.choose(&hello).ok_or(Error::Refused)?;
+            let settings = choose.choose(&hello).ok_or(TlsError::Refused)?;
             if !settings.speaks_one_of(hello.alpn()) {
                 // RFC 7301 §3.2 has it so, and the library asks for it in QUIC alone.
                 record::clear_alert(AlertDescription::NoApplicationProtocol.into(), send);
@@ -228,7 +230,7 @@ mod tests {
 
     #[test]
     fn one_that_is_too_long_is_refused_by_its_length() {
-        assert_eq!(Scan::default().end(&records(1, 16_381, 100)[..105]), Err(Error::ClientHelloTooLong));
+        assert_eq!(Scan::default().end(&records(1, 16_381, 100)[..105]), Err(TlsError::ClientHelloTooLong));
         assert_eq!(Scan::default().end(&records(1, 16_380, 16_384)), Ok(Some(16_389)));
     }
 

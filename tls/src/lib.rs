@@ -13,7 +13,7 @@ mod tls;
 mod waiting;
 
 pub use config::*;
-pub use error::{Alert, Error, Reason};
+pub use error::{Alert, Reason, TlsError};
 pub use facts::Facts;
 pub use hello::{CLIENT_HELLO_MAX, Choose, Hello};
 pub use provider::PROVIDER;

@@ -2,7 +2,7 @@
 //!
 //! The library is given whole records only. It would look at an incomplete one again with each byte that comes.
 
-use crate::Error;
+use crate::TlsError;
 
 /// Type, version and length (RFC 8446 §5.1).
 pub(crate) const HEADER: usize = 5;
@@ -26,7 +26,7 @@ pub(crate) enum Seen {
     /// So many bytes are missing until more can be said: of the header, or of the content.
     Missing(usize),
     /// No record begins like that.
-    Bad(Error),
+    Bad(TlsError),
 }
 
 /// Looks at a header. The cost doesn't depend on how many bytes there are.
@@ -36,10 +36,10 @@ pub(crate) fn look(bytes: &[u8], longest: usize) -> Seen {
     };
     let length = usize::from(u16::from_be_bytes([high, low]));
     if major != 3 {
-        return Seen::Bad(Error::NotTls);
+        return Seen::Bad(TlsError::NotTls);
     }
     if length > longest {
-        return Seen::Bad(Error::RecordTooLong { length });
+        return Seen::Bad(TlsError::RecordTooLong { length });
     }
     match (HEADER + length).checked_sub(bytes.len()) {
         None | Some(0) => Seen::Whole(HEADER + length),
@@ -51,12 +51,12 @@ pub(crate) fn look(bytes: &[u8], longest: usize) -> Seen {
 ///
 /// The types of records are control characters, of which no method begins with one; an empty line may stand before a request
 /// (RFC 9112 §2.2). A hello of SSL 2.0 has its top bit set (RFC 5246 appendix E.2).
-pub(crate) fn first(byte: u8) -> Result<(), Error> {
+pub(crate) fn first(byte: u8) -> Result<(), TlsError> {
     match byte {
         CHANGE_CIPHER_SPEC..=24 => Ok(()),
-        b'\r' | b'\n' | b'!'..=b'~' => Err(Error::PlainHttp),
-        0x80.. => Err(Error::OldHello),
-        _ => Err(Error::NotTls),
+        b'\r' | b'\n' | b'!'..=b'~' => Err(TlsError::PlainHttp),
+        0x80.. => Err(TlsError::OldHello),
+        _ => Err(TlsError::NotTls),
     }
 }
 
@@ -81,24 +81,27 @@ mod tests {
     #[test]
     fn the_longest_record_is_whole_and_one_byte_more_is_refused() {
         assert_eq!(look(&[22, 3, 3, 0x40, 0], CLEAR_MAX), Seen::Missing(1 << 14));
-        assert_eq!(look(&[22, 3, 3, 0x40, 1], CLEAR_MAX), Seen::Bad(Error::RecordTooLong { length: 16_385 }));
+        assert_eq!(
+            look(&[22, 3, 3, 0x40, 1], CLEAR_MAX),
+            Seen::Bad(TlsError::RecordTooLong { length: 16_385 })
+        );
         assert_eq!(look(&[23, 3, 3, 0x48, 0], SEALED_MAX), Seen::Missing(18_432));
         assert_eq!(
             look(&[23, 3, 3, 0x48, 1], SEALED_MAX),
-            Seen::Bad(Error::RecordTooLong { length: 18_433 })
+            Seen::Bad(TlsError::RecordTooLong { length: 18_433 })
         );
-        assert_eq!(look(&[23, 2, 0, 0, 0], SEALED_MAX), Seen::Bad(Error::NotTls));
+        assert_eq!(look(&[23, 2, 0, 0, 0], SEALED_MAX), Seen::Bad(TlsError::NotTls));
     }
 
     #[test]
     fn the_first_byte_tells_http_from_tls() {
         for byte in *b"GPHDOCTgxyz\r\n" {
-            assert_eq!(first(byte), Err(Error::PlainHttp), "{byte}");
+            assert_eq!(first(byte), Err(TlsError::PlainHttp), "{byte}");
         }
         assert_eq!(first(HANDSHAKE), Ok(()));
         assert_eq!(first(ALERT), Ok(()));
-        assert_eq!(first(0x80), Err(Error::OldHello));
-        assert_eq!(first(0), Err(Error::NotTls));
-        assert_eq!(first(b' '), Err(Error::NotTls));
+        assert_eq!(first(0x80), Err(TlsError::OldHello));
+        assert_eq!(first(0), Err(TlsError::NotTls));
+        assert_eq!(first(b' '), Err(TlsError::NotTls));
     }
 }

@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    Choose, ClientSettings, Error, Facts, ServerSettings,
+    Choose, ClientSettings, Facts, ServerSettings, TlsError,
     config::ClientCertificate,
     connection::Connection,
     facts::Greeted,
@@ -34,7 +34,7 @@ enum Phase {
         settings: Option<ServerSettings>,
     },
     /// With the reason, if it hasn't been told yet. Boxed, since a connection that hasn't failed would be larger for it.
-    Failed(Option<Box<Error>>),
+    Failed(Option<Box<TlsError>>),
 }
 
 struct Greeting {
@@ -75,7 +75,7 @@ impl Tls {
     ///
     /// # Errors
     /// `Protocol` if the settings can't be used for `name`: it is neither a DNS name nor an address, and is to be verified.
-    pub fn client(settings: &ClientSettings, name: &str) -> Result<Self, Error> {
+    pub fn client(settings: &ClientSettings, name: &str) -> Result<Self, TlsError> {
         let (config, name) = settings.for_name(name)?;
         let connection = Connection::client(config, name)?;
         Ok(Self::new(Phase::Connected { connection, settings: None }))
@@ -103,9 +103,14 @@ impl Tls {
     ///
     /// # Errors
     /// The connection has failed; what fits as an alert, if anything does, has been appended to `send`, and all is taken. What
-    /// was opened before is given first: so it doesn't matter how the bytes were cut. With [`Error::PlainHttp`] the lent bytes
-    /// are as they were. Once it has been told, the failure is [`Error::Failed`].
-    pub fn feed(&mut self, encrypted: &mut [u8], plain: &mut [u8], send: &mut Vec<u8>) -> Result<Fed, Error> {
+    /// was opened before is given first: so it doesn't matter how the bytes were cut. With [`TlsError::PlainHttp`] the lent bytes
+    /// are as they were. Once it has been told, the failure is [`TlsError::Failed`].
+    pub fn feed(
+        &mut self,
+        encrypted: &mut [u8],
+        plain: &mut [u8],
+        send: &mut Vec<u8>,
+    ) -> Result<Fed, TlsError> {
         let mut fed = Fed { consumed: 0, opened: self.opened.take(plain) };
         let Err(error) = self.advance(&mut fed, encrypted, plain, send) else { return Ok(fed) };
         self.held = Held::default();
@@ -120,7 +125,7 @@ impl Tls {
         encrypted: &mut [u8],
         plain: &mut [u8],
         send: &mut Vec<u8>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), TlsError> {
         if let Phase::Greeting(greeting) = &mut self.phase {
             match greet(greeting, &mut self.held, encrypted, send)? {
                 Answer::Waiting => {
@@ -138,7 +143,7 @@ impl Tls {
         let connection = match &mut self.phase {
             Phase::Connected { connection, .. } => connection,
             Phase::Failed(_) if fed.opened > 0 || !self.opened.is_empty() => return Ok(()),
-            Phase::Failed(error) => return Err(error.take().map_or(Error::Failed, |error| *error)),
+            Phase::Failed(error) => return Err(error.take().map_or(TlsError::Failed, |error| *error)),
             Phase::Greeting(_) => return Ok(()),
         };
         if encrypted.is_empty() && self.held.bytes.is_empty() {
@@ -173,9 +178,9 @@ impl Tls {
     /// # Errors
     /// `Handshaking`, `Closed` after [`Tls::close`], `Failed`; `Exhausted`, with TLS 1.2 after 2^24 records or more: then
     /// the connection is to be closed. In all of them nothing has been sealed.
-    pub fn seal(&mut self, plain: &[u8], send: &mut Vec<u8>) -> Result<(), Error> {
+    pub fn seal(&mut self, plain: &[u8], send: &mut Vec<u8>) -> Result<(), TlsError> {
         if self.closed {
-            return Err(Error::Closed);
+            return Err(TlsError::Closed);
         }
         let connection = connected(&mut self.phase)?;
         connection.seal(self.held.seen(), plain, send)
@@ -186,7 +191,7 @@ impl Tls {
     ///
     /// # Errors
     /// `Handshaking`: there is no stream to end yet, and nothing has been written.
-    pub fn close(&mut self, send: &mut Vec<u8>) -> Result<(), Error> {
+    pub fn close(&mut self, send: &mut Vec<u8>) -> Result<(), TlsError> {
         if self.closed || matches!(self.phase, Phase::Failed(_)) {
             return Ok(());
         }
@@ -259,11 +264,11 @@ impl fmt::Debug for Tls {
 }
 
 /// The connection, once plaintext may be sealed. Before, the library isn't asked: it would answer with parts of the handshake.
-fn connected(phase: &mut Phase) -> Result<&mut Connection, Error> {
+fn connected(phase: &mut Phase) -> Result<&mut Connection, TlsError> {
     match phase {
         Phase::Connected { connection, .. } if !connection.state().is_handshaking() => Ok(connection),
-        Phase::Connected { .. } | Phase::Greeting(_) => Err(Error::Handshaking),
-        Phase::Failed(_) => Err(Error::Failed),
+        Phase::Connected { .. } | Phase::Greeting(_) => Err(TlsError::Handshaking),
+        Phase::Failed(_) => Err(TlsError::Failed),
     }
 }
 
@@ -279,7 +284,12 @@ enum Answer {
 }
 
 /// Collects a client's first message. Whole at once, as it nearly always comes, it is read where it is lent.
-fn greet(greeting: &mut Greeting, held: &mut Held, lent: &[u8], send: &mut Vec<u8>) -> Result<Answer, Error> {
+fn greet(
+    greeting: &mut Greeting,
+    held: &mut Held,
+    lent: &[u8],
+    send: &mut Vec<u8>,
+) -> Result<Answer, TlsError> {
     if held.bytes.is_empty() {
         let Some(&byte) = lent.first() else { return Ok(Answer::Waiting) };
         record::first(byte).inspect_err(|error| send_own_alert(error, send))?;
@@ -297,7 +307,7 @@ fn greet(greeting: &mut Greeting, held: &mut Held, lent: &[u8], send: &mut Vec<u
                 greeting.scan.version().and_then(|()| hello::accept(&bytes[..end], &*greeting.choose, send));
             accepted.map(|found| (found, end))
         }
-        Ok(None) if lent.len() > room => Err(Error::ClientHelloTooLong),
+        Ok(None) if lent.len() > room => Err(TlsError::ClientHelloTooLong),
         Ok(None) => {
             if before == 0 {
                 held.bytes.extend_from_slice(lent);
@@ -313,14 +323,14 @@ fn greet(greeting: &mut Greeting, held: &mut Held, lent: &[u8], send: &mut Vec<u
 }
 
 /// The alert for what isn't the library's judgement: there are no keys yet.
-fn send_own_alert(error: &Error, send: &mut Vec<u8>) {
+fn send_own_alert(error: &TlsError, send: &mut Vec<u8>) {
     let alert = match error {
-        Error::OldHello | Error::OldVersion { .. } | Error::NotTls => {
+        TlsError::OldHello | TlsError::OldVersion { .. } | TlsError::NotTls => {
             rustls::AlertDescription::ProtocolVersion
         }
-        Error::RecordTooLong { .. } => rustls::AlertDescription::RecordOverflow,
-        Error::ClientHelloTooLong => rustls::AlertDescription::DecodeError,
-        Error::Refused => rustls::AlertDescription::UnrecognisedName,
+        TlsError::RecordTooLong { .. } => rustls::AlertDescription::RecordOverflow,
+        TlsError::ClientHelloTooLong => rustls::AlertDescription::DecodeError,
+        TlsError::Refused => rustls::AlertDescription::UnrecognisedName,
         _ => return,
     };
     record::clear_alert(alert.into(), send);

@@ -1,7 +1,7 @@
 //! What waits between two calls, and gives its memory back when it goes.
 
 use crate::{
-    Error,
+    TlsError,
     connection::Connection,
     record::{self, Seen},
 };
@@ -39,7 +39,7 @@ impl Held {
         lent: &mut [u8],
         open: &mut dyn FnMut(&[u8]),
         send: &mut Vec<u8>,
-    ) -> Result<Next, Error> {
+    ) -> Result<Next, TlsError> {
         let mut taken = 0;
         loop {
             let waits = !self.bytes.is_empty();
@@ -95,12 +95,12 @@ impl Held {
         connection: &mut Connection,
         next: Next,
         send: &mut Vec<u8>,
-    ) -> Result<Next, Error> {
+    ) -> Result<Next, TlsError> {
         if self.seen <= HANDSHAKE_MAX {
             return Ok(next);
         }
         self.complain(connection, send);
-        Err(Error::HandshakeTooLong)
+        Err(TlsError::HandshakeTooLong)
     }
 
     /// Has the library send `decode_error`, sealed if there are keys: it says that for a record of no known type.

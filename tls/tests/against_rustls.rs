@@ -14,7 +14,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     version::{TLS12, TLS13},
 };
-use underpass_tls::{End, Error, Protocols, Tls};
+use underpass_tls::{End, Protocols, Tls, TlsError};
 
 static TLS12_ONLY: [&SupportedProtocolVersion; 1] = [&TLS12];
 static TLS13_ONLY: [&SupportedProtocolVersion; 1] = [&TLS13];
@@ -158,7 +158,7 @@ fn key_updates_without_end_fail_the_connection() {
                 assert_eq!(fed, Ok(Vec::new()), "{update}");
                 continue;
             }
-            assert!(matches!(fed, Err(Error::Protocol(_))), "{fed:?}");
+            assert!(matches!(fed, Err(TlsError::Protocol(_))), "{fed:?}");
             assert!(send.len() < 200, "one answer waits, and not one for each: {}", send.len());
             break;
         }

@@ -10,8 +10,8 @@ use rcgen::{
     date_time_ymd,
 };
 use underpass_tls::{
-    Certificate, ClientCertificate, ClientOptions, Error, Identity, Protocols, ServerOptions, Trust,
-    VerifyClient,
+    Certificate, ClientCertificate, ClientOptions, ClientTrust, Credential, Protocols, ServerOptions,
+    TlsError, Trust,
 };
 
 /// An authority, so many more between, and a certificate of the last of them, with its key.
@@ -52,9 +52,9 @@ impl Chain {
         Self { root, between: pem.rev().collect(), leaf, key: leaf_key.serialize_pem() }
     }
 
-    fn identity(&self) -> Identity {
+    fn credential(&self) -> Credential {
         let chain = format!("{}{}", self.leaf, self.between.concat());
-        Identity::from_pem(chain.as_bytes(), self.key.as_bytes()).expect("an identity")
+        Credential::from_pem(chain.as_bytes(), self.key.as_bytes()).expect("an credential")
     }
 
     fn trust(&self, depth: Option<usize>) -> Trust {
@@ -80,13 +80,13 @@ fn a_chain_is_as_long_as_the_depth_lets_it() {
     ] {
         let chain = Chain::new(between);
         let server_options = ServerOptions {
-            identities: vec![chain.identity()],
-            verify: VerifyClient::On(chain.trust(depth)),
+            credentials: vec![chain.credential()],
+            verify: ClientTrust::On(chain.trust(depth)),
             ..ServerOptions::default()
         };
         let lazy = ClientOptions {
             trust: None,
-            identity: Some(chain.identity()),
+            credential: Some(chain.credential()),
             ..client_options(Protocols::Both)
         };
         let (mut client, mut server) = (
@@ -105,7 +105,7 @@ fn a_chain_is_as_long_as_the_depth_lets_it() {
         let shaken = try_shake(&mut client, &mut server);
         assert_eq!(shaken.is_ok(), fits, "{between} {depth:?}: {shaken:?}");
         if let Err((who, error)) = shaken {
-            assert!(who == "client" && matches!(error, Error::Certificate(_)), "{error:?}");
+            assert!(who == "client" && matches!(error, TlsError::Certificate(_)), "{error:?}");
         }
     }
 }
@@ -115,10 +115,10 @@ fn a_chain_is_as_long_as_the_depth_lets_it() {
 fn certificates_that_no_way_needs_don_t_count() {
     let (chain, other) = (Chain::new(1), Chain::new(2));
     let sent = format!("{}{}{}", chain.leaf, other.between.concat(), chain.between.concat());
-    let identity = Identity::from_pem(sent.as_bytes(), chain.key.as_bytes()).expect("an identity");
-    let verify = VerifyClient::On(chain.trust(Some(1)));
+    let credential = Credential::from_pem(sent.as_bytes(), chain.key.as_bytes()).expect("an credential");
+    let verify = ClientTrust::On(chain.trust(Some(1)));
     let server_options = ServerOptions { verify, ..server_options(Protocols::Both) };
-    let client_options = ClientOptions { identity: Some(identity), ..client_options(Protocols::Both) };
+    let client_options = ClientOptions { credential: Some(credential), ..client_options(Protocols::Both) };
     let (mut client, mut server) = (
         client(&client_options.settings().expect("settings")),
         server(&server_options.settings().expect("settings")),
@@ -133,7 +133,8 @@ fn authorities_of_two_files_are_believed() {
     let both = one.trust(None).and(&other.trust(None));
     for chain in [&one, &other] {
         let options = ClientOptions { trust: Some(both.clone()), ..client_options(Protocols::Both) };
-        let server_options = ServerOptions { identities: vec![chain.identity()], ..ServerOptions::default() };
+        let server_options =
+            ServerOptions { credentials: vec![chain.credential()], ..ServerOptions::default() };
         let (mut client, mut server) = (
             client(&options.settings().expect("settings")),
             server(&server_options.settings().expect("settings")),
@@ -141,8 +142,12 @@ fn authorities_of_two_files_are_believed() {
         shake(&mut client, &mut server);
     }
     // A store of the system has old ones, and some that are none.
-    let der =
-        Identity::from_pem(OWN.0, OWN.1).expect("an identity").certificates().next().expect("one").to_vec();
+    let der = Credential::from_pem(OWN.0, OWN.1)
+        .expect("an credential")
+        .certificates()
+        .next()
+        .expect("one")
+        .to_vec();
     Trust::from_system([b"nothing".to_vec(), der]).expect("one of the two");
     Trust::from_system([b"nothing".to_vec()]).expect_err("none");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::*;
 use proptest::prelude::*;
-use underpass_tls::{ClientOptions, Identity, Protocols, ServerOptions, Sessions, Tls, VerifyClient};
+use underpass_tls::{ClientOptions, ClientTrust, Credential, Protocols, ServerOptions, Sessions, Tls};
 
 const BOTH: [Protocols; 2] = [Protocols::Tls12, Protocols::Tls13];
 
@@ -131,10 +131,10 @@ fn answer(tls: &mut Tls, bytes: &[u8]) -> Vec<u8> {
 fn a_message_longer_than_a_record() {
     for protocols in BOTH {
         let chain = [CLIENT.0, &CA.repeat(60)].concat();
-        let identity = Some(Identity::from_pem(&chain, CLIENT.1).expect("an identity"));
+        let credential = Some(Credential::from_pem(&chain, CLIENT.1).expect("a credential"));
         let client_settings =
-            ClientOptions { identity, ..client_options(protocols) }.settings().expect("settings");
-        let verify = VerifyClient::OptionalNoCa(None);
+            ClientOptions { credential, ..client_options(protocols) }.settings().expect("settings");
+        let verify = ClientTrust::OptionalNoCa(None);
         let server_settings =
             ServerOptions { verify, ..server_options(protocols) }.settings().expect("settings");
         for cut in [1, 1000, 20_000, 100_000] {

@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use underpass_tls::{End, Error, Protocols, Tls};
+use underpass_tls::{End, Protocols, Tls, TlsError};
 
 const BOTH: [Protocols; 2] = [Protocols::Tls12, Protocols::Tls13];
 
@@ -48,7 +48,7 @@ fn after_our_end_nothing_is_sealed_and_it_is_said_once() {
         assert!(!closed(&mut ends).is_empty());
         assert_eq!(closed(&mut ends), b"");
         let mut send = Vec::new();
-        assert_eq!(ends.seal(b"more", &mut send), Err(Error::Closed));
+        assert_eq!(ends.seal(b"more", &mut send), Err(TlsError::Closed));
         assert_eq!(send, b"");
         let mut still = sealed(&mut stays, b"heard");
         assert_eq!(opened(&mut ends, &mut still), b"heard");
@@ -86,15 +86,15 @@ fn an_end_within_the_handshake_is_neither() {
             (client(&client_settings(protocols)), server(&server_settings(protocols)));
         assert_eq!((client.end(), server.end()), (End::Handshake, End::Handshake));
         let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
-        assert_eq!(client.seal(b"too early", &mut to_server), Err(Error::Handshaking));
-        assert_eq!(client.close(&mut to_server), Err(Error::Handshaking));
+        assert_eq!(client.seal(b"too early", &mut to_server), Err(TlsError::Handshaking));
+        assert_eq!(client.close(&mut to_server), Err(TlsError::Handshaking));
         assert_eq!(to_server, b"", "its first message is for feed to give");
         feed_all(&mut client, &mut [], 1, &mut to_server).expect("a first message");
         feed_all(&mut server, &mut to_server, 1, &mut to_client).expect("a first answer");
         assert_eq!((client.end(), server.end()), (End::Handshake, End::Handshake));
         let mut send = Vec::new();
-        assert_eq!(server.seal(b"too early", &mut send), Err(Error::Handshaking));
-        assert_eq!(server.close(&mut send), Err(Error::Handshaking));
+        assert_eq!(server.seal(b"too early", &mut send), Err(TlsError::Handshaking));
+        assert_eq!(server.close(&mut send), Err(TlsError::Handshaking));
         assert_eq!(send, b"");
         assert!(server.facts().is_none() && client.facts().is_none());
     }
@@ -109,8 +109,8 @@ fn a_failure_after_our_own_end_is_an_error() {
         *record.last_mut().expect("a tag") ^= 1;
         let mut send = Vec::new();
         let failed = feed_all(&mut ends, &mut record, 100, &mut send);
-        assert!(matches!(failed, Err(Error::Protocol(_))), "{failed:?}");
-        assert_eq!(feed_all(&mut ends, &mut record, 100, &mut send), Err(Error::Failed));
+        assert!(matches!(failed, Err(TlsError::Protocol(_))), "{failed:?}");
+        assert_eq!(feed_all(&mut ends, &mut record, 100, &mut send), Err(TlsError::Failed));
     });
 }
 
@@ -142,8 +142,8 @@ fn a_failure_comes_behind_what_was_opened_before_it() {
                 }
             }
             assert_eq!(plain, b"wholewhole, too");
-            assert!(matches!(failures[0], Error::Protocol(_)), "{failures:?}");
-            assert!(failures[1..].iter().all(|error| *error == Error::Failed), "{failures:?}");
+            assert!(matches!(failures[0], TlsError::Protocol(_)), "{failures:?}");
+            assert!(failures[1..].iter().all(|error| *error == TlsError::Failed), "{failures:?}");
             assert!(!send.is_empty(), "an alert");
             assert_eq!((to.wants(), to.has_more(), to.waiting()), (false, false, 0));
         });

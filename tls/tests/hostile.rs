@@ -13,13 +13,13 @@ use std::{
 use allocation_counter::measure;
 use common::*;
 use underpass_tls::{
-    CLIENT_HELLO_MAX, ClientOptions, Error, HANDSHAKE_MAX, Hello, Protocols, ServerOptions, Sessions, Tls,
+    CLIENT_HELLO_MAX, ClientOptions, HANDSHAKE_MAX, Hello, Protocols, ServerOptions, Sessions, Tls, TlsError,
 };
 
 const BOTH: [Protocols; 2] = [Protocols::Tls12, Protocols::Tls13];
 
 /// What a new server says to these bytes, fed in pieces, and what it sends.
-fn judge(bytes: &[u8], piece: usize) -> (Option<Error>, Vec<u8>) {
+fn judge(bytes: &[u8], piece: usize) -> (Option<TlsError>, Vec<u8>) {
     let mut server = server(&server_settings(Protocols::Both));
     let mut send = Vec::new();
     for piece in bytes.chunks(piece) {
@@ -56,34 +56,34 @@ fn plain_http_is_told_apart_and_left_as_it_came() {
     {
         let mut server = server(&server_settings(Protocols::Both));
         let (mut lent, mut send) = (request.to_vec(), Vec::new());
-        assert_eq!(server.feed(&mut lent, &mut [], &mut send), Err(Error::PlainHttp));
+        assert_eq!(server.feed(&mut lent, &mut [], &mut send), Err(TlsError::PlainHttp));
         assert_eq!((&lent[..], &send[..]), (request, &b""[..]));
     }
 }
 
 #[test]
 fn what_is_no_tls_gets_an_alert_at_its_first_bytes() {
-    assert_eq!(judge(&[0x80, 0x2e, 1, 3, 1], 100), (Some(Error::OldHello), alert(70)));
-    assert_eq!(judge(&[0, 1, 2, 3], 1), (Some(Error::NotTls), alert(70)));
-    assert_eq!(judge(&[22, 2, 0, 0, 9], 1), (Some(Error::NotTls), alert(70)));
-    assert_eq!(judge(&[22, 3, 1, 0x40, 1], 1), (Some(Error::RecordTooLong { length: 16_385 }), alert(22)));
+    assert_eq!(judge(&[0x80, 0x2e, 1, 3, 1], 100), (Some(TlsError::OldHello), alert(70)));
+    assert_eq!(judge(&[0, 1, 2, 3], 1), (Some(TlsError::NotTls), alert(70)));
+    assert_eq!(judge(&[22, 2, 0, 0, 9], 1), (Some(TlsError::NotTls), alert(70)));
+    assert_eq!(judge(&[22, 3, 1, 0x40, 1], 1), (Some(TlsError::RecordTooLong { length: 16_385 }), alert(22)));
     assert_eq!(judge(&alert(40), 1).1, b"", "an alert isn't answered");
-    assert!(matches!(judge(&alert(40), 1).0, Some(Error::Alert(alert)) if alert.number() == 40));
+    assert!(matches!(judge(&alert(40), 1).0, Some(TlsError::Alert(alert)) if alert.number() == 40));
     let (error, sent) = judge(&[23, 3, 3, 0, 2, 1, 1], 1);
-    assert!(matches!(error, Some(Error::Protocol(_))), "{error:?}");
+    assert!(matches!(error, Some(TlsError::Protocol(_))), "{error:?}");
     assert_eq!(sent, alert(10), "unexpected_message");
 }
 
 #[test]
 fn a_first_message_that_is_too_long_is_refused_before_it_is_there() {
     let bytes = records(1, &vec![0; 16_381], 4096);
-    assert_eq!(judge(&bytes[..4101], 1), (Some(Error::ClientHelloTooLong), alert(50)));
+    assert_eq!(judge(&bytes[..4101], 1), (Some(TlsError::ClientHelloTooLong), alert(50)));
     // Not by its length, but by the records that it comes in.
     let bytes = records(1, &vec![0; 16_000], 1);
     let cut = &bytes[..CLIENT_HELLO_MAX];
     assert_eq!(judge(cut, 1000).0, None);
-    assert_eq!(judge(&bytes, 1000), (Some(Error::ClientHelloTooLong), alert(50)));
-    assert_eq!(judge(&bytes, bytes.len()), (Some(Error::ClientHelloTooLong), alert(50)));
+    assert_eq!(judge(&bytes, 1000), (Some(TlsError::ClientHelloTooLong), alert(50)));
+    assert_eq!(judge(&bytes, bytes.len()), (Some(TlsError::ClientHelloTooLong), alert(50)));
 }
 
 #[test]
@@ -94,14 +94,14 @@ fn versions_that_nobody_speaks_are_refused() {
         for piece in [1, 3, 10_000] {
             assert_eq!(
                 judge(&records(1, &body, piece), piece),
-                (Some(Error::OldVersion { minor }), alert(70))
+                (Some(TlsError::OldVersion { minor }), alert(70))
             );
         }
     }
     let mut server = server(&server_settings(Protocols::Tls13));
     let mut sent = Vec::new();
     let error = feed_all(&mut server, &mut client_hello(Protocols::Tls12), 1, &mut sent);
-    assert!(matches!(error, Err(Error::Incompatible(_))), "{error:?}");
+    assert!(matches!(error, Err(TlsError::Incompatible(_))), "{error:?}");
     assert_eq!(sent, alert(70));
 }
 
@@ -137,7 +137,10 @@ fn a_chooser_is_asked_once() {
 fn a_name_that_nobody_serves_gets_unrecognized_name() {
     let mut server = Tls::server(Arc::new(|_: &Hello<'_>| None));
     let mut send = Vec::new();
-    assert_eq!(feed_all(&mut server, &mut client_hello(Protocols::Both), 1, &mut send), Err(Error::Refused));
+    assert_eq!(
+        feed_all(&mut server, &mut client_hello(Protocols::Both), 1, &mut send),
+        Err(TlsError::Refused)
+    );
     assert_eq!(send, alert(112));
 }
 
@@ -216,8 +219,8 @@ fn a_handshake_message_without_end_is_bounded() {
             error
         });
         match piece {
-            1 => assert_eq!(error, Some(Error::HandshakeTooLong)),
-            _ => assert!(matches!(error, Some(Error::Protocol(_))), "{error:?}"),
+            1 => assert_eq!(error, Some(TlsError::HandshakeTooLong)),
+            _ => assert!(matches!(error, Some(TlsError::Protocol(_))), "{error:?}"),
         }
         assert!(most <= HANDSHAKE_MAX, "{most}");
         assert_eq!(send, alert(50), "decode_error, {piece}");
@@ -275,13 +278,13 @@ fn an_alert_at_any_moment_is_told() {
             let mut send = Vec::new();
             let error = feed_all(&mut server, &mut alert(40), 1, &mut send);
             assert!(
-                matches!(error, Err(Error::Alert(alert)) if alert.to_string() == "handshake_failure"),
+                matches!(error, Err(TlsError::Alert(alert)) if alert.to_string() == "handshake_failure"),
                 "{error:?}"
             );
             assert_eq!(send, b"");
             let error = feed_all(&mut client, &mut alert(80), 1, &mut send);
             assert!(
-                matches!(error, Err(Error::Alert(alert)) if alert.to_string() == "internal_error"),
+                matches!(error, Err(TlsError::Alert(alert)) if alert.to_string() == "internal_error"),
                 "{error:?}"
             );
         }

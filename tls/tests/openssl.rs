@@ -11,7 +11,7 @@ use std::{
 };
 
 use common::*;
-use underpass_tls::{ClientCertificate, ClientOptions, End, Protocols, ServerOptions, Tls, VerifyClient};
+use underpass_tls::{ClientCertificate, ClientOptions, ClientTrust, End, Protocols, ServerOptions, Tls};
 
 /// A process that ends with its test.
 struct Process(Child);
@@ -103,8 +103,8 @@ fn s_client_speaks_with_our_server() {
                 flag,
             ]);
             let options = ServerOptions {
-                identities: vec![identity(key)],
-                verify: VerifyClient::On(trust()),
+                credentials: vec![credential(key)],
+                verify: ClientTrust::On(trust()),
                 alpn: vec![b"http/1.1".to_vec()],
                 ..server_options(Protocols::Both)
             };
@@ -160,7 +160,8 @@ fn s_server_speaks_with_our_client() {
                 break address.trim().rsplit(':').next().expect("a port").parse::<u16>().expect("a port");
             }
         };
-        let options = ClientOptions { identity: Some(identity(CLIENT)), ..client_options(Protocols::Both) };
+        let options =
+            ClientOptions { credential: Some(credential(CLIENT)), ..client_options(Protocols::Both) };
         let tls = client(&options.settings().expect("settings"));
         let mut stream = Stream { tls, socket: TcpStream::connect(("127.0.0.1", port)).expect("a server") };
         stream.read_until(|tls, _| !tls.is_handshaking());

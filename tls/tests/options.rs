@@ -6,8 +6,9 @@ use std::{sync::Arc, thread, time::Duration};
 
 use common::*;
 use underpass_tls::{
-    ClientCertificate, ClientOptions, Error, Hello, Identity, IdentityError, Protocols, ServerOptions,
-    Sessions, SettingsError, TicketKey, Tickets, Tls, Trust, TrustError, VerifyClient, ciphers, groups,
+    ClientCertificate, ClientOptions, ClientTrust, Credential, CredentialError, Hello, Protocols,
+    ServerOptions, Sessions, SettingsError, TicketKey, Tickets, Tls, TlsError, Trust, TrustError, ciphers,
+    groups,
 };
 
 const BOTH: [Protocols; 2] = [Protocols::Tls12, Protocols::Tls13];
@@ -25,7 +26,7 @@ fn refused(
     server_options: &ServerOptions,
     client_options: &ClientOptions,
     name: &str,
-) -> (&'static str, Error) {
+) -> (&'static str, TlsError) {
     let mut client = Tls::client(&client_options.settings().expect("settings"), name).expect("a client");
     let mut server = server(&server_options.settings().expect("settings"));
     try_shake(&mut client, &mut server).expect_err("a failed handshake")
@@ -41,7 +42,7 @@ fn facts_are_spelled_as_openssl_does() {
     ] {
         let groups = vec!["prime256v1".to_owned()];
         let server_options = ServerOptions {
-            identities: vec![identity(name)],
+            credentials: vec![credential(name)],
             alpn: alpn.clone(),
             groups,
             ciphers: vec![cipher.into()],
@@ -56,7 +57,7 @@ fn facts_are_spelled_as_openssl_does() {
         assert_eq!(server.facts().expect("facts").server_name, Some(NAME));
         assert_eq!(
             client.facts().expect("facts").peer_certificates().next(),
-            identity(name).certificates().next()
+            credential(name).certificates().next()
         );
         assert_eq!(server.facts().expect("facts").peer_certificates().count(), 0);
     }
@@ -112,7 +113,7 @@ fn a_client_that_speaks_nothing_of_ours_is_refused() {
         }
         let (who, error) = refused(&server_options, &offering(&["h2"]), NAME);
         assert_eq!(who, "server");
-        assert!(matches!(error, Error::Incompatible(_)), "{error}");
+        assert!(matches!(error, TlsError::Incompatible(_)), "{error}");
         let settings = offering(&["h2"]).settings().expect("settings");
         let (mut client, mut server) =
             (client(&settings), server(&server_options.settings().expect("settings")));
@@ -125,12 +126,14 @@ fn a_client_that_speaks_nothing_of_ours_is_refused() {
 
 #[test]
 fn a_client_gets_the_certificate_that_it_can_check() {
-    let server_options =
-        ServerOptions { identities: vec![identity(RSA), identity(ECDSA)], ..server_options(Protocols::Both) };
+    let server_options = ServerOptions {
+        credentials: vec![credential(RSA), credential(ECDSA)],
+        ..server_options(Protocols::Both)
+    };
     let (client, _) = connect(&server_options, &client_options(Protocols::Both));
     assert_eq!(
         client.facts().expect("facts").peer_certificates().next(),
-        identity(ECDSA).certificates().next()
+        credential(ECDSA).certificates().next()
     );
 }
 
@@ -155,36 +158,36 @@ fn settings_are_chosen_by_name() {
 }
 
 #[test]
-fn an_identity_says_what_is_wrong_with_it() {
-    let wrong = |chain: &[u8], key: &[u8]| Identity::from_pem(chain, key).expect_err("no identity");
-    assert_eq!(wrong(b"", ECDSA.1), IdentityError::NoCertificate);
-    assert_eq!(wrong(ECDSA.1, ECDSA.1), IdentityError::NoCertificate);
-    assert_eq!(wrong(ECDSA.0, b""), IdentityError::NoKey);
-    assert_eq!(wrong(ECDSA.0, ECDSA.0), IdentityError::NoKey);
-    assert_eq!(wrong(ECDSA.0, CLIENT.1), IdentityError::Mismatch);
-    assert_eq!(wrong(ECDSA.0, RSA.1), IdentityError::OtherKind { certificate: "ECDSA P-256", key: "RSA" });
-    assert_eq!(wrong(RSA.0, ED25519.1), IdentityError::OtherKind { certificate: "RSA", key: "Ed25519" });
+fn a_credential_says_what_is_wrong_with_it() {
+    let wrong = |chain: &[u8], key: &[u8]| Credential::from_pem(chain, key).expect_err("no credential");
+    assert_eq!(wrong(b"", ECDSA.1), CredentialError::NoCertificate);
+    assert_eq!(wrong(ECDSA.1, ECDSA.1), CredentialError::NoCertificate);
+    assert_eq!(wrong(ECDSA.0, b""), CredentialError::NoKey);
+    assert_eq!(wrong(ECDSA.0, ECDSA.0), CredentialError::NoKey);
+    assert_eq!(wrong(ECDSA.0, CLIENT.1), CredentialError::Mismatch);
+    assert_eq!(wrong(ECDSA.0, RSA.1), CredentialError::OtherKind { certificate: "ECDSA P-256", key: "RSA" });
+    assert_eq!(wrong(RSA.0, ED25519.1), CredentialError::OtherKind { certificate: "RSA", key: "Ed25519" });
     let encrypted = b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
-    assert_eq!(wrong(ECDSA.0, encrypted), IdentityError::EncryptedKey);
+    assert_eq!(wrong(ECDSA.0, encrypted), CredentialError::EncryptedKey);
     let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    assert!(matches!(wrong(broken, ECDSA.1), IdentityError::Certificate(_)));
+    assert!(matches!(wrong(broken, ECDSA.1), CredentialError::Certificate(_)));
     assert!(matches!(
         wrong(&ECDSA.0[..100], ECDSA.1),
-        IdentityError::CertificatePem(_) | IdentityError::NoCertificate
+        CredentialError::CertificatePem(_) | CredentialError::NoCertificate
     ));
     let broken = b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
-    assert!(matches!(wrong(ECDSA.0, broken), IdentityError::Key(_)));
+    assert!(matches!(wrong(ECDSA.0, broken), CredentialError::Key(_)));
     assert_eq!(wrong(ECDSA.0, CLIENT.1).to_string(), "key doesn't fit its certificate");
     // Both in one file, in any order.
     let both = [ECDSA.1, ECDSA.0].concat();
-    assert_eq!(Identity::from_pem(&both, &both).expect("an identity").certificates().count(), 1);
+    assert_eq!(Credential::from_pem(&both, &both).expect("a credential").certificates().count(), 1);
 }
 
 #[test]
 fn options_say_what_is_unknown() {
     let options = server_options(Protocols::Both);
     let wrong = |options: ServerOptions| options.settings().expect_err("no settings");
-    assert_eq!(wrong(ServerOptions::default()), SettingsError::NoIdentity);
+    assert_eq!(wrong(ServerOptions::default()), SettingsError::NoCredential);
     let unknown = ServerOptions { ciphers: vec!["RC4-MD5".into()], ..options.clone() };
     assert_eq!(wrong(unknown), SettingsError::UnknownCipher("RC4-MD5".into()));
     let unknown = ServerOptions { groups: vec!["sect163k1".into()], ..options.clone() };
@@ -208,11 +211,11 @@ fn a_server_is_verified_or_not() {
     let server_options = server_options(Protocols::Both);
     let verifying = client_options(Protocols::Both);
     let (who, error) = refused(&server_options, &verifying, "another.example");
-    assert!(who == "client" && matches!(error, Error::Certificate(_)), "{error:?}");
+    assert!(who == "client" && matches!(error, TlsError::Certificate(_)), "{error:?}");
     assert!(error.to_string().contains("certificate verify failed"));
     let stranger =
         ClientOptions { trust: Some(Trust::from_pem(RSA.0).expect("a certificate")), ..verifying.clone() };
-    assert!(matches!(refused(&server_options, &stranger, NAME), ("client", Error::Certificate(_))));
+    assert!(matches!(refused(&server_options, &stranger, NAME), ("client", TlsError::Certificate(_))));
     assert!(Tls::client(&verifying.settings().expect("settings"), "no name of DNS!").is_err());
     let lazy = ClientOptions { trust: None, send_name: false, ..verifying }.settings().expect("settings");
     for name in ["another.example", "no_name of DNS!", "", "192.0.2.1", "[2001:db8::1]", "2001:db8::1"] {
@@ -230,22 +233,25 @@ fn a_trusted_file_may_be_the_leaf_itself() {
     for protocols in BOTH {
         for leaf in [OWN, ECDSA, RSA] {
             let server_options =
-                ServerOptions { identities: vec![identity(leaf)], ..server_options(protocols) };
+                ServerOptions { credentials: vec![credential(leaf)], ..server_options(protocols) };
             let trust = |file: &[u8]| Some(Trust::from_pem(file).expect("a certificate"));
             let client_options = ClientOptions { trust: trust(leaf.0), ..client_options(protocols) };
             connect(&server_options, &client_options);
             let (_, error) = refused(&server_options, &client_options, "another.example");
-            assert!(matches!(error, Error::Certificate(_)), "{error:?}");
+            assert!(matches!(error, TlsError::Certificate(_)), "{error:?}");
             // Another one with the same name is a stranger; so is this one where lists have to speak for it.
             let other = if leaf == ECDSA { RSA } else { ECDSA };
             let stranger = ClientOptions { trust: trust(other.0), ..client_options.clone() };
-            assert!(matches!(refused(&server_options, &stranger, NAME), ("client", Error::Certificate(_))));
+            assert!(matches!(
+                refused(&server_options, &stranger, NAME),
+                ("client", TlsError::Certificate(_))
+            ));
             let listed = client_options.trust.clone().map(|trust| trust.with_crls(REVOKED).expect("a list"));
             let listed = ClientOptions { trust: listed, ..client_options };
-            assert!(matches!(refused(&server_options, &listed, NAME), ("client", Error::Certificate(_))));
+            assert!(matches!(refused(&server_options, &listed, NAME), ("client", TlsError::Certificate(_))));
         }
         let server_options =
-            ServerOptions { identities: vec![identity(EXPIRED)], ..server_options(protocols) };
+            ServerOptions { credentials: vec![credential(EXPIRED)], ..server_options(protocols) };
         let trust = Some(Trust::from_pem(EXPIRED.0).expect("a certificate"));
         let (_, error) =
             refused(&server_options, &ClientOptions { trust, ..client_options(protocols) }, NAME);
@@ -258,18 +264,17 @@ fn a_client_is_asked_as_the_mode_says() {
     let revoked = trust().with_crls(REVOKED).expect("a list");
     let stranger = Trust::from_pem(RSA.0).expect("a certificate");
     for protocols in BOTH {
-        let judged = |verify: VerifyClient, sends: Option<(&[u8], &[u8])>| {
+        let judged = |verify: ClientTrust, sends: Option<(&[u8], &[u8])>| {
             let server_options = ServerOptions { verify, ..server_options(protocols) };
             let (mut client, mut server) = connect(
                 &server_options,
-                &ClientOptions { identity: sends.map(identity), ..client_options(protocols) },
+                &ClientOptions { credential: sends.map(credential), ..client_options(protocols) },
             );
             assert_eq!(opened(&mut server, &mut sealed(&mut client, b"a request")), b"a request");
             server.client_certificate()
         };
-        assert_eq!(judged(VerifyClient::Off, Some(CLIENT)), ClientCertificate::None);
-        for ask in [VerifyClient::On, VerifyClient::Optional, |trust| VerifyClient::OptionalNoCa(Some(trust))]
-        {
+        assert_eq!(judged(ClientTrust::Off, Some(CLIENT)), ClientCertificate::None);
+        for ask in [ClientTrust::On, ClientTrust::Optional, |trust| ClientTrust::OptionalNoCa(Some(trust))] {
             assert_eq!(judged(ask(trust()), None), ClientCertificate::None);
             assert_eq!(judged(ask(trust()), Some(CLIENT)), ClientCertificate::Verified);
             let refused = judged(ask(revoked.clone()), Some(CLIENT));
@@ -284,7 +289,7 @@ fn a_client_is_asked_as_the_mode_says() {
             assert!(matches!(judged(ask(trust()), Some(ECDSA)), ClientCertificate::Refused(_)));
         }
         // Nobody is known: the rest is looked at all the same.
-        let anybody = |sends| judged(VerifyClient::OptionalNoCa(None), sends);
+        let anybody = |sends| judged(ClientTrust::OptionalNoCa(None), sends);
         assert_eq!(anybody(None), ClientCertificate::None);
         for unknown in [CLIENT, OWN] {
             assert!(matches!(anybody(Some(unknown)), ClientCertificate::UnknownIssuer(_)));
@@ -348,11 +353,11 @@ fn a_resumed_client_is_judged_again() {
         let key = TicketKey::from_bytes(&[3; 48]).expect("48 bytes");
         let with = |trust: Trust| {
             let tickets = Tickets::with_keys(vec![key.clone()], 300);
-            let verify = VerifyClient::On(trust);
+            let verify = ClientTrust::On(trust);
             ServerOptions { tickets, verify, ..server_options(protocols) }.settings().expect("settings")
         };
-        let identity = Some(identity(CLIENT));
-        let client_settings = ClientOptions { sessions: 10, identity, ..client_options(protocols) }
+        let credential = Some(credential(CLIENT));
+        let client_settings = ClientOptions { sessions: 10, credential, ..client_options(protocols) }
             .settings()
             .expect("settings");
         let revoking = with(trust().with_crls(REVOKED).expect("a list"));

@@ -42,6 +42,8 @@ struct Line {
     name: Span,
     value: Span,
     known: Known,
+    /// It was received as we write one: a space behind the colon, and CRLF behind the value.
+    plain: bool,
 }
 
 /// A field line, as a reader sees it.
@@ -67,13 +69,10 @@ impl<'a> Field<'a> {
         self.line.known
     }
 
-    /// Where it stands, when it was received as we write one: a space behind the colon, and CRLF behind the value.
+    /// Where it stands with its line end, when it was received as we write one.
     pub(crate) fn as_written(self) -> Option<Span> {
-        let Span { to: name_end, .. } = self.line.name;
-        let Span { from, to } = self.line.value;
-        let is_alike = self.bytes.get(name_end as usize..from as usize) == Some(b": ")
-            && self.bytes.get(to as usize..).is_some_and(|behind| behind.starts_with(b"\r\n"));
-        is_alike.then_some(Span { from: self.line.name.from, to: to + 2 })
+        let Line { name, value, plain, .. } = self.line;
+        plain.then_some(Span { from: name.from, to: value.to + 2 })
     }
 
     /// Whether there is an underscore in its name (B3). No name that stands for one field alone has any.
@@ -100,7 +99,10 @@ pub(crate) struct Fields {
 }
 
 /// Up to so many lines, one is found by looking at each.
-const FEW_LINES: usize = 32;
+const SOUGHT_LINES: usize = 32;
+
+/// Lines that a short head has at most: a browser that asks for WebSocket sends fewer.
+pub(super) const FEW_LINES: usize = 24;
 
 impl Fields {
     /// Forgets everything but its memory.
@@ -131,16 +133,16 @@ impl Fields {
         &self.bytes
     }
 
-    /// Reads the field lines of a request's header section, which begins at `from` (RFC 9112 §5).
-    /// It has at most so many lines.
-    pub(crate) fn parse_request(&mut self, from: usize, max_lines: usize) -> Result<(), Violation> {
+    /// Reads the field lines of a request's header section, which begins at `from` (RFC 9112 §5). It has at most so many
+    /// lines. Says where the section ends.
+    pub(crate) fn parse_request(&mut self, from: usize, max_lines: usize) -> Result<usize, Violation> {
         let Self { bytes, lines, .. } = self;
         let section = bytes.get(from..).unwrap_or_default();
-        with_slots(max_lines, |slots| {
+        let length = with_slots(max_lines, |slots| {
             match httparse::parse_headers(section, slots) {
-                Ok(httparse::Status::Complete((_, found))) => {
+                Ok(httparse::Status::Complete((length, found))) => {
                     lines.extend(found.iter().map(|header| Line::of(header, bytes)));
-                    Ok(())
+                    Ok(length)
                 }
                 Err(httparse::Error::TooManyHeaders) => Err(Violation::TooManyFields),
                 // The parser says that something is wrong; the log has to say what.
@@ -148,34 +150,40 @@ impl Fields {
             }
         })?;
         self.know();
-        Ok(())
+        Ok(from + length)
     }
 
     /// Reads the field lines of a trailer section, which is all that was copied (RFC 9112 §7.1.2).
     pub(crate) fn parse_trailers(&mut self) -> Result<(), Violation> {
         let lines = memchr::memchr_iter(b'\n', &self.bytes).count();
-        self.parse_request(0, lines)
+        self.parse_request(0, lines).map(drop)
     }
 
-    /// Reads a whole response head of at most so many lines. Says the status code and where the reason phrase is.
-    pub(crate) fn parse_response(&mut self, max_lines: usize) -> Result<(u16, Span), Violation> {
+    /// Whether each line was received as we write one.
+    pub(super) fn are_plain(&self) -> bool {
+        self.lines.iter().all(|line| line.plain)
+    }
+
+    /// Reads a response head of at most so many lines. Says the status code, where the reason phrase is, and where the head
+    /// ends.
+    pub(crate) fn parse_response(&mut self, max_lines: usize) -> Result<(u16, Span, usize), Violation> {
         let Self { bytes, lines, .. } = self;
         let mut config = httparse::ParserConfig::default();
-        // RFC 9112 §5.1 and §5.2: a gateway mends these two in a response, it doesn't refuse them.
+        // RFC 9112 §5.1 and §5.2: a gateway repairs these two in a response, and does not refuse them.
         config.allow_spaces_after_header_name_in_responses(true);
         config.allow_obsolete_multiline_headers_in_responses(true);
         let read = with_slots(max_lines, |slots| {
             let mut response = httparse::Response::new(slots);
-            match config.parse_response(&mut response, bytes) {
-                Ok(httparse::Status::Complete(_)) => {}
+            let end = match config.parse_response(&mut response, bytes) {
+                Ok(httparse::Status::Complete(end)) => end,
                 Err(httparse::Error::TooManyHeaders) => return Err(Violation::OriginHeadTooLarge),
                 Err(httparse::Error::HeaderName) => return Err(Violation::OriginFieldName),
                 _ => return Err(Violation::OriginHead),
-            }
+            };
             lines.extend(response.headers.iter().map(|header| Line::of(header, bytes)));
             let reason = response.reason.unwrap_or_default().as_bytes();
             let reason = if reason.is_empty() { Span::default() } else { Span::within(bytes, reason) };
-            Ok((response.code.unwrap_or(0), reason))
+            Ok((response.code.unwrap_or(0), reason, end))
         })?;
         // A framing field whose name is followed by white space may be read otherwise by others (E3).
         if lines.iter().any(|line| line.is_spaced_framing_field(bytes)) {
@@ -197,7 +205,7 @@ impl Fields {
             }
         }
         self.options = ConnectionOptions::read(self.values(Known::Connection));
-        if self.lines.len() > FEW_LINES || self.options.others {
+        if self.lines.len() > SOUGHT_LINES || self.options.others {
             self.index();
         }
         if self.options.others {
@@ -233,9 +241,10 @@ impl Fields {
     /// RFC 9112 §5.2: an obs-fold is replaced before the value is interpreted.
     fn unfold(&mut self) {
         for line in &mut self.lines {
-            if memchr::memchr(b'\n', line.value.of(&self.bytes)).is_some() {
+            if has_byte(line.value.of(&self.bytes), b'\n') {
                 let unfolded = unfolded(line.value.of(&self.bytes));
                 line.value.to = line.value.from + u32::try_from(unfolded.len()).unwrap_or(0);
+                line.plain = false;
                 if let Some(value) = self.bytes.get_mut(line.value.from as usize..line.value.to as usize) {
                     value.copy_from_slice(&unfolded);
                 }
@@ -304,9 +313,12 @@ impl Fields {
 impl Line {
     /// A line that a parser found in `bytes`.
     fn of(header: &httparse::Header<'_>, bytes: &[u8]) -> Self {
-        let name = header.name.as_bytes();
-        let value = super::trim(header.value);
-        Self { name: Span::within(bytes, name), value: Span::within(bytes, value), known: Known::of(name) }
+        let known = Known::of(header.name.as_bytes());
+        // The parser leaves white space at the ends of a value out.
+        let (name, value) = (Span::within(bytes, header.name.as_bytes()), Span::within(bytes, header.value));
+        let plain = bytes.get(name.to as usize..value.from as usize) == Some(b": ")
+            && bytes.get(value.to as usize..).is_some_and(|behind| behind.starts_with(b"\r\n"));
+        Self { name, value, known, plain }
     }
 
     fn is_spaced_framing_field(self, head: &[u8]) -> bool {
@@ -322,8 +334,8 @@ fn name_of<'a>(lines: &[Line], number: usize, bytes: &'a [u8]) -> &'a [u8] {
 /// Calls `parse` with room for `count` field lines, each of which takes 32 bytes: a short head doesn't pay for the
 /// longest.
 fn with_slots<'b, T>(count: usize, parse: impl FnOnce(&mut [httparse::Header<'b>]) -> T) -> T {
-    if count <= FEW_SLOTS {
-        on_stack::<FEW_SLOTS, T>(count, parse)
+    if count <= FEW_LINES {
+        on_stack::<FEW_LINES, T>(count, parse)
     } else if count <= MANY_SLOTS {
         on_stack::<MANY_SLOTS, T>(count, parse)
     } else {
@@ -332,8 +344,6 @@ fn with_slots<'b, T>(count: usize, parse: impl FnOnce(&mut [httparse::Header<'b>
     }
 }
 
-/// What a browser sends when it asks for WebSocket.
-const FEW_SLOTS: usize = 24;
 const MANY_SLOTS: usize = 1024;
 
 /// Not inlined: the stack of a caller would always have room for all of them.

@@ -2,7 +2,7 @@
 
 use super::{
     Fields, Known,
-    fields::Span,
+    fields::{FEW_LINES, Span},
     scan::{Scan, head_end},
     target::{authority, is_target_byte, normalise_path},
     version::Version,
@@ -97,21 +97,42 @@ impl Request {
         settings: &Settings,
     ) -> Result<Parsed, Violation> {
         let Some(skipped) = skip_empty_lines(bytes)? else { return Ok(Parsed::Partial) };
-        scan.skip(skipped);
-        let head = head_end(bytes, scan);
-        let end = head.map_or(bytes.len(), Scan::upto);
-        self.measured.check(bytes.get(skipped..end).unwrap_or_default(), settings)?;
-        let Some(head) = head else { return Ok(Parsed::Partial) };
-        self.clear();
-        self.fields.copy(bytes.get(skipped..end).unwrap_or_default());
-        if !settings.allow_bare_lf && head.has_bare_lf() {
-            return Err(Violation::BareLf);
-        }
-        let line_end = self.read_request_line()?;
-        self.fields.parse_request(line_end, settings.max_headers.min(head.lines()))?;
+        let received = bytes.get(skipped..).unwrap_or_default();
+        let end = if scan.is_new() && self.read_plain(received, settings) {
+            bytes.len()
+        } else {
+            scan.skip(skipped);
+            let head = head_end(bytes, scan);
+            let end = head.map_or(bytes.len(), Scan::upto);
+            self.measured.check(bytes.get(skipped..end).unwrap_or_default(), settings)?;
+            let Some(head) = head else { return Ok(Parsed::Partial) };
+            self.clear();
+            self.fields.copy(bytes.get(skipped..end).unwrap_or_default());
+            if !settings.allow_bare_lf && head.has_bare_lf() {
+                return Err(Violation::BareLf);
+            }
+            let line_end = self.read_request_line()?;
+            self.fields.parse_request(line_end, settings.max_headers.min(head.lines()))?;
+            end
+        };
         self.read_authority()?;
         self.derive(settings.merge_slashes)?;
         Ok(Parsed::Complete(end))
+    }
+
+    /// Reads the lines of a short head that has come in one piece with nothing behind it, as most do: where it ends is found
+    /// by reading it, and needs no search. Says whether there is nothing odd about it; what is odd is told by reading again.
+    fn read_plain(&mut self, head: &[u8], settings: &Settings) -> bool {
+        if !head.ends_with(b"\r\n\r\n") || !Limits::of(settings).always_permit(head.len()) {
+            return false;
+        }
+        self.clear();
+        self.fields.copy(head);
+        let Ok(line_end) = self.read_request_line() else { return false };
+        let has_crlf = head.get(..line_end).is_some_and(|line| line.ends_with(b"\r\n"));
+        has_crlf
+            && self.fields.parse_request(line_end, settings.max_headers.min(FEW_LINES)) == Ok(head.len())
+            && self.fields.are_plain()
     }
 
     /// Splits the request line; says where the header section begins.
@@ -293,15 +314,26 @@ fn skip_empty_lines(bytes: &[u8]) -> Result<Option<usize>, Violation> {
     Err(Violation::BadRequestLine)
 }
 
-impl Measured {
-    /// Whether what has come of a head, whole or not, keeps to `large_client_header_buffers`: the same in every cut.
-    fn check(&mut self, head: &[u8], settings: &Settings) -> Result<(), Violation> {
-        let limits = Limits {
+impl Limits {
+    fn of(settings: &Settings) -> Self {
+        Self {
             start: settings.client_header_start,
             line: settings.client_header_line.min(settings.head_limit()),
             whole: settings.head_limit(),
-        };
-        if head.len() <= limits.start.max(limits.line) {
+        }
+    }
+
+    /// Whether a head of this length keeps to them, whatever its lines are.
+    fn always_permit(self, length: usize) -> bool {
+        length <= self.start.max(self.line)
+    }
+}
+
+impl Measured {
+    /// Whether what has come of a head, whole or not, keeps to `large_client_header_buffers`: the same in every cut.
+    fn check(&mut self, head: &[u8], settings: &Settings) -> Result<(), Violation> {
+        let limits = Limits::of(settings);
+        if limits.always_permit(head.len()) {
             return Ok(());
         }
         for feed in memchr::memchr_iter(b'\n', head.get(self.upto..).unwrap_or_default()) {

@@ -2,7 +2,7 @@
 
 use super::{
     Fields, Parsed, Version,
-    fields::Span,
+    fields::{FEW_LINES, Span},
     scan::{Scan, head_end},
 };
 use crate::violation::Violation;
@@ -24,6 +24,11 @@ impl Response {
 
     /// Reads a response head from the front of `bytes`; at most `limit` bytes of it (E3).
     pub(crate) fn parse(&mut self, bytes: &[u8], scan: &mut Scan, limit: usize) -> Result<Parsed, Violation> {
+        // Most that are short come in one piece with nothing behind them: reading finds where they end, without a search.
+        let comes_whole = scan.is_new() && bytes.len() <= limit && bytes.ends_with(b"\r\n\r\n");
+        if comes_whole && self.read(bytes, FEW_LINES) == Ok(bytes.len()) {
+            return Ok(Parsed::Complete(bytes.len()));
+        }
         let Some(whole) = head_end(bytes, scan) else {
             // Not even a status line: no need to wait for an end that will hardly come.
             let shortest = bytes.len().min(5);
@@ -40,7 +45,12 @@ impl Response {
         if end > limit {
             return Err(Violation::OriginHeadTooLarge);
         }
-        let head = bytes.get(..end).unwrap_or_default();
+        self.read(bytes.get(..end).unwrap_or_default(), whole.lines())?;
+        Ok(Parsed::Complete(end))
+    }
+
+    /// Reads `head`, of which at most so many lines are fields. Says where it ends.
+    fn read(&mut self, head: &[u8], max_lines: usize) -> Result<usize, Violation> {
         self.clear();
         check_start(head)?;
         self.version = if head.get(7) == Some(&b'0') { Version::Http10 } else { Version::Http11 };
@@ -49,11 +59,12 @@ impl Response {
         if let (Version::Http11, Some(minor)) = (self.version, self.fields.bytes_mut().get_mut(7)) {
             *minor = b'1';
         }
-        (self.status, self.reason) = self.fields.parse_response(whole.lines())?;
+        let end;
+        (self.status, self.reason, end) = self.fields.parse_response(max_lines)?;
         if !(100..600).contains(&self.status) {
             return Err(Violation::OriginStatus);
         }
-        Ok(Parsed::Complete(end))
+        Ok(end)
     }
 
     pub(crate) fn reason(&self) -> &[u8] {
@@ -124,6 +135,40 @@ mod tests {
             ("HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n", Violation::OriginHead),
         ] {
             assert_eq!(parse(head).err(), Some(violation), "{head:?}");
+        }
+    }
+
+    /// What is in a head is the same whether it comes whole or some of it was there before.
+    #[test]
+    fn a_head_that_comes_whole_is_read_as_one_that_has_begun() {
+        let many = |lines: usize| format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(lines));
+        for head in [
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nA: b\r\n\r\n",
+            "HTTP/1.1 200 OK\nA: b\n\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nServer : x\r\nA: b\r\n c\r\n\r\n",
+            "HTTP/1.3 200 OK\r\nA: b\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nA@: b\r\n\r\n",
+            "HTTP/1.1 999 OK\r\nA: b\r\n\r\n",
+            "\r\n\r\n",
+            &many(24),
+            &many(25),
+        ] {
+            for limit in [head.len() - 1, head.len()] {
+                let parsed = |mut scan: Scan| {
+                    let mut response = Response::default();
+                    let parsed = response.parse(head.as_bytes(), &mut scan, limit);
+                    let pairs: Vec<_> = response
+                        .fields
+                        .pairs()
+                        .map(|(name, value)| (name.to_vec(), value.to_vec()))
+                        .collect();
+                    (parsed, response.status, response.version, response.reason().to_vec(), pairs)
+                };
+                let mut begun = Scan::default();
+                assert_eq!(head_end(&head.as_bytes()[..1], &mut begun), None);
+                assert_eq!(parsed(Scan::default()), parsed(begun), "{head:?}");
+            }
         }
     }
 

@@ -14,6 +14,11 @@ pub(crate) struct Scan {
 impl Scan {
     pub(crate) const NONE: Self = Self { upto: 0, lines: 0, bare_lf: false };
 
+    /// Whether nothing of the head has been searched.
+    pub(super) fn is_new(self) -> bool {
+        self == Self::NONE
+    }
+
     /// The head begins behind so many bytes.
     pub(super) fn skip(&mut self, count: usize) {
         self.upto = self.upto.max(small(count));

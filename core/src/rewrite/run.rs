@@ -60,4 +60,16 @@ mod tests {
             assert_eq!(out, expected, "without {left_out:#b}");
         }
     }
+
+    #[test]
+    fn lines_that_were_folded_are_written_as_one() {
+        let mut fields = Fields::default();
+        fields.copy(b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\nD: e\r\n\t\r\nF: g\r\n\r\n");
+        fields.parse_response(100).expect("well-formed");
+        let mut out = Vec::new();
+        let mut run = Run::of(&fields);
+        fields.iter().for_each(|field| run.push(field, &mut out));
+        run.flush(&mut out);
+        assert_eq!(out.escape_ascii().to_string(), b"A: b c\r\nD: e\r\nF: g\r\n".escape_ascii().to_string());
+    }
 }

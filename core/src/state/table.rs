@@ -38,7 +38,7 @@ macro_rules! transitions {
                 self.0
             }
 
-            /// The machine in this state, for who keeps its state as a type that has more to it.
+            /// The machine in this state, for a caller that keeps its state as a type that has more to it.
             #[allow(dead_code, reason = "most keep the machine")]
             pub(crate) const fn of(state: State) -> Self {
                 Self(state)

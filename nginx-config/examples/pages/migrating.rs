@@ -48,7 +48,7 @@ const HEAD: &str = "\
 
 # From nginx
 
-1. `underpass -t -c nginx.conf` with the file that serves now. An error names file, line, column and the mend; a
+1. `underpass -t -c nginx.conf` with the file that serves now. An error names file, line and column, and says how to fix it; a
    warning says what of a WebSocket recipe can't work or is dangerous, and what to write instead.
 2. `underpass -T -c nginx.conf` shows the whole configuration, what is included in its place.
 3. Start it beside nginx on another port, and compare. What differs byte for byte is in

@@ -81,9 +81,9 @@ impl Builder<'_> {
             ["Connection", "Content-Length", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Upgrade"];
         if own.iter().any(|own| own.eq_ignore_ascii_case(&name.text)) {
             let message = format!("\"{} {}\" has no effect", directive.name.text, name.text);
-            let mend = "this field belongs to one connection and is the gateway's own: for an upgrade, write \
+            let hint = "this field belongs to one connection and is the gateway's own: for an upgrade, write \
                         \"proxy_set_header\" instead";
-            self.notes.push(ConfigNote::new(&name.position, message).mend(mend));
+            self.notes.push(ConfigNote::new(&name.position, message).hint(hint));
             return Ok(None);
         }
         Ok(Some(field))

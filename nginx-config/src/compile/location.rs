@@ -178,7 +178,7 @@ impl Builder<'_> {
         let name = &directive.name.text;
         let message = format!("location \"{}\" answers by \"{name}\": requests get a 501", matcher.path());
         let note = ConfigNote::new(&block.name.position, message)
-            .mend("there is only forwarding in this version: \"proxy_pass\" to a server that does this");
+            .hint("there is only forwarding in this version: \"proxy_pass\" to a server that does this");
         self.notes.push(note);
         self.noted.insert(name.clone());
         Handler::Unsupported(name.as_str().into())

@@ -204,12 +204,12 @@ impl<'o> Builder<'o> {
 
     fn template(&self, word: &Word, escape: Escape) -> Result<Template, Error> {
         Template::parse(&word.text, &self.variables, escape).map_err(|error| {
-            let mended = match &error {
+            let similar = match &error {
                 TemplateError::UnknownVariable(name) => self.similar_variable(name),
                 _ => None,
             };
             let error = Error::new(&word.position, error.to_string());
-            match mended {
+            match similar {
                 Some(similar) => error.hint(format!("did you mean \"${similar}\"?")),
                 None => error,
             }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    tls::{IdentityFiles, UpstreamTls},
+    tls::{CredentialFiles, UpstreamTls},
 };
 
 impl Builder<'_> {
@@ -42,7 +42,7 @@ impl Builder<'_> {
             trusted,
             depth: level.value("proxy_ssl_verify_depth", depth)?,
             crl,
-            identity: self.upstream_identity(level)?,
+            credential: self.upstream_credential(level)?,
             session_reuse: level.flag("proxy_ssl_session_reuse")?,
             send_name: level.flag("proxy_ssl_server_name")?,
         };
@@ -53,7 +53,7 @@ impl Builder<'_> {
         Ok(TlsSettingsId(u32::try_from(number).unwrap_or(u32::MAX)))
     }
 
-    fn upstream_identity(&self, level: &Level<'_>) -> Result<Option<IdentityFiles>, Error> {
+    fn upstream_credential(&self, level: &Level<'_>) -> Result<Option<CredentialFiles>, Error> {
         let words = |name| level.innermost(name).map(|line| line.argument(0));
         let Some(certificate) = words("proxy_ssl_certificate").filter(|word| !word.text.is_empty()) else {
             return Ok(None);
@@ -65,6 +65,6 @@ impl Builder<'_> {
             );
             return Err(Error::new(&certificate.position, message));
         };
-        Ok(Some(IdentityFiles { certificate: self.named_file(certificate)?, key: self.named_file(key)? }))
+        Ok(Some(CredentialFiles { certificate: self.named_file(certificate)?, key: self.named_file(key)? }))
     }
 }

@@ -132,8 +132,8 @@ impl<'s> Socket<'s> {
         ];
         for (_, name) in differs.into_iter().filter(|(differs, _)| *differs) {
             let message = format!("protocol options redefined for {}", listen.address);
-            let mend = format!("\"{name}\" on one \"listen\" counts for all of the address");
-            notes.push(ConfigNote::new(&listen.position, message).mend(mend));
+            let hint = format!("\"{name}\" on one \"listen\" counts for all of the address");
+            notes.push(ConfigNote::new(&listen.position, message).hint(hint));
         }
         self.proxy_protocol |= listen.proxy_protocol;
         self.ssl |= listen.ssl;
@@ -155,14 +155,14 @@ impl<'s> Socket<'s> {
         let members =
             || self.servers.iter().filter_map(|index| servers.get(*index)).map(|server| &server.tls);
         let Some(default) = members().nth(self.default.unwrap_or(0)) else { return Ok(()) };
-        if !default.identities.is_empty() {
+        if !default.credentials.is_empty() {
             return Ok(());
         }
         let mut needing: Box<dyn Iterator<Item = &Arc<ServerTls>>> = match default.reject {
             true => Box::new(members()),
             false => Box::new([default].into_iter()),
         };
-        match needing.find(|server| server.identities.is_empty() && !server.reject) {
+        match needing.find(|server| server.credentials.is_empty() && !server.reject) {
             Some(server) => Err(no_certificate(server)),
             None => Ok(()),
         }

@@ -17,7 +17,7 @@ use crate::{
     directives::Context,
     error::{ConfigNote, Error, Position},
     syntax::{Directive, Word},
-    tls::{ClientVerification, IdentityFiles, NamedFile, ServerTls, SessionCache, TlsVersions, Written},
+    tls::{ClientVerification, CredentialFiles, NamedFile, ServerTls, SessionCache, TlsVersions, Written},
     values,
 };
 
@@ -32,7 +32,7 @@ impl Builder<'_> {
         Ok(Arc::new(ServerTls {
             position: position.clone(),
             names: names.iter().map(|name| name.name.clone()).collect(),
-            identities: self.identities(level)?,
+            credentials: self.credentials(level)?,
             reject: level.flag("ssl_reject_handshake")?,
             versions: self.tls_versions(level, "ssl_protocols")?,
             ciphers: written(level, "ssl_ciphers"),
@@ -56,21 +56,21 @@ impl Builder<'_> {
 
     /// Each certificate with the key that stands at the same place in the list of keys. As in nginx, the two lists are inherited
     /// each by itself.
-    fn identities(&self, level: &Level<'_>) -> Result<Vec<IdentityFiles>, Error> {
+    fn credentials(&self, level: &Level<'_>) -> Result<Vec<CredentialFiles>, Error> {
         let mut keys = level.nearest(&["ssl_certificate_key"]);
-        let pair = |directive: &Directive| self.identity(directive.argument(0), keys.next());
+        let pair = |directive: &Directive| self.credential(directive.argument(0), keys.next());
         level.nearest(&["ssl_certificate"]).map(pair).collect()
     }
 
     /// The certificate that `word` names, with the key of the directive `key`.
-    pub(super) fn identity(&self, word: &Word, key: Option<&Directive>) -> Result<IdentityFiles, Error> {
+    pub(super) fn credential(&self, word: &Word, key: Option<&Directive>) -> Result<CredentialFiles, Error> {
         let certificate = self.named_file(word)?;
         let Some(key) = key else {
             let name = "ssl_certificate_key";
             let message = format!("no \"{name}\" is defined for certificate \"{}\"", word.text);
             return Err(Error::new(&word.position, message));
         };
-        Ok(IdentityFiles { certificate, key: self.named_file(key.argument(0))? })
+        Ok(CredentialFiles { certificate, key: self.named_file(key.argument(0))? })
     }
 
     /// Reads a directive, so that a mistake is found where nobody uses what it says.

@@ -20,7 +20,7 @@ fn condition(branch: &Directive) -> Option<ConfigNote> {
     let [subject, "=" | "!=", other] = words.as_slice() else {
         if branch.inside().is_empty() {
             let note = ConfigNote::new(&branch.name.position, "this \"if\" does nothing");
-            return Some(note.mend("remove it, or fill it"));
+            return Some(note.hint("remove it, or fill it"));
         }
         return None;
     };
@@ -28,17 +28,17 @@ fn condition(branch: &Directive) -> Option<ConfigNote> {
     if subject.eq_ignore_ascii_case("$http_upgrade") && !other.contains('$') {
         let message = format!("\"=\" heeds case: {subject} may as well be \"WebSocket\" as \"{other}\"");
         return Some(
-            ConfigNote::new(position, message).mend(format!("write \"~* ^{other}$\", or use a \"map\"")),
+            ConfigNote::new(position, message).hint(format!("write \"~* ^{other}$\", or use a \"map\"")),
         );
     }
     let is_pattern =
         other.starts_with('^') || other.starts_with(".*") || other.contains("(.*)") || other.ends_with('$');
     if is_pattern && !other.is_empty() {
         let message = format!("\"=\" compares text: \"{other}\" is not matched as a regular expression");
-        return Some(ConfigNote::new(position, message).mend("write \"~\" for a regular expression"));
+        return Some(ConfigNote::new(position, message).hint("write \"~\" for a regular expression"));
     }
     if branch.inside().is_empty() {
-        return Some(ConfigNote::new(position, "this \"if\" does nothing").mend("remove it, or fill it"));
+        return Some(ConfigNote::new(position, "this \"if\" does nothing").hint("remove it, or fill it"));
     }
     None
 }
@@ -52,7 +52,7 @@ fn several(place: &Place<'_>) -> Option<ConfigNote> {
         "where this \"if\" holds and that of line {}, too, requests go where this one says",
         first.name.position.line
     );
-    let mend = "of several that hold the last one counts: a \"map\" for the address in \"proxy_pass\" says \
+    let hint = "of several that hold the last one counts: a \"map\" for the address in \"proxy_pass\" says \
          which one";
-    Some(ConfigNote::new(&second.name.position, message).mend(mend))
+    Some(ConfigNote::new(&second.name.position, message).hint(hint))
 }

@@ -21,7 +21,7 @@ pub(super) fn check(web: &Web<'_>) -> Vec<ConfigNote> {
             );
             notes.push(
                 ConfigNote::new(&line.name.position, message)
-                    .mend("raise \"worker_shutdown_timeout\" above the window, or shorten the window"),
+                    .hint("raise \"worker_shutdown_timeout\" above the window, or shorten the window"),
             );
         }
         let close = place.first("upgrade_drain_close");
@@ -29,7 +29,7 @@ pub(super) fn check(web: &Web<'_>) -> Vec<ConfigNote> {
             let message = "some WebSocket libraries take a Close with code 1014 for an error of the protocol";
             notes.push(
                 ConfigNote::new(&line.argument(0).position, message)
-                    .mend("write 1012, which says that the service is started again, or 1001"),
+                    .hint("write 1012, which says that the service is started again, or 1001"),
             );
         }
     }

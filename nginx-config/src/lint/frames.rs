@@ -30,7 +30,7 @@ fn without(place: &Place<'_>) -> Vec<ConfigNote> {
         let message =
             format!("\"{}\" has no effect in {}: no frames are looked for", line.name.text, place.called());
         ConfigNote::new(&off.name.position, message)
-            .mend("write \"upgrade_websocket_frames on;\", or remove the other line")
+            .hint("write \"upgrade_websocket_frames on;\", or remove the other line")
     };
     resting(place).map(note).collect()
 }

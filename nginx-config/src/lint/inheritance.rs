@@ -41,5 +41,5 @@ fn lost(place: &Place<'_>) -> Option<ConfigNote> {
         from.line,
         fields.join(", ")
     );
-    Some(ConfigNote::new(&first.name.position, message).mend("repeat here what is still wanted"))
+    Some(ConfigNote::new(&first.name.position, message).hint("repeat here what is still wanted"))
 }

@@ -36,7 +36,7 @@ pub(super) fn check(web: &Web<'_>) -> Vec<ConfigNote> {
             false => "with \"proxy_via off\" nothing may end a request in a circle",
         };
         ConfigNote::new(&url.position, message)
-            .mend(format!("write the address of the origin server; {circle}"))
+            .hint(format!("write the address of the origin server; {circle}"))
     };
     edges.iter().filter(|edge| comes_back(edge)).map(note).collect()
 }

@@ -24,9 +24,9 @@ pub(super) fn check(web: &Web<'_>) -> Vec<ConfigNote> {
         let name = &map.argument(1).text;
         let note = ConfigNote::new(&map.argument(1).position, format!("\"{name}\" is never used"));
         if variables(&map.argument(0).text).any(|name| name == "http_upgrade") {
-            return note.mend(format!("use it, as in \"proxy_set_header Connection {name};\""));
+            return note.hint(format!("use it, as in \"proxy_set_header Connection {name};\""));
         }
-        note.mend("use it, or remove the \"map\"")
+        note.hint("use it, or remove the \"map\"")
     };
     named(web.http.block(), "map").filter(unused).map(note).collect()
 }

@@ -1,4 +1,4 @@
-//! What is said of configurations that load and can't work, or are dangerous: each with the line and the mend.
+//! What is said of configurations that load and can't work, or are dangerous: each with its line and how to fix it.
 //!
 //! The rules look at the directives as they stand in the file, not at what they come to: what is said of a
 //! line has to point at it. A rule is a function of the whole `http` block, in a file of its family.

@@ -27,7 +27,7 @@ fn without_resolver(web: &Web<'_>, place: &Place<'_>, pass: &Directive) -> Optio
     }
     let message =
         "the host in this \"proxy_pass\" is looked up for each request, and there is no \"resolver\"";
-    Some(ConfigNote::new(&url.position, message).mend(
+    Some(ConfigNote::new(&url.position, message).hint(
         "the system is asked; name a server, as in \"resolver 127.0.0.53;\", or make an \"upstream\" \
          of each host",
     ))
@@ -87,7 +87,7 @@ fn missing_locations<'t>(place: &Place<'t>, known: &mut Locations<'t>) -> Vec<Co
     let missing = pages.filter(|word| !locations.contains(word.text.as_str()));
     let note = |word: &Word| {
         let message = format!("the server has no location \"{}\"", word.text);
-        ConfigNote::new(&word.position, message).mend("named locations stand in the \"server\" itself")
+        ConfigNote::new(&word.position, message).hint("named locations stand in the \"server\" itself")
     };
     missing.map(note).collect()
 }

@@ -23,7 +23,7 @@ pub(super) fn check(web: &Web<'_>) -> Vec<ConfigNote> {
                 .find(|pair| pair.arguments.first().is_some_and(|word| std::ptr::eq(word, closing)));
             pair.filter(|_| of_upgrade)
         });
-        let mend = match in_map {
+        let hint = match in_map {
             Some(pair) if pair.name.text.is_empty() => "write \"'' '';\": the connections are kept then",
             Some(_) => "write '' in the place of close: the connections are kept then",
             None => "remove the line, or make its value '': the connections are kept then",
@@ -31,7 +31,7 @@ pub(super) fn check(web: &Web<'_>) -> Vec<ConfigNote> {
         let position = &in_map.map_or(&line.name, |pair| &pair.name).position;
         let message = "\"Connection: close\" has a connection to the origin server made for each request";
         if !notes.iter().any(|note| note.position == *position) {
-            notes.push(ConfigNote::new(position, message).mend(mend));
+            notes.push(ConfigNote::new(position, message).hint(hint));
         }
     }
     notes

@@ -253,8 +253,8 @@ fn requests_that_come_back() {
     ] {
         let text = format!("http {{ {via} {} }}", server("listen 81;", "http://127.0.0.1:81"));
         let loaded = load_text("f", text, &LoadOptions::new("/prefix")).expect("a good file");
-        let mend = loaded.notes[0].hint.as_ref().expect("a mend");
-        assert!(mend.ends_with(end), "{via} {mend}");
+        let hint = loaded.notes[0].hint.as_ref().expect("how to fix it");
+        assert!(hint.ends_with(end), "{via} {hint}");
     }
     for fine in [
         server("listen 81;", "http://127.0.0.1:82"),
@@ -327,9 +327,9 @@ fn tunnels_for_everybody() {
     let mut options = LoadOptions::new("/prefix");
     options.resolver = Arc::new(Anybody);
     let loaded = load_text("f", "http { server { listen 81; tunnel_pass; } }", &options).expect("loads");
-    let mend = loaded.notes[0].hint.as_ref().expect("a mend");
+    let hint = loaded.notes[0].hint.as_ref().expect("how to fix it");
     // The last case of those below.
-    assert!(mend.contains("\"tunnel_allow example.com 443;\""), "{mend}");
+    assert!(hint.contains("\"tunnel_allow example.com 443;\""), "{hint}");
     for fine in [
         "tunnel_pass 192.0.2.1:443;",
         "allow 10.0.0.0/8; deny all; tunnel_pass;",

@@ -32,7 +32,7 @@ pub(super) fn check(web: &Web<'_>) -> Vec<ConfigNote> {
         );
         let here = line.filter(|line| place.own().iter().any(|own| std::ptr::eq(own, *line)));
         let position = &here.unwrap_or(pass).name.position;
-        notes.push(ConfigNote::new(position, message).mend(
+        notes.push(ConfigNote::new(position, message).hint(
             "write \"upgrade_ping_interval\" with less than that, raise \"proxy_read_timeout\", or have the origin \
              server send WebSocket pings more often than that",
         ));
@@ -50,5 +50,5 @@ fn late_pings(line: &Directive, place: &Place<'_>, [interval, time]: [Duration; 
         time.as_secs_f32()
     );
     ConfigNote::new(&line.name.position, message)
-        .mend("make \"upgrade_ping_interval\" shorter than \"proxy_read_timeout\"")
+        .hint("make \"upgrade_ping_interval\" shorter than \"proxy_read_timeout\"")
 }

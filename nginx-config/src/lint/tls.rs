@@ -30,9 +30,9 @@ fn unverified(place: &Place<'_>, pass: &Directive, told: &mut HashSet<Position>)
         return None;
     }
     let message = "nobody verifies who the origin server is: whoever is on the way there can be it (\"proxy_ssl_verify\")";
-    let mend = "write \"proxy_ssl_verify on;\" and, unless its authority is one of the system's, \
+    let hint = "write \"proxy_ssl_verify on;\" and, unless its authority is one of the system's, \
                 \"proxy_ssl_trusted_certificate FILE;\"";
-    Some(ConfigNote::new(position, message).mend(mend))
+    Some(ConfigNote::new(position, message).hint(hint))
 }
 
 /// Whether a URL is one of TLS, or has the scheme of a client that may come under TLS.
@@ -65,5 +65,5 @@ fn in_clear(place: &Place<'_>) -> Option<ConfigNote> {
         }
     }
     let message = "this port is served in clear, although the server has a certificate";
-    Some(ConfigNote::new(&listen?.name.position, message).mend("write \"ssl\" behind the address"))
+    Some(ConfigNote::new(&listen?.name.position, message).hint("write \"ssl\" behind the address"))
 }

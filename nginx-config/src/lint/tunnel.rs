@@ -25,7 +25,7 @@ fn open(place: &Place<'_>) -> Option<ConfigNote> {
         (false, false) => "every public address that \"tunnel_deny\" leaves, at every port but 25",
     };
     let message = format!("{} lets everybody tunnel to {what}", place.called());
-    Some(ConfigNote::new(&pass.name.position, message).mend(
+    Some(ConfigNote::new(&pass.name.position, message).hint(
         "say who may (\"allow\" and \"deny\", \"auth_basic\") or where to (\"tunnel_allow \
          example.com 443;\")",
     ))

@@ -11,7 +11,7 @@ pub(super) fn check(web: &Web<'_>) -> Vec<ConfigNote> {
             (Some(connection), None) if upgrades.permits => {
                 let message =
                     format!("{} sets \"Connection\" for an upgrade, but no \"Upgrade\"", place.called());
-                notes.push(ConfigNote::new(&connection.name.position, message).mend(
+                notes.push(ConfigNote::new(&connection.name.position, message).hint(
                     "no WebSocket gets through: add \"proxy_set_header Upgrade $http_upgrade;\" beside it",
                 ));
             }
@@ -20,7 +20,7 @@ pub(super) fn check(web: &Web<'_>) -> Vec<ConfigNote> {
                     "{} sets \"Upgrade\", but no \"Connection\" that permits an upgrade",
                     place.called()
                 );
-                notes.push(ConfigNote::new(&upgrade.name.position, message).mend(
+                notes.push(ConfigNote::new(&upgrade.name.position, message).hint(
                     "no WebSocket gets through: add \"proxy_set_header Connection upgrade;\" beside it",
                 ));
             }
@@ -36,7 +36,7 @@ pub(super) fn check(web: &Web<'_>) -> Vec<ConfigNote> {
                 &pass.name.position
             };
             notes.push(
-                ConfigNote::new(position, message).mend("write \"proxy_http_version 1.1;\", or nothing"),
+                ConfigNote::new(position, message).hint("write \"proxy_http_version 1.1;\", or nothing"),
             );
         }
     }

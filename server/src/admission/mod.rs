@@ -216,7 +216,7 @@ impl Decision {
     fn limit_requests(&mut self, limits: &[RequestLimit], record: &Record, now: Now) {
         let keyed: Vec<_> =
             limits.iter().map(|limit| (limit, evaluated(&limit.zone.key, record, now))).collect();
-        // Who has no key is nobody's concern (nginx).
+        // An empty key is not limited (nginx).
         let keyed: Vec<_> = keyed.iter().filter(|(_, key)| !key.is_empty()).collect();
         let demands: Vec<_> = keyed
             .iter()

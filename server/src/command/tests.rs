@@ -146,8 +146,8 @@ fn who_asks_for_a_demo_that_is_not_there_is_told() {
 }
 
 #[test]
-fn errors_name_the_mend() {
-    for (line, mend) in [
+fn errors_say_how_to_fix_it() {
+    for (line, advice) in [
         ("--listen 127.0.0.1:8080", "--to <URL>"),
         ("--to http://127.0.0.1:9000", "--listen <ADDRESS>"),
         ("-c a --listen 127.0.0.1:1 --to http://a", "cannot be used with"),
@@ -179,7 +179,7 @@ fn errors_name_the_mend() {
     ] {
         let text = refusal(line);
         assert!(text.starts_with("underpass: "), "{line}: {text}");
-        assert!(text.contains(mend), "{line}: {text}");
+        assert!(text.contains(advice), "{line}: {text}");
     }
 }
 
@@ -228,7 +228,7 @@ fn a_direct_proxy_by_tls_on_both_sides() {
     let options = underpass_nginx_config::LoadOptions::default();
     let loaded = underpass_nginx_config::load_text("--to", text, &options).expect("a configuration");
     let tls = loaded.listeners[0].tls.as_ref().expect("TLS");
-    let files = &tls.servers[0].identities[0];
+    let files = &tls.servers[0].credentials[0];
     assert_eq!(files.certificate.path, Path::new("/a \"b\\c;.pem"));
     assert_eq!(files.key.path, Path::new("/k {1}.pem"));
     assert!(loaded.upstream_tls[0].send_name);

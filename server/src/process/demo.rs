@@ -140,9 +140,9 @@ mod tests {
         let key = fs::read(&identity.key).expect("it was made");
         let mode = fs::metadata(&made.folder).expect("it was made").permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
-        let identities = vec![underpass_tls::Identity::from_pem(&pem, &key).expect("an identity")];
+        let credentials = vec![underpass_tls::Credential::from_pem(&pem, &key).expect("a credential")];
         let server =
-            underpass_tls::ServerOptions { identities, ..Default::default() }.settings().expect("settings");
+            underpass_tls::ServerOptions { credentials, ..Default::default() }.settings().expect("settings");
         let trust = Some(underpass_tls::Trust::from_pem(&pem).expect("a certificate"));
         let client =
             underpass_tls::ClientOptions { trust, ..Default::default() }.settings().expect("settings");

@@ -11,7 +11,7 @@ use std::{
 use underpass_core::{
     Tick,
     config::Config,
-    trace::{Recording, Replay, Step, read},
+    trace::{Recording, Replay, ReplayStep, read},
 };
 use underpass_nginx_config::load_recorded;
 
@@ -86,7 +86,7 @@ fn show(recording: &Recording, config: Arc<Config>, quiet: bool, out: &mut impl 
 /// state, and the timers.
 fn print(
     replay: &Replay<'_>,
-    step: &Step<'_>,
+    step: &ReplayStep<'_>,
     number: u64,
     began: Tick,
     out: &mut impl Write,
@@ -107,6 +107,6 @@ fn print(
 }
 
 /// Frames that have come, those of ours, and how far the end of a tunnel has come.
-fn print_frames(step: &Step<'_>, out: &mut impl Write) -> io::Result<()> {
+fn print_frames(step: &ReplayStep<'_>, out: &mut impl Write) -> io::Result<()> {
     step.frames.iter().try_for_each(|line| writeln!(out, "{:>18} {line}", ""))
 }

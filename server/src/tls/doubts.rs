@@ -4,12 +4,12 @@ use std::{fs, os::unix::fs::MetadataExt as _, path::Path, time::SystemTime};
 
 use jiff::Timestamp;
 use underpass_core::config::ServerName;
-use underpass_nginx_config::{IdentityFiles, Listener as Wanted, ServerTls};
+use underpass_nginx_config::{CredentialFiles, Listener as Wanted, ServerTls};
 use underpass_tls::Certificate;
 
 /// Of a certificate and its chain: times, order, whether something is missing. Of its key: who can read it.
-pub(super) fn of_identity(files: &IdentityFiles, chain: &[u8]) -> Vec<String> {
-    let IdentityFiles { certificate, key, .. } = files;
+pub(super) fn of_credential(files: &CredentialFiles, chain: &[u8]) -> Vec<String> {
+    let CredentialFiles { certificate, key, .. } = files;
     let chain = Certificate::all_from_pem(chain);
     let of_certificate =
         |doubt| format!("certificate \"{}\" {doubt} in {}", certificate.path.display(), certificate.position);
@@ -78,7 +78,7 @@ fn everybody_reads(path: &Path) -> bool {
 /// reads a certificate.
 pub(super) fn of_names(
     listeners: &[Wanted],
-    leaf: impl Fn(&IdentityFiles) -> Option<Certificate>,
+    leaf: impl Fn(&CredentialFiles) -> Option<Certificate>,
 ) -> Vec<String> {
     let servers =
         || listeners.iter().filter_map(|listener| listener.tls.as_ref()).flat_map(|tls| &tls.servers);
@@ -90,7 +90,7 @@ pub(super) fn of_names(
     // A server for whoever comes has no names that could be wrong.
     let named = servers().filter(|server| plain_names(server).any(|name| name.contains('.')));
     let mut doubts = Vec::new();
-    for files in named.flat_map(|server| &server.identities) {
+    for files in named.flat_map(|server| &server.credentials) {
         let certified = leaf(files).map(|leaf| leaf.host_names()).unwrap_or_default();
         let (path, place) = (files.certificate.path.display(), &files.certificate.position);
         for name in certified.iter().filter(|name| !names.iter().any(|known| covers(name, known))) {

@@ -76,7 +76,7 @@ pub(crate) fn named_files(loaded: &Loaded) -> Vec<PathBuf> {
     for server in
         loaded.listeners.iter().filter_map(|listener| listener.tls.as_ref()).flat_map(|tls| &tls.servers)
     {
-        files.extend(server.identities.iter().flat_map(|pair| [&pair.certificate, &pair.key]));
+        files.extend(server.credentials.iter().flat_map(|pair| [&pair.certificate, &pair.key]));
         files.extend(&server.ticket_keys);
         files.extend(&server.stapling_file);
         files.extend(
@@ -84,7 +84,7 @@ pub(crate) fn named_files(loaded: &Loaded) -> Vec<PathBuf> {
         );
     }
     for tls in &loaded.upstream_tls {
-        files.extend(tls.identity.iter().flat_map(|pair| [&pair.certificate, &pair.key]));
+        files.extend(tls.credential.iter().flat_map(|pair| [&pair.certificate, &pair.key]));
         files.extend([&tls.trusted, &tls.crl].into_iter().flatten());
     }
     files.into_iter().map(|file| file.path.clone()).collect()

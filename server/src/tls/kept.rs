@@ -34,7 +34,7 @@ impl Kept {
     ) -> Result<(Sessions, Tickets), GetRandom> {
         let certificates = match server.session_cache {
             SessionCache::Shared { .. } => Vec::new(),
-            _ => server.identities.iter().map(|pair| pair.certificate.path.clone()).collect(),
+            _ => server.credentials.iter().map(|pair| pair.certificate.path.clone()).collect(),
         };
         let lifetime = server.session_timeout;
         let whose = Whose { cache: server.session_cache.clone(), lifetime, certificates };

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use underpass_core::config::VerifyClient as Mode;
+use underpass_core::config::VerifyClient;
 use underpass_nginx_config::{
-    ClientVerification, IdentityFiles, NamedFile, ServerTls, TlsVersions, UpstreamTls, Written,
+    ClientVerification, CredentialFiles, NamedFile, ServerTls, TlsVersions, UpstreamTls, Written,
 };
 use underpass_tls::{
-    Certificate, Chosen, ClientOptions, ClientSettings, Identity, IdentityError, Protocols, ServerOptions,
-    ServerSettings, TicketKey, Tickets, Trust, VerifyClient, cipher_list, curve_list,
+    Certificate, Chosen, ClientOptions, ClientSettings, ClientTrust, Credential, CredentialError, Protocols,
+    ServerOptions, ServerSettings, TicketKey, Tickets, Trust, cipher_list, curve_list,
 };
 
 use super::{
@@ -53,7 +53,7 @@ impl Making {
     }
 
     /// What the first certificate of a file says of itself, if it can be read.
-    pub(super) fn leaf(&self, files: &IdentityFiles) -> Option<Certificate> {
+    pub(super) fn leaf(&self, files: &CredentialFiles) -> Option<Certificate> {
         let pem = self.reader.read(&files.certificate.path).ok()?;
         Certificate::all_from_pem(&pem).into_iter().next()
     }
@@ -67,14 +67,14 @@ impl Making {
 
     /// The settings of a server; absent when it has no certificate.
     pub(super) fn server(&mut self, server: &ServerTls) -> Result<Option<ServerSettings>, Trouble> {
-        if server.identities.is_empty() {
+        if server.credentials.is_empty() {
             return Ok(None);
         }
-        let mut identities = Vec::new();
-        for files in &server.identities {
-            identities.push(self.identity(files)?);
+        let mut credentials = Vec::new();
+        for files in &server.credentials {
+            credentials.push(self.credential(files)?);
         }
-        if let (Some(file), Some(first)) = (&server.stapling_file, identities.first_mut()) {
+        if let (Some(file), Some(first)) = (&server.stapling_file, credentials.first_mut()) {
             let response = self.reader.named("OCSP response", file)?;
             *first = first.clone().with_ocsp(response);
         }
@@ -88,7 +88,7 @@ impl Making {
             true => Tickets::with_keys(self.ticket_keys(server)?, seconds(server.session_timeout)),
         };
         let options = ServerOptions {
-            identities,
+            credentials,
             protocols: protocols(server.versions),
             ciphers,
             groups,
@@ -106,13 +106,13 @@ impl Making {
 
     /// The settings towards origin servers.
     pub(super) fn client(&mut self, tls: &UpstreamTls) -> Result<ClientSettings, Trouble> {
-        let identity = tls.identity.as_ref().map(|files| self.identity(files)).transpose()?;
+        let credential = tls.credential.as_ref().map(|files| self.credential(files)).transpose()?;
         let ciphers = self.ciphers("proxy_ssl_ciphers", tls.ciphers.as_ref(), tls.versions)?;
         let trust = if tls.verify { Some(self.trust_of_servers(tls)?) } else { None };
         let options = ClientOptions {
             trust,
             send_name: tls.send_name,
-            identity,
+            credential,
             protocols: protocols(tls.versions),
             ciphers,
             groups: Vec::new(),
@@ -124,25 +124,25 @@ impl Making {
             .map_err(|error| Trouble::new(format!("TLS to origin servers can't be set up: {error}")))
     }
 
-    fn identity(&mut self, files: &IdentityFiles) -> Result<Identity, Trouble> {
-        let IdentityFiles { certificate, key, .. } = files;
+    fn credential(&mut self, files: &CredentialFiles) -> Result<Credential, Trouble> {
+        let CredentialFiles { certificate, key, .. } = files;
         let chain = self.reader.named("certificate", certificate)?;
         let secret = self.reader.named("certificate key", key)?;
-        let identity = Identity::from_pem(&chain, &secret).map_err(|error| match error {
-            IdentityError::Mismatch | IdentityError::OtherKind { .. } => Trouble::new(format!(
+        let credential = Credential::from_pem(&chain, &secret).map_err(|error| match error {
+            CredentialError::Mismatch | CredentialError::OtherKind { .. } => Trouble::new(format!(
                 "certificate \"{}\" and key \"{}\": {error} in {}",
                 certificate.path.display(),
                 key.path.display(),
                 certificate.position
             )),
-            IdentityError::NoKey
-            | IdentityError::EncryptedKey
-            | IdentityError::KeyPem(_)
-            | IdentityError::Key(_) => refused("certificate key", key, &error),
+            CredentialError::NoKey
+            | CredentialError::EncryptedKey
+            | CredentialError::KeyPem(_)
+            | CredentialError::Key(_) => refused("certificate key", key, &error),
             error => refused("certificate", certificate, &error),
         })?;
-        doubts::of_identity(files, &chain).into_iter().for_each(|doubt| self.warn(doubt));
-        Ok(identity)
+        doubts::of_credential(files, &chain).into_iter().for_each(|doubt| self.warn(doubt));
+        Ok(credential)
     }
 
     fn ticket_keys(&self, server: &ServerTls) -> Result<Vec<TicketKey>, Trouble> {
@@ -154,9 +154,9 @@ impl Making {
         server.ticket_keys.iter().map(key).collect()
     }
 
-    fn verification(&self, verify: &ClientVerification) -> Result<VerifyClient, Trouble> {
-        if verify.mode == Mode::Off {
-            return Ok(VerifyClient::Off);
+    fn verification(&self, verify: &ClientVerification) -> Result<ClientTrust, Trouble> {
+        if verify.mode == VerifyClient::Off {
+            return Ok(ClientTrust::Off);
         }
         let trust = match (&verify.authorities, &verify.trusted) {
             (Some(authorities), Some(trusted)) => Some(self.trust(authorities)?.and(&self.trust(trusted)?)),
@@ -165,9 +165,9 @@ impl Making {
         };
         let trust = trust.map(|trust| self.bounded(trust, verify.depth, verify.crl.as_ref())).transpose()?;
         Ok(match (verify.mode, trust) {
-            (Mode::On, Some(trust)) => VerifyClient::On(trust),
-            (Mode::Optional, Some(trust)) => VerifyClient::Optional(trust),
-            (_, trust) => VerifyClient::OptionalNoCa(trust),
+            (VerifyClient::On, Some(trust)) => ClientTrust::On(trust),
+            (VerifyClient::Optional, Some(trust)) => ClientTrust::Optional(trust),
+            (_, trust) => ClientTrust::OptionalNoCa(trust),
         })
     }
 

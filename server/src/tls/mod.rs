@@ -74,7 +74,7 @@ impl Tls {
                     Some(known) => Arc::clone(known),
                     None => {
                         let made = Arc::new(Served::new(server.reject, making.server(server)?));
-                        if server.watch && !server.identities.is_empty() {
+                        if server.watch && !server.credentials.is_empty() {
                             watched.push(Watched::new(Arc::clone(server), Arc::clone(&made), &making));
                         }
                         served.insert(Arc::as_ptr(server), Arc::clone(&made));

@@ -60,7 +60,7 @@ impl Watched {
             self.refused = None;
             return Look::Nothing;
         }
-        let name = self.server.identities.first().map(|files| files.certificate.path.display().to_string());
+        let name = self.server.credentials.first().map(|files| files.certificate.path.display().to_string());
         let name = name.unwrap_or_default();
         match self.making.server(&self.server) {
             Ok(Some(settings)) => {
@@ -91,8 +91,8 @@ impl Watched {
             let bytes = reader.read(&file.path).ok()?;
             Some(Sha1::from(bytes).digest().to_string())
         };
-        let identities = self.server.identities.iter().flat_map(|files| [&files.certificate, &files.key]);
-        identities.chain(&self.server.stapling_file).map(digest).collect()
+        let credentials = self.server.credentials.iter().flat_map(|files| [&files.certificate, &files.key]);
+        credentials.chain(&self.server.stapling_file).map(digest).collect()
     }
 }
 

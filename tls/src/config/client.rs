@@ -2,8 +2,8 @@ use std::{net::IpAddr, sync::Arc};
 
 use rustls::{ClientConfig, client::Resumption, pki_types::ServerName, sign::SingleCertAndKey};
 
-use super::{Identity, Protocols, SettingsError, Trust, suites, verify::CheckServer};
-use crate::Error;
+use super::{Credential, Protocols, SettingsError, Trust, suites, verify::CheckServer};
+use crate::TlsError;
 
 /// What a client's settings are made of. The default verifies nobody, as nginx's `proxy_ssl_verify off` does.
 #[derive(Clone, Debug, Default)]
@@ -13,7 +13,7 @@ pub struct ClientOptions {
     /// Whether the name is sent to the server (`proxy_ssl_server_name`). An address never is (RFC 6066 §3).
     pub send_name: bool,
     /// Our own certificate, for servers that ask for one.
-    pub identity: Option<Identity>,
+    pub credential: Option<Credential>,
     /// Versions (`proxy_ssl_protocols`).
     pub protocols: Protocols,
     /// Cipher suites by OpenSSL's names, in order (`proxy_ssl_ciphers`); empty: all.
@@ -40,10 +40,10 @@ impl ClientOptions {
             Some(trust) => CheckServer::by(trust)?,
         };
         let builder = builder.with_custom_certificate_verifier(Arc::new(check));
-        let mut config = match &self.identity {
+        let mut config = match &self.credential {
             None => builder.with_no_client_auth(),
-            Some(identity) => {
-                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&identity.0))))
+            Some(credential) => {
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&credential.0))))
             }
         };
         config.enable_sni = self.send_name;
@@ -67,7 +67,7 @@ pub struct ClientSettings {
 }
 
 impl ClientSettings {
-    pub(crate) fn for_name(&self, name: &str) -> Result<(Arc<ClientConfig>, ServerName<'static>), Error> {
+    pub(crate) fn for_name(&self, name: &str) -> Result<(Arc<ClientConfig>, ServerName<'static>), TlsError> {
         let address: Option<IpAddr> = name.trim_start_matches('[').trim_end_matches(']').parse().ok();
         if let Some(address) = address {
             return Ok((Arc::clone(&self.config), ServerName::IpAddress(address.into())));

@@ -2,8 +2,8 @@
 
 mod certificate;
 mod client;
+mod credential;
 mod depth;
-mod identity;
 mod openssl;
 mod server;
 mod sessions;
@@ -14,11 +14,11 @@ mod verify;
 
 pub use certificate::Certificate;
 pub use client::{ClientOptions, ClientSettings};
-pub use identity::{Identity, IdentityError};
+pub use credential::{Credential, CredentialError};
 pub use openssl::{Chosen, cipher_list, curve_list};
 pub use server::{ServerOptions, ServerSettings};
 pub use sessions::Sessions;
 pub use suites::{Protocols, SettingsError, ciphers, groups};
 pub use tickets::{GetRandom, TicketKey, Tickets};
 pub use trust::{Trust, TrustError};
-pub use verify::{ClientCertificate, VerifyClient};
+pub use verify::{ClientCertificate, ClientTrust};

@@ -8,16 +8,16 @@ use rustls::{
 };
 
 use super::{
-    ClientCertificate, Identity, Protocols, Sessions, SettingsError, Tickets, VerifyClient, suites,
+    ClientCertificate, ClientTrust, Credential, Protocols, Sessions, SettingsError, Tickets, suites,
     verify::AskClient,
 };
 use crate::connection::Connection;
 
-/// What a server's settings are made of. The default lacks nothing but an identity.
+/// What a server's settings are made of. The default lacks nothing but a credential.
 #[derive(Clone, Debug, Default)]
 pub struct ServerOptions {
     /// Certificates with their keys: one for each kind of key.
-    pub identities: Vec<Identity>,
+    pub credentials: Vec<Credential>,
     /// Versions (`ssl_protocols`).
     pub protocols: Protocols,
     /// Cipher suites by OpenSSL's names, in order (`ssl_ciphers`); empty: all.
@@ -27,7 +27,7 @@ pub struct ServerOptions {
     /// Whether our order of cipher suites counts, not the client's (`ssl_prefer_server_ciphers`).
     pub prefer_own_ciphers: bool,
     /// Whether clients are asked for certificates.
-    pub verify: VerifyClient,
+    pub verify: ClientTrust,
     /// Session tickets.
     pub tickets: Tickets,
     /// Sessions that are kept here (`ssl_session_cache`).
@@ -47,8 +47,8 @@ impl ServerOptions {
     /// # Errors
     /// What is missing or unknown.
     pub fn settings(&self) -> Result<ServerSettings, SettingsError> {
-        if self.identities.is_empty() {
-            return Err(SettingsError::NoIdentity);
+        if self.credentials.is_empty() {
+            return Err(SettingsError::NoCredential);
         }
         let ask = self.verify.verifier()?;
         let builder = ServerConfig::builder_with_provider(suites::restricted(&self.ciphers, &self.groups)?)
@@ -57,7 +57,7 @@ impl ServerOptions {
             Some(ask) => builder.with_client_cert_verifier(ask),
             None => builder.with_no_client_auth(),
         };
-        let mut config = builder.with_cert_resolver(Arc::new(ByKind::of(&self.identities)));
+        let mut config = builder.with_cert_resolver(Arc::new(ByKind::of(&self.credentials)));
         config.ignore_client_order = self.prefer_own_ciphers;
         config.session_storage = self.sessions.storage();
         if let Some(tickets) = &self.tickets.0 {
@@ -68,7 +68,7 @@ impl ServerOptions {
         let config = Arc::new(config);
         // The library looks at the size only when a connection begins.
         match Connection::server(Arc::clone(&config)) {
-            Err(crate::Error::Protocol(reason)) => Err(SettingsError::Other(reason)),
+            Err(crate::TlsError::Protocol(reason)) => Err(SettingsError::Other(reason)),
             _ => Ok(ServerSettings { config, ask, keep_offered_ciphers: self.keep_offered_ciphers }),
         }
     }
@@ -106,8 +106,8 @@ impl ServerSettings {
 struct ByKind(Vec<Arc<CertifiedKey>>);
 
 impl ByKind {
-    fn of(identities: &[Identity]) -> Self {
-        let mut keys: Vec<_> = identities.iter().map(|identity| Arc::clone(&identity.0)).collect();
+    fn of(credentials: &[Credential]) -> Self {
+        let mut keys: Vec<_> = credentials.iter().map(|credential| Arc::clone(&credential.0)).collect();
         keys.sort_by_key(|key| key.key.algorithm() == SignatureAlgorithm::RSA);
         Self(keys)
     }

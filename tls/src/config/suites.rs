@@ -47,7 +47,7 @@ pub enum SettingsError {
     /// This build has no group of this name: [`groups`] has the names.
     UnknownGroup(String),
     /// A server without a certificate.
-    NoIdentity,
+    NoCredential,
     /// The library's reason: no cipher suite for the versions, or a record size out of its range (32 to 16,389).
     Other(crate::Reason),
 }
@@ -57,7 +57,7 @@ impl fmt::Display for SettingsError {
         match self {
             Self::UnknownCipher(name) => write!(f, "no cipher suite \"{name}\""),
             Self::UnknownGroup(name) => write!(f, "no curve \"{name}\""),
-            Self::NoIdentity => f.write_str("no certificate"),
+            Self::NoCredential => f.write_str("no certificate"),
             Self::Other(reason) => reason.fmt(f),
         }
     }

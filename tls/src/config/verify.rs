@@ -25,7 +25,7 @@ use crate::{Reason, provider::provider};
 /// A handshake never fails because of a missing or refused certificate: [`ClientCertificate`] says what is wrong with it, and
 /// a response can say so to the client (nginx's 495 and 496). That it has the key of its certificate is always checked.
 #[derive(Clone, Debug, Default)]
-pub enum VerifyClient {
+pub enum ClientTrust {
     /// Nobody is asked.
     #[default]
     Off,
@@ -60,7 +60,7 @@ impl fmt::Display for ClientCertificate {
     }
 }
 
-impl VerifyClient {
+impl ClientTrust {
     fn trust(&self) -> Option<&Trust> {
         match self {
             Self::Off | Self::OptionalNoCa(None) => None,

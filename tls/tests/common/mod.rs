@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use underpass_tls::{
-    ClientOptions, ClientSettings, Error, Identity, Protocols, ServerOptions, ServerSettings, Tls, Trust,
+    ClientOptions, ClientSettings, Credential, Protocols, ServerOptions, ServerSettings, Tls, TlsError, Trust,
 };
 
 pub(crate) const CA: &[u8] = include_bytes!("../../testdata/ca.pem");
@@ -26,8 +26,8 @@ pub(crate) const CLIENT: (&[u8], &[u8]) =
 /// Whom the certificates are for.
 pub(crate) const NAME: &str = "server.example";
 
-pub(crate) fn identity((chain, key): (&[u8], &[u8])) -> Identity {
-    Identity::from_pem(chain, key).expect("an identity")
+pub(crate) fn credential((chain, key): (&[u8], &[u8])) -> Credential {
+    Credential::from_pem(chain, key).expect("a credential")
 }
 
 pub(crate) fn trust() -> Trust {
@@ -35,7 +35,7 @@ pub(crate) fn trust() -> Trust {
 }
 
 pub(crate) fn server_options(protocols: Protocols) -> ServerOptions {
-    ServerOptions { identities: vec![identity(ECDSA)], protocols, ..ServerOptions::default() }
+    ServerOptions { credentials: vec![credential(ECDSA)], protocols, ..ServerOptions::default() }
 }
 
 pub(crate) fn client_options(protocols: Protocols) -> ClientOptions {
@@ -64,7 +64,7 @@ pub(crate) fn feed_all(
     mut bytes: &mut [u8],
     room: usize,
     send: &mut Vec<u8>,
-) -> Result<Vec<u8>, Error> {
+) -> Result<Vec<u8>, TlsError> {
     let mut plain = Vec::new();
     let mut space = vec![0; room];
     loop {
@@ -85,7 +85,7 @@ pub(crate) fn shake(client: &mut Tls, server: &mut Tls) {
 }
 
 /// The first error, and whose it is.
-pub(crate) fn try_shake(client: &mut Tls, server: &mut Tls) -> Result<(), (&'static str, Error)> {
+pub(crate) fn try_shake(client: &mut Tls, server: &mut Tls) -> Result<(), (&'static str, TlsError)> {
     let mut to_server = Vec::new();
     let mut to_client = Vec::new();
     client.feed(&mut [], &mut [], &mut to_server).map_err(|error| ("client", error)).map(drop)?;

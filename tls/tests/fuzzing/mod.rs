@@ -7,8 +7,8 @@ use std::{
 };
 
 use underpass_tls::{
-    CLIENT_HELLO_MAX, ClientOptions, ClientSettings, End, Error, HANDSHAKE_MAX, Identity, Protocols,
-    ServerOptions, ServerSettings, Sessions, Tls,
+    CLIENT_HELLO_MAX, ClientOptions, ClientSettings, Credential, End, HANDSHAKE_MAX, Protocols,
+    ServerOptions, ServerSettings, Sessions, Tls, TlsError,
 };
 
 /// The first byte says which property, version and role; the rest is what a peer sends, or what becomes of what it sends.
@@ -31,7 +31,7 @@ fn in_any_cut(bytes: &[u8], new: impl Fn() -> Tls) {
 }
 
 /// What was opened, the first failure, and whether the handshake is over.
-fn outcome(bytes: &[u8], piece: usize, new: &impl Fn() -> Tls) -> (Vec<u8>, Option<Error>, bool) {
+fn outcome(bytes: &[u8], piece: usize, new: &impl Fn() -> Tls) -> (Vec<u8>, Option<TlsError>, bool) {
     let mut tls = new();
     let mut opened = Vec::new();
     let mut error = None;
@@ -95,7 +95,7 @@ fn on_the_way(script: &[u8], protocols: Protocols, from_client: bool) {
     assert!(closed || to.end() == End::Cut);
 }
 
-fn feed(tls: &mut Tls, bytes: &[u8], room: usize, opened: &mut Vec<u8>) -> Result<Vec<u8>, Error> {
+fn feed(tls: &mut Tls, bytes: &[u8], room: usize, opened: &mut Vec<u8>) -> Result<Vec<u8>, TlsError> {
     let mut lent = bytes.to_vec();
     let mut rest = &mut lent[..];
     let (mut space, mut send) = (vec![0; room], Vec::new());
@@ -108,7 +108,7 @@ fn feed(tls: &mut Tls, bytes: &[u8], room: usize, opened: &mut Vec<u8>) -> Resul
             }
             Err(error) => {
                 assert!(!tls.wants() && !tls.has_more() && tls.waiting() == 0 && tls.facts().is_none());
-                assert_eq!(tls.feed(&mut [], &mut [], &mut send), Err(Error::Failed));
+                assert_eq!(tls.feed(&mut [], &mut [], &mut send), Err(TlsError::Failed));
                 return Err(error);
             }
         }
@@ -134,11 +134,11 @@ fn server(protocols: Protocols) -> Tls {
     static SETTINGS: [OnceLock<ServerSettings>; 2] = [const { OnceLock::new() }; 2];
     let settings = SETTINGS[usize::from(protocols == Protocols::Tls13)].get_or_init(|| {
         let chain = include_bytes!("../../testdata/ecdsa.pem");
-        let identity =
-            Identity::from_pem(chain, include_bytes!("../../testdata/ecdsa.key")).expect("an identity");
+        let credential =
+            Credential::from_pem(chain, include_bytes!("../../testdata/ecdsa.key")).expect("a credential");
         // Sessions make most handshakes cheap.
         let options = ServerOptions {
-            identities: vec![identity],
+            credentials: vec![credential],
             protocols,
             sessions: Sessions::kept(8, Duration::from_secs(300)),
             ..ServerOptions::default()

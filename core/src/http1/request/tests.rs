@@ -1,4 +1,4 @@
-use super::*;
+use super::{super::Field, *};
 
 fn parse(head: &str) -> Result<Request, Violation> {
     let mut request = Request::default();
@@ -159,4 +159,52 @@ fn what_no_line_can_begin_with_is_refused_at_once() {
     let parse = |bytes: &[u8]| Request::default().parse(bytes, &mut Scan::default(), &Settings::default());
     assert_eq!(parse(b"\r\n\r"), Ok(Parsed::Partial), "an empty line may be on its way");
     assert_eq!(parse(b"\r\n\rG"), Err(Violation::BareCr));
+}
+
+/// What is in a head, and where it ends, is the same whether it comes whole or some of it was there before.
+#[test]
+fn a_head_that_comes_whole_is_read_as_one_that_has_begun() {
+    let many = |lines: usize| format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "A: b\r\n".repeat(lines - 1));
+    let (long, few, more) =
+        (format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(900)), many(24), many(25));
+    for head in [
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.1\nHost: a\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nA: b\nC: d\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nA: b\n\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost:a\r\nA:  b \t\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\n\n\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nA: b\r\n c\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nA\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        "GET / HTTP/1.1\r\n\r\n",
+        "\r\n\r\n",
+        "G T / HTTP/1.1\r\nHost: a\r\n\r\n",
+        &long,
+        &few,
+        &more,
+    ] {
+        for settings in [
+            Settings::default(),
+            Settings { allow_bare_lf: false, ..Settings::default() },
+            Settings { max_headers: 2, ..Settings::default() },
+            Settings { max_headers: 1, ..Settings::default() },
+            Settings { client_header_start: 64, client_header_line: 256, ..Settings::default() },
+        ] {
+            let parsed = |mut scan: Scan| {
+                let mut request = Request::default();
+                let parsed = request.parse(head.as_bytes(), &mut scan, &settings);
+                let pairs: Vec<_> =
+                    request.fields.pairs().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+                let written: Vec<_> = request.fields.iter().map(Field::as_written).collect();
+                (parsed, request.line().to_vec(), request.path().to_vec(), pairs, written)
+            };
+            let mut begun = Scan::default();
+            assert_eq!(head_end(&head.as_bytes()[..1], &mut begun), None);
+            assert_eq!(parsed(Scan::default()), parsed(begun), "{head:?}");
+        }
+    }
 }

@@ -83,7 +83,7 @@ mod tracer;
 pub use configuration::Configuration;
 pub use mask::{mask_field, mask_text, mask_url};
 pub use recording::{Broken, Recording, read};
-pub use replay::{Replay, Step};
+pub use replay::{Replay, ReplayStep};
 pub use told::{is_scheme, is_told};
 
 use std::{ops::Deref, sync::Arc};

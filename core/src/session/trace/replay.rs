@@ -31,7 +31,7 @@ pub struct Replay<'r> {
 /// One call, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Step<'r> {
+pub struct ReplayStep<'r> {
     /// The number of its line.
     pub line: usize,
     /// When it was.
@@ -160,7 +160,7 @@ impl<'r> Replay<'r> {
     }
 
     /// Compares what has come of frames with what the recording tells behind the last event.
-    fn compare_frames(&mut self, step: &mut Step<'r>) {
+    fn compare_frames(&mut self, step: &mut ReplayStep<'r>) {
         let recording = self.recording;
         let behind = recording.events.get(self.next..).unwrap_or_default();
         let told = behind.iter().take_while(|(_, _, event)| matches!(event, Event::Frame));
@@ -174,14 +174,14 @@ impl<'r> Replay<'r> {
 
 /// After a divergence the steps say nothing any more.
 impl<'r> Iterator for Replay<'r> {
-    type Item = Step<'r>;
+    type Item = ReplayStep<'r>;
 
-    fn next(&mut self) -> Option<Step<'r>> {
+    fn next(&mut self) -> Option<ReplayStep<'r>> {
         let mut expected = Vec::new();
         loop {
             let (line, told, event) = self.recording.events.get(self.next)?;
             self.next += 1;
-            let mut step = Step {
+            let mut step = ReplayStep {
                 line: *line,
                 now: self.now,
                 told,

@@ -19,10 +19,10 @@ fn notes(loaded: &Loaded) -> Vec<String> {
 
 fn paths(listener: &Listener, server: usize) -> Vec<String> {
     let tls = listener.tls.as_ref().expect("it has TLS");
-    let pair = |pair: &crate::IdentityFiles| {
+    let pair = |pair: &crate::CredentialFiles| {
         format!("{} {}", pair.certificate.path.display(), pair.key.path.display())
     };
-    tls.servers[server].identities.iter().map(pair).collect()
+    tls.servers[server].credentials.iter().map(pair).collect()
 }
 
 #[test]
@@ -116,8 +116,8 @@ fn ssl_on_one_listen_counts_for_the_address() {
     );
     let has: Vec<_> = loaded.listeners.iter().map(|listener| listener.tls.is_some()).collect();
     assert_eq!(has, [true, false]);
-    let mend = "\"ssl\" on one \"listen\" counts for all of the address";
-    assert_eq!(notes(&loaded), [format!("protocol options redefined for 0.0.0.0:443 in f:3:26; {mend}")]);
+    let hint = "\"ssl\" on one \"listen\" counts for all of the address";
+    assert_eq!(notes(&loaded), [format!("protocol options redefined for 0.0.0.0:443 in f:3:26; {hint}")]);
     // A default server that refuses everybody needs no certificate, nor does another without one that is never chosen.
     let rejecting = self::loaded(
         "server { listen 443 ssl default_server; ssl_reject_handshake on; }
@@ -224,15 +224,15 @@ fn equal_settings_are_there_once() {
          }",
     );
     let [plain, strict] = loaded.upstream_tls.as_slice() else { panic!("two: {:?}", loaded.upstream_tls) };
-    let UpstreamTls { versions, ciphers, verify, trusted, depth, crl, identity, session_reuse, send_name } =
+    let UpstreamTls { versions, ciphers, verify, trusted, depth, crl, credential, session_reuse, send_name } =
         plain;
     assert_eq!((*versions, *verify, *depth), (TlsVersions::Both, false, 1));
-    assert!(ciphers.is_none() && trusted.is_none() && crl.is_none() && identity.is_none());
+    assert!(ciphers.is_none() && trusted.is_none() && crl.is_none() && credential.is_none());
     assert!(*session_reuse && !send_name);
     assert_eq!((strict.versions, strict.verify, strict.depth), (TlsVersions::Tls12, true, 2));
     assert!(!strict.session_reuse && strict.send_name && strict.crl.is_some());
-    let identity = strict.identity.as_ref().expect("a certificate");
-    assert_eq!(identity.key.path, Path::new("/etc/a.key"));
+    let credential = strict.credential.as_ref().expect("a certificate");
+    assert_eq!(credential.key.path, Path::new("/etc/a.key"));
     assert_eq!(
         strict.trusted.as_ref().map(|file| file.path.display().to_string()).as_deref(),
         Some("/etc/ca.pem")

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use underpass_tls::{Choose, ClientSettings, Error, Tls};
+use underpass_tls::{Choose, ClientSettings, Tls, TlsError};
 
 use super::{Secured, layer::Layer, lent::with_lent};
 use crate::worker::Stream;
@@ -28,7 +28,7 @@ pub(in super::super) enum Failure {
     /// The connection failed.
     Io(io::Error),
     /// The peer's part is wrong, or isn't accepted.
-    Tls(Error),
+    Tls(TlsError),
 }
 
 impl fmt::Display for Failure {
@@ -96,7 +96,7 @@ impl From<io::Error> for Failure {
         if error.kind() == io::ErrorKind::UnexpectedEof {
             return Self::Ended;
         }
-        match error.downcast::<Error>() {
+        match error.downcast::<TlsError>() {
             Ok(error) => Self::Tls(error),
             Err(error) => Self::Io(error),
         }

@@ -10,7 +10,7 @@ use rustix::{
     io::Errno,
     net::{RecvFlags, recv},
 };
-use underpass_tls::{End, Error, Tls};
+use underpass_tls::{End, Tls, TlsError};
 
 use super::{
     super::{Stream, socket},
@@ -55,7 +55,7 @@ impl Layer {
     }
 
     /// Has a client say its first words, behind others in clear.
-    pub(super) fn begin(&mut self, preamble: &[u8]) -> Result<(), Error> {
+    pub(super) fn begin(&mut self, preamble: &[u8]) -> Result<(), TlsError> {
         self.unsent.end().extend_from_slice(preamble);
         let Some(tls) = &mut self.tls else { return Ok(()) };
         tls.feed(&mut [], &mut [], self.unsent.end()).map(|_| ())
@@ -158,7 +158,7 @@ impl Layer {
     ///
     /// # Errors
     /// That of the socket; `UnexpectedEof` when the stream has ended without `close_notify` (H5, RFC 9112 §9.8); `InvalidData` with
-    /// the [`Error`] of TLS.
+    /// the [`TlsError`] of TLS.
     pub(super) fn poll_feed<S: Stream>(
         &mut self,
         socket: &mut S,
@@ -185,7 +185,7 @@ impl Layer {
                     match fed {
                         Ok(fed) => self.unread.extend_from_slice(&received[fed.consumed..]),
                         // The session reads these bytes as plain HTTP.
-                        Err(Error::PlainHttp) => self.unread.extend_from_slice(received),
+                        Err(TlsError::PlainHttp) => self.unread.extend_from_slice(received),
                         Err(_) => {}
                     }
                     fed
@@ -199,7 +199,7 @@ impl Layer {
                     unread.drain(..fed.consumed);
                     self.unread = unread;
                 }
-                Err(Error::PlainHttp) => self.unread = unread,
+                Err(TlsError::PlainHttp) => self.unread = unread,
                 Ok(_) | Err(_) => {}
             }
             fed
@@ -207,7 +207,7 @@ impl Layer {
         self.send(socket, cx, send);
         match fed {
             Ok(fed) => Poll::Ready(Ok(fed.opened)),
-            Err(Error::PlainHttp) => {
+            Err(TlsError::PlainHttp) => {
                 self.tls = None;
                 Poll::Ready(Ok(0))
             }

@@ -8,7 +8,7 @@ use std::{
     task::Waker,
 };
 
-use underpass_tls::{ClientOptions, Identity, Protocols, ServerOptions, ServerSettings, Trust};
+use underpass_tls::{ClientOptions, Credential, Protocols, ServerOptions, ServerSettings, Trust};
 
 use super::*;
 
@@ -63,8 +63,8 @@ fn testdata(name: &str) -> Vec<u8> {
 }
 
 fn settings(protocols: Protocols) -> ServerSettings {
-    let identity = Identity::from_pem(&testdata("ecdsa.pem"), &testdata("ecdsa.key")).expect("a pair");
-    let options = ServerOptions { identities: vec![identity], protocols, ..ServerOptions::default() };
+    let credential = Credential::from_pem(&testdata("ecdsa.pem"), &testdata("ecdsa.key")).expect("a pair");
+    let options = ServerOptions { credentials: vec![credential], protocols, ..ServerOptions::default() };
     options.settings().expect("settings")
 }
 

@@ -2,12 +2,13 @@
 
 use std::{
     net::{Ipv4Addr, TcpListener},
+    sync::Arc,
     task::Waker,
 };
 
 use socket2::SockRef;
 use underpass_core::Ending;
-use underpass_tls::{Identity, ServerOptions};
+use underpass_tls::{Credential, ServerOptions};
 
 use super::{
     super::{
@@ -32,8 +33,8 @@ fn stuck(now: Tick) -> (Farewell<ByHand>, Secured<Wire>) {
     SockRef::from(&accepted).set_send_buffer_size(4096).expect("a socket");
     let mut client = client(connected);
     accepted.set_nonblocking(true).expect("a plain socket");
-    let identity = Identity::from_pem(&testdata("ecdsa.pem"), &testdata("ecdsa.key")).expect("a pair");
-    let options = ServerOptions { identities: vec![identity], ..ServerOptions::default() };
+    let credential = Credential::from_pem(&testdata("ecdsa.pem"), &testdata("ecdsa.key")).expect("a pair");
+    let options = ServerOptions { credentials: vec![credential], ..ServerOptions::default() };
     let settings = Arc::new(options.settings().expect("settings"));
     let mut server = Secured::server(Wire(accepted), settings, Vec::new());
     let mut shaken = [false; 2];

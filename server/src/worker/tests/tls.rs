@@ -1,7 +1,7 @@
 //! Clients under TLS, from the first byte on (rules H1, H2, H5).
 
 use underpass_core::Ending;
-use underpass_tls::{ClientOptions, Identity, ServerOptions, Trust};
+use underpass_tls::{ClientOptions, Credential, ServerOptions, Trust};
 
 use super::{
     super::secured::{End, Secured},
@@ -19,9 +19,12 @@ fn secured(server: &str, adjust: impl FnOnce(&mut Config)) -> (Listener, SocketA
     let settings = Arc::get_mut(&mut config).expect("nobody else has it");
     settings.tls = true;
     adjust(settings);
-    let identity = Identity::from_pem(&testdata("ecdsa.pem"), &testdata("ecdsa.key")).expect("a pair");
-    let options =
-        ServerOptions { identities: vec![identity], keep_offered_ciphers: true, ..ServerOptions::default() };
+    let credential = Credential::from_pem(&testdata("ecdsa.pem"), &testdata("ecdsa.key")).expect("a pair");
+    let options = ServerOptions {
+        credentials: vec![credential],
+        keep_offered_ciphers: true,
+        ..ServerOptions::default()
+    };
     let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), config).expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     (listener.secured_by(Arc::new(options.settings().expect("settings"))), address)

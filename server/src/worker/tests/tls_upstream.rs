@@ -7,7 +7,7 @@ use underpass_core::{
     },
     shared::{Group, KeepAlive, Peer, Upstreams},
 };
-use underpass_tls::{ClientOptions, Identity, ServerOptions, Trust};
+use underpass_tls::{ClientOptions, Credential, ServerOptions, Trust};
 
 use super::{
     super::secured::{End, Secured},
@@ -50,8 +50,8 @@ fn towards(origin: &TcpListener, name: &str, lines: &str, folder: &Path) -> (ByT
 fn before_handshake(worker: &mut ByTurns, origin: &TcpListener) -> Secured<Connection> {
     let (stream, _) = worker.until(|| origin.accept().ok());
     stream.set_nonblocking(true).expect("a plain socket");
-    let identity = Identity::from_pem(&testdata("ecdsa.pem"), &testdata("ecdsa.key")).expect("a pair");
-    let options = ServerOptions { identities: vec![identity], ..ServerOptions::default() };
+    let credential = Credential::from_pem(&testdata("ecdsa.pem"), &testdata("ecdsa.key")).expect("a pair");
+    let options = ServerOptions { credentials: vec![credential], ..ServerOptions::default() };
     let settings = Arc::new(options.settings().expect("settings"));
     Secured::server(Connection(stream), settings, Vec::new())
 }
@@ -132,8 +132,8 @@ fn a_header_of_the_proxy_protocol_comes_before_the_handshake() {
     let expected = format!("PROXY TCP4 127.0.0.1 127.0.0.1 {from} {}\r\n", address.port());
     let (header, handshake) = received.split_at(expected.len());
     assert_eq!(String::from_utf8_lossy(header), expected);
-    let identity = Identity::from_pem(&testdata("ecdsa.pem"), &testdata("ecdsa.key")).expect("a pair");
-    let options = ServerOptions { identities: vec![identity], ..ServerOptions::default() };
+    let credential = Credential::from_pem(&testdata("ecdsa.pem"), &testdata("ecdsa.key")).expect("a pair");
+    let options = ServerOptions { credentials: vec![credential], ..ServerOptions::default() };
     let settings = Arc::new(options.settings().expect("settings"));
     let mut server = Secured::server(Connection(stream), settings, handshake.to_vec());
     shake(&mut worker, &mut server);

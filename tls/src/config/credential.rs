@@ -13,38 +13,38 @@ use crate::provider::provider;
 
 /// A chain of certificates, and the private key of the first.
 #[derive(Clone, Debug)]
-pub struct Identity(pub(crate) Arc<CertifiedKey>);
+pub struct Credential(pub(crate) Arc<CertifiedKey>);
 
-impl Identity {
+impl Credential {
     /// Reads both from PEM, as `ssl_certificate` and `ssl_certificate_key` have them; they may be one file. In the chain the
     /// certificate of the key comes first; of several keys the first counts.
     ///
     /// # Errors
     /// Which of the two is wrong, and how.
-    pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, IdentityError> {
+    pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, CredentialError> {
         let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificates)
             .collect::<Result<_, _>>()
-            .map_err(|error| IdentityError::CertificatePem(error.to_string()))?;
-        let first = chain.first().ok_or(IdentityError::NoCertificate)?;
+            .map_err(|error| CredentialError::CertificatePem(error.to_string()))?;
+        let first = chain.first().ok_or(CredentialError::NoCertificate)?;
         let certificate = ParsedCertificate::try_from(first)
-            .map_err(|error| IdentityError::Certificate(error.to_string()))?;
+            .map_err(|error| CredentialError::Certificate(error.to_string()))?;
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
-            pem::Error::NoItemsFound if has_encrypted_key(key) => IdentityError::EncryptedKey,
-            pem::Error::NoItemsFound => IdentityError::NoKey,
-            error => IdentityError::KeyPem(error.to_string()),
+            pem::Error::NoItemsFound if has_encrypted_key(key) => CredentialError::EncryptedKey,
+            pem::Error::NoItemsFound => CredentialError::NoKey,
+            error => CredentialError::KeyPem(error.to_string()),
         })?;
         let signing = provider()
             .key_provider
             .load_private_key(key)
-            .map_err(|error| IdentityError::Key(error.to_string()))?;
+            .map_err(|error| CredentialError::Key(error.to_string()))?;
         if let Some(public) = signing.public_key() {
             let certified = certificate.subject_public_key_info();
             let (ours, theirs) = (kind(&public), kind(&certified));
             if ours != theirs {
-                return Err(IdentityError::OtherKind { certificate: name(theirs), key: name(ours) });
+                return Err(CredentialError::OtherKind { certificate: name(theirs), key: name(ours) });
             }
             if public != certified {
-                return Err(IdentityError::Mismatch);
+                return Err(CredentialError::Mismatch);
             }
         }
         Ok(Self(Arc::new(CertifiedKey::new(chain, signing))))
@@ -63,10 +63,10 @@ impl Identity {
     }
 }
 
-/// Why PEM files are no identity.
+/// Why PEM files are no credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum IdentityError {
+pub enum CredentialError {
     /// There is no certificate in the file for certificates.
     NoCertificate,
     /// The file for certificates is broken PEM.
@@ -92,7 +92,7 @@ pub enum IdentityError {
     Mismatch,
 }
 
-impl fmt::Display for IdentityError {
+impl fmt::Display for CredentialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoCertificate => f.write_str("no certificate in the file"),
@@ -110,7 +110,7 @@ impl fmt::Display for IdentityError {
     }
 }
 
-impl std::error::Error for IdentityError {}
+impl std::error::Error for CredentialError {}
 
 fn has_encrypted_key(pem: &[u8]) -> bool {
     const LABEL: &[u8] = b"-----BEGIN ENCRYPTED PRIVATE KEY-----";
