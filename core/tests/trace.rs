@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use proptest::prelude::*;
 use underpass_core::trace::{Configuration, Recording, Replay, Sample, Setting, Traced, read};
 use underpass_core::{
-    Address, Admission, ClientInfo, Now, Refusal, Side, Tick,
+    Address, Admission, ClientInfo, Draining, Now, Refusal, Side, Tick,
     config::{Config, TraceRuleId},
 };
 use underpass_testkit::session_world::{Completion, Connect, Late, World, config_of};
@@ -361,6 +361,15 @@ fn whatever_a_shell_reports_takes_the_same_way_again() {
             world.elapse(Duration::from_secs(2));
         }
     };
+    let draining = |draining| {
+        move |world: &mut World| {
+            world.client_sends(UPGRADE);
+            world.origin_sends(SWITCH);
+            let (session, mut turn) = world.parts();
+            session.handle_drain(draining, &mut turn);
+            world.run();
+        }
+    };
     type Play = Box<dyn Fn(&mut World)>;
     let cases: Vec<(&str, &str, Play)> = vec![
         (named, "resolved 1 127.0.0.1", Box::new(|world| world.client_sends(GET))),
@@ -389,6 +398,11 @@ fn whatever_a_shell_reports_takes_the_same_way_again() {
         ),
         (asking, "admitted 1 forbidden", Box::new(admitted(Admission::Refused(Refusal::Forbidden)))),
         (asking, "admitted 1 unauthorized", Box::new(admitted(Admission::Refused(Refusal::Unauthorized)))),
+        (
+            asking,
+            "admitted 1 too-many-tunnels",
+            Box::new(admitted(Admission::Refused(Refusal::TooManyTunnels))),
+        ),
         (asking, "admitted 1 limited 429", Box::new(admitted(Admission::Refused(Refusal::Limited(429))))),
         (
             two,
@@ -403,6 +417,14 @@ fn whatever_a_shell_reports_takes_the_same_way_again() {
             "local failed AddrNotAvailable 99\n",
             Box::new(|world| {
                 world.connects_else = Connect::Fail;
+                world.client_sends(GET);
+            }),
+        ),
+        (
+            two,
+            "connected 1 unshaken\n",
+            Box::new(|world| {
+                world.connects_else = Connect::Unshaken;
                 world.client_sends(GET);
             }),
         ),
@@ -431,6 +453,20 @@ fn whatever_a_shell_reports_takes_the_same_way_again() {
                 world.client_sends(GET);
                 world.drain(Some(Duration::from_secs(3)));
                 world.elapse(Duration::from_secs(3));
+            }),
+        ),
+        (two, "drain reload\n", Box::new(draining(Draining::Reload(None)))),
+        (two, "drain reload 3000000000\n", Box::new(draining(Draining::Reload(Some(Tick(3_000_000_000)))))),
+        (two, "drain stop\n", Box::new(draining(Draining::Stop))),
+        (
+            two,
+            "acknowledged client\n",
+            Box::new(|world| {
+                world.client_sends(UPGRADE);
+                world.origin_sends(SWITCH);
+                world.origin_sends("JJJJ");
+                world.origin().reset();
+                world.run();
             }),
         ),
         (
