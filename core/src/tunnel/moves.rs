@@ -37,7 +37,7 @@ impl Tunnel {
     fn arrived(&mut self, from: Side, count: usize, waited: bool, now: Tick) {
         let in_front = from == Side::Upstream && self.busy.has(Busy::FRONT);
         // Among what goes nowhere, a Close may be awaited (G5).
-        let looks_on = self.frames.is_some() && self.awaits_closes();
+        let looks_on = self.awaits_closes();
         let direction = &mut self.directions[from.index()];
         if let Course::Flowing(carried) = &mut direction.course {
             if !waited && carried.piped == 0 && !in_front {

@@ -188,6 +188,46 @@ fn a_shutdown_cuts_short_what_is_being_closed() {
     }
 }
 
+/// C3: nothing is moved past the machine to a side that takes nothing, or from one that has ended.
+#[test]
+fn where_a_stream_has_ended_nothing_is_moved_unseen() {
+    for report in [Report::Ends(Side::Downstream), Report::Refuses(Side::Upstream)] {
+        let mut bench = quiet(TunnelSettings::default());
+        bench.tell(report);
+        assert_eq!(bench.tunnel.wait().relays(Side::Downstream), 0, "{report:?}");
+    }
+}
+
+#[test]
+fn a_side_is_not_read_while_its_bytes_are_in_the_pipe() {
+    let mut bench = quiet(TunnelSettings::default());
+    bench.tell(Report::Relays(Side::Downstream, 10, 0));
+    let turn = &mut Turn { now: bench.now, buffers: &mut bench.buffers };
+    assert!(bench.tunnel.receive_space(Side::Downstream, turn).is_none());
+    assert!(bench.tunnel.receive_space(Side::Upstream, turn).is_some());
+}
+
+#[test]
+fn a_write_to_a_side_that_takes_nothing_counts_for_nothing() {
+    let mut bench = aged(|_| {});
+    bench.passes(20);
+    bench.tell(Report::Refuses(Side::Downstream));
+    bench.sent(Side::Downstream, Ok(5));
+    assert_eq!(bench.tunnel.report().to_client, 0);
+}
+
+/// C2: what is left is being delivered, which has its own time.
+#[test]
+fn a_tunnel_whose_last_bytes_are_delivered_is_not_half_closed() {
+    let mut bench = quiet(TunnelSettings::default());
+    bench.tell(Report::Ends(Side::Downstream));
+    bench.tell(Report::Came(Side::Upstream, 10));
+    assert!(bench.timer(Timer::HalfClose).is_some());
+    bench.tell(Report::Ends(Side::Upstream));
+    assert_eq!(bench.timer(Timer::HalfClose), None);
+    assert_eq!(bench.timer(Timer::ClientSend), Some(60 * SECOND));
+}
+
 #[test]
 fn only_a_timer_resets_where_timers_do() {
     let mut bench = quiet(TunnelSettings { reset_timedout_connection: true, ..TunnelSettings::default() });
@@ -327,6 +367,27 @@ fn without_that_a_cut_stream_ends_in_order_behind_its_tail() {
     let outputs = bench.tell(Report::Went(Side::Downstream, 10));
     assert!(shuts_down(&outputs, Side::Downstream), "{outputs:?}");
     assert!(bench.tunnel.wait().acknowledges(Side::Downstream), "closing it might destroy the tail");
+}
+
+/// C3: whether the client is still read makes no difference to what a reset would destroy.
+#[test]
+fn a_reset_waits_for_the_tail_of_a_client_that_has_ended_its_stream() {
+    let settings = || TunnelSettings { relay_reset: true, ..TunnelSettings::default() };
+    let mut bench = quiet(settings());
+    bench.tell(Report::Ends(Side::Downstream));
+    bench.tell(Report::Came(Side::Upstream, 10));
+    bench.tell(Report::Fails(Side::Upstream));
+    bench.tell(Report::Went(Side::Downstream, 10));
+    assert!(!bench.tunnel.is_done() && bench.tunnel.wait().acknowledges(Side::Downstream));
+    bench.tell(Report::Acknowledges(Side::Downstream));
+    assert_eq!(bench.tunnel.report().client.ending, crate::Ending::Reset);
+    // Streams that end in order end so.
+    let mut bench = quiet(settings());
+    for side in Side::BOTH {
+        bench.tell(Report::Ends(side));
+    }
+    assert!(bench.tunnel.is_done());
+    assert_eq!(bench.tunnel.report().client.ending, crate::Ending::Fin);
 }
 
 /// C2: only the direction that is left moves anything.

@@ -59,6 +59,89 @@ fn a_doubled_answer_tells_no_time() {
     assert_eq!(bench.offered(Side::Upstream), b"", "it is swallowed, too");
 }
 
+fn pong(number: u32) -> Vec<u8> {
+    let drawn = TunnelSecret::new([7; 16]).seed().draw(Side::Downstream.into(), number);
+    masked(0x8a, 12, &own::ping_payload(drawn, number))
+}
+
+/// G3: only the answer to the last Ping tells how long answers take.
+#[test]
+fn an_answer_to_an_earlier_ping_tells_no_time() {
+    let mut bench = pinged();
+    bench.tell(Report::Frame(Side::Downstream, Sent::Message(1)));
+    bench.takes(Side::Upstream);
+    bench.tell(Report::Frame(Side::Upstream, Sent::Message(1)));
+    bench.passes(10);
+    bench.both_take();
+    bench.comes(Side::Downstream, &pong(0));
+    assert_eq!((bench.offered(Side::Upstream), bench.tunnel.report().client.ping), (vec![], None));
+    bench.passes(1);
+    bench.comes(Side::Downstream, &pong(1));
+    assert_eq!(
+        (bench.offered(Side::Upstream), bench.tunnel.report().client.ping),
+        (vec![], Some(seconds(1)))
+    );
+}
+
+/// G3: Pings are numbered, however many there were.
+#[test]
+fn no_two_pings_are_alike() {
+    let mut bench = quiet(pinging());
+    let mut payloads = BTreeSet::new();
+    for number in 0..300 {
+        bench.passes(10);
+        let ping = bench.takes(Side::Downstream);
+        assert_eq!(ping.first(), Some(&0x89));
+        assert!(payloads.insert(ping), "Ping {number}");
+        bench.takes(Side::Upstream);
+        bench.passes(number % 2 + 1);
+        bench.tell(Report::Frame(Side::Downstream, Sent::Answer));
+        bench.tell(Report::Frame(Side::Upstream, Sent::Answer));
+        assert_eq!(bench.tunnel.report().client.ping, Some(seconds(number % 2 + 1)));
+    }
+}
+
+/// G3: nobody is pinged who couldn't answer, or whose answer nobody would see.
+#[test]
+fn where_a_stream_has_ended_nobody_is_pinged() {
+    let due = |report: Report| {
+        let mut bench = quiet(pinging());
+        assert!(bench.timer(Timer::Ping).is_some());
+        bench.tell(report);
+        bench.timer(Timer::Ping)
+    };
+    for side in Side::BOTH {
+        assert_eq!(due(Report::Ends(side)), None);
+        assert_eq!(due(Report::Refuses(side)), None);
+    }
+}
+
+/// G10: none of our frames stands inside another, the rest of which is in the shell's pipe.
+#[test]
+fn a_ping_waits_for_what_is_in_the_pipe() {
+    let mut bench = quiet(pinging());
+    bench.comes(Side::Upstream, b"\x82\x64begins");
+    bench.takes(Side::Downstream);
+    assert_eq!(bench.tunnel.wait().relays(Side::Upstream), 94);
+    bench.tell(Report::Relays(Side::Upstream, 94, 0));
+    bench.passes(10);
+    assert_eq!(bench.offered(Side::Downstream), b"");
+    bench.tell(Report::Relays(Side::Upstream, 0, 94));
+    assert_eq!(bench.offered(Side::Downstream).first(), Some(&0x89));
+}
+
+/// G5: a Close is found behind a long frame that is dropped.
+#[test]
+fn a_close_is_seen_behind_what_is_dropped() {
+    let lifetime = Some(Lifetime::new(seconds(20), 0));
+    let mut bench = quiet(TunnelSettings { max_lifetime: lifetime, ..looking(|_| ()) });
+    bench.passes(20);
+    bench.both_take();
+    bench.comes(Side::Upstream, &[&b"\x82\x7e\x01\x2c"[..], &[b'x'; 300], b"\x88\x02\x03\xe8"].concat());
+    assert_eq!(bench.tunnel.report().upstream.close, Some(1000));
+    assert_eq!(bench.offered(Side::Downstream), b"");
+}
+
 /// G3: what was never asked is no answer.
 #[test]
 fn an_answer_to_a_ping_that_was_not_sent_passes() {
@@ -84,6 +167,22 @@ fn a_client_that_sends_too_many_messages_is_not_read() {
     bench.passes(10);
     assert_eq!(reads(&bench), [true, true]);
     assert_eq!(bench.tunnel.report().ended, None, "it has waited, and that was all");
+}
+
+/// G2, G8: the beginning of a header waits for its rest where that may keep the frame back.
+#[test]
+fn a_header_that_may_be_judged_is_held_back() {
+    let settings = [
+        looking(|_| ()),
+        looking(|websocket| websocket.strict = true),
+        looking(|websocket| websocket.message_limit = NonZeroU64::new(100)),
+        looking(|websocket| websocket.message_rate = Some(MessageRate::new(seconds(1), 9))),
+    ];
+    for (number, settings) in settings.into_iter().enumerate() {
+        let mut bench = quiet(settings);
+        bench.comes(Side::Downstream, b"\x82");
+        assert_eq!(bench.offered(Side::Upstream).is_empty(), number > 0, "{number}");
+    }
 }
 
 /// G8: a message counts once, in however many fragments it comes.
@@ -187,16 +286,19 @@ fn a_client_that_is_not_read_is_not_silent() {
 /// A snapshot shows what no timer does: how far a clock is that stands still.
 #[test]
 fn clocks_that_stand_still_are_seen_in_a_snapshot() {
-    let stands_after = |span: u64| {
-        let mut bench = quiet(pinging());
-        bench.tell(Report::Passes(1_000 * span));
-        bench.tell(Report::TimesOut);
-        let turn = &mut Turn { now: bench.now, buffers: &mut bench.buffers };
-        bench.tunnel.watch.as_mut().expect("it is watched").pace(Side::Downstream, false, turn.now.tick);
-        bench.tunnel.snapshot(bench.now.tick)
-    };
-    assert_eq!(stands_after(3), stands_after(3));
-    assert_ne!(stands_after(3), stands_after(5));
+    let mut bench = quiet(pinging());
+    bench.passes(3);
+    let watch = bench.tunnel.watch.as_mut().expect("it is watched");
+    let standing = |watch: &Watch| Side::BOTH.map(|side| watch.snapshot(side));
+    assert_eq!(standing(watch), [(None, false, false); 2]);
+    for side in Side::BOTH {
+        watch.pace(side, false, bench.now.tick);
+    }
+    let came = 3 * SECOND;
+    assert_eq!(standing(watch), [(Some([came, came]), false, false), (Some([came, 0]), false, false)]);
+    watch.asked(Side::Upstream, bench.now.tick);
+    watch.relays_ping(Side::Downstream, true);
+    assert_eq!(standing(watch), [(Some([came, came]), false, true), (Some([0, 0]), true, false)]);
 }
 
 /// G7, G6: tunnels that open at once don't end at once; their moments are spread evenly.
@@ -366,6 +468,7 @@ fn a_snapshot_tells_people_what_waits() {
     assert_eq!(buffered(&bench), [5, 0]);
     let mut held_back = quiet(looking(|websocket| websocket.strict = true));
     held_back.comes(Side::Upstream, b"\x81\x01x\x81");
+    assert_eq!(held_back.offered(Side::Downstream), b"\x81\x01x");
     assert_eq!(buffered(&held_back), [0, 4], "what has still to be looked at is buffered, too");
     assert!(!bench.tunnel.snapshot(bench.now.tick).is_done());
     bench.tell(Report::Drains(0));
