@@ -776,3 +776,25 @@ fn a_trace_of_version_2_tells_nothing_of_frames() {
     }
     assert_eq!(Side::BOTH.map(|side| replay.left(side)), [0, 0]);
 }
+
+/// Bytes of a tunnel that isn't WebSocket's are content, whatever they look like.
+#[test]
+fn a_tunnel_of_another_protocol_has_no_frames() {
+    let server = &format!(
+        "{LISTEN} location / {{ proxy_pass http://127.0.0.1:9000; proxy_set_header Upgrade $http_upgrade;
+         proxy_set_header Connection upgrade; }}"
+    );
+    for protocol in ["foo", "foo, bar"] {
+        let trace = traced_in(server, false, |world| {
+            world.client_sends(format!(
+                "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: {protocol}\r\n\r\n"
+            ));
+            world.origin_sends(format!(
+                "HTTP/1.1 101 S\r\nUpgrade: {protocol}\r\nConnection: upgrade\r\n\r\n"
+            ));
+            world.client_sends(b"\x82\x83\0\0\0\0JJJ");
+        });
+        assert_eq!(trace.matches(" = client content 9\n").count(), 1, "{trace}");
+        goes_the_same_way(trace.as_bytes());
+    }
+}
