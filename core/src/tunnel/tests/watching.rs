@@ -137,7 +137,8 @@ fn a_close_is_seen_behind_what_is_dropped() {
     let mut bench = quiet(TunnelSettings { max_lifetime: lifetime, ..looking(|_| ()) });
     bench.passes(20);
     bench.both_take();
-    bench.comes(Side::Upstream, &[&b"\x82\x7e\x01\x2c"[..], &[b'x'; 300], b"\x88\x02\x03\xe8"].concat());
+    bench.comes(Side::Upstream, b"\x82\x7e\x01\x2cbegins");
+    bench.comes(Side::Upstream, &[&[b'x'; 294][..], b"\x88\x02\x03\xe8"].concat());
     assert_eq!(bench.tunnel.report().upstream.close, Some(1000));
     assert_eq!(bench.offered(Side::Downstream), b"");
 }
