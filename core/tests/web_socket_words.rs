@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use underpass_core::{
-    Side,
+    EndedHow, NoUpgrade, Side, TunnelEvent,
     websocket::{
         CloseCode, FrameScanner, FrameViolation, Next, PayloadTooLong,
         handshake::{AnswerViolation, OfferViolation, RequestViolation},
@@ -108,4 +108,26 @@ fn a_scanner_shows_how_far_it_has_come() {
     assert!(scanner.is_in_message() && scanner.is_at_boundary());
     assert_eq!(scanner.take_data(b"\x80\x00", None).messages, 1);
     assert!(!scanner.is_in_message() && !scanner.is_closed());
+}
+
+/// The words of the log of tunnels, and why an upgrade was none.
+#[test]
+fn what_became_of_a_tunnel_is_a_word() {
+    let how = [EndedHow::Close, EndedHow::Fin, EndedHow::Reset, EndedHow::Cut, EndedHow::Timeout];
+    assert_eq!(how.map(|one| one.to_string()), ["close", "fin", "reset", "cut", "timeout"]);
+    let events = [TunnelEvent::Open, TunnelEvent::Progress, TunnelEvent::Close];
+    assert_eq!(events.map(|one| one.to_string()), ["open", "progress", "close"]);
+    let reasons = [
+        NoUpgrade::Http10,
+        NoUpgrade::NoOption,
+        NoUpgrade::NoProtocol,
+        NoUpgrade::ContentGone,
+        NoUpgrade::Http10Upstream,
+        NoUpgrade::NotPermitted,
+        NoUpgrade::NotSet,
+        NoUpgrade::Refused,
+    ];
+    let reasons = reasons.map(|one| one.to_string());
+    are_sentences(&reasons);
+    assert!(reasons.iter().all(|reason| reason.contains("(rule A")), "{reasons:?}");
 }
