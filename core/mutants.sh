@@ -8,6 +8,7 @@
 #     core/mutants.sh table FILE...    the figures
 #     core/mutants.sh missed FILE...   the survivors by name
 #     core/mutants.sh left FILE...     by `cargo mutants` alone, minutes each: those that can't be behind a switch
+#     core/mutants.sh left --lib FILE  the same by unit tests alone, seconds each: what they miss is still left
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -56,22 +56,25 @@ def missed(arguments):
 
 
 def left(arguments):
-    """What has no switch, by `cargo mutants`, which builds anew for each."""
-    state = read_state()
+    """What has no switch, by `cargo mutants`, which builds anew for each. With `--lib`, by the unit tests alone: what
+    they miss is still left."""
+    alone, arguments = "--lib" in arguments, [a for a in arguments if a != "--lib"]
+    state, results = read_state(), outcomes()
     gone = {int(number) for number, why in state["dropped"].items() if why == LEFT} | set(state["left"])
-    here = [m for m in chosen(state["mutants"], arguments) if m["number"] in gone and m["genre"] not in OWN]
+    here = [m for m in chosen(state["mutants"], arguments) if m["number"] in gone and m["genre"] not in OWN
+            and results.get(m["key"], {}).get("by") != "cargo mutants"]
     if not here:
         return
     files = [part for file in sorted({m["file"] for m in here}) for part in ("-f", file)]
     patterns = [part for m in here for part in ("--re", re.escape(m["name"]))]
-    programs = [part for name in sorted(state["programs"]) if name != "lib" and name not in {*SLOW, *NOT_RUN}
-                for part in ("--test", name)]
+    programs = [part for name in sorted(state["programs"])
+                if not alone and name != "lib" and name not in {*SLOW, *NOT_RUN} for part in ("--test", name)]
     subprocess.run(["cargo", "mutants", "-p", "underpass-core", "--baseline", "skip", "--timeout", "300",
                     "--output", str(WORK), *files, *patterns, "--", "--lib", *programs], cwd=ROOT)
     by_name = {m["name"]: m for m in here}
     for outcome in ("caught", "timeout", "missed", "unviable"):
         for name in (WORK / "mutants.out" / f"{outcome}.txt").read_text().splitlines():
-            if name in by_name:
+            if name in by_name and not (alone and outcome == "missed"):
                 keep(by_name[name], {"outcome": outcome, "by": "cargo mutants"})
 
 

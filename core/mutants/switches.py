@@ -153,9 +153,12 @@ class Source:
 
             def other():
                 l, r = self.render(left), self.render(right)
-                put = "{{ {} }}" if parent.type == "compound_assignment_expr" else "{}"
-                return choose([(m, put.format(f"{l} {m['replacement']} {r}")) for m in here],
-                              put.format(f"{l} {operator} {r}"))
+                if parent.type == "compound_assignment_expr":
+                    put = "{{ {} {} {} }}"
+                else:
+                    # `a as usize < b` would be read as the beginning of a list of types.
+                    put = "({}) {} ({})"
+                return choose([(m, put.format(l, m["replacement"], r)) for m in here], put.format(l, operator, r))
             return (parent.start_byte, parent.end_byte, other)
         if genre == "UnaryOperator":
             parent = self.node(start, end)

@@ -205,6 +205,70 @@ mod tests {
         prop_oneof![v4, first, v6, mapped]
     }
 
+    /// At each end of a network, and of the IPv4 addresses among those of IPv6.
+    #[test]
+    fn a_network_ends_where_it_ends() {
+        let network = |text: &str, bits| Network::new(text.parse().expect("an address"), bits);
+        let mapped = |low: &str| u128::from(low.parse::<Ipv4Addr>().expect("an address").to_bits()) | MAPPED;
+        let ends = [
+            0,
+            1,
+            MAPPED - 1,
+            MAPPED,
+            mapped("9.255.255.255"),
+            mapped("10.0.0.0"),
+            mapped("10.255.255.255"),
+            mapped("11.0.0.0"),
+            MAPPED | 0xffff_ffff,
+            MAPPED + (1 << 32),
+            (MAPPED << 16) - 1,
+            MAPPED << 16,
+            u128::MAX,
+        ];
+        for network in [
+            network("10.0.0.0", 8),
+            network("10.0.0.0", 32),
+            network("0.0.0.0", 0),
+            network("::", 0),
+            network("::", 64),
+            network("::", 80),
+            network("::", 81),
+            network("::ffff:0.0.0.0", 96),
+            network("::ffff:10.0.0.0", 104),
+            network("::ffff:0.0.0.0", 95),
+            network("::1:0:0:0", 80),
+            network("2001:db8::", 32),
+        ] {
+            let mut builder = IntervalsBuilder::default();
+            builder.network(network, Held { rank: 0, value: 0 });
+            let intervals = builder.build();
+            for bits in ends {
+                let v6 = Ipv6Addr::from_bits(bits);
+                let v4 = v6.to_ipv4_mapped().map(IpAddr::V4);
+                for address in [Some(v6.into()), v4].into_iter().flatten() {
+                    let found = intervals.find_either(address).is_some();
+                    assert_eq!(found, network.contains(address), "{network:?} {address}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_range_that_ends_before_it_begins_holds_nothing() {
+        for (first, last) in [("10.0.0.2", "10.0.0.1"), ("::2", "::1"), ("10.0.0.1", "::2")] {
+            let mut builder = IntervalsBuilder::default();
+            let held = Held { rank: 0, value: 0 };
+            builder.range(first.parse().expect("an address"), last.parse().expect("an address"), held);
+            let intervals = builder.build();
+            assert!(intervals.is_empty(), "{first} to {last}");
+            assert_eq!(format!("{intervals:?}"), "{}");
+        }
+        let mut builder = IntervalsBuilder::default();
+        builder.network(Network::new([10, 0, 0, 0].into(), 8), Held { rank: 0, value: 7 });
+        let shown = format!("{:?}", builder.build());
+        assert!(shown.contains("10.0.0.0") && shown.contains("11.0.0.0") && shown.contains('7'), "{shown}");
+    }
+
     proptest! {
         #[test]
         fn of_ranges_that_overlap_the_highest_holds(

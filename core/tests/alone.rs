@@ -256,3 +256,27 @@ fn what_an_origin_server_is_too_slow_for_is_an_error() {
     alone.times_out();
     assert!(alone.notes().contains(&(Severity::Info, Event::TimedOut(Timer::TunnelIdle))));
 }
+
+#[test]
+fn a_connection_that_is_released_is_not_shut_down_before() {
+    let peer: std::net::SocketAddr = "127.0.0.1:9000".parse().expect("an address");
+    let mut alone = Alone::with(Arc::new(Config::proxy_to(Address::Ip(peer), "b")), false);
+    alone.receives(Side::Downstream, UPGRADE);
+    assert!(alone.connects());
+    alone.sends(Side::Upstream);
+    alone.receives(Side::Upstream, SWITCH);
+    alone.sends(Side::Downstream);
+    assert!(!alone.writes(Side::Downstream), "polled to its end");
+    // Each end of a stream would become one of the other's, but both connections are given up by then.
+    alone.ends(Side::Upstream);
+    alone.ends(Side::Downstream);
+    let mut outputs = Vec::new();
+    loop {
+        match alone.session.poll_output() {
+            Output::Wait(_) | Output::Done => break,
+            output => outputs.push(format!("{output:?}")),
+        }
+    }
+    assert!(outputs.iter().any(|output| output.starts_with("Release")), "{outputs:?}");
+    assert!(!outputs.contains(&"Shutdown(Upstream)".to_owned()), "{outputs:?}");
+}

@@ -253,3 +253,34 @@ fn bytes_that_are_moved_past_a_tunnel_are_counted() {
     let (to_origin, to_client) = (world.origins[0].end.received().len(), world.client.received().len());
     assert_eq!(world.log, [format!("{to_origin} {} {to_client}", switch.len() + 5)]);
 }
+
+/// Bytes are counted one by one, however many there are, in an exchange and in the tunnel that it becomes.
+#[test]
+fn bytes_of_either_side_are_counted() {
+    let mut world = World::new(config_of(
+        "http { log_format f '$status $bytes_sent $upstream_bytes_sent $upstream_bytes_received'; access_log log f;
+         server { listen 127.0.0.1:8080; location / { proxy_pass http://127.0.0.1:9000;
+         proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $http_connection; } } }",
+    ));
+    let content = "x".repeat(1000);
+    world.client_sends(format!("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{content}"));
+    world.origin_sends(format!("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{content}"));
+    let of_head = |bytes: &[u8]| bytes.windows(4).position(|end| end == b"\r\n\r\n").expect("a head") + 4;
+    let numbers =
+        |line: &str| line.split(' ').map(|word| word.parse().expect("a number")).collect::<Vec<usize>>();
+    let [sent, asked] = [world.client.received(), world.origins[0].end.received()].map(of_head);
+    let came = "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n".len();
+    assert_eq!(numbers(&world.log[0]), [200, sent + 1000, asked + 1000, came + 1000]);
+    let (before, written) = (world.client.received().len(), world.origins[0].end.received().len());
+    world.client_sends("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: foo\r\nConnection: upgrade\r\n\r\n");
+    let switch = "HTTP/1.1 101 S\r\nUpgrade: foo\r\nConnection: upgrade\r\n\r\n";
+    world.origin_sends(switch);
+    world.client_sends(&content);
+    world.origin_sends(&content);
+    world.origin_ends();
+    world.client_ends();
+    let sent = world.client.received().len() - before;
+    let asked = world.origins.iter().map(|origin| origin.end.received().len()).sum::<usize>() - written;
+    assert_eq!(numbers(&world.log[1]), [101, sent, asked, switch.len() + 1000]);
+    assert!(sent > 1000 && asked > 1000);
+}

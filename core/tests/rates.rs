@@ -312,3 +312,18 @@ proptest! {
         keeps(&seen, rate, rate + after);
     }
 }
+
+/// Whoever waits for a rate is waited for from when it permits something: a second for each byte is no stall.
+#[test]
+fn a_rate_slower_than_the_timers_stalls_nobody() {
+    let mut world = proxy("limit_rate 1; limit_rate_after 1k; send_timeout 200ms;");
+    respond(&mut world, 1100);
+    watched(&mut world);
+    assert_eq!(world.exchanges[0].outcome, Outcome::Complete);
+    assert!(world.client.received().ends_with(&[b'x'; 1100]));
+    let mut world = proxy("proxy_limit_rate 1; proxy_read_timeout 200ms;");
+    respond(&mut world, 100);
+    watched(&mut world);
+    assert_eq!(world.exchanges[0].outcome, Outcome::Complete);
+    assert!(world.client.received().ends_with(&[b'x'; 100]));
+}

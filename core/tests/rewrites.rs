@@ -45,6 +45,7 @@ fn what_is_forwarded_when_the_uri_was_rewritten() {
         // Groups are escaped in the query, where the path came with escapes; the path is encoded as a whole.
         ("/p/", "rewrite ^/p/(.*)$ /to/$1?b=$1 break;", PASS, "/p/a%20b%26?o=1", "/to/a%20b&?b=a%20b%26&o=1"),
         ("/p/", "rewrite ^/p/(.*)$ /to/$1?b=$1 break;", PASS, "/p/ab?o=1", "/to/ab?b=ab&o=1"),
+        ("/p/", "rewrite ^/p/(.*)$ /to/$1?b=$1 break;", PASS, "/p/ab", "/to/ab?b=ab"),
         ("/p/", "rewrite ^/p/(.*)$ /to/$1 break;", PASS, "/p/ab?o=1", "/to/ab?o=1"),
         ("/p/", "rewrite ^/p/(.*)$ /to/$1? break;", PASS, "/p/ab?o=1", "/to/ab"),
         ("/p/", "rewrite ^/p/(.*)$ /to/$1?x=y? break;", PASS, "/p/ab?o=1", "/to/ab?x=y"),

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use proptest::prelude::*;
 use underpass_core::trace::{Configuration, Recording, Replay, Sample, Setting, Traced, read};
 use underpass_core::{
-    Address, Admission, ClientInfo, Now, Refusal, Side, Tick,
+    Address, Admission, ClientInfo, Draining, Now, Refusal, Side, Tick,
     config::{Config, TraceRuleId},
 };
 use underpass_testkit::session_world::{Completion, Connect, Late, World, config_of};
@@ -361,6 +361,15 @@ fn whatever_a_shell_reports_takes_the_same_way_again() {
             world.elapse(Duration::from_secs(2));
         }
     };
+    let draining = |draining| {
+        move |world: &mut World| {
+            world.client_sends(UPGRADE);
+            world.origin_sends(SWITCH);
+            let (session, mut turn) = world.parts();
+            session.handle_drain(draining, &mut turn);
+            world.run();
+        }
+    };
     type Play = Box<dyn Fn(&mut World)>;
     let cases: Vec<(&str, &str, Play)> = vec![
         (named, "resolved 1 127.0.0.1", Box::new(|world| world.client_sends(GET))),
@@ -389,6 +398,11 @@ fn whatever_a_shell_reports_takes_the_same_way_again() {
         ),
         (asking, "admitted 1 forbidden", Box::new(admitted(Admission::Refused(Refusal::Forbidden)))),
         (asking, "admitted 1 unauthorized", Box::new(admitted(Admission::Refused(Refusal::Unauthorized)))),
+        (
+            asking,
+            "admitted 1 too-many-tunnels",
+            Box::new(admitted(Admission::Refused(Refusal::TooManyTunnels))),
+        ),
         (asking, "admitted 1 limited 429", Box::new(admitted(Admission::Refused(Refusal::Limited(429))))),
         (
             two,
@@ -403,6 +417,14 @@ fn whatever_a_shell_reports_takes_the_same_way_again() {
             "local failed AddrNotAvailable 99\n",
             Box::new(|world| {
                 world.connects_else = Connect::Fail;
+                world.client_sends(GET);
+            }),
+        ),
+        (
+            two,
+            "connected 1 unshaken\n",
+            Box::new(|world| {
+                world.connects_else = Connect::Unshaken;
                 world.client_sends(GET);
             }),
         ),
@@ -431,6 +453,20 @@ fn whatever_a_shell_reports_takes_the_same_way_again() {
                 world.client_sends(GET);
                 world.drain(Some(Duration::from_secs(3)));
                 world.elapse(Duration::from_secs(3));
+            }),
+        ),
+        (two, "drain reload\n", Box::new(draining(Draining::Reload(None)))),
+        (two, "drain reload 3000000000\n", Box::new(draining(Draining::Reload(Some(Tick(3_000_000_000)))))),
+        (two, "drain stop\n", Box::new(draining(Draining::Stop))),
+        (
+            two,
+            "acknowledged client\n",
+            Box::new(|world| {
+                world.client_sends(UPGRADE);
+                world.origin_sends(SWITCH);
+                world.origin_sends("JJJJ");
+                world.origin().reset();
+                world.run();
             }),
         ),
         (
@@ -739,4 +775,26 @@ fn a_trace_of_version_2_tells_nothing_of_frames() {
         assert_eq!(step.divergence, None, "{}", step.told);
     }
     assert_eq!(Side::BOTH.map(|side| replay.left(side)), [0, 0]);
+}
+
+/// Bytes of a tunnel that isn't WebSocket's are content, whatever they look like.
+#[test]
+fn a_tunnel_of_another_protocol_has_no_frames() {
+    let server = &format!(
+        "{LISTEN} location / {{ proxy_pass http://127.0.0.1:9000; proxy_set_header Upgrade $http_upgrade;
+         proxy_set_header Connection upgrade; }}"
+    );
+    for protocol in ["foo", "foo, bar"] {
+        let trace = traced_in(server, false, |world| {
+            world.client_sends(format!(
+                "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: {protocol}\r\n\r\n"
+            ));
+            world.origin_sends(format!(
+                "HTTP/1.1 101 S\r\nUpgrade: {protocol}\r\nConnection: upgrade\r\n\r\n"
+            ));
+            world.client_sends(b"\x82\x83\0\0\0\0JJJ");
+        });
+        assert_eq!(trace.matches(" = client content 9\n").count(), 1, "{trace}");
+        goes_the_same_way(trace.as_bytes());
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use underpass_core::{
-    Side,
+    EndedHow, NoUpgrade, Side, TunnelEvent,
     websocket::{
         CloseCode, FrameScanner, FrameViolation, Next, PayloadTooLong,
         handshake::{AnswerViolation, OfferViolation, RequestViolation},
@@ -79,6 +79,24 @@ fn no_content_is_shown() {
 }
 
 #[test]
+fn a_pong_is_told_when_it_is_whole_and_a_close_by_its_code() {
+    let mut scanner = FrameScanner::new(Side::Upstream);
+    let Ok(Next::Frame(part)) = scanner.next(b"\x8a\x05Hell") else { panic!("a frame") };
+    assert!(part.pong_payload().is_none());
+    let Ok(Next::Frame(ping)) = scanner.next(b"\x89\x02\x03\xe8") else { panic!("a frame") };
+    assert!(ping.pong_payload().is_none() && ping.close_code().is_none());
+    for (bytes, code) in
+        [(&b"\x88\x00"[..], None), (b"\x88\x01\x03", None), (b"\x88\x02\x03\xe8", Some(1000))]
+    {
+        let Ok(Next::Frame(close)) = scanner.next(bytes) else { panic!("a frame") };
+        assert_eq!(close.close_code(), code);
+    }
+    // What stands behind a Close without a code is no part of it.
+    let Ok(Next::Frame(close)) = scanner.next(b"\x88\x00\x03\xe8") else { panic!("a frame") };
+    assert_eq!(close.close_code(), None);
+}
+
+#[test]
 fn a_scanner_shows_how_far_it_has_come() {
     let mut scanner = FrameScanner::new(Side::Upstream);
     assert!(!scanner.is_in_message() && !scanner.is_closed());
@@ -90,4 +108,26 @@ fn a_scanner_shows_how_far_it_has_come() {
     assert!(scanner.is_in_message() && scanner.is_at_boundary());
     assert_eq!(scanner.take_data(b"\x80\x00", None).messages, 1);
     assert!(!scanner.is_in_message() && !scanner.is_closed());
+}
+
+/// The words of the log of tunnels, and why an upgrade was none.
+#[test]
+fn what_became_of_a_tunnel_is_a_word() {
+    let how = [EndedHow::Close, EndedHow::Fin, EndedHow::Reset, EndedHow::Cut, EndedHow::Timeout];
+    assert_eq!(how.map(|one| one.to_string()), ["close", "fin", "reset", "cut", "timeout"]);
+    let events = [TunnelEvent::Open, TunnelEvent::Progress, TunnelEvent::Close];
+    assert_eq!(events.map(|one| one.to_string()), ["open", "progress", "close"]);
+    let reasons = [
+        NoUpgrade::Http10,
+        NoUpgrade::NoOption,
+        NoUpgrade::NoProtocol,
+        NoUpgrade::ContentGone,
+        NoUpgrade::Http10Upstream,
+        NoUpgrade::NotPermitted,
+        NoUpgrade::NotSet,
+        NoUpgrade::Refused,
+    ];
+    let reasons = reasons.map(|one| one.to_string());
+    are_sentences(&reasons);
+    assert!(reasons.iter().all(|reason| reason.contains("(rule A")), "{reasons:?}");
 }

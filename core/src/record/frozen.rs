@@ -262,6 +262,23 @@ impl Kept {
 mod tests {
     use super::*;
 
+    /// What is kept of a log line for as long as a tunnel lives is mostly short.
+    #[test]
+    fn a_length_takes_no_more_than_it_has_to() {
+        for (length, size) in [(1, 1), (0x7f, 1), (0x80, 2), (0x3fff, 2), (0x4000, 4), (0x1_0000, 4)] {
+            let mut out = Vec::new();
+            let mut packer = Packer::new(&mut out);
+            packer.add(|out| out.resize(out.len() + length, b'x'));
+            assert_eq!(packer.done().len(), size + length, "{length:#x}");
+        }
+        // Nothing at the end of all takes nothing.
+        let mut out = Vec::new();
+        let mut packer = Packer::new(&mut out);
+        packer.add(|out| out.push(b'x'));
+        packer.add(|_| ());
+        assert_eq!(packer.done(), [1, b'x']);
+    }
+
     #[test]
     fn values_of_any_length_come_back() {
         let values: Vec<Vec<u8>> =

@@ -120,13 +120,13 @@ mod tests {
         for event in events {
             pending.note(event.note());
         }
-        for _ in 0..3 {
+        for _ in 0..300 {
             pending.note(Event::TrailerDropped.note());
         }
         for event in events {
             assert_eq!(pending.take_note(), Some(event.note()));
         }
-        assert_eq!(pending.take_note(), Some(Event::Lost(3).note()));
+        assert_eq!(pending.take_note(), Some(Event::Lost(300).note()));
         assert_eq!(pending.take_note(), None, "they are told once");
     }
 }

@@ -125,8 +125,6 @@ impl Session {
             return;
         }
         self.common.work.lend(buffers);
-        // What is released now needs no end before.
-        tunnel.forget_shutdown(Side::Upstream);
         while let Some(said) = tunnel.take_output() {
             match said {
                 Said::Note(note) => self.common.work.pending.note(note),

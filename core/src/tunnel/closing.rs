@@ -5,7 +5,6 @@ use core::time::Duration;
 
 use super::{
     Farewell, Purpose, Tunnel,
-    frames::Sight,
     output::Busy,
     own::{Kind, OwnFrame, mask},
 };
@@ -73,9 +72,9 @@ impl Said {
 }
 
 impl Tunnel {
-    /// Begins to end the tunnel, unless that has begun already.
+    /// Begins to end a tunnel that isn't over, unless that has begun already.
     pub(super) fn close(&mut self, why: EndedBy, manner: Manner, now: Tick, turn: &mut Turn<'_>) {
-        if self.is_done() || self.closing().is_some() {
+        if self.closing().is_some() {
             return;
         }
         let knows_frames = self.frames.as_ref().is_some_and(|frames| frames.takes_ours());
@@ -114,11 +113,6 @@ impl Tunnel {
         if frames.lane(from).has_closed() {
             return Said::Told;
         }
-        // A lane that is blind has no places between frames, but where its end broke a rule, it did so in one.
-        let has_places = frames.lane(from).sight == Sight::Relays || why == EndedBy::Violation(from);
-        if !has_places || !self.leg(to).writes() || why == EndedBy::Ping(to) {
-            return Said::Never;
-        }
         let key = (to == Side::Upstream).then(|| mask(frames.seed.draw(Purpose::MaskClose, 0)));
         let (code, reason) = self.words(to, why);
         ControlFrame::close(code, reason, key).map_or(Said::Never, Said::Waits)
@@ -151,7 +145,7 @@ impl Tunnel {
         if is_over {
             self.finish(None);
         }
-        moved || is_over
+        moved
     }
 
     /// Says Close to a side as soon as there is a place for it.
@@ -226,7 +220,8 @@ impl Tunnel {
     /// A write has done what it could, where nothing is awaited.
     pub(super) fn has_tried(&mut self, to: Side) {
         let is_last = self.closing().is_some_and(|closing| closing.manner == Manner::AtOnce);
-        if is_last && matches!(self.said(to), Some(Said::Goes)) && self.own(to).is_some() {
+        // Nor for a Ping of ours that the Close would have followed.
+        if is_last && self.own(to).is_some() {
             self.set_said(to, Said::Never);
         }
     }

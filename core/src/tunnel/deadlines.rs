@@ -128,7 +128,8 @@ impl Tunnel {
         let span = self.settings.websocket.as_ref()?.client_silence?;
         let client = Side::Downstream;
         let lane = self.frames.as_ref()?.lane(client);
-        let may_speak = !lane.has_closed() && lane.sight == Sight::Relays && self.course(client).is_flowing();
+        // The clock of one that has ended stands still.
+        let may_speak = !lane.has_closed() && lane.sight == Sight::Relays;
         watch.silent_since().filter(|_| may_speak).map(|since| since.after(span))
     }
 

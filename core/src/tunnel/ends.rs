@@ -72,9 +72,9 @@ impl Tunnel {
         let awaits_close = self.busy.has(Busy::CLOSING);
         let held = &mut self.directions[from.index()].held;
         if let Some(frames) = &mut self.frames {
-            frames.lane_mut(from).stops(awaits_close && !held.is_lent());
+            frames.lane_mut(from).stops(awaits_close);
         }
-        if awaits_close && self.frames.is_some() {
+        if awaits_close {
             held.discard_seen();
             self.scan(from, turn.now.tick, turn);
         } else {
@@ -85,16 +85,15 @@ impl Tunnel {
     pub(super) fn end_direction(&mut self, from: Side) -> bool {
         let to = from.opposite();
         let direction = &self.directions[from.index()];
-        let in_front = from == Side::Upstream
-            && self.busy.has(Busy::FRONT)
-            && self.rare.as_ref().is_some_and(|rare| !rare.front.head_is_sent());
+        let in_front =
+            from == Side::Upstream && self.rare.as_ref().is_some_and(|rare| !rare.front.head_is_sent());
         match direction.course {
             Course::Ending(carried)
                 if carried.piped == 0 && !direction.held.waits() && !in_front && self.may_end(to) =>
             {
                 self.tunnel_event(from, tunnel::Event::Delivered);
-                let is_reset = self.relays_reset() && self.has_gone(from);
-                if self.leg(to).writes() && !is_reset && !self.leaves_end(to) {
+                // The side that was cut is the one that has gone: the other can still be written.
+                if self.leg(to).writes() && !self.relays_reset() && !self.leaves_end(to) {
                     self.leg_event(to, connection::Event::OurEnd);
                     self.busy.shut_down(to);
                 }

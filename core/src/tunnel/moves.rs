@@ -35,7 +35,7 @@ impl Tunnel {
 
     fn arrived(&mut self, from: Side, count: usize, now: Tick) {
         // Among what goes nowhere, a Close may be awaited (G5).
-        let looks_on = self.frames.is_some() && self.awaits_closes();
+        let looks_on = self.awaits_closes();
         let direction = &mut self.directions[from.index()];
         if direction.course.is_flowing() {
             self.counts.received(from, count as u64);

@@ -138,10 +138,6 @@ impl Busy {
         self.set(Self::SHUTDOWN[side.index()]);
     }
 
-    pub(super) fn forget_shutdown(&mut self, side: Side) {
-        self.clear(Self::SHUTDOWN[side.index()]);
-    }
-
     pub(super) fn take_shutdown(&mut self) -> Option<Side> {
         Side::BOTH.into_iter().find(|side| self.take(Self::SHUTDOWN[side.index()]))
     }

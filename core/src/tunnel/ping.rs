@@ -65,7 +65,6 @@ impl Tunnel {
             && !to.has_closed()
             && self.course(side).is_flowing()
             && self.course(side.opposite()).is_flowing()
-            && self.closing().is_none()
     }
 
     /// Sends the Pings that are due. A Ping of the other end's that is unanswered serves as ours: a peer may answer the

@@ -68,11 +68,6 @@ impl Tunnel {
         self.busy.take_shutdown().map(Said::Shutdown)
     }
 
-    /// A connection that is closed anyway isn't shut down before.
-    pub(crate) fn forget_shutdown(&mut self, side: Side) {
-        self.busy.forget_shutdown(side);
-    }
-
     /// What it waits for.
     pub(crate) fn wait(&self) -> Wait {
         if let [Some(from_client), Some(from_upstream)] = self.flowing() {

@@ -294,7 +294,7 @@ impl<'b> Frame<'_, 'b> {
     /// §7.1.5 takes for 1005), or with half of one.
     #[must_use]
     pub fn close_code(&self) -> Option<u16> {
-        if self.header.opcode != Opcode::Close || self.header.length < 2 {
+        if self.header.opcode != Opcode::Close {
             return None;
         }
         let mut payload = self.payload();

@@ -238,6 +238,25 @@ mod tests {
         }
     }
 
+    /// What is free uses up nothing of what was earned meanwhile.
+    #[test]
+    fn free_bytes_cost_no_time() {
+        let mut pace = Pace::new(100, 10, Tick(0)).expect("a rate");
+        assert_eq!(pace.outline(Tick(0)), (100, 10, 0));
+        pace.moved(110, Tick(0));
+        assert_eq!((pace.allowance(Tick(0)), pace.outline(Tick(0))), (0, (100, 0, SECOND)));
+        pace.free = 10;
+        pace.moved(5, Tick(SECOND / 2));
+        assert_eq!(pace.outline(Tick(SECOND / 2)), (100, 5, SECOND / 2));
+        // A rest longer than what was paid for earns a second's worth, and no less where something free has moved.
+        let later = Tick(3 * SECOND);
+        pace.moved(2, later);
+        pace.moved(0, later);
+        assert_eq!((pace.allowance(later), pace.paid), (103, Tick(SECOND)));
+        let paces = Paces { to_client: Some(pace), from_origin: None };
+        assert_eq!(paces.outline(Tick(0)), [Some((100, 3, SECOND)), None]);
+    }
+
     /// Whatever moves when: in each span at most its worth and a second's, and what waits may move when it was told.
     #[test]
     fn no_span_sees_more_than_its_rate() {

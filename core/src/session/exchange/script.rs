@@ -172,7 +172,7 @@ impl Exchange {
         for (part, is_last) in parts(replacement) {
             match part {
                 Part::Literal(text) => {
-                    let text = if is_last && !keeps_query { without_mark(text) } else { text };
+                    let text = if is_last { without_mark(text) } else { text };
                     let mark = memchr::memchr(b'?', text).filter(|_| divided.is_none());
                     if let Some(at) = mark {
                         uri.extend_from_slice(text.get(..at).unwrap_or_default());
@@ -217,7 +217,7 @@ impl Exchange {
         for (part, is_last) in parts(replacement) {
             match part {
                 Part::Literal(literal) => {
-                    let literal = if is_last && !keeps_query { without_mark(literal) } else { literal };
+                    let literal = if is_last { without_mark(literal) } else { literal };
                     has_query |= literal.contains(&b'?');
                     text.extend_from_slice(literal);
                 }

@@ -29,6 +29,13 @@ fn a_close_that_nobody_takes_is_not_waited_for() {
     assert!(!bench.tunnel.is_done() && !bench.offered(Side::Downstream).is_empty());
     bench.tell(Report::Refuses(Side::Downstream));
     assert_eq!(bench.how(), (true, Some(EndedHow::Timeout)), "the client hasn't answered");
+    // Nor is it offered any more, where the other side's answer is still awaited.
+    let mut bench = aged(|_| {});
+    bench.passes(20);
+    bench.takes(Side::Upstream);
+    bench.tell(Report::Refuses(Side::Downstream));
+    assert!(!bench.tunnel.is_done() && !bench.tunnel.wait().writes(Side::Downstream));
+    assert_eq!(bench.offered(Side::Downstream), b"");
 }
 
 #[test]
@@ -61,6 +68,26 @@ fn a_stop_awaits_nothing() {
     assert!(!bench.tunnel.is_done(), "the other side's has still to be tried");
     bench.tell(Report::Went(Side::Upstream, 5));
     assert_eq!(bench.how(), (true, Some(EndedHow::Timeout)));
+    // A Ping of ours is in front of it: it follows where the socket takes both at once.
+    for is_taken in [true, false] {
+        let ping = Some(PingSettings::every(seconds(10)));
+        let mut bench = aged(|settings| {
+            settings.websocket = Some(WebSocketSettings { ping, ..WebSocketSettings::default() });
+        });
+        bench.passes(10);
+        let pings = Side::BOTH.map(|side| bench.offered(side).len());
+        bench.stops();
+        for (side, length) in Side::BOTH.into_iter().zip(pings) {
+            assert_eq!(bench.offered(side).len(), length, "no frame stands inside another");
+            if is_taken {
+                bench.tell(Report::Went(side, length));
+                assert_eq!(bench.takes(side).first(), Some(&0x88));
+            } else {
+                bench.tell(Report::Stuck(side));
+            }
+        }
+        assert!(bench.tunnel.is_done(), "nothing is awaited; taken: {is_taken}");
+    }
     // Nobody writes: as a shutdown, it is over after two seconds.
     let mut bench = aged(|_| {});
     bench.stops();
@@ -101,6 +128,7 @@ fn a_client_that_ends_behind_its_close_leaves_the_end_to_the_origin_server() {
     let mut bench = aged(|_| {});
     bench.passes(20);
     bench.both_take();
+    assert!(!shuts_down(&bench.polled(), Side::Downstream), "its answer is awaited");
     let mut outputs = bench.says_close(Side::Downstream);
     outputs.extend(bench.tell(Report::Ends(Side::Downstream)));
     assert!(shuts_down(&outputs, Side::Downstream), "RFC 6455 §7.1.1: we end the client's connection");
@@ -130,6 +158,93 @@ fn closes_say_how_a_tunnel_has_ended() {
         assert_eq!(ended(closes, Report::Fails), Some(EndedHow::Reset), "no answer came");
     }
     assert_eq!(ended(&Side::BOTH, Report::Fails), Some(EndedHow::Close), "all was said before");
+}
+
+/// G5: where the origin server has ended its connection, nothing more comes for the client.
+#[test]
+fn the_end_of_an_origin_server_is_passed_on_behind_our_close() {
+    let mut bench = aged(|_| {});
+    bench.passes(20);
+    bench.takes(Side::Upstream);
+    let mut outputs = bench.says_close(Side::Upstream);
+    outputs.extend(bench.tell(Report::Ends(Side::Upstream)));
+    assert!(!shuts_down(&outputs, Side::Downstream), "our Close is in front of it");
+    bench.takes(Side::Downstream);
+    assert!(shuts_down(&bench.polled(), Side::Downstream));
+    assert!(!bench.tunnel.is_done(), "the client has still to answer");
+}
+
+/// G6: what is being closed when the time of a shutdown is over has two seconds more.
+#[test]
+fn a_shutdown_cuts_short_what_is_being_closed() {
+    for websocket in [None, Some(WebSocketSettings::default())] {
+        let mut bench = aged(|settings| settings.websocket = websocket.clone());
+        bench.passes(20);
+        assert_eq!(bench.timer(Timer::Closing), Some(25 * SECOND));
+        bench.tell(Report::Drains(1_000));
+        bench.passes(1);
+        assert_eq!(bench.timer(Timer::Closing), Some(23 * SECOND), "{websocket:?}");
+        assert_eq!(bench.tunnel.report().ended, Some(EndedBy::Lifetime));
+    }
+}
+
+/// C3: nothing is moved past the machine to a side that takes nothing, or from one that has ended.
+#[test]
+fn where_a_stream_has_ended_nothing_is_moved_unseen() {
+    for report in [Report::Ends(Side::Downstream), Report::Refuses(Side::Upstream)] {
+        let mut bench = quiet(TunnelSettings::default());
+        bench.tell(report);
+        assert_eq!(bench.tunnel.wait().relays(Side::Downstream), 0, "{report:?}");
+    }
+}
+
+#[test]
+fn a_side_is_not_read_while_its_bytes_are_in_the_pipe() {
+    let mut bench = quiet(TunnelSettings::default());
+    bench.tell(Report::Relays(Side::Downstream, 10, 0));
+    let turn = &mut Turn { now: bench.now, buffers: &mut bench.buffers };
+    assert!(bench.tunnel.receive_space(Side::Downstream, turn).is_none());
+    assert!(bench.tunnel.receive_space(Side::Upstream, turn).is_some());
+}
+
+#[test]
+fn a_write_to_a_side_that_takes_nothing_counts_for_nothing() {
+    let mut bench = aged(|_| {});
+    bench.passes(20);
+    bench.tell(Report::Refuses(Side::Downstream));
+    bench.sent(Side::Downstream, Ok(5));
+    assert_eq!(bench.tunnel.report().to_client, 0);
+}
+
+/// C2: what is left is being delivered, which has its own time.
+#[test]
+fn a_tunnel_whose_last_bytes_are_delivered_is_not_half_closed() {
+    let mut bench = quiet(TunnelSettings::default());
+    bench.tell(Report::Ends(Side::Downstream));
+    bench.tell(Report::Came(Side::Upstream, 10));
+    assert!(bench.timer(Timer::HalfClose).is_some());
+    bench.tell(Report::Ends(Side::Upstream));
+    assert_eq!(bench.timer(Timer::HalfClose), None);
+    assert_eq!(bench.timer(Timer::ClientSend), Some(60 * SECOND));
+}
+
+#[test]
+fn only_a_timer_resets_where_timers_do() {
+    let mut bench = quiet(TunnelSettings { reset_timedout_connection: true, ..TunnelSettings::default() });
+    let mut late = bench.twin();
+    for side in Side::BOTH {
+        bench.tell(Report::Ends(side));
+    }
+    late.passes(60);
+    let endings = [&bench, &late].map(|bench| bench.tunnel.report().client.ending);
+    assert_eq!(endings, [crate::Ending::Fin, crate::Ending::Reset]);
+}
+
+/// G8: what has a rate is read, and not moved past the machine.
+#[test]
+fn what_is_paced_is_not_moved_unseen() {
+    let bench = quiet(TunnelSettings { limit_rate: NonZeroU64::new(1000), ..TunnelSettings::default() });
+    assert_eq!(Side::BOTH.map(|side| bench.tunnel.wait().relays(side)), [0, 0]);
 }
 
 /// H5: an end without TLS saying so is a cut.
@@ -204,7 +319,9 @@ fn reports_that_come_too_late_change_nothing() {
     bench.tell(Report::Passes(5_000));
     bench.received(Side::Downstream, Ok(5));
     bench.received(Side::Upstream, Ok(0));
+    assert_eq!(bench.offered(Side::Upstream), b"");
     bench.sent(Side::Upstream, Ok(3));
+    bench.received(Side::Downstream, Err(ErrorKind::ConnectionReset.into()));
     let turn = &mut Turn { now: bench.now, buffers: &mut bench.buffers };
     bench.tunnel.handle_relayed(Side::Upstream, Relayed { taken: 2, delivered: 1 }, turn);
     bench.tell(Report::TimesOut);
@@ -252,6 +369,27 @@ fn without_that_a_cut_stream_ends_in_order_behind_its_tail() {
     assert!(bench.tunnel.wait().acknowledges(Side::Downstream), "closing it might destroy the tail");
 }
 
+/// C3: whether the client is still read makes no difference to what a reset would destroy.
+#[test]
+fn a_reset_waits_for_the_tail_of_a_client_that_has_ended_its_stream() {
+    let settings = || TunnelSettings { relay_reset: true, ..TunnelSettings::default() };
+    let mut bench = quiet(settings());
+    bench.tell(Report::Ends(Side::Downstream));
+    bench.tell(Report::Came(Side::Upstream, 10));
+    bench.tell(Report::Fails(Side::Upstream));
+    bench.tell(Report::Went(Side::Downstream, 10));
+    assert!(!bench.tunnel.is_done() && bench.tunnel.wait().acknowledges(Side::Downstream));
+    bench.tell(Report::Acknowledges(Side::Downstream));
+    assert_eq!(bench.tunnel.report().client.ending, crate::Ending::Reset);
+    // Streams that end in order end so.
+    let mut bench = quiet(settings());
+    for side in Side::BOTH {
+        bench.tell(Report::Ends(side));
+    }
+    assert!(bench.tunnel.is_done());
+    assert_eq!(bench.tunnel.report().client.ending, crate::Ending::Fin);
+}
+
 /// C2: only the direction that is left moves anything.
 #[test]
 fn what_is_delivered_out_of_the_pipe_keeps_a_half_closed_tunnel() {
@@ -296,4 +434,28 @@ fn a_side_is_silent_until_it_ends() {
     bench.tell(Report::Ends(Side::Upstream));
     assert_eq!(bench.tunnel.report().client.silence, seconds(3), "no longer than it could speak");
     assert_eq!(bench.tunnel.report().upstream.silence, seconds(7));
+}
+
+#[test]
+fn both_sides_are_silent_until_something_else_ends_the_tunnel_or_asks() {
+    let both = |bench: &Bench| {
+        let report = bench.tunnel.report();
+        [report.client.silence, report.upstream.silence]
+    };
+    let (idle_timeout, log_every) = (seconds(10_000), Some(seconds(4)));
+    let mut bench = quiet(TunnelSettings { idle_timeout, log_every, ..TunnelSettings::default() });
+    bench.passes(4);
+    assert_eq!(both(&bench), [seconds(4); 2], "a line about its progress says so far");
+    bench.tell(Report::Passes(3_000));
+    let mut many = bench.twin();
+    bench.stops();
+    assert!(bench.tunnel.is_done());
+    assert_eq!(both(&bench), [seconds(7); 2]);
+    many.tell(Report::Passes(1_193_000));
+    many.tell(Report::TimesOut);
+    assert_eq!(
+        many.timer(Timer::Progress),
+        Some(1204 * SECOND),
+        "after 300 lines, or as many that were missed"
+    );
 }

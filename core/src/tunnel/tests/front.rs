@@ -22,6 +22,8 @@ fn nothing_is_moved_past_a_head_that_waits() {
     let mut bench = behind_a_head(TunnelSettings::default());
     let relays = |bench: &Bench| Side::BOTH.map(|side| bench.tunnel.wait().relays(side));
     assert_eq!(relays(&bench), [u64::MAX, 0]);
+    let snapshot = bench.tunnel.snapshot(bench.now.tick);
+    assert_eq!(Side::BOTH.map(|side| snapshot.buffered(side)), [0, 5], "the head is the origin server's");
     bench.tell(Report::Went(Side::Downstream, 5));
     assert_eq!(relays(&bench), [u64::MAX, u64::MAX]);
 }
@@ -100,5 +102,28 @@ fn a_head_that_is_given_up_stays_where_it_is_until_its_write_is_reported() {
         assert!(is_kept(&bench));
         bench.tell(Report::Refuses(Side::Downstream));
         assert!(!is_kept(&bench));
+    }
+}
+
+/// A13: whoever has failed before the tunnel opened has failed in the tunnel.
+#[test]
+fn a_side_that_has_failed_before_is_cut() {
+    let mut bench = Bench::new(TunnelSettings::default(), false);
+    let mut open = connection::Machine::default();
+    assert!(open.on(connection::Event::Established));
+    let (mut failed, mut ended) = (open, open);
+    assert!(failed.on(connection::Event::Fail) && ended.on(connection::Event::PeerEnd));
+    for (upstream, is_cut) in [(open, false), (ended, false), (failed, true)] {
+        let opening = Opening {
+            secret: TunnelSecret::new([7; 16]),
+            held: [Held::default(), Held::default()],
+            front: Outbox::default(),
+            legs: [open, upstream],
+            draining: None,
+        };
+        let turn = &mut Turn { now: BEGIN, buffers: &mut bench.buffers };
+        let tunnel = Tunnel::open(Arc::default(), opening, turn);
+        assert_eq!(tunnel.report().cut, is_cut);
+        assert_eq!(tunnel.report().ended.is_some(), upstream != open);
     }
 }

@@ -26,6 +26,13 @@ pub(super) fn quiet(settings: TunnelSettings) -> Bench {
 }
 
 impl Bench {
+    /// The same once more, with a worker of its own.
+    pub(super) fn twin(&self) -> Self {
+        let Self { tunnel, buffers, now, general, pipes } = self;
+        let buffers = Buffers::new(buffers.size());
+        Self { tunnel: tunnel.clone(), buffers, now: *now, general: *general, pipes: *pipes }
+    }
+
     pub(super) fn passes(&mut self, seconds: u64) -> Vec<String> {
         self.tell(Report::Passes(1_000 * seconds));
         self.tell(Report::TimesOut)
