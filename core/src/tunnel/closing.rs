@@ -185,6 +185,13 @@ impl Tunnel {
         }
     }
 
+    /// A Close that waits for a place between two frames: there will be none.
+    pub(super) fn forget_waiting_close(&mut self, to: Side) {
+        if matches!(self.said(to), Some(Said::Waits(_))) {
+            self.set_said(to, Said::Never);
+        }
+    }
+
     /// Of the client's connection we send the end first (RFC 6455 §7.1.1).
     fn end_client(&mut self, side: Side) -> bool {
         let is_due = side == Side::Downstream

@@ -255,8 +255,17 @@ impl Tunnel {
         } else {
             // As long as it can be told where in a frame each direction is.
             Side::BOTH.into_iter().for_each(|to| self.forget_waiting_ping(to));
+            let is_closing = self.closing().is_some();
             if let Some(frames) = &mut self.frames {
-                frames.lane_mut(from).goes_blind();
+                let lane = frames.lane_mut(from);
+                lane.goes_blind();
+                if is_closing {
+                    lane.sight = Sight::DropsBlindly;
+                }
+            }
+            if is_closing {
+                // It was to stand behind this frame, whose end nobody knows (G10).
+                self.forget_waiting_close(from.opposite());
             }
             if let Some(rare) = &mut self.rare {
                 rare.partial[from.index()] = None;
