@@ -273,7 +273,7 @@ impl Tunnel {
         let (until, is_spread) = match draining {
             Draining::Quit(until) => (until, true),
             Draining::Reload(until) => (until, self.settings.drain.on_reload),
-            Draining::Stop => return self.close(EndedBy::Shutdown, Manner::AtOnce, now, turn),
+            Draining::Stop => return self.stop(now, turn),
         };
         if let Some(until) = until {
             self.rare_mut(turn.buffers).drain = until;
@@ -282,6 +282,15 @@ impl Tunnel {
             let at = watch.drain_moment(window, now);
             let rare = self.rare_mut(turn.buffers);
             rare.moment = rare.moment.min(at);
+        }
+    }
+
+    /// TERM: a Close is said where a socket takes it at once, and nothing is awaited, whatever was (G6).
+    fn stop(&mut self, now: Tick, turn: &mut Turn<'_>) {
+        match self.rare.as_mut().and_then(|rare| rare.closing.as_mut()) {
+            None => self.close(EndedBy::Shutdown, Manner::AtOnce, now, turn),
+            Some(closing) if closing.manner == Manner::HalfClose => self.finish(None),
+            Some(closing) => closing.manner = Manner::AtOnce,
         }
     }
 
