@@ -66,6 +66,21 @@ fn what_an_open_tunnel_has_moved_is_among_the_bytes_of_its_lines() {
     assert_eq!(lines, [format!("open 0 0 {head} {came}"), moved("progress"), moved("close")]);
 }
 
+/// Nobody has polled between the moment of a line and the end of the tunnel: the last line tells the end.
+#[test]
+fn the_last_line_tells_the_end_where_another_was_due() {
+    let format = "log_format f '$tunnel_event $tunnel_ended_by';";
+    let mut world = world(format, "upgrade_log tunnels f every=1s;");
+    opens(&mut world);
+    let (session, mut turn) = world.parts();
+    for seconds in [1, 60] {
+        turn.now.tick = turn.now.tick.after(Duration::from_secs(seconds));
+        session.handle_timeout(&mut turn);
+    }
+    world.run();
+    assert_eq!(world.tunnel_log[1..], [(TunnelEvent::Close, "close idle".to_owned())]);
+}
+
 #[test]
 fn nothing_is_told_where_there_is_no_such_log() {
     for location in ["", "upgrade_log off;"] {
