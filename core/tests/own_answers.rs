@@ -136,3 +136,20 @@ fn a_drain_doesn_t_wait_for_it() {
     world.elapse(Duration::from_secs(5));
     assert!(world.done && world.exchanges.len() == 1);
 }
+
+/// As in nginx, where the code is set before the text is made.
+#[test]
+fn the_text_of_an_answer_may_say_its_status_code() {
+    let mut world = World::new(config_of(
+        "http { access_log off; server { listen 127.0.0.1:8080; error_page 404 = @page; error_page 410 @page;
+         location /text { return 200 $status; } location /moved { return 302 /$status; }
+         location /gone { return 410; } location @page { return 403 $status; } } }",
+    ));
+    for target in ["/text", "/moved", "/gone"] {
+        world.client_sends(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+    }
+    let text = String::from_utf8_lossy(world.client.received());
+    assert!(text.contains("\r\n\r\n200HTTP/1.1 302 "), "{text}");
+    assert!(text.contains("\r\nLocation: http://a:8080/302\r\n"), "{text}");
+    assert!(text.ends_with("\r\n\r\n410"), "{text}");
+}

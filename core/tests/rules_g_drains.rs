@@ -111,6 +111,25 @@ fn a_stop_says_close_where_a_socket_takes_it_now() {
     assert_eq!(world.client.received().len(), 3);
 }
 
+/// As in nginx, where each old worker has a timer of its own.
+#[test]
+fn a_second_drain_gives_no_more_time_than_the_first() {
+    for knows_frames in [true, false] {
+        let mut settings = TunnelSettings::default();
+        settings.websocket = knows_frames.then(WebSocketSettings::default);
+        settings.idle_timeout = HOUR;
+        let mut world = open(settings);
+        let after = |world: &World, seconds: u32| Some(world.now().tick.after(seconds * SECOND));
+        let (first, second) = (after(&world, 10), after(&world, 30));
+        drains(&mut world, Draining::Reload(first));
+        drains(&mut world, Draining::Quit(second));
+        world.elapse(10 * SECOND - INSTANT);
+        assert_eq!(report(&world).ended, None);
+        world.elapse(INSTANT);
+        assert_eq!(report(&world).ended, Some(EndedBy::Shutdown));
+    }
+}
+
 /// TERM in the middle of a drain: what has begun to end is over, and told.
 #[test]
 fn a_stop_awaits_no_answer_to_a_close_that_was_said_before() {

@@ -185,7 +185,9 @@ impl Session {
         if let Some(until) = draining.until(self.common.tick)
             && !self.phase.is_closed()
         {
-            self.common.ends_by = MaybeTick::at(until);
+            // A second drain gives no more time than the first.
+            let before = self.common.ends_by.get().unwrap_or(until);
+            self.common.ends_by = MaybeTick::at(until.min(before));
         }
         if let Phase::Idle(idle) = &self.phase
             && idle.has_drained(&self.common)

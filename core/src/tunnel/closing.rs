@@ -276,7 +276,9 @@ impl Tunnel {
             Draining::Stop => return self.stop(now, turn),
         };
         if let Some(until) = until {
-            self.rare_mut(turn.buffers).drain = until;
+            // A second drain gives no more time than the first.
+            let rare = self.rare_mut(turn.buffers);
+            rare.drain = rare.drain.min(until);
         }
         if let (true, Some(window), Some(watch)) = (is_spread, self.settings.drain.window, &self.watch) {
             let at = watch.drain_moment(window, now);

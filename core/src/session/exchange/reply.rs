@@ -90,6 +90,8 @@ impl Exchange {
             (_, 444) => self.close_unanswered(common),
             (Some(target), status @ (301..=303 | 307 | 308)) => {
                 let mut uri = turn.buffers.scratch();
+                // As in nginx, `$status` in the text is the code that is returned.
+                common.record.status = status;
                 common.record.write_template(target, turn.now, &mut uri);
                 self.redirect(common, status, &uri, turn);
                 turn.buffers.return_scratch(uri);
@@ -111,13 +113,15 @@ impl Exchange {
         text: &Template,
         turn: &mut Turn<'_>,
     ) {
+        let shown = common.shown_status(status);
         let mut content = turn.buffers.scratch();
+        common.record.status = shown;
         common.record.write_template(text, turn.now, &mut content);
         let path = common.record.heads.as_ref().map_or(b"".as_slice(), |heads| heads.path());
         let by_path = || common.record.location.as_ref().map(|location| location.types.of(path));
         let mut media_type = turn.buffers.scratch();
         media_type.extend_from_slice(kind.or_else(by_path).map_or(PLAIN, str::as_bytes));
-        self.reply(common, common.shown_status(status), &media_type, &content, turn);
+        self.reply(common, shown, &media_type, &content, turn);
         turn.buffers.return_scratch(media_type);
         turn.buffers.return_scratch(content);
     }
