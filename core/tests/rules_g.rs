@@ -2,17 +2,18 @@
 
 mod common;
 
-use core::num::NonZeroU64;
+use core::{num::NonZeroU64, time::Duration};
 
 use common::{
     demands::{INSTANT, SECOND},
     websockets::{
         CLOSE, HOUR, PING, TEXT, answers, close, closes, end, frame, got, of_side, open, pinging, report,
-        sends, until_pinged, websocket,
+        sends, told, until_pinged, websocket,
     },
 };
 use underpass_core::{
-    EndedBy, EndedHow, Event, MessageRate, Side, TunnelSettings, WebSocketSettings, websocket::FrameViolation,
+    EndedBy, EndedHow, Event, MessageRate, Side, Timer, TunnelSettings, WebSocketSettings,
+    websocket::FrameViolation,
 };
 use underpass_testkit::{
     frames::{Form, Frame},
@@ -81,6 +82,66 @@ fn bytes_that_come_too_fast_are_not_read() {
         }
         world.elapse(SECOND);
         assert_eq!(end(&mut world, from.opposite()).received().len(), 5000);
+    }
+}
+
+/// G8: what a limit of ours keeps back is not the peers' idleness, and no half-closed tunnel's end either (C2, C5).
+#[test]
+fn what_a_limit_keeps_back_is_not_lost_to_the_idle_timer() {
+    let mut settings = WebSocketSettings::default();
+    settings.message_rate = Some(MessageRate::new(120 * SECOND, 0));
+    let mut world = websocket(settings, |_| {});
+    world.client_sends(frame(Side::Downstream, TEXT, b"one"));
+    world.client_sends(frame(Side::Downstream, TEXT, b"two"));
+    world.elapse(120 * SECOND - INSTANT);
+    assert_eq!((told(&mut world, Side::Upstream).len(), report(&world).ended), (1, None));
+    world.elapse(INSTANT);
+    assert_eq!(told(&mut world, Side::Upstream).len(), 2);
+    assert_eq!(of_side(&report(&world), Side::Upstream).blocked, Duration::ZERO, "we kept it");
+    // From here on nobody is kept back.
+    world.elapse(60 * SECOND - INSTANT);
+    assert_eq!(report(&world).ended, None);
+    world.elapse(INSTANT);
+    assert_eq!(report(&world).ended, Some(EndedBy::Timer(Timer::TunnelIdle)));
+
+    for (from, is_half_closed) in
+        [(Side::Downstream, false), (Side::Upstream, false), (Side::Downstream, true), (Side::Upstream, true)]
+    {
+        let mut settings = TunnelSettings::default();
+        (settings.limit_rate, settings.idle_timeout) = (NonZeroU64::new(1000), SECOND / 4);
+        settings.half_close_timeout = SECOND / 4;
+        let mut world = open(settings);
+        sends(&mut world, from, vec![b'x'; 5000]);
+        if is_half_closed {
+            match from {
+                Side::Downstream => world.origin_ends(),
+                Side::Upstream => world.client_ends(),
+            }
+        }
+        world.elapse(5 * SECOND);
+        let received = end(&mut world, from.opposite()).received().len();
+        assert_eq!(received, 5000, "{from:?} {is_half_closed}");
+    }
+}
+
+/// G2, G10: where frames can't be told any more, a Ping that has waited for the end of a header has no place.
+#[test]
+fn a_ping_that_waits_behind_the_beginning_of_a_bad_header_is_never_sent() {
+    for from in Side::BOTH {
+        let mut world =
+            pinging(|ping| (ping.client, ping.upstream) = (from == Side::Upstream, from == Side::Downstream));
+        // The length is not in its shortest form.
+        let bad: &[u8] = match from {
+            Side::Downstream => &[0x82, 0xfe, 0, 5, 1, 2, 3, 4],
+            Side::Upstream => &[0x82, 0x7e, 0, 5],
+        };
+        sends(&mut world, from, &bad[..1]);
+        // A Ping to the other side is due, and waits.
+        world.elapse(15 * SECOND);
+        sends(&mut world, from, &bad[1..]);
+        sends(&mut world, from, "hello");
+        let received = end(&mut world, from.opposite()).received();
+        assert_eq!(received, [bad, b"hello"].concat(), "{from:?}");
     }
 }
 

@@ -4,7 +4,7 @@ mod common;
 
 use common::{
     demands::{INSTANT, SECOND},
-    websockets::{CLOSE, TEXT, close, closes, frame, goodbye, got, report, sends, told, websocket},
+    websockets::{CLOSE, TEXT, close, closes, end, frame, goodbye, got, report, sends, told, websocket},
 };
 use underpass_core::{EndedBy, EndedHow, Ending, Lifetime, Side, Timer, TunnelSettings, WebSocketSettings};
 use underpass_testkit::session_world::World;
@@ -15,6 +15,29 @@ fn aged(change: impl FnOnce(&mut TunnelSettings)) -> World {
         settings.max_lifetime = Some(Lifetime::new(20 * SECOND, 0));
         change(settings);
     })
+}
+
+/// G10: a Close that has waited for the end of a frame is never said where that frame breaks a rule: nobody knows where it
+/// ends. Nothing of what follows goes on, either.
+#[test]
+fn a_close_that_waits_behind_the_beginning_of_a_bad_header_is_never_said() {
+    for from in Side::BOTH {
+        let mut world = aged(|settings| settings.close_timeout = 5 * SECOND);
+        // The length is not in its shortest form.
+        let bad: &[u8] = match from {
+            Side::Downstream => &[0x82, 0xfe, 0, 5, 1, 2, 3, 4],
+            Side::Upstream => &[0x82, 0x7e, 0, 5],
+        };
+        sends(&mut world, from, &bad[..1]);
+        world.elapse(21 * SECOND);
+        for bytes in [&bad[1..], b"hello", &frame(from, TEXT, b"next")] {
+            sends(&mut world, from, bytes);
+        }
+        assert_eq!(end(&mut world, from.opposite()).received(), &bad[..1], "{from:?}");
+        assert_eq!(closes(&mut world, from), goodbye(), "the other direction has a place for it");
+        world.elapse(4 * SECOND);
+        assert!(world.done);
+    }
 }
 
 #[test]

@@ -111,6 +111,28 @@ fn a_stop_says_close_where_a_socket_takes_it_now() {
     assert_eq!(world.client.received().len(), 3);
 }
 
+/// TERM in the middle of a drain: what has begun to end is over, and told.
+#[test]
+fn a_stop_awaits_no_answer_to_a_close_that_was_said_before() {
+    for (knows_frames, window) in [(true, usize::MAX), (true, 3), (false, usize::MAX)] {
+        let mut settings = TunnelSettings::default();
+        settings.websocket = knows_frames.then(WebSocketSettings::default);
+        (settings.idle_timeout, settings.drain.window) = (HOUR, Some(100 * SECOND));
+        let mut world = open(settings);
+        world.client.set_window(window);
+        drains(&mut world, Draining::Quit(None));
+        assert!(world.elapse_to_deadline());
+        assert!(!world.done, "answers are awaited");
+        drains(&mut world, Draining::Stop);
+        assert!(world.done);
+        if knows_frames {
+            assert_eq!(closes(&mut world, Side::Upstream), goodbye(), "once");
+        }
+        let report = report(&world);
+        assert_eq!((report.ended, report.how), (Some(EndedBy::Drain), Some(EndedHow::Timeout)));
+    }
+}
+
 #[test]
 fn other_protocols_are_half_closed_at_their_moment() {
     let mut settings = TunnelSettings::default();

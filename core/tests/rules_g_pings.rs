@@ -194,6 +194,28 @@ fn a_relayed_ping_that_is_unanswered_serves_as_ours() {
 }
 
 #[test]
+fn the_time_for_the_answer_to_a_relayed_ping_begins_when_it_was_sent() {
+    let mut world = pinging(|ping| (ping.timeout, ping.upstream) = (3 * SECOND, false));
+    world.client.set_window(100);
+    world.origin_sends(frame(Side::Upstream, 0x82, &[0; 120]));
+    world.origin_sends(frame(Side::Upstream, PING, b"theirs"));
+    // The client takes a little now and then: it is slow, and can't have seen the Ping.
+    for _ in 0..5 {
+        world.elapse(9 * SECOND);
+        assert_eq!(report(&world).ended, None);
+        world.client.set_window(1);
+        world.run();
+    }
+    world.client.set_window(usize::MAX);
+    world.run();
+    assert_eq!(pings(&mut world, Side::Downstream), 1);
+    world.elapse(3 * SECOND - INSTANT);
+    assert_eq!(report(&world).ended, None);
+    world.elapse(INSTANT);
+    assert_eq!(closes(&mut world, Side::Upstream), [(1001, String::new())]);
+}
+
+#[test]
 fn the_clocks_of_a_side_that_is_not_read_stand_still() {
     let mut settings = WebSocketSettings::default();
     let mut ping = PingSettings::every(10 * SECOND);

@@ -49,6 +49,24 @@ fn a_line_when_it_opens_and_one_when_it_ends() {
 }
 
 #[test]
+fn what_an_open_tunnel_has_moved_is_among_the_bytes_of_its_lines() {
+    let values = "$bytes_sent $body_bytes_sent $upstream_bytes_sent $upstream_bytes_received";
+    let mut world =
+        world(&format!("log_format f '$tunnel_event {values}';"), "upgrade_log tunnels f every=1s;");
+    opens(&mut world);
+    world.client_sends("abc");
+    world.origin_sends("defgh");
+    world.elapse(Duration::from_secs(1));
+    ends(&mut world);
+    let head = world.origin().received().len() - 3;
+    let answer = world.client.received().len() - 5;
+    let came = SWITCHES.len();
+    let lines: Vec<&str> = world.tunnel_log.iter().map(|(_, line)| line.as_str()).collect();
+    let moved = |event| format!("{event} {} 5 {} {}", answer + 5, head + 3, came + 5);
+    assert_eq!(lines, [format!("open 0 0 {head} {came}"), moved("progress"), moved("close")]);
+}
+
+#[test]
 fn nothing_is_told_where_there_is_no_such_log() {
     for location in ["", "upgrade_log off;"] {
         let mut world = world("", location);

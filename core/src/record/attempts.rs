@@ -1,7 +1,7 @@
 //! The attempts of an exchange, and the `$upstream_*` variables that list them.
 
 use super::{
-    Attempt, Record,
+    Attempt, Record, TunnelReport,
     values::{show, write_seconds},
 };
 use crate::{
@@ -51,6 +51,11 @@ impl Record {
             Some(end) => write_seconds(out, end, attempt.began),
             None => out.push(b'-'),
         };
+        // A tunnel is of the last one.
+        let under_way = |moved: fn(&TunnelReport) -> u64| match attempt.over.get() {
+            Some(_) => 0,
+            None => self.under_way(moved),
+        };
         match variable {
             Variable::UpstreamAddr => match (&attempt.peer, attempt.group()) {
                 (Some(peer), _) => show(out, peer),
@@ -65,8 +70,12 @@ impl Record {
             Variable::UpstreamConnectTime => span(out, attempt.connected.get()),
             Variable::UpstreamHeaderTime => span(out, attempt.answered.get()),
             Variable::UpstreamResponseTime => span(out, attempt.over.get().or(Some(now))),
-            Variable::UpstreamBytesSent => write_decimal(out, attempt.sent),
-            Variable::UpstreamBytesReceived => write_decimal(out, attempt.received),
+            Variable::UpstreamBytesSent => {
+                write_decimal(out, attempt.sent + under_way(|tunnel| tunnel.to_upstream));
+            }
+            Variable::UpstreamBytesReceived => {
+                write_decimal(out, attempt.received + under_way(|tunnel| tunnel.from_upstream));
+            }
             _ => {}
         }
     }

@@ -137,10 +137,19 @@ impl Record {
         self.outcome
     }
 
-    /// Bytes sent to the client, heads included.
+    /// Bytes sent to the client, heads included. Of a tunnel that is open they count where a line about it is due, and from
+    /// its end on.
     #[must_use]
     pub fn bytes_sent(&self) -> u64 {
-        self.figures.sent
+        self.figures.sent + self.under_way(|tunnel| tunnel.to_client)
+    }
+
+    /// What a tunnel that is open has moved when a line about it is due: once it is over, it is among the totals.
+    fn under_way(&self, moved: impl FnOnce(&TunnelReport) -> u64) -> u64 {
+        match (self.figures.event, self.tunnel()) {
+            (Some(TunnelEvent::Open | TunnelEvent::Progress), Some(tunnel)) => moved(tunnel),
+            _ => 0,
+        }
     }
 
     /// The tunnel, if the exchange became one, from its end on. What is known of it before,

@@ -75,9 +75,9 @@ impl Record {
             Variable::ProxyPort => out.extend_from_slice(self.proxy_port()),
             Variable::Status => self.write_status(out),
             Variable::RequestTime => write_seconds(out, now.tick, self.figures.began),
-            Variable::BytesSent => write_decimal(out, self.figures.sent),
+            Variable::BytesSent => write_decimal(out, self.bytes_sent()),
             Variable::BodyBytesSent => {
-                write_decimal(out, self.figures.sent.saturating_sub(self.figures.head_sent));
+                write_decimal(out, self.bytes_sent().saturating_sub(self.figures.head_sent));
             }
             Variable::RequestLength => write_decimal(out, self.figures.request_length),
             Variable::RequestCompletion if self.outcome == Outcome::Complete => out.extend_from_slice(b"OK"),

@@ -185,6 +185,13 @@ impl Tunnel {
         }
     }
 
+    /// A Close that waits for a place between two frames: there will be none.
+    pub(super) fn forget_waiting_close(&mut self, to: Side) {
+        if matches!(self.said(to), Some(Said::Waits(_))) {
+            self.set_said(to, Said::Never);
+        }
+    }
+
     /// Of the client's connection we send the end first (RFC 6455 §7.1.1).
     fn end_client(&mut self, side: Side) -> bool {
         let is_due = side == Side::Downstream
@@ -266,7 +273,7 @@ impl Tunnel {
         let (until, is_spread) = match draining {
             Draining::Quit(until) => (until, true),
             Draining::Reload(until) => (until, self.settings.drain.on_reload),
-            Draining::Stop => return self.close(EndedBy::Shutdown, Manner::AtOnce, now, turn),
+            Draining::Stop => return self.stop(now, turn),
         };
         if let Some(until) = until {
             self.rare_mut(turn.buffers).drain = until;
@@ -275,6 +282,15 @@ impl Tunnel {
             let at = watch.drain_moment(window, now);
             let rare = self.rare_mut(turn.buffers);
             rare.moment = rare.moment.min(at);
+        }
+    }
+
+    /// TERM: a Close is said where a socket takes it at once, and nothing is awaited, whatever was (G6).
+    fn stop(&mut self, now: Tick, turn: &mut Turn<'_>) {
+        match self.rare.as_mut().and_then(|rare| rare.closing.as_mut()) {
+            None => self.close(EndedBy::Shutdown, Manner::AtOnce, now, turn),
+            Some(closing) if closing.manner == Manner::HalfClose => self.finish(None),
+            Some(closing) => closing.manner = Manner::AtOnce,
         }
     }
 

@@ -33,11 +33,15 @@ impl Tunnel {
         if let Some(since) = to_origin {
             see(Timer::UpstreamSend, since.after(settings.upstream_send_timeout));
         }
-        // The idle timer stands still while a write stall timer runs.
-        if to_origin.is_none() && to_client.is_none() {
+        let is_held_back = self.busy.holds_back();
+        // The idle timer stands still while a write stall timer runs, or while a limit of ours keeps a side from being read:
+        // what has come of it and waits would be lost (G8).
+        if to_origin.is_none() && to_client.is_none() && !is_held_back {
             see(Timer::TunnelIdle, self.moved.after(settings.idle_timeout));
         }
-        if let Stage::HalfClosed { since } = stage {
+        if let Stage::HalfClosed { since } = stage
+            && !is_held_back
+        {
             let span = settings.half_close_timeout.min(settings.idle_timeout);
             // Only the direction that is left moves anything.
             see(Timer::HalfClose, since.max(self.moved).after(span));

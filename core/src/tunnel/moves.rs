@@ -19,7 +19,6 @@ impl Tunnel {
     ) {
         let reads = self.leg(from).reads() && !self.is_done();
         let direction = &mut self.directions[from.index()];
-        let waited = direction.held.waits();
         let count = direction.held.received(if reads { result.unwrap_or(0) } else { 0 });
         match result {
             Err(fault) if fault.is_transient() => {}
@@ -30,19 +29,15 @@ impl Tunnel {
                 self.leg_event(from, connection::Event::PeerEnd);
                 self.source_ended(from);
             }
-            Ok(_) => self.arrived(from, count, waited, now),
+            Ok(_) => self.arrived(from, count, now),
         }
     }
 
-    fn arrived(&mut self, from: Side, count: usize, waited: bool, now: Tick) {
-        let in_front = from == Side::Upstream && self.busy.has(Busy::FRONT);
+    fn arrived(&mut self, from: Side, count: usize, now: Tick) {
         // Among what goes nowhere, a Close may be awaited (G5).
         let looks_on = self.awaits_closes();
         let direction = &mut self.directions[from.index()];
-        if let Course::Flowing(carried) = &mut direction.course {
-            if !waited && carried.piped == 0 && !in_front {
-                carried.since = now;
-            }
+        if direction.course.is_flowing() {
             self.counts.received(from, count as u64);
             self.pay(from, count as u64, now);
             self.heard(from, now);

@@ -115,6 +115,12 @@ impl Busy {
         self.has(Self::PAUSED[side.index()]) || (side == Side::Downstream && self.has(Self::TOO_SOON))
     }
 
+    /// Whether any side isn't read for the sake of a rate.
+    #[inline]
+    pub(super) fn holds_back(self) -> bool {
+        self.0 & (Self::PAUSED[0] | Self::PAUSED[1] | Self::TOO_SOON) != 0
+    }
+
     /// Whether a side isn't read for the sake of a rate of bytes.
     #[inline]
     pub(super) fn is_paced(self, side: Side) -> bool {

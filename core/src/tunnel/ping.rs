@@ -47,6 +47,12 @@ impl Tunnel {
             Vigil::Awaits(since) => Some(Due::Answer(since.after(ping.timeout))),
             // One Ping is out at a time.
             Vigil::Hears(_) if self.own(side).is_some() => None,
+            // Nor is one of the other end's out while it may be among what waits here.
+            Vigil::Hears(_)
+                if watch.has_relayed_ping(side) && self.stalled_since(side.opposite()).is_some() =>
+            {
+                None
+            }
             Vigil::Hears(since) => Some(Due::Ping(since.after(watch.interval(side, ping.interval)))),
         }
     }

@@ -71,10 +71,18 @@ impl Tunnel {
             // Said again where it still is so.
             self.busy.clear(Busy::TOO_SOON);
         }
+        let waited = self.stalled_since(from).is_some();
         while !self.directions[from.index()].held.unseen().is_empty()
             && !self.is_done()
             && self.scan_front(from, now, turn)
         {}
+        if !waited
+            && self.stalled_since(from).is_some()
+            && let Some(carried) = self.directions[from.index()].course.carried()
+        {
+            // What was kept here waits for the other side from now on, however long ago it came.
+            carried.since = now;
+        }
     }
 
     /// Looks at what stands at the front; says whether there may be more to look at.
@@ -157,8 +165,7 @@ impl Tunnel {
                 held.swallow(count);
             }
             Front::Behind => held.pass_all(),
-            Front::Broken(_) => lane.goes_blind(),
-            Front::TooLong | Front::TooSoon => {}
+            Front::Broken(_) | Front::TooLong | Front::TooSoon => {}
         }
         if ahead > 0
             && lane.ahead == 0
@@ -246,7 +253,23 @@ impl Tunnel {
             }
             self.close(EndedBy::Violation(from), Manner::Handshake, now, turn);
         } else {
+            // As long as it can be told where in a frame each direction is.
             Side::BOTH.into_iter().for_each(|to| self.forget_waiting_ping(to));
+            let is_closing = self.closing().is_some();
+            if let Some(frames) = &mut self.frames {
+                let lane = frames.lane_mut(from);
+                lane.goes_blind();
+                if is_closing {
+                    lane.sight = Sight::DropsBlindly;
+                }
+            }
+            if is_closing {
+                // It was to stand behind this frame, whose end nobody knows (G10).
+                self.forget_waiting_close(from.opposite());
+            }
+            if let Some(rare) = &mut self.rare {
+                rare.partial[from.index()] = None;
+            }
         }
     }
 }

@@ -37,6 +37,7 @@ impl Tunnel {
         let now = turn.now.tick.max(self.moved);
         let was_done = self.is_done();
         let waited = self.stalls();
+        let was_held_back = self.busy.holds_back();
         let could_speak = Side::BOTH.map(|side| self.leg(side).reads());
         match input {
             Input::Received(from, result) => self.received(from, result, now, turn),
@@ -71,6 +72,10 @@ impl Tunnel {
         }
         self.settle(turn);
         self.pace_reading(now);
+        if was_held_back && !self.busy.holds_back() {
+            // So it has while we read less than might have come.
+            self.moved = now;
+        }
         for side in Side::BOTH {
             self.pace_clock(side, now);
         }
