@@ -6,7 +6,7 @@ use std::{io::ErrorKind, sync::Arc, time::Duration};
 
 use common::alone::{Alone, GET, SWITCH, UPGRADE};
 use underpass_core::{
-    Address, Draining, Ending, Fault, Output, Relayed, Side, Tick, Turn, Wait, config::Config,
+    Address, Draining, Ending, Fault, Output, Relayed, Side, Tick, TunnelEvent, Turn, Wait, config::Config,
 };
 use underpass_testkit::session_world::{World, config_of};
 
@@ -198,4 +198,30 @@ fn the_time_to_come_back_is_counted_from_the_end_of_the_process() {
     world.client_sends(UPGRADE);
     let received = String::from_utf8_lossy(world.client.received()).into_owned();
     assert!(received.contains("\r\nRetry-After: 44\r\n"), "{received}");
+}
+
+/// G9: a line about a tunnel's progress tells of it, though a quiet tunnel keeps nothing to be told.
+#[test]
+fn progress_is_told_of_a_tunnel_whose_opening_is_forgotten() {
+    let mut alone = Alone::with(
+        config_of(
+            "http { access_log off; server { listen 127.0.0.1:8080; upgrade_log log every=1s; location / {
+             proxy_pass http://127.0.0.1:9000; proxy_set_header Upgrade $http_upgrade;
+             proxy_set_header Connection upgrade; } } }",
+        ),
+        false,
+    );
+    alone.receives(Side::Downstream, UPGRADE);
+    assert!(alone.connects());
+    alone.sends(Side::Upstream);
+    alone.receives(Side::Upstream, SWITCH);
+    alone.sends(Side::Downstream);
+    waits(&mut alone);
+    alone.session.forget_exchange(&mut alone.buffers);
+    assert!(alone.session.record().tunnel().is_none(), "nothing is kept");
+    alone.now.tick = Tick(1_000_000_000);
+    let turn = &mut Turn { now: alone.now, buffers: &mut alone.buffers };
+    alone.session.handle_timeout(turn);
+    assert!(matches!(alone.session.poll_output(), Output::LogTunnel(TunnelEvent::Progress)));
+    assert!(alone.session.record().tunnel().is_some());
 }

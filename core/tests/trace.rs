@@ -795,6 +795,9 @@ fn a_tunnel_of_another_protocol_has_no_frames() {
             world.client_sends(b"\x82\x83\0\0\0\0JJJ");
         });
         assert_eq!(trace.matches(" = client content 9\n").count(), 1, "{trace}");
+        // What it waits for is told: bytes may be moved past it in the tunnel, and not before.
+        assert!(trace.contains(" relays client"), "{trace}");
+        assert!(trace.contains("> wait until 60000000000 reads client\n"), "{trace}");
         goes_the_same_way(trace.as_bytes());
     }
 }

@@ -257,9 +257,18 @@ mod tests {
     /// As nginx does: a block list has its say where nobody can tell who it is.
     #[test]
     fn what_is_no_address_is_the_last_address_of_ipv4() {
-        for text in
-            ["", "unix:", "garbage", "10.1.1", "256.1.1.1", "10.1.1.1:80", "10.1.1.1 ", "::1%lo", "1::2::3"]
-        {
+        for text in [
+            "",
+            "unix:",
+            "garbage",
+            "10.1.1",
+            "256.1.1.1",
+            "10.1.1.1:80",
+            "10.1.1.:",
+            "10.1.1.1 ",
+            "::1%lo",
+            "1::2::3",
+        ] {
             for geo in blocks() {
                 assert_eq!(String::from_utf8_lossy(geo.find(text.as_bytes())), "none", "{text:?} {geo:?}");
             }
