@@ -7,6 +7,7 @@ use rustls::{
         cipher::{AeadKey, InboundOpaqueMessage, Iv, OutboundChunks, OutboundPlainMessage},
         tls13::HkdfExpander,
     },
+    pki_types::UnixTime,
     server::ProducesTickets,
     ticketer::TicketRotator,
 };
@@ -25,14 +26,15 @@ impl Tickets {
         Self(None)
     }
 
-    /// Keys by chance, new ones each `seconds` (`ssl_session_timeout`); a ticket is taken for one to two times as long.
+    /// Keys by chance, new ones each `seconds` (`ssl_session_timeout`), or later where nobody comes. A ticket is taken for that
+    /// long.
     ///
     /// # Errors
     /// The system gives no random bytes.
     pub fn random(seconds: u32) -> Result<Self, GetRandom> {
         let new = || Ok(Box::new(Keys::new([TicketKey::random()?].into(), 0)) as Box<dyn ProducesTickets>);
         let rotator = TicketRotator::new(seconds, new).map_err(|_| GetRandom)?;
-        Ok(Self(Some(Arc::new(rotator))))
+        Ok(Self(Some(Arc::new(Aged::new(rotator, seconds)))))
     }
 
     /// Keys of an operator (`ssl_session_ticket_key`): the first seals, each opens; a ticket is taken for `seconds`. Without
@@ -41,7 +43,7 @@ impl Tickets {
         if keys.is_empty() {
             return Self::off();
         }
-        Self(Some(Arc::new(Keys::new(keys, seconds))))
+        Self(Some(Arc::new(Aged::new(Keys::new(keys, seconds), seconds))))
     }
 }
 
@@ -102,6 +104,43 @@ impl fmt::Debug for TicketKey {
 fn expand(expander: &dyn HkdfExpander, label: &[u8], output: &mut [u8]) {
     // At most 255 times the length of a hash (RFC 5869 §2.3): 32 and 12 bytes never fail.
     expander.expand_slice(&[label], output).expect("a short output");
+}
+
+/// Tickets with the time of their sealing in front of the state, which ends with their age: the keys may be older. A file's stays
+/// as long as the file, and the rotator changes its own only when somebody comes.
+#[derive(Debug)]
+struct Aged<T> {
+    tickets: T,
+    seconds: u32,
+    /// Seconds since 1970. Machines that share a key share the time, too.
+    clock: fn() -> u64,
+}
+
+impl<T: ProducesTickets> Aged<T> {
+    fn new(tickets: T, seconds: u32) -> Self {
+        Self { tickets, seconds, clock: || UnixTime::now().as_secs() }
+    }
+}
+
+impl<T: ProducesTickets> ProducesTickets for Aged<T> {
+    fn enabled(&self) -> bool {
+        self.tickets.enabled()
+    }
+
+    fn lifetime(&self) -> u32 {
+        self.seconds
+    }
+
+    fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        self.tickets.encrypt(&[&(self.clock)().to_be_bytes(), plain].concat())
+    }
+
+    fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
+        let mut plain = self.tickets.decrypt(ticket)?;
+        let sealed_at = u64::from_be_bytes(*plain.first_chunk()?);
+        let age = (self.clock)().saturating_sub(sealed_at);
+        (age <= self.seconds.into()).then(|| plain.split_off(size_of::<u64>()))
+    }
 }
 
 const NAME: usize = 16;
@@ -189,6 +228,37 @@ mod tests {
         assert_eq!(two.open(&ticket), None);
         assert_eq!(Keys::new(vec![key(2), key(1)], 300).open(&ticket).as_deref(), Some(&b"a session"[..]));
         assert_ne!(one.seal(b"a session"), Some(ticket), "no two tickets are alike");
+    }
+
+    thread_local! {
+        static NOW: std::cell::Cell<u64> = const { std::cell::Cell::new(1_000_000) };
+    }
+
+    /// `ssl_session_timeout` bounds a ticket, however long its key lives.
+    #[test]
+    fn a_ticket_is_taken_for_its_time() {
+        let tickets = Aged { tickets: Keys::new(vec![key(1)], 300), seconds: 300, clock: || NOW.get() };
+        let ticket = tickets.encrypt(b"a session").expect("a ticket");
+        for (later, is_taken) in [(0, true), (300, true), (301, false), (86_400, false)] {
+            NOW.set(1_000_000 + later);
+            let taken = tickets.decrypt(&ticket);
+            assert_eq!(taken.as_deref(), is_taken.then_some(&b"a session"[..]), "after {later} s");
+        }
+        NOW.set(999_990);
+        assert!(tickets.decrypt(&ticket).is_some(), "of a machine whose clock is ahead");
+        let timeless = tickets.tickets.encrypt(b"short").expect("a ticket");
+        assert_eq!(tickets.decrypt(&timeless), None, "of another version");
+    }
+
+    #[test]
+    fn every_way_to_have_tickets_bounds_their_time() {
+        for tickets in [Tickets::random(300).expect("random bytes"), Tickets::with_keys(vec![key(1)], 300)] {
+            let tickets = tickets.0.expect("there are some");
+            assert_eq!(tickets.lifetime(), 300);
+            assert!(format!("{tickets:?}").starts_with("Aged"));
+            let ticket = tickets.encrypt(b"a session").expect("a ticket");
+            assert_eq!(tickets.decrypt(&ticket).as_deref(), Some(&b"a session"[..]));
+        }
     }
 
     #[test]

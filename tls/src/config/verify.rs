@@ -79,7 +79,8 @@ impl ClientTrust {
                     Arc::clone(&trust.roots),
                     Arc::clone(provider()),
                 )
-                .with_crls(trust.lists.iter().cloned());
+                .with_crls(trust.lists.iter().cloned())
+                .enforce_revocation_expiration();
                 let chain = builder.build().map_err(|error| Error::General(error.to_string()))?;
                 Some((chain, Depth::of(trust)?))
             }
@@ -239,6 +240,7 @@ impl CheckServer {
         let chain =
             WebPkiServerVerifier::builder_with_provider(Arc::clone(&trust.roots), Arc::clone(provider()))
                 .with_crls(trust.lists.iter().cloned())
+                .enforce_revocation_expiration()
                 .build()
                 .map_err(|error| Error::General(error.to_string()))?;
         // With lists of revoked certificates, being in the file isn't enough: no list speaks for it.
