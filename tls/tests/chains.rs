@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use common::*;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, SerialNumber, date_time_ymd,
 };
 use underpass_tls::{
     Certificate, ClientCertificate, ClientOptions, ClientTrust, Credential, Protocols, ServerOptions,
@@ -168,4 +168,53 @@ fn a_certificate_says_whose_it_is_and_until_when() {
     assert_eq!((leaf.valid_from(), leaf.valid_until()), (at(1_577_836_800), at(4_733_510_400)));
     assert!(Certificate::from_der(b"no certificate").is_none());
     assert_eq!(Certificate::all_from_pem(b"no PEM").len(), 0);
+}
+
+/// As OpenSSL has it: who keeps a list has to bring a new one in time.
+#[test]
+fn a_list_of_revoked_certificates_whose_time_is_over_is_not_believed() {
+    let mut authority = CertificateParams::default();
+    authority.distinguished_name.push(DnType::CommonName, "root");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root =
+        CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key")).expect("an authority");
+    let mut params = CertificateParams::new(vec![NAME.to_owned()]).expect("a name");
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    let key = KeyPair::generate().expect("a key");
+    let leaf = params.signed_by(&key, &root).expect("a certificate").pem();
+    let credential =
+        || Credential::from_pem(leaf.as_bytes(), key.serialize_pem().as_bytes()).expect("a pair");
+    for (until, is_believed) in [(2100, true), (2021, false)] {
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(until, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: Vec::new(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = list.signed_by(&root).expect("a list").pem().expect("text");
+        let trust = Trust::from_pem(root.pem().as_bytes()).expect("an authority");
+        let trust = trust.with_crls(list.as_bytes()).expect("a list");
+        let server_options = ServerOptions {
+            credentials: vec![credential()],
+            verify: ClientTrust::On(trust.clone()),
+            ..ServerOptions::default()
+        };
+        let settings = server_options.settings().expect("settings");
+        let with = |trust| {
+            let options =
+                ClientOptions { trust, credential: Some(credential()), ..client_options(Protocols::Both) };
+            client(&options.settings().expect("settings"))
+        };
+        // A server of its client.
+        let (mut lazy, mut judge) = (with(None), server(&settings));
+        shake(&mut lazy, &mut judge);
+        let judged = judge.client_certificate();
+        assert_eq!(judged == ClientCertificate::Verified, is_believed, "{until}: {judged}");
+        // A client of its server.
+        let shaken = try_shake(&mut with(Some(trust)), &mut server(&settings));
+        assert_eq!(shaken.is_ok(), is_believed, "{until}: {shaken:?}");
+    }
 }

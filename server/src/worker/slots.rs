@@ -64,6 +64,14 @@ impl<N: Network> Slots<N> {
         })
     }
 
+    /// Tells a guest to drain, which has no turn for it now.
+    pub(super) fn note_drain(&mut self, number: u32, why: Draining, shared: &mut Shared<N>) {
+        let slot = self.slots.get_mut(number as usize);
+        if let Some(guest) = slot.and_then(|slot| slot.guest.as_mut()) {
+            guest.drain(why, shared);
+        }
+    }
+
     fn guarded(
         &mut self,
         number: u32,

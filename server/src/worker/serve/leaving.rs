@@ -122,12 +122,16 @@ impl<N: Network> Worker<N> {
             if !concerned(&self.slots) {
                 continue;
             }
-            if drain.why == Draining::Stop {
-                // Who shakes hands has nothing to say, and might have much to do.
-                if self.slots.shakes_hands(number) {
-                    continue;
+            if self.slots.shakes_hands(number) {
+                // At the end of the worker it has nothing to say, and might have much to do. Otherwise it goes on with the
+                // others that shake hands, a few at a time.
+                if drain.why != Draining::Stop {
+                    self.slots.note_drain(number, drain.why, &mut self.shared);
+                    self.entering.push_back(number);
                 }
-            } else {
+                continue;
+            }
+            if drain.why != Draining::Stop {
                 // A request that has come already is one that was begun.
                 self.turn(number);
             }

@@ -224,24 +224,31 @@ fn clients_before_their_sessions_count() {
     });
 }
 
-/// However many shake hands at once, others have their turns between them.
+/// However many shake hands at once, others have their turns between them; when the worker leaves, too.
 #[test]
 fn so_many_handshakes_are_computed_in_a_turn() {
-    let (listener, address) = secured("return 204;", |_| {});
-    let mut worker = worker(listener);
-    let mut clients: Vec<Secured<Connection>> = (0..30).map(|_| client(connected(address))).collect();
-    for client in &mut clients {
-        assert!(client.poll_handshake(&mut context()).is_pending());
+    for leaves in [false, true] {
+        let (listener, address) = secured("return 204;", |_| {});
+        let control = Control::new();
+        let mut worker =
+            ByTurns(Box::pin(serve_on::<ByHand>(Setup::new(vec![listener]).controlled_by(&control))));
+        let mut clients: Vec<Secured<Connection>> = (0..30).map(|_| client(connected(address))).collect();
+        for client in &mut clients {
+            assert!(client.poll_handshake(&mut context()).is_pending());
+        }
+        if leaves {
+            control.drain(None);
+        }
+        let (mut before, mut polls) = (0, 0);
+        worker.until(|| {
+            polls += 1;
+            let answered = clients.iter().filter(|client| has_come(client)).count();
+            assert!(answered <= before + 4, "{answered} after {before}");
+            before = answered;
+            (answered == clients.len()).then_some(())
+        });
+        assert!(polls >= clients.len() / 4);
     }
-    let (mut before, mut polls) = (0, 0);
-    worker.until(|| {
-        polls += 1;
-        let answered = clients.iter().filter(|client| has_come(client)).count();
-        assert!(answered <= before + 4, "{answered} after {before}");
-        before = answered;
-        (answered == clients.len()).then_some(())
-    });
-    assert!(polls >= clients.len() / 4);
 }
 
 pub(super) fn has_come(client: &Secured<Connection>) -> bool {
