@@ -157,6 +157,25 @@ fn settings_are_chosen_by_name() {
     }
 }
 
+/// RFC 6960 §4.2.1: a sequence that begins with the status, an enumeration.
+#[test]
+fn what_is_stapled_is_a_response() {
+    let with = |response: &[u8]| credential(ECDSA).with_ocsp(response.to_vec());
+    assert!(with(&[0x30, 5, 0x0a, 1, 0, 0xa0, 0]).is_ok());
+    for bad in [
+        &[][..],
+        CA,
+        &[0x30, 3, 0x0a, 1, 6],
+        &[0x31, 3, 0x0a, 1, 0],
+        &[0x30, 9, 0x0a, 1, 0],
+        &[0x30, 2, 0x0a, 1, 0],
+    ] {
+        let error = with(bad).expect_err("no response");
+        assert_eq!(error, CredentialError::OcspResponse, "{bad:?}");
+        assert_eq!(error.to_string(), "file holds no successful OCSP response in DER");
+    }
+}
+
 #[test]
 fn a_credential_says_what_is_wrong_with_it() {
     let wrong = |chain: &[u8], key: &[u8]| Credential::from_pem(chain, key).expect_err("no credential");

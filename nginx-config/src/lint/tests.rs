@@ -358,6 +358,21 @@ fn origin_servers_that_nobody_verifies() {
     }
 }
 
+#[test]
+fn certificates_of_clients_in_fields() {
+    for (value, name) in [
+        ("$ssl_client_cert", "ssl_client_cert"),
+        ("${ssl_client_raw_cert}", "ssl_client_raw_cert"),
+        ("\"a $ssl_client_cert\"", "ssl_client_cert"),
+    ] {
+        let notes = of_location(&format!("proxy_set_header X-Cert {value}; proxy_pass http://192.0.2.1;"));
+        let [note] = &notes[..] else { panic!("{notes:?}") };
+        assert!(note.contains(&format!("\"${name}\" has several lines")), "{note}");
+    }
+    let escaped = "proxy_set_header X-Cert $ssl_client_escaped_cert; proxy_pass http://192.0.2.1;";
+    assert_eq!(of_location(escaped), [""; 0]);
+}
+
 /// `$scheme` is that of the client: `https` where the server has TLS, and nowhere else.
 #[test]
 fn origin_servers_by_the_client_s_scheme_that_nobody_verifies() {

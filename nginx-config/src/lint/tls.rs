@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::web::{Place, Web};
+use super::web::{Place, Web, variables};
 use crate::{
     error::{ConfigNote, Position},
     syntax::Directive,
@@ -14,7 +14,23 @@ pub(super) fn check(web: &Web<'_>) -> Vec<ConfigNote> {
     let mut notes: Vec<_> =
         web.forwarding().filter_map(|(place, pass)| unverified(place, pass, &mut told)).collect();
     notes.extend(web.places.iter().filter_map(in_clear));
+    notes.extend(web.places.iter().flat_map(certificates_in_fields));
     notes
+}
+
+/// A client's certificate in PEM, which has several lines, in a field, which has one: nginx sends a fold, which RFC 9112 §5.2
+/// forbids.
+fn certificates_in_fields(place: &Place<'_>) -> impl Iterator<Item = ConfigNote> {
+    let lines = place.own().iter().filter(|line| line.name.text == "proxy_set_header");
+    lines.filter_map(|line| {
+        let value = line.arguments.get(1)?;
+        let name =
+            variables(&value.text).find(|name| matches!(&**name, "ssl_client_cert" | "ssl_client_raw_cert"))?;
+        let message = format!(
+            "\"${name}\" has several lines, which no field may have: each request with a certificate of its client's is refused"
+        );
+        Some(ConfigNote::new(&value.position, message).hint("write \"$ssl_client_escaped_cert\""))
+    })
 }
 
 /// Origin servers by TLS that nobody verifies: one note for each line that says so, else for each `proxy_pass`.

@@ -76,7 +76,8 @@ impl Making {
         }
         if let (Some(file), Some(first)) = (&server.stapling_file, credentials.first_mut()) {
             let response = self.reader.named("OCSP response", file)?;
-            *first = first.clone().with_ocsp(response);
+            let stapled = first.clone().with_ocsp(response);
+            *first = stapled.map_err(|error| refused("OCSP response", file, &error))?;
         }
         let ciphers = self.ciphers("ssl_ciphers", server.ciphers.as_ref(), server.versions)?;
         let groups = self.groups(server.curves.as_ref())?;

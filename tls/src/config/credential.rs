@@ -50,11 +50,21 @@ impl Credential {
         Ok(Self(Arc::new(CertifiedKey::new(chain, signing))))
     }
 
-    /// With an OCSP response, in DER, to staple to the certificate (`ssl_stapling_file`). It isn't checked: clients do that.
-    #[must_use]
-    pub fn with_ocsp(mut self, response: Vec<u8>) -> Self {
+    /// With an OCSP response, in DER, to staple to the certificate (`ssl_stapling_file`). What it says isn't checked: clients do
+    /// that.
+    ///
+    /// # Errors
+    /// The bytes are no response, or one that tells of an error (RFC 6960 §4.2.1).
+    pub fn with_ocsp(mut self, response: Vec<u8>) -> Result<Self, CredentialError> {
+        const SEQUENCE: u8 = 0x30;
+        /// `responseStatus`: an ENUMERATED of one byte, 0.
+        const SUCCESSFUL: [u8; 3] = [0x0a, 1, 0];
+        let content = inside(&response).filter(|_| response.first() == Some(&SEQUENCE));
+        if !content.is_some_and(|content| content.starts_with(&SUCCESSFUL)) {
+            return Err(CredentialError::OcspResponse);
+        }
         Arc::make_mut(&mut self.0).ocsp = Some(response);
-        self
+        Ok(self)
     }
 
     /// The chain in DER, the certificate of the key first.
@@ -90,6 +100,8 @@ pub enum CredentialError {
     },
     /// The key is of the certificate's kind, and another one.
     Mismatch,
+    /// What is to be stapled is no successful OCSP response in DER.
+    OcspResponse,
 }
 
 impl fmt::Display for CredentialError {
@@ -106,6 +118,7 @@ impl fmt::Display for CredentialError {
                 write!(f, "certificate is for a key of kind {certificate}, the key is {key}")
             }
             Self::Mismatch => f.write_str("key doesn't fit its certificate"),
+            Self::OcspResponse => f.write_str("file holds no successful OCSP response in DER"),
         }
     }
 }

@@ -47,7 +47,7 @@ pub(super) const ROWS: &[Row] = &[
         "*file*",
         "Authorities that clients' certificates may come from, in PEM; their names are sent to clients.",
     ),
-    words("ssl_crl", SITES, "*file*", "Lists of revoked certificates, in PEM."),
+    words("ssl_crl", SITES, "*file*", "Lists of revoked certificates, in PEM. One whose time is over is not believed: then no certificate is."),
     words("ssl_ecdh_curve", SITES, "*curve*[`:`*curve*…] | `auto`", "Groups for the exchange of keys, in order.")
         .or("auto"),
     Row {
@@ -132,7 +132,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     words("proxy_ssl_certificate_key", LEVELS, "*file*", "The private key of `proxy_ssl_certificate`, in PEM."),
     words("proxy_ssl_ciphers", LEVELS, "*list*", "As `ssl_ciphers`, towards origin servers.").or("DEFAULT"),
-    words("proxy_ssl_crl", LEVELS, "*file*", "Lists of revoked certificates of origin servers, in PEM."),
+    words("proxy_ssl_crl", LEVELS, "*file*", "Lists of revoked certificates of origin servers, in PEM. One whose time is over is not believed: then no certificate is."),
     words(
         "proxy_ssl_name",
         LEVELS,
