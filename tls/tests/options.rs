@@ -157,6 +157,20 @@ fn settings_are_chosen_by_name() {
     }
 }
 
+#[test]
+fn of_two_certificates_for_a_kind_of_key_the_last_counts() {
+    for order in [[ECDSA, RSA, OWN], [OWN, RSA, ECDSA]] {
+        let credentials = order.map(credential).to_vec();
+        let options = ServerOptions { credentials, ..server_options(Protocols::Both) };
+        let anybody = ClientOptions { trust: None, ..client_options(Protocols::Both) };
+        let mut client = client(&anybody.settings().expect("settings"));
+        shake(&mut client, &mut server(&options.settings().expect("settings")));
+        let shown = credential(order[2]);
+        let facts = client.facts().expect("facts");
+        assert_eq!(facts.peer_certificates().next(), shown.certificates().next());
+    }
+}
+
 /// RFC 6960 §4.2.1: a sequence that begins with the status, an enumeration.
 #[test]
 fn what_is_stapled_is_a_response() {

@@ -16,7 +16,7 @@ use crate::connection::Connection;
 /// What a server's settings are made of. The default lacks nothing but a credential.
 #[derive(Clone, Debug, Default)]
 pub struct ServerOptions {
-    /// Certificates with their keys: one for each kind of key.
+    /// Certificates with their keys: one for each kind of key, of several the last.
     pub credentials: Vec<Credential>,
     /// Versions (`ssl_protocols`).
     pub protocols: Protocols,
@@ -107,7 +107,8 @@ struct ByKind(Vec<Arc<CertifiedKey>>);
 
 impl ByKind {
     fn of(credentials: &[Credential]) -> Self {
-        let mut keys: Vec<_> = credentials.iter().map(|credential| Arc::clone(&credential.0)).collect();
+        // Of two for the same kind of key the last counts, as with OpenSSL.
+        let mut keys: Vec<_> = credentials.iter().rev().map(|credential| Arc::clone(&credential.0)).collect();
         keys.sort_by_key(|key| key.key.algorithm() == SignatureAlgorithm::RSA);
         Self(keys)
     }
