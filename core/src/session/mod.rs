@@ -162,6 +162,7 @@ impl Session {
 
     /// Bytes were moved past the session, where [`Wait::relays`] permits it. What was taken and not yet
     /// delivered is in the shell's pipe. Ignored when that connection has been closed or released.
+    /// Where a write from the pipe fails, report that as sent, and drop what the pipe holds: nobody takes it any more.
     pub fn handle_relayed(&mut self, from: Leg, moved: Relayed, turn: &mut Turn<'_>) {
         self.apply(Input::Relayed(from, moved), turn);
     }

@@ -275,6 +275,7 @@ impl Tunnel {
 
     /// Bytes were moved past the machine, where [`Wait::relays`](crate::Wait::relays) permits it. What was taken and not yet delivered is in
     /// the shell's pipe.
+    /// Where a write from the pipe fails, report that as sent, and drop what the pipe holds: nobody takes it any more.
     pub fn handle_relayed(&mut self, from: Side, moved: Relayed, turn: &mut Turn<'_>) {
         self.general(Input::Relayed(from, moved), turn);
     }

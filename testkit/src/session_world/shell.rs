@@ -441,6 +441,8 @@ impl World {
             {
                 session.handle_sent(session.connection(from.opposite()), Err(fault), &mut turn);
                 moved = true;
+                // Nobody takes any more what is in the pipe.
+                self.pipes[from as usize].clear();
             }
             // What was reported may have changed what is wanted.
             if moved {
